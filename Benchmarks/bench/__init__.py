@@ -1,0 +1,1 @@
+"""Compares the gateway with PgBouncer on one machine, in one run."""

@@ -1,0 +1,168 @@
+"""What is run: the cases with their targets, and the loop that runs them in short interleaved rounds."""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+from .clients import IdleClients
+from .measure import AllocationCounter, Load, resident_bytes, run_load
+from .servers import SCRAM_USER, SetUpError
+
+IDLE_CLIENTS = 5000
+ONE_MEBIBYTE = "select repeat('x', 1048576);\n"
+SELECT_ONE = "select 1;\n"
+MEMORY_TARGET = 2048.0
+TAIL_TARGET = 1.5
+ALLOCATION_TARGET = 0.05
+
+
+@dataclass(eq=False)
+class Case:
+    """One load and the CPU ratio to reach, by number of workers."""
+
+    name: str
+    load: Load
+    targets: dict = field(default_factory=dict)
+    tail: bool = False
+
+
+def all_cases():
+    cases = []
+    for protocol in ("simple", "extended"):
+        for clients, one_worker in ((1, 1.0), (16, 0.9), (64, 0.8)):
+            cases.append(Case(f"pgbench -S, {protocol}, {clients} client{'s' * (clients > 1)}",
+                              Load(clients=clients, protocol=protocol), {1: one_worker, 2: 1.0}))
+    cases += [
+        Case("select 1, simple, 16 clients", Load(clients=16, script=SELECT_ONE), {1: 0.9, 2: 1.0}),
+        Case("fixed 2 000 tps, simple, 16 clients", Load(clients=16, rate=2000), {1: 1.0, 2: 1.0}),
+        Case("1 MiB result, simple, 4 clients", Load(clients=4, script=ONE_MEBIBYTE), {1: 0.6, 2: 0.6}),
+        Case("reconnect -C, SCRAM, 8 clients", Load(clients=8, reconnect=True, user=SCRAM_USER), {1: 1.0, 2: 1.0}),
+        Case("reconnect -C, trust, 8 clients", Load(clients=8, reconnect=True), {1: 1.0, 2: 1.0}),
+        Case("pgbench -S, simple, 500 clients", Load(clients=500), tail=True),
+    ]
+    return cases
+
+
+def run_case(case, baseline, candidates, rounds, seconds, progress):
+    """Returns one dictionary per round: pooler name to Sample, the baseline twice.
+
+    The order within a round is baseline, candidates, baseline, so that a machine that gets slower or faster
+    meanwhile does so for both sides; the candidates change places from round to round.
+    """
+    results = []
+    for pooler in (baseline, *candidates):
+        run_load(case.load, pooler, seconds=1)
+    for number in range(rounds):
+        middle = candidates if number % 2 == 0 else candidates[::-1]
+        skip = min(1.0, seconds / 4) if case.tail else 0.0
+        measured = {"first": run_load(case.load, baseline, seconds, skip_seconds=skip)}
+        for pooler in middle:
+            measured[pooler.name] = run_load(case.load, pooler, seconds, skip_seconds=skip)
+        measured["second"] = run_load(case.load, baseline, seconds, skip_seconds=skip)
+        results.append(measured)
+        progress(f"{case.name}: round {number + 1} of {rounds}")
+    return results
+
+
+@dataclass
+class Ratios:
+    """The medians over the rounds of one pooler's figures, each divided by the baseline of its own round."""
+
+    cpu: float
+    throughput: float
+    p50: float
+    p99: float
+    switches: float
+    lowest_cpu: float
+    highest_cpu: float
+
+
+def ratios(results, name):
+    """Compares one pooler with the mean of both baseline runs of each round; `second` is held against `first`."""
+    def column(attribute):
+        values = []
+        for measured in results:
+            base = getattr(measured["first"], attribute)
+            if name != "second":
+                base = (base + getattr(measured["second"], attribute)) / 2
+            values.append(getattr(measured[name], attribute) / base if base else float("nan"))
+        return values
+
+    cpu = column("cpu")
+    return Ratios(statistics.median(cpu), *(statistics.median(column(attribute)) for attribute in
+                                            ("throughput", "p50", "p99", "switches")), min(cpu), max(cpu))
+
+
+def tail_ratio(results, name):
+    """The median of p99 / p50 over the rounds."""
+    return statistics.median(measured[name].p99 / measured[name].p50 for measured in results)
+
+
+def idle_memory(make_pooler, folder, count=IDLE_CLIENTS):
+    """Bytes of resident memory per idle client of a fresh process: after the login, and after one query each."""
+    pooler = make_pooler(folder)
+    pooler.start()
+    clients = IdleClients(pooler.port)
+    try:
+        clients.open(1)
+        clients.query_each()
+        time.sleep(0.5)
+        before = resident_bytes(pooler.pid)
+        clients.open(count)
+        time.sleep(0.5)
+        after_login = resident_bytes(pooler.pid)
+        clients.query_each()
+        time.sleep(0.5)
+        after_query = resident_bytes(pooler.pid)
+        return (after_login - before) / count, (after_query - before) / count
+    finally:
+        clients.close()
+        pooler.stop()
+
+
+ALLOCATION_LOADS = {
+    "simple": Load(clients=16),
+    "extended": Load(clients=16, protocol="extended"),
+    "1 MiB result": Load(clients=4, script=ONE_MEBIBYTE),
+}
+
+
+def allocations(make_pooler, folder, transactions):
+    """Heap requests per transaction on the relay path, by load.
+
+    A run of N and a run of 2N transactions per client differ only in relayed transactions: logins and
+    set-up cost the same in both, so the difference of the counts over the difference of the transactions
+    is what one transaction asks for.
+    """
+    counter = AllocationCounter(folder)
+    pooler = make_pooler(folder)
+    pooler.start(counter.environment())
+    found = {}
+    try:
+        for name, load in ALLOCATION_LOADS.items():
+            each = max(10, transactions // 50) if load.script else transactions
+            run_load(load, pooler, transactions=each)
+            counts = [counter.count()]
+            for repetitions in (each, 2 * each):
+                run_load(load, pooler, transactions=repetitions)
+                counts.append(counter.count())
+            extra = (counts[2] - counts[1]) - (counts[1] - counts[0])
+            found[name] = extra / (each * load.clients)
+    finally:
+        pooler.stop()
+    if counter.count() == 0:
+        raise SetUpError("the allocation counter counted nothing: is the program linked statically?")
+    return found
+
+
+def fresh_folder(parent):
+    folder = tempfile.mkdtemp(dir=parent)
+    os.chmod(folder, 0o755)
+    return folder
+
+
+def tell(text):
+    print(text, file=sys.stderr, flush=True)

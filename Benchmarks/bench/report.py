@@ -1,0 +1,137 @@
+"""The tables: ratios with their targets, further figures, and the facts of the machine."""
+
+import math
+import os
+import platform
+import re
+
+from .cases import ALLOCATION_TARGET, MEMORY_TARGET, TAIL_TARGET, ratios, tail_ratio
+
+COMMAND = "make bench"
+
+
+def mark(value, target):
+    """`pass` or `FAIL` against an upper bound."""
+    return "pass" if not math.isnan(value) and value <= target else "FAIL"
+
+
+def judged(value, target, digits=2):
+    if target is None:
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} (<= {target:g}: {mark(value, target)})"
+
+
+def table(header, rows):
+    """A Markdown table with padded columns, readable in a terminal too."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    def line(cells):
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths)) + " |"
+    return "\n".join([line(header), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(line, rows)])
+
+
+class Report:
+    """Collects the results of a run and writes them down."""
+
+    def __init__(self, candidates, facts):
+        self.candidates = candidates
+        self.facts = facts
+        self.results = {}
+        self.idle = {}
+        self.heap = {}
+        self.failures = []
+
+    def labels(self):
+        return [f"{pooler.label}, {pooler.workers} worker{'s' * (pooler.workers > 1)}" for pooler in self.candidates]
+
+    def cpu_table(self):
+        rows = []
+        for case, results in self.results.items():
+            if case.tail:
+                continue
+            noise = ratios(results, "second")
+            microseconds = sorted(measured["first"].cpu for measured in results)[len(results) // 2]
+            cells = [case.name, f"{microseconds:.1f} us",
+                     f"{noise.cpu:.2f} ({noise.lowest_cpu:.2f} - {noise.highest_cpu:.2f})"]
+            for pooler in self.candidates:
+                found = ratios(results, pooler.name)
+                target = case.targets.get(pooler.workers)
+                cells.append(f"{judged(found.cpu, target, 3)} [{found.lowest_cpu:.2f} - {found.highest_cpu:.2f}]")
+                if target is not None and mark(found.cpu, target) == "FAIL":
+                    self.failures.append(f"{case.name}, {pooler.workers} workers: CPU ratio {found.cpu:.2f}")
+            rows.append(cells)
+        return table(["case", "PgBouncer", "PgBouncer again", *self.labels()], rows)
+
+    def speed_table(self):
+        rows = []
+        for case, results in self.results.items():
+            base = sorted(measured["first"].throughput for measured in results)[len(results) // 2]
+            cells = [case.name, f"{base:.0f}/s"]
+            for name in ("second", *(pooler.name for pooler in self.candidates)):
+                found = ratios(results, name)
+                cells.append(f"{found.throughput:.2f} / {found.p50:.2f} / {found.p99:.2f} / {found.switches:.2f}")
+            rows.append(cells)
+        return table(["case", "PgBouncer", "PgBouncer again", *self.labels()], rows)
+
+    def other_table(self):
+        rows = []
+        for case, results in self.results.items():
+            if case.tail:
+                cells = [tail_ratio(results, name) for name in ("first", *(one.name for one in self.candidates))]
+                rows.append(self.judged_row("p99 / p50, 500 clients on 20 servers", cells, TAIL_TARGET))
+        if self.idle:
+            for position, moment in enumerate(("after login", "after one query each")):
+                cells = [found[position] for found in self.idle.values()]
+                rows.append(self.judged_row(f"bytes per idle client, {moment}", cells, MEMORY_TARGET, 0))
+        if self.heap:
+            for load in next(iter(self.heap.values())):
+                cells = [found[load] for found in self.heap.values()]
+                rows.append(self.judged_row(f"heap requests per transaction, {load}", cells, ALLOCATION_TARGET, 3))
+        return table(["figure", "PgBouncer", *self.labels()], rows) if rows else ""
+
+    def judged_row(self, name, cells, target, digits=2):
+        """The first cell is PgBouncer's and is not judged."""
+        for value in cells[1:]:
+            if mark(value, target) == "FAIL":
+                self.failures.append(f"{name}: {value:.{digits}f}")
+        return [name, f"{cells[0]:.{digits}f}", *(judged(value, target, digits) for value in cells[1:])]
+
+    def text(self):
+        self.failures = []
+        parts = []
+        if any(not case.tail for case in self.results):
+            parts.append("### CPU per transaction\n\nUser and system time of all threads. Ratios to PgBouncer: "
+                         "median of the rounds, [lowest - highest].\n\n" + self.cpu_table())
+        if self.results:
+            parts.append("### Throughput / p50 / p99 / context switches per transaction\n\n"
+                         "Ratios to PgBouncer: median of the rounds.\n\n" + self.speed_table())
+        if other := self.other_table():
+            parts.append("### Tail, memory, allocations\n\n" + other)
+        parts.append("### Machine\n\n" + "\n".join(f"* {name}: {value}" for name, value in self.facts.items()))
+        verdict = "All targets met." if not self.failures else (
+            f"{len(self.failures)} targets missed:\n\n" + "\n".join(f"* {failure}" for failure in self.failures))
+        return "\n\n".join([*parts, "### Verdict\n\n" + verdict]) + "\n"
+
+    def write(self, path):
+        intro = ("# Benchmark results\n\n"
+                 f"Written by `{COMMAND}`: the gateway and Debian's PgBouncer side by side in one run, before\n"
+                 "one PostgreSQL, transaction mode, 20 servers per pool, clients and servers over 127.0.0.1.\n"
+                 "Rounds are short and interleaved; PgBouncer is measured twice in each round, and the column\n"
+                 "*PgBouncer again* is its second run divided by its first: the noise. `(<= target: pass)` marks\n"
+                 "what is to be reached.\n\n")
+        with open(path, "w") as file:
+            file.write(intro + self.text())
+
+
+def machine_facts(postgres, poolers, load_before, options):
+    model = re.search(r"model name\s*: (.+)", open("/proc/cpuinfo").read())
+    memory = int(re.search(r"MemTotal:\s+(\d+)", open("/proc/meminfo").read()).group(1)) // (1 << 20)
+    facts = {
+        "cores": f"{os.cpu_count()} ({model.group(1) if model else platform.machine()}), {memory + 1} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "PostgreSQL": postgres.sql("postgres", "show server_version"),
+    }
+    for pooler in poolers:
+        facts[pooler.label] = pooler.version()
+    facts["rounds"] = f"{options.rounds} of {options.seconds:g} s per pooler and case"
+    facts["machine in use by others before the run"] = f"{load_before:.0%}"
+    return facts

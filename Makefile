@@ -1,0 +1,48 @@
+# make demo    try it: builds, starts a throw-away PostgreSQL and the gateway before it, prints psql lines
+# make test    set-up, build, all tests
+# make build   the release binary, .build/release/pggateway
+# make bench   the gateway and PgBouncer side by side; BENCH="--quick" for a first look
+# make docs    the reference pages under Documentation/, written by the binary itself
+# make lint    shell and Python syntax, the format of the Swift sources
+# make clean   removes what the build made
+
+BINARY := .build/release/pggateway
+BENCH ?= --write
+export PATH := $(PATH):/opt/swift/usr/bin
+
+.PHONY: demo test build binary bench docs lint clean
+
+demo:
+	@scripts/install build demo
+	@$(MAKE) --no-print-directory binary
+	@$(BINARY) demo
+
+test:
+	@scripts/install build test
+	@scripts/test
+
+build:
+	@scripts/install build
+	@$(MAKE) --no-print-directory binary
+
+binary:
+	swift build -c release --product pggateway </dev/null
+
+bench:
+	@scripts/install build bench
+	@$(MAKE) --no-print-directory binary
+	@cd Benchmarks && python3 -m bench $(BENCH)
+
+docs: build
+	@set -e; page() { $(BINARY) reference $$1 > Documentation/$$2.new; mv Documentation/$$2.new Documentation/$$2; }; \
+	page settings settings.md; page sample pggateway.yaml; page console console.md
+
+lint:
+	bash -n scripts/install scripts/test .ci/run
+	sh -n Tests/EndToEnd/install.sh
+	python3 -m compileall -q Benchmarks/bench scripts/count-results Tests/EndToEnd
+	test ! -f .swift-format || swift format lint --strict --parallel --recursive Sources Tests
+
+clean:
+	swift package clean
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

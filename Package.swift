@@ -1,0 +1,80 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every target of ours is built under the same strict rules; a warning stops the build.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+]
+
+/// A room of the house: a library target that only this package uses.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ room: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(room)Tests",
+        dependencies: [.byName(name: room)] + dependencies,
+        swiftSettings: strict
+    )
+}
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+
+let package = Package(
+    name: "pggateway",
+    products: [
+        .executable(name: "pggateway", targets: ["pggateway"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        .target(name: "CReactor"),
+        room("PGWire"),
+        room("HBA"),
+        room("Pooling"),
+        room("Sessions", ["PGWire", "Pooling", crypto]),
+        room("AuthProviders", ["Sessions", "PGWire", crypto]),
+        room("Reactor", ["CReactor"]),
+        room("Settings", [.product(name: "Yams", package: "Yams"), .product(name: "TOMLKit", package: "TOMLKit")]),
+        room("Telemetry", [logging]),
+        room(
+            "Gateway",
+            [
+                "AuthProviders", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "Telemetry",
+                "CReactor", collections, crypto, logging,
+            ]
+        ),
+        .executableTarget(
+            name: "pggateway",
+            dependencies: [
+                "Gateway", "Settings", "Telemetry",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        tests("PGWire"),
+        tests("HBA"),
+        tests("Pooling"),
+        tests("Sessions", ["PGWire"]),
+        tests("AuthProviders", ["Sessions", "PGWire"]),
+        tests("Reactor", ["CReactor"]),
+        tests("Settings"),
+        tests("Telemetry"),
+        tests("Gateway", ["PGWire", "Sessions", "Settings"]),
+    ]
+)

@@ -1,0 +1,36 @@
+/// Why the providers and rules of a configuration do not fit together. Found when settings load, never at login.
+public enum AuthConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Two providers, or one twice, claim the same method word.
+    case duplicateMethod(String)
+    case invalidMethodName(String)
+    case providerWithoutMethods(provider: String)
+    /// A rule names a method that no provider has.
+    case unknownMethod(String)
+    /// A rule gives the same option twice.
+    case duplicateOption(method: String, name: String)
+    case unknownOption(method: String, name: String)
+    case missingOption(method: String, name: String)
+    /// The text says what is wrong with the value; it must not contain secrets.
+    case invalidOption(method: String, name: String, reason: String)
+
+    public var description: String {
+        switch self {
+        case .duplicateMethod(let word):
+            "authentication method \"\(word)\" is registered twice"
+        case .invalidMethodName(let word):
+            "\"\(word)\" cannot be the name of an authentication method"
+        case .providerWithoutMethods(let provider):
+            "authentication provider \(provider) has no method names"
+        case .unknownMethod(let word):
+            "unknown authentication method \"\(word)\""
+        case .duplicateOption(let method, let name):
+            "option \"\(name)\" of authentication method \"\(method)\" is given twice"
+        case .unknownOption(let method, let name):
+            "authentication method \"\(method)\" has no option \"\(name)\""
+        case .missingOption(let method, let name):
+            "authentication method \"\(method)\" needs option \"\(name)\""
+        case .invalidOption(let method, let name, let reason):
+            "option \"\(name)\" of authentication method \"\(method)\": \(reason)"
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package import PGWire
+
+/// A refused login, in two texts: the reason for the log, and what the client may know. Contains no secret.
+///
+/// The client's text never tells whether the user exists, what secret it has, or which check failed.
+public struct AuthFailure: Error, Sendable, Equatable {
+    /// Why, for logs and counters.
+    public enum Reason: String, Sendable, CaseIterable {
+        case passwordWrong = "password_wrong"
+        case userUnknown = "user_unknown"
+        /// The user has an empty secret, and the method asks for a password.
+        case secretEmpty = "secret_empty"
+        /// The user's secret is of a kind the method does not admit.
+        case secretUnusable = "secret_unusable"
+        /// A rule refuses the connection, or no rule matches it.
+        case ruleRejects = "rule_rejects"
+        /// The client breaks the protocol of the method.
+        case protocolViolation = "protocol_violation"
+        /// Something needed for the decision cannot answer.
+        case serviceUnavailable = "service_unavailable"
+        case clientLeft = "client_left"
+        case deadlinePassed = "deadline_passed"
+        /// A reason of a plug-in's own.
+        case other = "other"
+    }
+
+    public let reason: Reason
+    /// For the log.
+    public let logText: String
+    /// The message of the FATAL ErrorResponse.
+    public let clientText: String
+    /// Five characters of SQLSTATE for the client.
+    public let sqlStateText: String
+
+    /// For plug-ins with texts of their own. A malformed SQLSTATE is replaced by 28000.
+    public init(reason: Reason, logText: String, clientText: String, sqlStateText: String) {
+        self.reason = reason
+        self.logText = logText
+        self.clientText = clientText
+        self.sqlStateText = (SQLState(sqlStateText) ?? .invalidAuthorization).text
+    }
+
+    private init(reason: Reason, log: String, client: String, _ state: SQLState) {
+        self.init(reason: reason, logText: log, clientText: client, sqlStateText: state.text)
+    }
+
+    /// The SQLSTATE for the ErrorResponse.
+    package var sqlState: SQLState {
+        SQLState(self.sqlStateText) ?? .invalidAuthorization
+    }
+
+    /// The ErrorResponse for the client.
+    package var fields: ServerMessageFields {
+        ServerMessageFields(severity: .fatal, sqlState: self.sqlState, message: self.clientText)
+    }
+}
+
+extension AuthFailure {
+    /// PostgreSQL's one text for everything that is wrong with a user or its password, 28P01.
+    public static func wrongPassword(of attempt: LoginAttempt, reason: Reason, log: String) -> AuthFailure {
+        AuthFailure(
+            reason: reason,
+            log: log,
+            client: "password authentication failed for user \"\(attempt.user)\"",
+            .invalidPassword
+        )
+    }
+
+    /// A rule `reject`, or no rule at all, 28000.
+    public static func notPermitted(
+        user: String,
+        database: String,
+        peerAddress: String,
+        isTLS: Bool,
+        log: String
+    ) -> AuthFailure {
+        AuthFailure(
+            reason: .ruleRejects,
+            log: log,
+            client: "connection from \(peerAddress) to \(user)@\(database) (TLS: \(isTLS)) "
+                + "is not permitted by HBA configuration",
+            .invalidAuthorization
+        )
+    }
+
+    /// The client breaks the protocol, 08P01; `text` goes to both sides.
+    public static func protocolViolation(_ text: String) -> AuthFailure {
+        AuthFailure(reason: .protocolViolation, log: text, client: text, .protocolViolation)
+    }
+
+    /// A secret source or another service cannot answer, 58000.
+    public static func unavailable(log: String) -> AuthFailure {
+        AuthFailure(
+            reason: .serviceUnavailable,
+            log: log,
+            client: "Authentication service unavailable",
+            .systemError
+        )
+    }
+
+    /// The connection ended during the login; the client will not read the text.
+    public static func clientLeft(log: String = "client left during login") -> AuthFailure {
+        AuthFailure(reason: .clientLeft, log: log, client: "connection closed", .connectionFailure)
+    }
+
+    /// The login took too long; text and SQLSTATE 57014 are PostgreSQL's.
+    public static func deadlinePassed(log: String = "login deadline passed") -> AuthFailure {
+        AuthFailure(
+            reason: .deadlinePassed,
+            log: log,
+            client: "canceling authentication due to timeout",
+            .queryCanceled
+        )
+    }
+}

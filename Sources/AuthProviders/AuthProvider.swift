@@ -1,0 +1,48 @@
+/// One way to prove who a client is: a plug-in of the gateway.
+///
+/// A provider is one type in one folder. It is made for each hba rule that names one of its methods, when the settings
+/// load, and serves all logins under that rule at the same time; it holds no mutable state of a login. Adding one takes
+/// its type and one line: `registry.register(MyProvider.self)`.
+///
+/// ```swift
+/// struct TokenProvider: AuthProvider {
+///     static let hbaMethods = ["token"]
+///     private let services: AuthServices
+///
+///     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
+///         try options.allowOnly("issuer")
+///         self.services = services
+///     }
+///
+///     func authenticate(
+///         _ attempt: LoginAttempt,
+///         over dialogue: some ClientDialogue
+///     ) async throws(AuthFailure) -> AuthenticatedIdentity {
+///         let token = try await dialogue.requestCleartextPassword()
+///         guard self.isValid(token) else {
+///             throw .wrongPassword(of: attempt, reason: .passwordWrong, log: "token expired")
+///         }
+///         let method = attempt.rule.method
+///         return AuthenticatedIdentity(user: attempt.user, credential: .none, provider: "token", method: method)
+///     }
+/// }
+/// ```
+public protocol AuthProvider: Sendable {
+    /// The words of the hba method column that lead to this provider; at least one, in lower case.
+    static var hbaMethods: [String] { get }
+
+    /// Called when settings load; bad options fail here, never at login.
+    init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError)
+
+    /// One login. Returns who the client is, or throws to refuse.
+    ///
+    /// Runs on the worker that owns the connection: long computations and blocking calls have to leave it
+    /// (`@concurrent`, or a thread of one's own). The task is cancelled when the client leaves or the login deadline
+    /// passes; the dialogue then throws by itself. The gateway sends AuthenticationOk and every ErrorResponse.
+    ///
+    /// A refusal has to look the same whether the user exists or not: same questions to the client, same failure.
+    func authenticate(
+        _ attempt: LoginAttempt,
+        over dialogue: some ClientDialogue
+    ) async throws(AuthFailure) -> AuthenticatedIdentity
+}

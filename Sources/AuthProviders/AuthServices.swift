@@ -1,0 +1,73 @@
+public import Sessions
+
+/// What the gateway lends to providers. Immutable; made for each settings snapshot and shared by all workers.
+public struct AuthServices: Sendable {
+    /// Where the secrets of users are looked up: static users first, then further sources.
+    public let secrets: any SecretSource
+    /// Secrets for users that do not exist.
+    public let mock: MockAuthentication
+    /// What a rule `md5` shows to users whose secret is unknown or empty.
+    public let unknownUserExchange: UnknownUserExchange
+    /// What a rule `trust` does with a user whom no source knows.
+    public let unknownTrustedUser: UnknownTrustedUser
+    /// Unpredictable bytes for salts and nonces, as many as asked for.
+    public let randomBytes: @Sendable (Int) -> [UInt8]
+
+    /// A rule `md5` runs SCRAM for users with a SCRAM secret and md5 for users with an md5 hash, so an unknown user has
+    /// to look like one of them. PostgreSQL decides by `password_encryption`; here it is this setting. Choose what most
+    /// users have.
+    public enum UnknownUserExchange: Sendable {
+        case scramSHA256
+        case md5
+    }
+
+    /// PostgreSQL has no sessions for roles that do not exist, whatever the rule. The gateway decides here, because a
+    /// user that no source knows may still be known to the server.
+    public enum UnknownTrustedUser: Sendable {
+        /// Refused with the text of a wrong password.
+        case refused
+        /// Admitted without a credential: only a server that trusts the gateway lets such a session in.
+        case admitted
+    }
+
+    public init(
+        secrets: any SecretSource,
+        mock: MockAuthentication = MockAuthentication(),
+        unknownUserExchange: UnknownUserExchange = .scramSHA256,
+        unknownTrustedUser: UnknownTrustedUser = .refused
+    ) {
+        self.init(
+            secrets: secrets,
+            mock: mock,
+            unknownUserExchange: unknownUserExchange,
+            unknownTrustedUser: unknownTrustedUser,
+            randomBytes: RandomBytes.make(count:)
+        )
+    }
+
+    /// With a source of random bytes of one's own, for tests that replay an exchange.
+    public init(
+        secrets: any SecretSource,
+        mock: MockAuthentication,
+        unknownUserExchange: UnknownUserExchange,
+        unknownTrustedUser: UnknownTrustedUser,
+        randomBytes: @escaping @Sendable (Int) -> [UInt8]
+    ) {
+        self.secrets = secrets
+        self.mock = mock
+        self.unknownUserExchange = unknownUserExchange
+        self.unknownTrustedUser = unknownTrustedUser
+        self.randomBytes = randomBytes
+    }
+}
+
+extension AuthServices {
+    /// Looks up the secret of an attempt's user; nil when no source knows the user.
+    func lookUp(_ attempt: LoginAttempt) async throws(AuthFailure) -> (secret: StoredSecret, source: String)? {
+        switch await self.secrets.secret(user: attempt.user, database: attempt.database) {
+        case .found(let secret, let source): return (secret, source)
+        case .notFound: return nil
+        case .unavailable(let reason): throw .unavailable(log: reason)
+        }
+    }
+}

@@ -1,0 +1,29 @@
+public import Sessions
+
+/// Who a client is after its login, and what it lends the gateway to log in at servers in its name. Immutable.
+public struct AuthenticatedIdentity: Sendable {
+    /// The user whose pool the session uses; a provider may map the name of the startup message to another one.
+    public let user: String
+    /// Passthrough: what the login proved, usable at a server that keeps the same secret.
+    public let credential: ServerCredential
+    /// The provider's own name, for logs.
+    public let provider: String
+    /// The hba method that was satisfied.
+    public let method: String
+    /// The secret source that knew the user; nil when none was needed.
+    public let secretSource: String?
+
+    public init(
+        user: String,
+        credential: ServerCredential,
+        provider: String,
+        method: String,
+        secretSource: String? = nil
+    ) {
+        self.user = user
+        self.credential = credential
+        self.provider = provider
+        self.method = method
+        self.secretSource = secretSource
+    }
+}

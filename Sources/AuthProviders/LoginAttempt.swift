@@ -1,0 +1,44 @@
+/// What is known about a client before it proves anything: values only. Immutable.
+public struct LoginAttempt: Sendable {
+    /// The user and database of the startup message, the database after PostgreSQL's default (the user's name).
+    public let user: String
+    public let database: String
+    /// Where the client comes from, for texts: an address, or `[local]` for a unix socket.
+    public let peerAddress: String
+    /// The client came through a unix socket.
+    public let isLocal: Bool
+    public let isTLS: Bool
+    /// The hba rule that decided.
+    public let rule: Rule
+
+    /// An hba rule as far as a login needs it.
+    public struct Rule: Sendable {
+        public let method: String
+        public let options: MethodOptions
+        public let file: String
+        public let line: Int
+
+        public init(options: MethodOptions, file: String, line: Int) {
+            self.method = options.method
+            self.options = options
+            self.file = file
+            self.line = line
+        }
+    }
+
+    public init(
+        user: String,
+        database: String,
+        peerAddress: String,
+        isLocal: Bool,
+        isTLS: Bool,
+        rule: Rule
+    ) {
+        self.user = user
+        self.database = database
+        self.peerAddress = peerAddress
+        self.isLocal = isLocal
+        self.isTLS = isTLS
+        self.rule = rule
+    }
+}

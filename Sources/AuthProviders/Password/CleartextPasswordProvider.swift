@@ -1,0 +1,46 @@
+import Sessions
+
+/// hba method `password`: the client sends its password as it is, which is checked against either kind of secret.
+///
+/// Every check costs one PBKDF2 (a SCRAM verifier's iterations, or the mock's), also for users with an md5 hash and for
+/// unknown ones, so that the time to a refusal does not tell them apart. It runs off the worker. The identity carries
+/// the password itself, which answers every method of a server.
+struct CleartextPasswordProvider: AuthProvider {
+    static let hbaMethods = ["password"]
+    private let services: AuthServices
+
+    init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
+        try options.allowOnly()
+        self.services = services
+    }
+
+    func authenticate(
+        _ attempt: LoginAttempt,
+        over dialogue: some ClientDialogue
+    ) async throws(AuthFailure) -> AuthenticatedIdentity {
+        let subject = PasswordSubject(try await self.services.lookUp(attempt), attempt: attempt)
+        let password = try await dialogue.requestCleartextPassword()
+        guard !password.isEmpty else {
+            throw .wrongPassword(of: attempt, reason: .passwordWrong, log: "empty password")
+        }
+        let mock = self.services.mock.verifier(user: attempt.user)
+        let isRight = await Self.check(password, of: subject, mock: mock)
+        guard isRight else { throw subject.refusal(isSecretUsable: true) }
+        return subject.identity(.cleartext(password))
+    }
+
+    /// Computes for milliseconds and more: not on the worker.
+    @concurrent
+    private static func check(_ password: SecretBytes, of subject: PasswordSubject, mock: SCRAMVerifier) async -> Bool {
+        switch subject.secret?.kind {
+        case .scram(let verifier):
+            return verifier.accepts(password: password)
+        case .md5(let hash):
+            _ = mock.accepts(password: password)
+            return MD5Password.hash(password: password, user: subject.attempt.user) == hash
+        case .empty, nil:
+            _ = mock.accepts(password: password)
+            return false
+        }
+    }
+}

@@ -1,0 +1,21 @@
+/// hba method `reject`: nobody gets in.
+struct RejectProvider: AuthProvider {
+    static let hbaMethods = ["reject"]
+
+    init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
+        try options.allowOnly()
+    }
+
+    func authenticate(
+        _ attempt: LoginAttempt,
+        over dialogue: some ClientDialogue
+    ) async throws(AuthFailure) -> AuthenticatedIdentity {
+        throw .notPermitted(
+            user: attempt.user,
+            database: attempt.database,
+            peerAddress: attempt.peerAddress,
+            isTLS: attempt.isTLS,
+            log: "rejected by the rule"
+        )
+    }
+}

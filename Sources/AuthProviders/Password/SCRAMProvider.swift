@@ -1,0 +1,21 @@
+/// hba method `scram-sha-256`.
+///
+/// Users with an md5 hash, an empty secret or none at all go through the same exchange as the others and fail at its
+/// end.
+struct SCRAMProvider: AuthProvider {
+    static let hbaMethods = ["scram-sha-256"]
+    private let services: AuthServices
+
+    init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
+        try options.allowOnly()
+        self.services = services
+    }
+
+    func authenticate(
+        _ attempt: LoginAttempt,
+        over dialogue: some ClientDialogue
+    ) async throws(AuthFailure) -> AuthenticatedIdentity {
+        let subject = PasswordSubject(try await self.services.lookUp(attempt), attempt: attempt)
+        return try await SCRAMExchange(subject: subject, services: self.services).run(over: dialogue)
+    }
+}

@@ -1,0 +1,337 @@
+#define _GNU_SOURCE
+#include "creactor.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct cr_event) == sizeof(struct epoll_event), "cr_event mirrors epoll_event");
+
+int cr_epoll_create(void) {
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static int control(int epoll, int operation, int fd, uint32_t events, uint32_t slot, uint32_t generation) {
+    struct epoll_event event = {.events = events, .data.u64 = ((uint64_t)generation << 32) | slot};
+    return epoll_ctl(epoll, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+int cr_epoll_add(int epoll, int fd, uint32_t events, uint32_t slot, uint32_t generation) {
+    return control(epoll, EPOLL_CTL_ADD, fd, events, slot, generation);
+}
+
+int cr_epoll_modify(int epoll, int fd, uint32_t events, uint32_t slot, uint32_t generation) {
+    return control(epoll, EPOLL_CTL_MOD, fd, events, slot, generation);
+}
+
+int cr_epoll_remove(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL, fd, 0, 0, 0); }
+
+int cr_epoll_wait(int epoll, struct cr_event *events, int capacity, int timeout_milliseconds) {
+    int count = epoll_wait(epoll, (struct epoll_event *)events, capacity, timeout_milliseconds);
+    return count < 0 ? 0 : count;
+}
+
+int cr_eventfd(void) {
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+void cr_eventfd_signal(int fd) {
+    uint64_t one = 1;
+    ssize_t ignored = write(fd, &one, sizeof one);
+    (void)ignored;
+}
+
+void cr_eventfd_drain(int fd) {
+    uint64_t value;
+    ssize_t ignored = read(fd, &value, sizeof value);
+    (void)ignored;
+}
+
+long cr_receive(int fd, void *buffer, size_t capacity) {
+    for (;;) {
+        ssize_t count = recv(fd, buffer, capacity, MSG_DONTWAIT);
+        if (count >= 0) return count;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+long cr_send(int fd, const void *bytes, size_t count) {
+    for (;;) {
+        ssize_t sent = send(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0) return sent;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+void cr_shutdown_sending(int fd) { shutdown(fd, SHUT_WR); }
+
+int cr_close(int fd) { return close(fd) < 0 ? -errno : 0; }
+
+int cr_close_abortive(int fd) {
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    return cr_close(fd);
+}
+
+static socklen_t to_sockaddr(const struct cr_address *address, struct sockaddr_storage *out) {
+    memset(out, 0, sizeof *out);
+    if (address->family == 4) {
+        struct sockaddr_in *in = (struct sockaddr_in *)out;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(address->port);
+        memcpy(&in->sin_addr, address->address, 4);
+        return sizeof *in;
+    }
+    if (address->family == 6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(address->port);
+        in6->sin6_scope_id = address->scope;
+        memcpy(&in6->sin6_addr, address->address, 16);
+        return sizeof *in6;
+    }
+    struct sockaddr_un *un = (struct sockaddr_un *)out;
+    un->sun_family = AF_UNIX;
+    size_t length = strnlen(address->path, sizeof address->path);
+    if (length >= sizeof un->sun_path) length = sizeof un->sun_path - 1;
+    memcpy(un->sun_path, address->path, length);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
+}
+
+static void from_sockaddr(const struct sockaddr_storage *in, struct cr_address *out) {
+    memset(out, 0, sizeof *out);
+    if (in->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)in;
+        out->family = 4;
+        out->port = ntohs(v4->sin_port);
+        memcpy(out->address, &v4->sin_addr, 4);
+    } else if (in->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)in;
+        out->port = ntohs(v6->sin6_port);
+        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+            out->family = 4;
+            memcpy(out->address, &v6->sin6_addr.s6_addr[12], 4);
+        } else {
+            out->family = 6;
+            out->scope = v6->sin6_scope_id;
+            memcpy(out->address, &v6->sin6_addr, 16);
+        }
+    } else {
+        out->family = 1;
+    }
+}
+
+int cr_listen_tcp(const struct cr_address *address, int backlog) {
+    struct sockaddr_storage storage;
+    socklen_t length = to_sockaddr(address, &storage);
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&storage, length) < 0 || listen(fd, backlog) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+/// An existing socket file is probed first: a live peer is EADDRINUSE, a dead file is removed.
+static int clear_stale_socket(const struct sockaddr_storage *storage, socklen_t length, const char *path) {
+    struct stat status;
+    if (lstat(path, &status) < 0) return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(status.st_mode)) return -EADDRINUSE;
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (probe < 0) return -errno;
+    int connected = connect(probe, (const struct sockaddr *)storage, length);
+    int error = connected < 0 ? errno : 0;
+    close(probe);
+    if (error == 0 || error == EAGAIN) return -EADDRINUSE;
+    return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int cr_listen_unix(const char *path, int backlog, int mode) {
+    struct cr_address address = {.family = 1};
+    if (strlen(path) >= sizeof address.path) return -ENAMETOOLONG;
+    strcpy(address.path, path);
+    struct sockaddr_storage storage;
+    socklen_t length = to_sockaddr(&address, &storage);
+    int stale = clear_stale_socket(&storage, length, path);
+    if (stale < 0) return stale;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    // The file must never be open to more than `mode` allows, not even between bind and chmod.
+    mode_t previous = umask(0777 & ~mode);
+    int bound = bind(fd, (struct sockaddr *)&storage, length);
+    int error = errno;
+    umask(previous);
+    if (bound < 0) {
+        close(fd);
+        return -error;
+    }
+    if (chmod(path, mode) < 0 || listen(fd, backlog) < 0) {
+        error = -errno;
+        close(fd);
+        unlink(path);
+        return error;
+    }
+    return fd;
+}
+
+uint16_t cr_local_port(int fd) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    struct cr_address address;
+    if (getsockname(fd, (struct sockaddr *)&storage, &length) < 0) return 0;
+    from_sockaddr(&storage, &address);
+    return address.port;
+}
+
+int cr_accept(int listener, struct cr_address *peer) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    memset(&storage, 0, sizeof storage.ss_family);
+    for (;;) {
+        int fd = accept4(listener, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            from_sockaddr(&storage, peer);
+            return fd;
+        }
+        if (errno != EINTR) return -errno;
+    }
+}
+
+int cr_connect(const struct cr_address *address, int *in_progress) {
+    struct sockaddr_storage storage;
+    socklen_t length = to_sockaddr(address, &storage);
+    *in_progress = 0;
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    if (connect(fd, (struct sockaddr *)&storage, length) == 0) return fd;
+    if (errno == EINPROGRESS) {
+        *in_progress = 1;
+        return fd;
+    }
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+int cr_socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
+}
+
+static int resolve(const char *host, uint16_t port, int flags, struct cr_address *out, int capacity) {
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
+    struct addrinfo *list = NULL;
+    if (getaddrinfo(host, NULL, &hints, &list) != 0) return -1;
+    int count = 0;
+    for (struct addrinfo *item = list; item != NULL && count < capacity; item = item->ai_next) {
+        struct sockaddr_storage storage;
+        if (item->ai_addrlen > sizeof storage) continue;
+        memset(&storage, 0, sizeof storage);
+        memcpy(&storage, item->ai_addr, item->ai_addrlen);
+        from_sockaddr(&storage, &out[count]);
+        if (out[count].family == 1) continue;
+        out[count].port = port;
+        count++;
+    }
+    freeaddrinfo(list);
+    return count;
+}
+
+int cr_resolve(const char *host, uint16_t port, struct cr_address *out, int capacity) {
+    return resolve(host, port, 0, out, capacity);
+}
+
+int cr_parse_numeric(const char *text, uint16_t port, struct cr_address *out) {
+    return resolve(text, port, AI_NUMERICHOST, out, 1) == 1;
+}
+
+void cr_set_tcp_options(int fd, const struct cr_socket_options *options) {
+    int one = 1;
+    if (options->no_delay) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (options->keepalive_idle_seconds > 0) {
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &options->keepalive_idle_seconds, sizeof(int));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &options->keepalive_count, sizeof(int));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &options->keepalive_interval_seconds, sizeof(int));
+    }
+    if (options->user_timeout_milliseconds > 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &options->user_timeout_milliseconds, sizeof(int));
+    if (options->linger_seconds > 0) {
+        struct linger linger = {.l_onoff = 1, .l_linger = options->linger_seconds};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    }
+    if (options->buffer_bytes > 0) cr_set_buffer(fd, options->buffer_bytes);
+}
+
+void cr_set_buffer(int fd, int bytes) {
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
+int64_t cr_monotonic_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t cr_raise_descriptor_limit(int64_t wanted) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    if (limit.rlim_cur != RLIM_INFINITY && (int64_t)limit.rlim_cur < wanted) {
+        rlim_t target = (rlim_t)wanted;
+        if (limit.rlim_max != RLIM_INFINITY && target > limit.rlim_max) target = limit.rlim_max;
+        struct rlimit raised = {.rlim_cur = target, .rlim_max = limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit.rlim_cur = target;
+    }
+    return limit.rlim_cur == RLIM_INFINITY ? INT64_MAX : (int64_t)limit.rlim_cur;
+}
+
+static sigset_t signal_set(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    return set;
+}
+
+void cr_block_signals(const int *signals, int count) {
+    sigset_t set = signal_set(signals, count);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+int cr_wait_signal(const int *signals, int count) {
+    sigset_t set = signal_set(signals, count);
+    int signal = 0;
+    while (sigwait(&set, &signal) != 0) {
+    }
+    return signal;
+}
+
+void cr_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+static __thread void *current;
+
+void *cr_current(void) { return current; }
+void cr_set_current(void *worker) { current = worker; }
+
+void cr_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

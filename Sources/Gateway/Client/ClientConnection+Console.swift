@@ -1,0 +1,87 @@
+import Logging
+import PGWire
+import Reactor
+import Sessions
+
+/// What a client of the console needs beyond any other.
+final class ConsoleState {
+    var session: ConsoleSession
+    var isPerforming = false
+
+    init(session: ConsoleSession) { self.session = session }
+}
+
+/// A client that asked for the console: its messages are answered here, one after the other.
+extension ClientConnection {
+    func welcomeToConsole(_ login: LoginState) {
+        guard self.isOpen, self.phase == .login else { return }
+        let facts = ConsoleFacts(version: Gateway.version, database: self.database, user: self.user)
+        var writer = MessageWriter()
+        writer.authenticationOk()
+        for parameter in facts.parameterStatus { writer.parameterStatus(name: parameter.name, value: parameter.value) }
+        writer.backendKeyData(
+            processID: self.number,
+            secret: self.gateway.cancelKeys.makeKey(for: self, version: login.version)
+        )
+        writer.readyForQuery(.idle)
+        self.login = nil
+        self.console = ConsoleState(session: ConsoleSession(facts: facts))
+        self.clearDeadline()
+        self.phase = .console
+        self.log.info("console client logged in", metadata: self.logMetadata.merging(["rule": .string(login.rule)]) { $1 })
+        self.send(writer.bytes)
+        self.resumeReading()
+    }
+
+    func consoleReceived(_ bytes: Span<UInt8>) -> Int {
+        var offset = 0
+        while let console = self.console, self.phase == .console {
+            if console.isPerforming || self.unsentCount > ServerConnection.clientBacklog {
+                self.pauseReading()
+                return offset
+            }
+            guard let header = MessageHeader.read(bytes, at: offset) else { return offset }
+            guard header.isValid, header.bodyLength <= ConsoleLimits.messageBytes else {
+                let text = "invalid message length"
+                self.leave(
+                    with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
+                    reason: text
+                )
+                return bytes.count
+            }
+            guard bytes.count - offset >= header.wireLength else { return offset }
+            var body: [UInt8] = []
+            body.reserveCapacity(header.bodyLength)
+            for index in (offset + MessageHeader.size)..<(offset + header.wireLength) { body.append(bytes[index]) }
+            offset += header.wireLength
+            self.perform(console.session.receive(WireMessage(kind: header.kind, body: body)), console: console)
+        }
+        return offset
+    }
+
+    private func perform(_ step: ConsoleStep, console: ConsoleState) {
+        if !step.bytes.isEmpty { self.send(step.bytes) }
+        switch step.next {
+        case .receive: return
+        case .close:
+            if self.unsentCount == 0 { self.finish(reason: nil) } else { self.phase = .closing }
+        case .perform(let request):
+            console.isPerforming = true
+            self.pauseReading()
+            if request == .reload || request == .shutdown {
+                self.log.notice("console command", metadata: self.logMetadata.merging(["command": "\(request)"]) { $1 })
+            }
+            Task(executorPreference: self.home.worker) {
+                let outcome = await self.gateway.answer(request, home: self.home)
+                self.performed(outcome)
+            }
+        }
+    }
+
+    private func performed(_ outcome: ConsoleOutcome) {
+        guard let console = self.console, self.phase == .console else { return }
+        console.isPerforming = false
+        self.perform(console.session.complete(outcome), console: console)
+        if !console.isPerforming, self.phase == .console { self.resumeReading() }
+    }
+}

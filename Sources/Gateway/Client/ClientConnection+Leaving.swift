@@ -1,0 +1,144 @@
+import Logging
+import PGWire
+import Reactor
+import Sessions
+import Synchronization
+
+/// The ways a client goes.
+extension ClientConnection {
+    /// How long last words may take.
+    static let farewellTimeout: MonotonicMicroseconds = 5_000_000
+
+    /// Tells the client why, then closes once that is sent. `nil` for `reason` logs nothing.
+    func leave(with fields: ServerMessageFields, reason: String?) {
+        guard self.phase != .closing else { return }
+        if let reason {
+            self.log.info("client refused or ended", metadata: self.logMetadata.merging(["reason": .string(reason)]) { $1 })
+        }
+        if let server = self.server, !server.scanner.isAtBoundary {
+            // The client is in the middle of a message of its server: an error would be taken for a part of it.
+            self.finish(reason: reason)
+            return
+        }
+        self.letGo()
+        var writer = MessageWriter()
+        writer.errorResponse(fields)
+        self.send(writer.bytes)
+        self.sayGoodbye()
+    }
+
+    /// Closes once what is queued has been sent.
+    private func sayGoodbye() {
+        self.phase = .closing
+        // Closing while the client's bytes are still unread would reset the connection, and the reset could overtake
+        // the error: read on (and drop) until the client has closed.
+        self.lingers = self.hasUnreadInput
+        if self.unsentCount == 0, !self.lingers {
+            self.finish()
+        } else {
+            if self.unsentCount == 0 { self.shutdownSending() }
+            self.setDeadline(self.home.worker.now + Self.farewellTimeout)
+            self.resumeReading()
+        }
+    }
+
+    /// The client is gone.
+    func vanished(_ reason: String) { self.finish(reason: reason) }
+
+    /// Closes now.
+    func finish(reason: String? = nil) {
+        guard self.isOpen else { return }
+        if self.phase != .closing, self.gateway.snapshot.logsDisconnections, !self.user.isEmpty, self.login == nil {
+            let metadata = self.logMetadata.merging(["reason": .string(reason ?? "client left")]) { $1 }
+            self.log.info("client disconnected", metadata: metadata)
+        }
+        self.letGo()
+        self.phase = .closing
+        self.gateway.cancelKeys.remove(self)
+        self.home.remove(self)
+        self.home.worker.clientCount.subtract(1, ordering: .relaxed)
+        self.close()
+        self.gateway.clientLeft()
+    }
+
+    /// Gives up whatever the client holds or waits for: its server, its place in a queue, its login.
+    private func letGo() {
+        if let waiter = self.waiter {
+            // When a server is already on its way, it is checked in by `granted`.
+            _ = (self.pool ?? self.login?.pool)?.cancelWait(waiter)
+            self.waiter = nil
+        }
+        if let server = self.server {
+            self.server = nil
+            self.account(server)
+            self.abandon(server)
+        }
+        self.abandonLogin()
+        self.console = nil
+    }
+
+    /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
+    private func abandon(_ server: ServerConnection) {
+        if server.ledger.isSettled, server.scanner.isAtBoundary, self.scanner.isAtBoundary, server.syncOwed == 0,
+            server.unsentCount == 0
+        {
+            server.endTurn()
+        } else {
+            server.retire("client left in the middle of a request")
+        }
+    }
+
+    /// The server is gone: the client gets PostgreSQL's own reason if there was one, and is told otherwise.
+    func serverLost(_ loss: ServerLoss) {
+        self.server = nil
+        if self.phase == .login {
+            self.loginCheckoutFailed(loss.lastError.map { .server($0) } ?? .connect(loss.reason))
+            return
+        }
+        self.log.info(
+            "server connection lost",
+            metadata: self.logMetadata.merging(["reason": .string(loss.lastError?.message ?? loss.reason)]) { $1 }
+        )
+        if loss.isMidMessage {
+            self.finish(reason: loss.reason)
+        } else if loss.wasPassedOn, loss.lastError != nil {
+            // PostgreSQL's FATAL error has already been passed on: that was the last word.
+            self.letGo()
+            self.sayGoodbye()
+        } else {
+            let text = loss.reason
+            self.leave(
+                with: ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text),
+                reason: nil
+            )
+        }
+    }
+
+    // MARK: Shutdown
+
+    /// The process stops: between transactions the client is told at once, in one it is let finish.
+    func askToLeave() {
+        self.mustLeave = true
+        switch self.phase {
+        case .startup, .login:
+            let fields = ServerMessageFields(
+                severity: .fatal,
+                sqlState: .cannotConnectNow,
+                message: "the gateway is shutting down"
+            )
+            self.leave(with: fields, reason: "shutdown")
+        case .idle, .console, .waiting:
+            self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+        case .active:
+            self.leaveIfBetweenTransactions()
+        case .closing:
+            return
+        }
+    }
+
+    func leaveIfBetweenTransactions() {
+        guard let server = self.server, server.ledger.isReleasable, server.scanner.isAtBoundary, self.scanner.isAtBoundary
+        else { return }
+        self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+    }
+}

@@ -1,0 +1,260 @@
+import PGWire
+import Pooling
+import Reactor
+import Sessions
+import Settings
+import Synchronization
+import Telemetry
+
+/// The way of a logged-in client's requests. No allocation, lock or closure per message; the pool's lock is taken twice
+/// per transaction.
+extension ClientConnection {
+    /// Requests that may wait for a slow server before the client is not read any more.
+    static let serverBacklog = 64 * 1024
+
+    /// What a named Parse is replaced with where named statements cannot be kept: the server answers with an error in
+    /// the right place, and skips to Sync as it would for any other error.
+    static let namedStatementRefusal: [UInt8] = {
+        var writer = MessageWriter()
+        writer.describe(
+            kind: .statement,
+            name: "(named prepared statements need pool_mode = session; disable statement caching in the driver)"
+        )
+        return writer.bytes
+    }()
+
+    // MARK: Without a server
+
+    func open(_ bytes: Span<UInt8>) -> Int {
+        // The rest of COPY data that was under way when the COPY ended.
+        var offset = self.scanner.takeSkipped(available: bytes.count)
+        while true {
+            switch self.scanner.opening(bytes, at: offset) {
+            case .incomplete: return offset
+            case .terminate:
+                self.finish(reason: nil)
+                return bytes.count
+            case .strayCopy:
+                if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
+                offset += self.scanner.takeSkipped(available: bytes.count - offset)
+            case .invalidLength, .invalidKind:
+                self.refuseMessage(kind: bytes[offset])
+                return bytes.count
+            case .request:
+                return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
+            }
+        }
+    }
+
+    private func request(_ bytes: Span<UInt8>) -> Int {
+        self.waitingSince = self.home.worker.now
+        self.checkout(since: nil)
+        // With a server in hand the bytes go on at once, straight from the receive buffer.
+        return self.phase == .active ? self.relay(bytes) : 0
+    }
+
+    private func checkout(since: MonotonicMicroseconds?) {
+        guard let pool = self.currentPool() else {
+            self.leave(with: CheckoutFailure.poolRemoved.fields, reason: "pool removed")
+            return
+        }
+        switch pool.checkout(for: self, home: self.home, since: since) {
+        case .server(let server, needsCheck: false):
+            self.take(server)
+        case .server(let server, needsCheck: true):
+            self.phase = .waiting
+            self.pauseReading()
+            server.run(Errand(purpose: .check(self), statements: [";"]))
+        case .waiting(let waiter):
+            self.phase = .waiting
+            self.waiter = waiter
+            self.pauseReading()
+        }
+    }
+
+    /// Looked up per transaction: a reload may have replaced the pool.
+    private func currentPool() -> Pool? {
+        guard let pool = self.pool else { return nil }
+        if !pool.isRetired.load(ordering: .acquiring) { return pool }
+        self.pool = self.gateway.pools.pool(for: pool.key)
+        return self.pool
+    }
+
+    private func take(_ server: ServerConnection) {
+        let now = self.home.worker.now
+        self.phase = .active
+        self.server = server
+        self.waiter = nil
+        let counters = self.home.counters(of: server.pool)
+        counters.checkouts.add(1)
+        counters.waitTime.add(UInt64(max(now - self.waitingSince, 0)))
+        server.beginTurn(self)
+    }
+
+    // MARK: The end of a wait
+
+    /// A server has come. Called on this client's worker, at any time: the client may have left meanwhile.
+    func granted(_ server: ServerConnection) {
+        switch self.phase {
+        case .waiting:
+            self.take(server)
+            self.resumeReading()
+        case .login:
+            self.waiter = nil
+            self.loginGranted(server)
+        case .startup, .idle, .active, .console, .closing:
+            server.phase = .idle
+            server.pool.checkin(server, home: server.home)
+        }
+    }
+
+    /// The server checked for this client turned out dead: it asks again, at its old place in the queue.
+    func retryCheckout() {
+        guard self.phase == .waiting else { return }
+        self.checkout(since: self.waitingSince)
+        if self.phase == .active { self.resumeReading() }
+    }
+
+    func checkoutFailed(_ failure: CheckoutFailure) {
+        self.waiter = nil
+        switch self.phase {
+        case .waiting, .active:
+            self.server = nil
+            self.leave(with: failure.fields, reason: failure.fields.message)
+        case .login:
+            self.loginCheckoutFailed(failure)
+        case .startup, .idle, .console, .closing:
+            return
+        }
+    }
+
+    /// The pool it waits in has been replaced by a reload.
+    func poolRetired(_ pool: Pool) {
+        guard let waiter = self.waiter, pool === self.pool || self.phase == .login, pool.cancelWait(waiter) else { return }
+        self.waiter = nil
+        switch self.phase {
+        case .waiting: self.retryCheckout()
+        case .login: self.loginCheckoutFailed(.poolRemoved)
+        default: return
+        }
+    }
+
+    // MARK: With a server
+
+    func relay(_ bytes: Span<UInt8>) -> Int {
+        guard let server = self.server else { return bytes.count }
+        let refusesNames = server.pool.plan.mode != .session
+        var offset = self.scanner.takeSkipped(available: bytes.count)
+        if server.ledger.isSettled { self.requestBegins(server) }
+        while true {
+            let scan = self.scanner.scan(bytes, from: offset, refusesNamedStatements: refusesNames, ledger: &server.ledger)
+            if scan.forwarded > 0 {
+                server.send(bytes.extracting(offset..<(offset + scan.forwarded)))
+                server.turn.sentBytes &+= UInt64(scan.forwarded)
+                offset += scan.forwarded
+            }
+            switch scan.stop {
+            case .none:
+                if server.unsentCount > Self.serverBacklog {
+                    self.isThrottledByServer = true
+                    self.pauseReading()
+                }
+                // What was just passed on may have been the rest of a message that held the server back.
+                if self.scanner.isAtBoundary { self.serverSettled() }
+                return offset
+            case .namedParse:
+                if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
+                server.ledger.extendedSent()
+                server.send(Self.namedStatementRefusal)
+                offset += self.scanner.takeSkipped(available: bytes.count - offset)
+                if !self.scanner.isAtBoundary { return offset }
+            case .terminate:
+                self.finish(reason: nil)
+                return bytes.count
+            case .invalidLength, .invalidKind:
+                self.refuseMessage(kind: scan.kind)
+                return bytes.count
+            }
+        }
+    }
+
+    private func refuseMessage(kind: UInt8) {
+        self.leave(
+            with: ServerMessageFields(
+                severity: .fatal,
+                sqlState: .protocolViolation,
+                message: "invalid frontend message type \(kind)"
+            ),
+            reason: "protocol violation"
+        )
+    }
+
+    /// The server stands at a message boundary: is it free?
+    func serverSettled() {
+        guard let server = self.server, self.scanner.isAtBoundary, server.ledger.isSettled else { return }
+        self.account(server)
+        switch server.pool.plan.mode {
+        case .transaction:
+            if server.ledger.isReleasable { self.endTurn() } else if self.mustLeave { self.leaveIfBetweenTransactions() }
+        case .session:
+            if self.mustLeave { self.leaveIfBetweenTransactions() }
+        case .statement:
+            if server.ledger.isReleasable {
+                self.endTurn()
+            } else {
+                self.leave(
+                    with: ServerMessageFields(
+                        severity: .fatal,
+                        sqlState: .activeTransaction,
+                        message: "transaction blocks are not allowed in statement pooling mode"
+                    ),
+                    reason: "transaction block in statement mode"
+                )
+            }
+        }
+    }
+
+    /// The transaction is over: the server goes back.
+    private func endTurn() {
+        guard let server = self.server, server.syncOwed == 0 else { return }
+        self.server = nil
+        self.phase = .idle
+        self.isThrottlingServer = false
+        if self.isThrottledByServer {
+            self.isThrottledByServer = false
+            self.resumeReading()
+        }
+        server.endTurn()
+        if self.mustLeave { self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown") }
+    }
+
+    private func requestBegins(_ server: ServerConnection) {
+        let now = self.home.worker.now
+        self.requestBegan = now
+        if server.ledger.status == .idle { self.transactionBegan = now }
+    }
+
+    /// Enters what was answered since the last time into the books of the client, the server and the pool.
+    func account(_ server: ServerConnection) {
+        let now = self.home.worker.now
+        let counts = server.ledger.takeCounts()
+        let (queries, transactions) = (UInt64(counts.queries), UInt64(counts.transactions))
+        self.queryCount &+= queries
+        self.transactionCount &+= transactions
+        server.turn.queries &+= queries
+        server.turn.transactions &+= transactions
+        let counters = self.home.counters(of: server.pool)
+        if queries > 0 {
+            counters.queries.add(queries)
+            counters.queryTime.add(UInt64(max(now - self.requestBegan, 0)))
+        }
+        if transactions > 0 {
+            counters.transactions.add(transactions)
+            counters.transactionTime.add(UInt64(max(now - self.transactionBegan, 0)))
+        }
+        counters.sentBytes.add(server.turn.receivedBytes &- server.accountedReceived)
+        counters.receivedBytes.add(server.turn.sentBytes &- server.accountedSent)
+        server.accountedReceived = server.turn.receivedBytes
+        server.accountedSent = server.turn.sentBytes
+    }
+}

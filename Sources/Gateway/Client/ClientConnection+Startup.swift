@@ -1,0 +1,78 @@
+import Logging
+import PGWire
+import Reactor
+import Sessions
+import Synchronization
+
+/// Before login: encryption requests, cancel requests, the StartupMessage.
+extension ClientConnection {
+    func startupReceived(_ bytes: Span<UInt8>) -> Int {
+        var offset = 0
+        while self.phase == .startup, offset < bytes.count, self.isOpen {
+            guard var startup = self.startup else { break }
+            let (consumed, step) = startup.receive(bytes.extracting(offset..<bytes.count))
+            self.startup = startup
+            offset += consumed
+            switch step {
+            case .wait: return offset
+            case .reply(let answer): self.send(answer)
+            case .cancel(let request): self.cancelRequested(request)
+            case .refuse(let fields): self.leave(with: fields, reason: fields.message)
+            case .hangUp(let error): self.finish(reason: "startup: \(error.description)")
+            case .login(let login): self.startupUnderstood(login)
+            }
+        }
+        return offset
+    }
+
+    private func cancelRequested(_ request: CancelRequest) {
+        self.gateway.statistics.cancelRequests.add(1, ordering: .relaxed)
+        self.gateway.cancelKeys.cancel(request)
+        // The protocol gives no answer, neither to a right key nor to a wrong one.
+        self.finish(reason: nil)
+    }
+
+    private func startupUnderstood(_ login: ClientStartup.Login) {
+        self.startup = nil
+        self.user = login.user
+        self.database = login.database
+        if !login.negotiation.isEmpty { self.send(login.negotiation) }
+        if let refusal = self.gateway.refusalOfNewClient() {
+            self.leave(with: refusal, reason: refusal.message)
+            return
+        }
+        do throws(SessionParameters.Refusal) {
+            self.parameters = try SessionParameters.parse(login.message.parameters)
+        } catch {
+            let fields = error.fields
+            self.leave(with: fields, reason: fields.message)
+            return
+        }
+        self.beginLogin(version: login.version)
+    }
+}
+
+extension SessionParameters.Refusal {
+    var fields: ServerMessageFields {
+        switch self {
+        case .unsupportedOptions(let word):
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .featureNotSupported,
+                message: "unsupported startup option \"\(word)\": only -c name=value and --name=value can be honoured"
+            )
+        case .invalidName(let name):
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .undefinedObject,
+                message: "invalid configuration parameter name \"\(name)\""
+            )
+        case .replicationUnsupported:
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .featureNotSupported,
+                message: "replication connections are not supported by the gateway"
+            )
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Logging
+import PGWire
+import Pooling
+import Reactor
+import Sessions
+import Synchronization
+
+/// One client, from accept to close. `+Startup` and `+Login` bring it in, `+Session` moves its requests, `+Console` answers
+/// it when it asked for the console, `+Leaving` ends it.
+///
+/// Belongs to one worker for life. Kept small: thousands of these are idle at any time; what is needed only during login
+/// or by the console hangs off optional references.
+final class ClientConnection: Endpoint, @unchecked Sendable {
+    enum Phase: UInt8 {
+        /// Before the StartupMessage is understood.
+        case startup
+        case login
+        /// Logged in, no server.
+        case idle
+        /// Logged in, in the queue of its pool.
+        case waiting
+        /// Holds a server.
+        case active
+        case console
+        /// Says its last words.
+        case closing
+    }
+
+    unowned let home: WorkerHome
+    let peer: SocketAddress
+    /// Unique in this process; also the process ID in the client's cancel key.
+    let number: Int32
+    let connectedAt: MonotonicMicroseconds
+
+    var phase = Phase.startup
+    var scanner = FrontendScanner()
+    var server: ServerConnection?
+    var pool: Pool?
+    var parameters = SessionParameters.none
+    var waiter: WaiterID?
+    /// When it first asked for the server it waits for.
+    var waitingSince: MonotonicMicroseconds = 0
+    /// When its present request and its present transaction began.
+    var requestBegan: MonotonicMicroseconds = 0
+    var transactionBegan: MonotonicMicroseconds = 0
+    var homeIndex = -1
+    /// The server is not read because this client does not take its answers.
+    var isThrottlingServer = false
+    /// This client is not read because its server does not take its requests.
+    var isThrottledByServer = false
+    /// The process stops: leave at the end of the present transaction.
+    var mustLeave = false
+    /// After its last words it is read until it closes.
+    var lingers = false
+    var queryCount: UInt64 = 0
+    var transactionCount: UInt64 = 0
+    var errorCount: UInt64 = 0
+
+    var startup: ClientStartup? = ClientStartup()
+    var login: LoginState?
+    var console: ConsoleState?
+    /// Name and database as the client gave them; empty before the startup message.
+    var user = ""
+    var database = ""
+
+    init(descriptor: Int32, peer: SocketAddress, number: Int32, home: WorkerHome) {
+        self.home = home
+        self.peer = peer
+        self.number = number
+        self.connectedAt = home.worker.now
+        super.init(descriptor: descriptor, worker: home.worker)
+    }
+
+    var gateway: Gateway { self.home.gateway }
+    var log: Logger { self.home.gateway.log }
+
+    var logMetadata: Logger.Metadata {
+        [
+            "client": "#c\(self.number)", "user": .string(self.user), "database": .string(self.database),
+            "address": .string(self.peer.description),
+        ]
+    }
+
+    /// The worker has taken the connection over.
+    func begin() {
+        self.home.add(self)
+        self.home.worker.clientCount.add(1, ordering: .relaxed)
+        let timeout = self.gateway.snapshot.loginTimeout
+        if timeout > 0 { self.setDeadline(self.home.worker.now + timeout) }
+    }
+
+    // MARK: Events
+
+    override func received(_ bytes: Span<UInt8>) -> Int {
+        switch self.phase {
+        case .active: return self.relay(bytes)
+        case .idle: return self.open(bytes)
+        case .waiting: return 0
+        case .startup: return self.startupReceived(bytes)
+        case .login: return self.loginReceived(bytes)
+        case .console: return self.consoleReceived(bytes)
+        case .closing: return bytes.count
+        }
+    }
+
+    override func ended() { self.vanished("client closed the connection") }
+
+    override func failed(_ error: Int32) { self.vanished(SystemErrorText.of(error)) }
+
+    override func hungUpWhilePaused() {
+        // A paused client that hung up wants no answer any more; one that is being throttled may still read.
+        switch self.phase {
+        case .waiting, .login, .console: self.vanished("client closed the connection")
+        case .active: if self.isThrottledByServer { self.vanished("client closed the connection") }
+        case .startup, .idle, .closing: return
+        }
+    }
+
+    override func sent() {
+        if self.phase == .closing {
+            if self.lingers { self.shutdownSending() } else { self.finish() }
+            return
+        }
+        if self.isThrottlingServer {
+            self.isThrottlingServer = false
+            self.server?.resumeReading()
+        }
+    }
+
+    override func deadlinePassed() {
+        switch self.phase {
+        case .startup:
+            self.finish(reason: "client_login_timeout before a startup packet")
+        case .login:
+            self.loginTimedOut()
+        case .closing:
+            self.finish()
+        case .idle, .waiting, .active, .console:
+            return
+        }
+    }
+}

@@ -1,0 +1,127 @@
+/// What the gateway does for a console command: the work that needs its live state. Answered with a `ConsoleOutcome`.
+package enum ConsoleRequest: String, CaseIterable, Sendable {
+    /// `[PoolRow]`
+    case pools
+    /// `[ClientRow]`
+    case clients
+    /// `[ServerRow]`
+    case servers
+    /// `[StatsRow]`
+    case stats
+    /// `[DatabaseRow]`
+    case databases
+    /// `[UserRow]`
+    case users
+    /// `ListCounts.rows`
+    case lists
+    /// `[ConfigRow]`
+    case config
+    /// One `ConnectionsRow`
+    case connections
+    /// No rows
+    case reload
+    /// One `ShutdownRow`
+    case shutdown
+}
+
+/// One entry of the command table, from which the parser, `SHOW HELP`, RowDescription and the reference page come.
+/// Immutable.
+package struct ConsoleCommand: Sendable {
+    /// Who answers.
+    package enum Answer: Equatable, Sendable {
+        case help
+        case version
+        case request(ConsoleRequest)
+    }
+
+    static let show = "SHOW"
+
+    /// The words of the command in upper case, such as `SHOW`, `POOLS`.
+    package let words: [String]
+    package let answer: Answer
+    /// Empty when the command returns no rows.
+    package let columns: [ConsoleColumn]
+    /// What CommandComplete says.
+    package let tag: String
+    /// What the command does, in whole sentences, for the reference page.
+    package let summary: String
+
+    package var name: String {
+        self.words.joined(separator: " ")
+    }
+
+    package var isShow: Bool {
+        self.words.first == Self.show
+    }
+
+    private static func show<Row: ConsoleRow>(
+        _ target: String,
+        _ answer: Answer,
+        _ rows: Row.Type,
+        _ summary: String
+    ) -> Self {
+        Self(words: [Self.show, target], answer: answer, columns: Row.columns, tag: Self.show, summary: summary)
+    }
+
+    private static func verb(
+        _ word: String,
+        _ request: ConsoleRequest,
+        _ columns: [ConsoleColumn],
+        _ summary: String
+    ) -> Self {
+        Self(words: [word], answer: .request(request), columns: columns, tag: word, summary: summary)
+    }
+
+    /// The command table. Its order is the order of `SHOW HELP` and of the reference page.
+    package static let all: [ConsoleCommand] = [
+        .show("HELP", .help, HelpRow.self, "Lists the commands."),
+        .show("VERSION", .version, VersionRow.self, "Names the product and its version."),
+        .show(
+            "POOLS",
+            .request(.pools),
+            PoolRow.self,
+            "One row for each pool: its clients, its server connections, how long clients wait."
+        ),
+        .show("CLIENTS", .request(.clients), ClientRow.self, "One row for each connected client."),
+        .show("SERVERS", .request(.servers), ServerRow.self, "One row for each server connection."),
+        .show(
+            "STATS",
+            .request(.stats),
+            StatsRow.self,
+            "One row for each pool: totals since start and averages of the last period of 15 seconds."
+        ),
+        .show("DATABASES", .request(.databases), DatabaseRow.self, "One row for each pool: where it connects to."),
+        .show("USERS", .request(.users), UserRow.self, "One row for each configured user."),
+        .show("LISTS", .request(.lists), ListRow.self, "The lengths of the internal lists, one row for each."),
+        .show("CONNECTIONS", .request(.connections), ConnectionsRow.self, "Counts connections since start."),
+        .show(
+            "CONFIG",
+            .request(.config),
+            ConfigRow.self,
+            "One row for each setting: what is in force, what the default is, whether a reload changes it."
+        ),
+        .verb(
+            "RELOAD",
+            .reload,
+            [],
+            """
+            Reads the settings again and puts them in force. It applies whole or not at all: when the new settings \
+            have a mistake, the answer is an error that names it, and the old ones stay.
+            """
+        ),
+        .verb(
+            "SHUTDOWN",
+            .shutdown,
+            ShutdownRow.columns,
+            "Begins the graceful stop, as SIGTERM does: clients in a transaction finish first."
+        ),
+    ]
+
+    /// The second words of the `SHOW` commands.
+    static let showTargets: [String] = Self.all.filter(\.isShow).flatMap { $0.words.dropFirst() }
+
+    /// The command that consists of exactly these words, which are in upper case.
+    static func named(_ words: [String]) -> ConsoleCommand? {
+        self.all.first { $0.words == words }
+    }
+}

@@ -1,0 +1,34 @@
+/// One word, quoted text or sign of a console statement. Immutable.
+struct ConsoleToken: Hashable, Sendable {
+    enum Kind: Hashable, Sendable {
+        /// Letters, digits, `_`, `.` and anything beyond ASCII.
+        case word
+        /// `"..."`, unquoted in `text`.
+        case identifier
+        /// `'...'`, unquoted in `text`.
+        case string
+        /// Any other single character.
+        case sign
+    }
+
+    let kind: Kind
+    let text: String
+
+    /// True for an unquoted word that equals `keyword`, which is in upper case; the case of the word does not matter.
+    func isKeyword(_ keyword: String) -> Bool {
+        self.kind == .word && self.text.uppercased() == keyword
+    }
+
+    func isSign(_ sign: String) -> Bool {
+        self.kind == .sign && self.text == sign
+    }
+
+    /// The name that an identifier stands for: as it is when quoted, in lower case when not; nil when it is none.
+    var name: String? {
+        switch self.kind {
+        case .word: self.text.lowercased()
+        case .identifier: self.text
+        case .string, .sign: nil
+        }
+    }
+}

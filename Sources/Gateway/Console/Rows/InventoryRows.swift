@@ -1,0 +1,68 @@
+/// A row of `SHOW USERS`: one configured user. The gateway fills it; immutable afterwards.
+package struct UserRow: ConsoleRow, Equatable {
+    package var name: String
+    package var poolMode: String
+
+    package init(name: String, poolMode: String) {
+        self.name = name
+        self.poolMode = poolMode
+    }
+
+    package static let fields: [ConsoleField<Self>] = [
+        .text("name", "User name") { $0.name },
+        .text("pool_mode", "`session`, `transaction` or `statement`") { $0.poolMode },
+    ]
+}
+
+/// The only row of `SHOW CONNECTIONS`: connection attempts since start. The gateway fills it; immutable afterwards.
+package struct ConnectionsRow: ConsoleRow, Equatable {
+    package var total: Int
+    package var errors: Int
+    package var tls: Int
+    package var plain: Int
+    package var cancel: Int
+
+    package init(total: Int, errors: Int, tls: Int, plain: Int, cancel: Int) {
+        self.total = total
+        self.errors = errors
+        self.tls = tls
+        self.plain = plain
+        self.cancel = cancel
+    }
+
+    package static let fields: [ConsoleField<Self>] = [
+        .number("total", "Connections accepted since start") { $0.total },
+        .number("errors", "Connections that failed before the login was complete") { $0.errors },
+        .number("tls", "Connections that went on encrypted") { $0.tls },
+        .number("plain", "Connections that went on unencrypted") { $0.plain },
+        .number("cancel", "Connections that carried a cancel request") { $0.cancel },
+    ]
+}
+
+/// A row of `SHOW CONFIG`: one setting in force. The gateway fills it (secrets masked); immutable afterwards.
+package struct ConfigRow: ConsoleRow, Equatable {
+    package var key: String
+    package var value: String?
+    package var defaultValue: String?
+    /// True when a reload changes the setting, false when only a restart does.
+    package var isChangeable: Bool
+    package var documentation: String
+
+    package init(key: String, value: String?, defaultValue: String?, isChangeable: Bool, documentation: String) {
+        self.key = key
+        self.value = value
+        self.defaultValue = defaultValue
+        self.isChangeable = isChangeable
+        self.documentation = documentation
+    }
+
+    package static let fields: [ConsoleField<Self>] = [
+        .text("key", "Path of the setting, such as `general.port`") { $0.key },
+        .text("value", "Value in force; secrets are masked") { $0.value },
+        .text("default", "Value when the setting is absent; NULL when it has no default") { $0.defaultValue },
+        .text("changeable", "`yes` when `RELOAD` applies a change, `no` when it takes a restart") {
+            $0.isChangeable ? "yes" : "no"
+        },
+        .text("doc", "What the setting does") { $0.documentation },
+    ]
+}

@@ -1,0 +1,41 @@
+import Reactor
+import Settings
+
+/// Ages the pools, opens their minimum, and rolls their averages. Runs on one worker; first right after the start.
+final class Housekeeper: Endpoint, @unchecked Sendable {
+    unowned let gateway: Gateway
+    unowned let home: WorkerHome
+    private var nextAgeing: MonotonicMicroseconds = 0
+    /// How often averages are looked at; they roll every 15 s.
+    private static let statisticsInterval: MonotonicMicroseconds = 1_000_000
+
+    init(gateway: Gateway, home: WorkerHome) {
+        self.gateway = gateway
+        self.home = home
+        super.init(descriptor: -1, worker: home.worker)
+    }
+
+    func begin() {
+        self.home.worker.attach(self)
+        self.deadlinePassed()
+    }
+
+    override func deadlinePassed() {
+        let now = self.home.worker.now
+        let pools = self.gateway.pools.all
+        for pool in pools { pool.rollAverages(now: now) }
+        let interval = max(self.gateway.snapshot.settings.general.retainConnectionsTime.microseconds, 1000)
+        if now >= self.nextAgeing {
+            self.age(pools)
+            self.nextAgeing = now + interval
+        }
+        self.setDeadline(now + min(Self.statisticsInterval, interval))
+    }
+
+    private func age(_ pools: [Pool]) {
+        let budget = self.gateway.snapshot.settings.general.retainConnectionsMax
+        var left = budget > 0 ? budget : Int.max
+        // In random order: with a small budget the same pools must not always come first.
+        for pool in pools.shuffled() { left -= pool.housekeep(closeBudget: left, home: self.home) }
+    }
+}

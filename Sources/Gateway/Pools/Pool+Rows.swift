@@ -1,0 +1,111 @@
+import Pooling
+import Reactor
+import Settings
+import Synchronization
+import Telemetry
+
+/// A pool as the console shows it.
+extension Pool {
+    func poolRow(now: MonotonicMicroseconds, clientsIdle: Int, clientsActive: Int, clientsWaiting: Int) -> PoolRow {
+        let (counts, maxWait, averages, size) = self.state.withLock { state in
+            (
+                state.machine.counts, state.machine.maxWait(now: now), state.averaging.averages,
+                state.machine.limits.poolSize
+            )
+        }
+        return PoolRow(
+            database: self.key.database,
+            user: self.key.user,
+            poolMode: self.plan.mode.rawValue,
+            clientsIdle: clientsIdle,
+            clientsActive: clientsActive,
+            clientsWaiting: max(clientsWaiting, counts.waiting),
+            serversActive: counts.busy,
+            serversIdle: counts.idle,
+            serversLogin: counts.opening,
+            poolSize: size,
+            longestWaitMicroseconds: Int(maxWait),
+            averageTransactionMicroseconds: Int(clamping: averages.transactionTime)
+        )
+    }
+
+    func serverRows(now: MonotonicMicroseconds) -> [ServerRow] {
+        let records = self.state.withLock { state in
+            state.machine.records().map { record in
+                (record, record.server.slot < state.facts.count ? state.facts[record.server.slot] : ServerFacts())
+            }
+        }
+        return records.map { record, facts in
+            ServerRow(
+                number: UInt32(truncatingIfNeeded: record.server.slot) &* 65_536 &+ (record.server.generation & 0xffff),
+                processID: facts.processID,
+                database: self.key.database,
+                user: self.plan.serverUser,
+                applicationName: facts.applicationName,
+                state: record.state.shown,
+                wait: .idle,
+                transactions: Int(clamping: facts.transactions),
+                queries: Int(clamping: facts.queries),
+                bytesSent: Int(clamping: facts.sentBytes),
+                bytesReceived: Int(clamping: facts.receivedBytes),
+                ageSeconds: Int(max(now - record.openedAt, 0) / 1_000_000)
+            )
+        }
+    }
+
+    var statsRow: StatsRow {
+        let totals = self.totals
+        let averages = self.state.withLock { $0.averaging.averages }
+        return StatsRow(
+            database: self.key.database,
+            user: self.key.user,
+            total: StatsRow.Figures(
+                transactions: Int(clamping: totals.transactions),
+                queries: Int(clamping: totals.queries),
+                bytesReceived: Int(clamping: totals.receivedBytes),
+                bytesSent: Int(clamping: totals.sentBytes),
+                transactionMicroseconds: Int(clamping: totals.transactionTime),
+                queryMicroseconds: Int(clamping: totals.queryTime),
+                waitMicroseconds: Int(clamping: totals.waitTime),
+                errors: Int(clamping: totals.errors)
+            ),
+            average: StatsRow.Figures(
+                transactions: Int(clamping: averages.transactions),
+                queries: Int(clamping: averages.queries),
+                bytesReceived: Int(clamping: averages.receivedBytes),
+                bytesSent: Int(clamping: averages.sentBytes),
+                transactionMicroseconds: Int(clamping: averages.transactionTime),
+                queryMicroseconds: Int(clamping: averages.queryTime),
+                waitMicroseconds: Int(clamping: averages.waitTime),
+                errors: Int(clamping: averages.errors)
+            )
+        )
+    }
+
+    var databaseRow: DatabaseRow {
+        let (counts, limits) = self.state.withLock { ($0.machine.counts, $0.machine.limits) }
+        return DatabaseRow(
+            name: self.key.database,
+            host: self.plan.serverHost,
+            port: Int(self.plan.serverPort),
+            database: self.plan.serverDatabase,
+            forceUser: self.plan.serverUser == self.key.user ? nil : self.plan.serverUser,
+            poolSize: limits.poolSize,
+            minPoolSize: limits.minPoolSize,
+            poolMode: self.plan.mode.rawValue,
+            maxConnections: limits.poolSize,
+            currentConnections: counts.idle + counts.busy + counts.opening
+        )
+    }
+}
+
+extension ServerState {
+    /// The three states the console knows.
+    var shown: ServerRow.State {
+        switch self {
+        case .opening: return .login
+        case .idle: return .idle
+        default: return .active
+        }
+    }
+}

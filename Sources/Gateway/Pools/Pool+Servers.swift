@@ -1,0 +1,157 @@
+import Logging
+import PGWire
+import Pooling
+import Reactor
+import Sessions
+import Synchronization
+
+/// How servers come and go: opening, failures, deaths, housekeeping.
+extension Pool {
+    /// Starts a server connection in the slot `id` that the machine reserved. On `home`'s worker.
+    func open(_ id: ServerID, on home: WorkerHome) {
+        let server = ServerConnection(id: id, pool: self, home: home)
+        let (credential, knownKeys) = self.state.withLock { state in
+            state.place(server)
+            return (state.credential, state.knownKeys)
+        }
+        server.open(credential: credential, knownKeys: knownKeys)
+    }
+
+    /// Opens what those who wait still need. Any worker.
+    func openDue(home: WorkerHome) {
+        while let due = self.state.withLock({ $0.machine.nextOpen(now: home.worker.now) }) {
+            self.start(due, home: home)
+        }
+    }
+
+    private func start(_ due: PlannedOpen, home: WorkerHome) {
+        if due.worker == home.worker.index {
+            self.open(due.server, on: home)
+        } else {
+            let target = self.gateway.homes[due.worker]
+            target.worker.execute { self.open(due.server, on: target) }
+        }
+    }
+
+    /// A server could not be opened.
+    func openFailed(_ server: ServerConnection, reason: CheckoutFailure, home: WorkerHome) {
+        let now = home.worker.now
+        let (outcome, client) = self.state.withLock { state -> (OpenFailure, ClientConnection?) in
+            state.remove(server.id)
+            let outcome = state.machine.openFailed(server.id, now: now)
+            if case .failWaiter(let waiter, _) = outcome { return (outcome, state.take(waiter)) }
+            return (outcome, nil)
+        }
+        if case .failWaiter(_, let worker) = outcome, let client {
+            if worker == home.worker.index {
+                client.checkoutFailed(reason)
+            } else {
+                self.gateway.homes[worker].worker.execute { client.checkoutFailed(reason) }
+            }
+        }
+        if case .heldBack = outcome { home.watch(self) }
+        self.openDue(home: home)
+    }
+
+    /// A server that was open is gone.
+    func closed(_ server: ServerConnection, home: WorkerHome) {
+        self.state.withLock { state in
+            state.remove(server.id)
+            state.machine.closed(server.id, now: home.worker.now)
+        }
+        self.openDue(home: home)
+    }
+
+    /// Traffic on a server that is registered at `home` but idle: wins it for a look, unless somebody else has it.
+    func claimIdle(_ server: ServerConnection, home: WorkerHome) -> Bool {
+        self.state.withLock { state in
+            guard let record = state.machine.record(of: server.id), record.worker == home.worker.index else { return false }
+            return state.machine.claimIdle(server.id)
+        }
+    }
+
+    /// What time and settings ask for. Returns how many servers were closed.
+    func housekeep(closeBudget: Int, home: WorkerHome) -> Int {
+        let plan = self.state.withLock { $0.machine.housekeeping(now: home.worker.now, closeBudget: closeBudget) }
+        self.close(plan.closes, home: home)
+        for due in plan.opens { self.start(due, home: home) }
+        self.openDue(home: home)
+        return plan.closes.count
+    }
+
+    /// Closes idle servers that a machine step has taken out; their descriptors may be registered anywhere.
+    func close(_ closes: [PlannedClose], home: WorkerHome) {
+        for planned in closes {
+            guard let server = self.state.withLock({ $0.server(planned.server) }) else {
+                self.state.withLock { $0.machine.closed(planned.server, now: home.worker.now) }
+                continue
+            }
+            home.worker.adopt(server)
+            server.home = home
+            server.retire(planned.reason.rawValue)
+        }
+    }
+
+    /// The pool has left the settings. Waiters are sent to look their pool up again; servers close as they come back.
+    func retire(home: WorkerHome) {
+        self.isRetired.store(true, ordering: .releasing)
+        let (closes, waiting) = self.state.withLock { state in
+            let closes = state.machine.drain()
+            return (closes, state.waiters.compactMap { $0 })
+        }
+        self.close(closes, home: home)
+        for client in waiting { client.home.worker.execute { client.poolRetired(self) } }
+    }
+
+    /// Takes over a credential that a login has proven.
+    func learn(_ credential: ServerCredential) {
+        guard self.plan.isPassthrough else { return }
+        switch credential {
+        case .none: return
+        case .cleartext, .md5Hash, .scramKeys: self.state.withLock { $0.credential = credential }
+        }
+    }
+}
+
+/// Why a client gets no server. The texts are for the client.
+enum CheckoutFailure: Error, Sendable {
+    case waitTimeout(Microseconds)
+    /// PostgreSQL's own words.
+    case server(ServerMessageFields)
+    case connect(String)
+    case login(String)
+    case poolRemoved
+    case shuttingDown
+
+    var fields: ServerMessageFields {
+        switch self {
+        case .waitTimeout(let timeout):
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .tooManyConnections,
+                message: "query_wait_timeout: no server connection became free within \(timeout / 1000) ms"
+            )
+        case .server(let fields):
+            var own = fields
+            own.set(UInt8(ascii: "S"), to: "FATAL")
+            own.set(UInt8(ascii: "V"), to: "FATAL")
+            return own
+        case .connect(let text):
+            return ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text)
+        case .login(let text):
+            return ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text)
+        case .poolRemoved:
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .adminShutdown,
+                message: "the pool of this session has left the settings"
+            )
+        case .shuttingDown:
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .adminShutdown,
+                message: "terminating connection due to administrator command"
+            )
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import PGWire
+import Pooling
+import Reactor
+import Sessions
+import Synchronization
+import Telemetry
+
+/// One pool: the state machine under its lock, the objects its indices stand for, and its counters.
+///
+/// Any worker may call it. Everything mutable is in `state`, held for one machine step at a time; nothing is called out
+/// to while it is held. What has to happen outside the lock is done by the functions in `Pool+Steps.swift`.
+final class Pool: Sendable {
+    struct State {
+        var machine: PoolMachine
+        var servers: ContiguousArray<ServerConnection?> = []
+        var facts: ContiguousArray<ServerFacts> = []
+        var waiters: ContiguousArray<ClientConnection?> = []
+        /// What opens servers: from the plan, then from the last login that could tell.
+        var credential: ServerCredential
+        /// Derived from a clear password at the last SCRAM login, to save the derivation.
+        var knownKeys: SCRAMKeys?
+        var welcomes = WelcomeCache()
+        var averaging: AveragingPeriod
+    }
+
+    let key: PoolKey
+    let plan: PoolPlan
+    let state: Mutex<State>
+    /// One per worker, each written by its worker alone.
+    let counters: [PoolCounters]
+    /// Left the settings: sessions look the pool up again at their next transaction.
+    let isRetired = Atomic<Bool>(false)
+    /// The workers, for opening servers and reaching waiters. Unowned: the gateway outlives its pools.
+    unowned let gateway: Gateway
+
+    init(plan: PoolPlan, gateway: Gateway) {
+        self.key = plan.key
+        self.plan = plan
+        self.gateway = gateway
+        let workers = gateway.homes.count
+        self.counters = (0..<workers).map { _ in PoolCounters() }
+        self.state = Mutex(
+            State(
+                machine: PoolMachine(limits: plan.limits, workerCount: workers, seed: .random(in: .min ... .max)),
+                credential: plan.credential,
+                averaging: AveragingPeriod(now: UInt64(MonotonicClock.now()))
+            )
+        )
+    }
+}
+
+extension Pool {
+    var totals: CounterTotals { CounterTotals(summing: self.counters) }
+
+    func rollAverages(now: MonotonicMicroseconds) {
+        let totals = self.totals
+        self.state.withLock { _ = $0.averaging.advance(to: totals, now: UInt64(max(now, 0))) }
+    }
+}
+
+/// What the console shows of a server, brought up to date under the pool's lock whenever the server changes hands.
+struct ServerFacts: Sendable {
+    var processID: Int32 = 0
+    var applicationName = ""
+    var transactions: UInt64 = 0
+    var queries: UInt64 = 0
+    var sentBytes: UInt64 = 0
+    var receivedBytes: UInt64 = 0
+    var isLoggedIn = false
+}
+
+extension Pool.State {
+    mutating func place(_ server: ServerConnection) {
+        while self.servers.count <= server.id.slot {
+            self.servers.append(nil)
+            self.facts.append(ServerFacts())
+        }
+        self.servers[server.id.slot] = server
+        self.facts[server.id.slot] = ServerFacts()
+    }
+
+    func server(_ id: ServerID) -> ServerConnection? {
+        id.slot < self.servers.count ? self.servers[id.slot] : nil
+    }
+
+    mutating func remove(_ id: ServerID) {
+        if id.slot < self.servers.count, self.servers[id.slot]?.id == id { self.servers[id.slot] = nil }
+    }
+
+    mutating func queue(_ client: ClientConnection, as waiter: WaiterID) {
+        while self.waiters.count <= waiter.slot { self.waiters.append(nil) }
+        self.waiters[waiter.slot] = client
+    }
+
+    mutating func take(_ waiter: WaiterID) -> ClientConnection? {
+        guard waiter.slot < self.waiters.count else { return nil }
+        let client = self.waiters[waiter.slot]
+        self.waiters[waiter.slot] = nil
+        return client
+    }
+}

@@ -1,0 +1,50 @@
+import Pooling
+import Sessions
+import Settings
+
+/// Which pool: the database as clients name it, and the user whose identity its servers have.
+struct PoolKey: Hashable, Sendable, CustomStringConvertible {
+    let database: String
+    let user: String
+
+    /// `user@database`, as logs and the console show it.
+    var description: String { "\(self.user)@\(self.database)" }
+}
+
+/// What the settings say about one pool, resolved. Immutable; a reload makes new plans and compares.
+struct PoolPlan: Sendable, Equatable {
+    var key: PoolKey
+    var mode: PoolMode
+    var serverHost: String
+    var serverPort: UInt16
+    var serverDatabase: String
+    /// The role that logs in at the server.
+    var serverUser: String
+    /// Whether the client's own proof opens the server (no `server_password`, same user name).
+    var isPassthrough: Bool
+    /// `server_password`, or the stored md5 hash; nil while only a client's SCRAM proof can tell.
+    var password: SecretBytes?
+    var md5Hash: SecretBytes?
+    /// The user's secret as it stands in the settings: a changed one makes a new pool.
+    var storedSecret: SecretBytes?
+    var applicationName: String
+    var cleansSessions: Bool
+    var syncsParameters: Bool
+    var connectTimeout: Microseconds
+    var cancelWaitTimeout: Microseconds
+    var limits: PoolLimits
+
+    /// What opens the first server, before any client has logged in.
+    var credential: ServerCredential {
+        if let password { return .cleartext(password) }
+        if let md5Hash { return .md5Hash(md5Hash) }
+        return .none
+    }
+
+    /// Equal but for the limits: such a pool is kept over a reload and only told its new limits.
+    func isSameServer(as other: PoolPlan) -> Bool {
+        var adjusted = other
+        adjusted.limits = self.limits
+        return self == adjusted
+    }
+}

@@ -1,0 +1,90 @@
+import PGWire
+import Reactor
+import Sessions
+import Synchronization
+
+/// The cancel keys given to clients, and the way from a key to its client. Any worker.
+///
+/// A key means the client, not a server: a request reaches whatever server the client holds at that moment, and nobody when
+/// it holds none. So a late, repeated or invented key harms nobody.
+final class CancelKeys: Sendable {
+    private struct Entry {
+        let secret: [UInt8]
+        let client: ClientConnection
+    }
+
+    private let entries = Mutex<[Int32: Entry]>([:])
+
+    /// A new secret for `client`: 4 bytes in protocol 3.0, 32 from 3.2 on. The process ID is the client's number.
+    func makeKey(for client: ClientConnection, version: ProtocolVersion) -> [UInt8] {
+        let secret = RandomBytes.make(count: version >= .v3_2 ? 32 : 4)
+        self.entries.withLock { $0[client.number] = Entry(secret: secret, client: client) }
+        return secret
+    }
+
+    func remove(_ client: ClientConnection) {
+        self.entries.withLock { entries in
+            if entries[client.number]?.client === client { entries[client.number] = nil }
+        }
+    }
+
+    /// Passes a request on if its key is right. The comparison takes the same time wherever keys differ.
+    func cancel(_ request: CancelRequest) {
+        let client = self.entries.withLock { entries -> ClientConnection? in
+            guard let entry = entries[request.processID] else { return nil }
+            return ConstantTime.areEqual(entry.secret, request.secret) ? entry.client : nil
+        }
+        guard let client else { return }
+        client.home.worker.execute { client.cancelRequested() }
+    }
+}
+
+extension ClientConnection {
+    /// A cancel request with this client's key came in.
+    func cancelRequested() {
+        guard let server = self.server, !server.ledger.isSettled, let address = server.address, !server.secret.isEmpty
+        else { return }
+        CancelConnection.start(for: server, address: address)
+    }
+}
+
+/// One CancelRequest on its way to PostgreSQL. The server it is meant for is not handed to anybody else until PostgreSQL has
+/// closed this connection, which it does after it has signalled the backend (protocol chapter, "Canceling Requests in
+/// Progress"). Belongs to the server's worker.
+final class CancelConnection: Endpoint, @unchecked Sendable {
+    private var server: ServerConnection?
+    private let request: [UInt8]
+
+    private init(server: ServerConnection, request: [UInt8]) {
+        self.server = server
+        self.request = request
+        super.init(descriptor: -1, worker: server.home.worker)
+    }
+
+    static func start(for server: ServerConnection, address: SocketAddress) {
+        // One is enough: a second signal to a backend that has not answered the first changes nothing.
+        guard server.cancelsInFlight == 0 else { return }
+        server.cancelsInFlight += 1
+        var writer = MessageWriter()
+        writer.cancelRequest(processID: server.processID, secret: server.secret)
+        let connection = CancelConnection(server: server, request: writer.bytes)
+        let worker = server.home.worker
+        worker.connect(connection, to: address, options: server.home.gateway.socketOptions)
+        connection.setDeadline(worker.now + server.pool.plan.cancelWaitTimeout)
+    }
+
+    override func connected() { self.send(self.request) }
+    override func ended() { self.finish(isCertain: true) }
+    override func failed(_ error: Int32) {
+        // PostgreSQL may close with a reset; refused connections carry no request at all.
+        self.finish(isCertain: true)
+    }
+    override func deadlinePassed() { self.finish(isCertain: false) }
+
+    private func finish(isCertain: Bool) {
+        self.close()
+        let server = self.server
+        self.server = nil
+        server?.cancelEnded(isCertain: isCertain)
+    }
+}

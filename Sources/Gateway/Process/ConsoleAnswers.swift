@@ -1,0 +1,187 @@
+import Dispatch
+import Logging
+import PGWire
+import Pooling
+import Reactor
+import Sessions
+import Settings
+import Synchronization
+import Telemetry
+
+/// What the console commands do and show.
+extension Gateway {
+    func answer(_ request: ConsoleRequest, home: WorkerHome) async -> ConsoleOutcome {
+        switch request {
+        case .pools: return .rows(await self.poolRows(now: home.worker.now))
+        case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
+        case .servers: return .rows(self.pools.all.flatMap { $0.serverRows(now: home.worker.now) })
+        case .stats: return .rows(self.pools.all.map { $0.statsRow })
+        case .databases: return .rows(self.pools.all.map { $0.databaseRow })
+        case .users: return .rows(self.userRows)
+        case .lists: return .rows(await self.listCounts().rows)
+        case .config: return .rows(self.configRows)
+        case .connections: return .rows([self.connectionsRow])
+        case .reload: return await self.reloadFromConsole()
+        case .shutdown:
+            self.events.requestStop()
+            return .rows([ShutdownRow(success: true)])
+        }
+    }
+
+    /// Reading files blocks, so it happens off the workers.
+    private func reloadFromConsole() async -> ConsoleOutcome {
+        let failure = await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                do throws(GatewayStartError) {
+                    try self.reload()
+                    continuation.resume(returning: String?.none)
+                } catch {
+                    continuation.resume(returning: error.description)
+                }
+            }
+        }
+        guard let failure else { return .done }
+        self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(failure)])
+        return .failure(
+            ServerMessageFields(severity: .error, sqlState: .invalidParameterValue, message: "reload failed: \(failure)")
+        )
+    }
+
+    // MARK: Rows
+
+    /// A picture of all clients, taken by each worker of its own.
+    func clientFacts() async -> [ClientFacts] {
+        var all: [ClientFacts] = []
+        for home in self.homes {
+            all += await withCheckedContinuation { continuation in
+                home.worker.execute { continuation.resume(returning: home.clients.map { ClientFacts($0) }) }
+            }
+        }
+        return all.sorted { $0.number < $1.number }
+    }
+
+    private func poolRows(now: MonotonicMicroseconds) async -> [PoolRow] {
+        var idle: [PoolKey: Int] = [:]
+        var active: [PoolKey: Int] = [:]
+        var waiting: [PoolKey: Int] = [:]
+        for client in await self.clientFacts() {
+            guard let key = client.pool else { continue }
+            switch client.state {
+            case .idle: idle[key, default: 0] += 1
+            case .active: active[key, default: 0] += 1
+            case .waiting: waiting[key, default: 0] += 1
+            }
+        }
+        return self.pools.all.map { pool in
+            let key = pool.key
+            return pool.poolRow(
+                now: now,
+                clientsIdle: idle[key] ?? 0,
+                clientsActive: active[key] ?? 0,
+                clientsWaiting: waiting[key] ?? 0
+            )
+        }
+    }
+
+    private var userRows: [UserRow] {
+        var seen: Set<String> = []
+        return self.pools.all.filter { seen.insert($0.key.user).inserted }
+            .map { UserRow(name: $0.key.user, poolMode: $0.plan.mode.rawValue) }
+            .sorted { $0.name < $1.name }
+    }
+
+    private func listCounts() async -> ListCounts {
+        let clients = await self.clientFacts()
+        let pools = self.pools.all
+        let counts = pools.map { $0.state.withLock { $0.machine.counts } }
+        let used = clients.filter { $0.state == .active }.count
+        let login = clients.filter { $0.isLoggingIn }.count
+        return ListCounts(
+            databases: Set(pools.map(\.key.database)).count,
+            users: Set(pools.map(\.key.user)).count,
+            pools: pools.count,
+            freeClients: clients.count - used - login,
+            usedClients: used,
+            loginClients: login,
+            freeServers: counts.reduce(0) { $0 + $1.idle },
+            usedServers: counts.reduce(0) { $0 + $1.busy }
+        )
+    }
+
+    private var configRows: [ConfigRow] {
+        self.snapshot.settings.configRows().map { row in
+            ConfigRow(
+                key: row.key,
+                value: row.value,
+                defaultValue: row.defaultValue,
+                isChangeable: row.isChangeable,
+                documentation: row.summary
+            )
+        }
+    }
+
+    private var connectionsRow: ConnectionsRow {
+        let accepted = self.statistics.accepted.load(ordering: .relaxed)
+        let cancel = self.statistics.cancelRequests.load(ordering: .relaxed)
+        return ConnectionsRow(
+            total: accepted,
+            errors: self.statistics.loginFailures.load(ordering: .relaxed),
+            tls: 0,
+            plain: accepted - cancel,
+            cancel: cancel
+        )
+    }
+}
+
+/// One client as the console sees it: a copy made on its worker.
+struct ClientFacts: Sendable {
+    let number: Int32
+    let database: String
+    let user: String
+    let applicationName: String
+    let address: String
+    let state: ClientRow.State
+    let wait: ClientRow.Wait
+    let pool: PoolKey?
+    let isLoggingIn: Bool
+    let transactions: UInt64
+    let queries: UInt64
+    let errors: UInt64
+    let connectedAt: MonotonicMicroseconds
+
+    init(_ client: ClientConnection) {
+        self.number = client.number
+        self.database = client.database
+        self.user = client.user
+        self.applicationName = client.parameters.applicationName ?? ""
+        self.address = client.peer.description
+        self.pool = client.pool?.key
+        self.isLoggingIn = client.phase == .startup || client.phase == .login
+        self.transactions = client.transactionCount
+        self.queries = client.queryCount
+        self.errors = client.errorCount
+        self.connectedAt = client.connectedAt
+        switch client.phase {
+        case .active: self.state = .active
+        case .waiting: self.state = .waiting
+        case .startup, .login, .idle, .console, .closing: self.state = .idle
+        }
+        self.wait = client.unsentCount > 0 ? .write : (client.phase == .idle ? .idle : .read)
+    }
+
+    func row(now: MonotonicMicroseconds) -> ClientRow {
+        ClientRow(
+            number: Int(self.number),
+            database: self.database,
+            user: self.user,
+            applicationName: self.applicationName,
+            address: self.address,
+            state: self.state,
+            wait: self.wait,
+            transactions: Int(clamping: self.transactions),
+            queries: Int(clamping: self.queries),
+            errors: Int(clamping: self.errors),
+            ageSeconds: Int(max(now - self.connectedAt, 0) / 1_000_000)
+        )
+    }
+}

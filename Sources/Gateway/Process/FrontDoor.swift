@@ -1,0 +1,120 @@
+import Logging
+import Reactor
+import Settings
+import Synchronization
+
+/// The listening sockets. Opened before any worker runs, so that a bad address stops the start.
+final class FrontDoor: Sendable {
+    private let descriptors: [Int32]
+    private let unixPath: String?
+    let description: String
+    unowned let gateway: Gateway
+
+    init(_ general: GeneralSettings, gateway: Gateway) throws(ReactorError) {
+        self.gateway = gateway
+        let backlog = Int32(clamping: general.backlog)
+        guard let address = SocketAddress(numericHost: general.host, port: general.port)
+            ?? SocketAddress.resolve(host: general.host, port: general.port).first
+        else {
+            throw ReactorError(code: 22, operation: "listen on \(general.host)")
+        }
+        var descriptors = [try ListeningSocket.tcp(address, backlog: backlog, options: gateway.socketOptions)]
+        var text = address.description
+        if let folder = general.unixSocketDir {
+            let path = "\(folder)/.s.PGSQL.\(general.port)"
+            descriptors.append(
+                try ListeningSocket.unix(
+                    path: path,
+                    backlog: backlog,
+                    mode: Int32(clamping: general.unixSocketMode),
+                    bufferBytes: Int32(clamping: general.unixSocketBufferSize)
+                )
+            )
+            self.unixPath = path
+            text += ", \(path)"
+        } else {
+            self.unixPath = nil
+        }
+        self.descriptors = descriptors
+        self.description = text
+    }
+
+    /// Makes one worker listen. On that worker's thread.
+    func open(on home: WorkerHome) {
+        for descriptor in self.descriptors {
+            guard let duplicate = ListeningSocket.duplicate(descriptor) else {
+                self.gateway.log.error("no descriptor left for a listener")
+                continue
+            }
+            let listener = ClientListener(descriptor: duplicate, home: home)
+            home.listeners.append(listener)
+            home.worker.attach(listener)
+        }
+    }
+
+    func removeFiles() {
+        for descriptor in self.descriptors { ListeningSocket.close(descriptor) }
+        if let unixPath { ListeningSocket.removeFile(unixPath) }
+    }
+}
+
+/// Takes connections on one worker and gives each to the worker that has the fewest clients.
+final class ClientListener: Listener, @unchecked Sendable {
+    unowned let home: WorkerHome
+    private var lastComplaint = MonotonicMicroseconds.min
+    private static let complaintInterval: MonotonicMicroseconds = 5_000_000
+    /// Connections beyond `max_connections` that may stand in the door: to be told so, or to cancel.
+    private static let standingRoom = 256
+
+    init(descriptor: Int32, home: WorkerHome) {
+        self.home = home
+        super.init(descriptor: descriptor, worker: home.worker)
+    }
+
+    override func accepted(descriptor: Int32, peer: SocketAddress) {
+        let gateway = self.home.gateway
+        gateway.statistics.accepted.add(1, ordering: .relaxed)
+        guard gateway.clientCount < gateway.snapshot.maxConnections + Self.standingRoom else {
+            ListeningSocket.close(descriptor)
+            return
+        }
+        let target = self.leastLoaded(gateway.homes)
+        let number = gateway.makeClientNumber()
+        if target === self.home {
+            Self.welcome(descriptor, peer, number, target)
+        } else {
+            target.worker.execute { Self.welcome(descriptor, peer, number, target) }
+        }
+    }
+
+    private static func welcome(_ descriptor: Int32, _ peer: SocketAddress, _ number: Int32, _ home: WorkerHome) {
+        let client = ClientConnection(descriptor: descriptor, peer: peer, number: number, home: home)
+        home.worker.attach(client)
+        client.begin()
+    }
+
+    /// The worker with the fewest clients; this one when it is among them, which saves the way to another.
+    private func leastLoaded(_ homes: [WorkerHome]) -> WorkerHome {
+        var best = self.home
+        var fewest = best.worker.clientCount.load(ordering: .relaxed)
+        for home in homes {
+            let count = home.worker.clientCount.load(ordering: .relaxed)
+            if count < fewest {
+                best = home
+                fewest = count
+            }
+        }
+        return best
+    }
+
+    override func exhausted(_ error: Int32) {
+        self.home.gateway.statistics.acceptFailures.add(1, ordering: .relaxed)
+        let now = self.home.worker.now
+        guard now - Self.complaintInterval >= self.lastComplaint else { return }
+        self.lastComplaint = now
+        self.home.gateway.log.error(
+            "Failed to accept new connection",
+            metadata: ["reason": .string(SystemErrorText.of(error))]
+        )
+    }
+}

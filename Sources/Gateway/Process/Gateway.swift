@@ -1,0 +1,212 @@
+package import Logging
+import PGWire
+import Pooling
+import Reactor
+import Settings
+import Synchronization
+import Telemetry
+
+/// The process as a whole: workers, listeners, pools, and the settings in force.
+///
+/// Made on the main thread. What workers reach is immutable after `start`, behind a lock, or atomic.
+package final class Gateway: @unchecked Sendable {
+    package static let version = "0.1.0"
+
+    let log: Logger
+    private(set) var homes: [WorkerHome] = []
+    private var threads: [WorkerThread] = []
+    private let current: Mutex<Snapshot>
+    let pools: PoolRegistry
+    let cancelKeys = CancelKeys()
+    let resolver = HostResolver()
+    let statistics = ProcessStatistics()
+    let socketOptions: SocketOptions
+    let loader: SettingsSource
+    private let nextClientNumber = Atomic<Int32>(0)
+    let stopping = Atomic<Bool>(false)
+    private(set) var frontDoor: FrontDoor?
+    private var housekeepers: [Housekeeper] = []
+    /// Told by the main thread's signal loop what to do; see `ProcessEvents`.
+    package let events = ProcessEvents()
+
+    /// - Throws: a description of what keeps the gateway from starting.
+    package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
+        self.log = log
+        self.loader = source
+        let snapshot = try source.load()
+        self.current = Mutex(snapshot)
+        self.socketOptions = SocketOptions(snapshot.settings.general)
+        self.pools = PoolRegistry()
+    }
+
+    /// The settings in force. A snapshot, kept by whoever asks for as long as one decision takes.
+    var snapshot: Snapshot { self.current.withLock { $0 } }
+
+    // MARK: Start
+
+    /// Opens the listeners, then starts the workers. Returns when clients can connect.
+    package func start() throws(GatewayStartError) {
+        let snapshot = self.snapshot
+        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        let general = snapshot.settings.general
+        self.checkDescriptorLimit(snapshot)
+        do throws(ReactorError) {
+            let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
+            for index in 0..<count {
+                self.homes.append(WorkerHome(worker: try Worker(index: index), gateway: self))
+            }
+            let door = try FrontDoor(general, gateway: self)
+            self.frontDoor = door
+            self.pools.apply(snapshot.plans, gateway: self, home: nil)
+            for home in self.homes {
+                home.worker.execute { door.open(on: home) }
+                self.threads.append(try WorkerThread.start(home.worker))
+            }
+        } catch {
+            throw GatewayStartError(description: error.description)
+        }
+        if let home = self.homes.first {
+            let keeper = Housekeeper(gateway: self, home: home)
+            self.housekeepers.append(keeper)
+            home.worker.execute { keeper.begin() }
+        }
+        self.log.notice(
+            "pggateway \(Self.version) is ready",
+            metadata: [
+                "listening": .string(self.frontDoor?.description ?? ""), "workers": .stringConvertible(self.homes.count),
+                "pools": .stringConvertible(snapshot.plans.count),
+            ]
+        )
+    }
+
+    /// Clients, servers and a reserve must fit into RLIMIT_NOFILE; better said now than at the worst moment.
+    private func checkDescriptorLimit(_ snapshot: Snapshot) {
+        let servers = snapshot.plans.values.reduce(0) { $0 + $1.limits.poolSize }
+        let wanted = Int64(snapshot.maxConnections + servers + 128)
+        let limit = ProcessSignals.raiseDescriptorLimit(to: wanted)
+        if limit < wanted {
+            self.log.warning(
+                "RLIMIT_NOFILE is lower than the settings may need",
+                metadata: ["limit": .stringConvertible(limit), "needed": .stringConvertible(wanted)]
+            )
+        }
+    }
+
+    func makeClientNumber() -> Int32 {
+        // Positive and never 0, also after two thousand million clients.
+        let next = self.nextClientNumber.wrappingAdd(1, ordering: .relaxed).newValue & Int32.max
+        return next == 0 ? self.makeClientNumber() : next
+    }
+
+    var clientCount: Int { self.homes.reduce(0) { $0 + $1.worker.clientCount.load(ordering: .relaxed) } }
+
+    /// Why a client that has sent its startup packet cannot come in, if it cannot.
+    func refusalOfNewClient() -> ServerMessageFields? {
+        if self.stopping.load(ordering: .acquiring) {
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .cannotConnectNow,
+                message: "the gateway is shutting down"
+            )
+        }
+        if self.clientCount > self.snapshot.maxConnections {
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .tooManyConnections,
+                message: "sorry, too many clients already"
+            )
+        }
+        return nil
+    }
+
+    // MARK: Reload
+
+    /// Reads the settings again. They apply whole or not at all. Blocks on files: not for workers.
+    package func reload() throws(GatewayStartError) {
+        let snapshot = try self.loader.load()
+        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        self.current.withLock { $0 = snapshot }
+        if let home = self.homes.first {
+            home.worker.execute { self.pools.apply(snapshot.plans, gateway: self, home: home) }
+        }
+        self.log.notice("settings reloaded")
+    }
+
+    // MARK: Stop
+
+    /// Stops gracefully: no new clients, the others leave at the end of their transactions; after `shutdown_timeout`
+    /// whoever is left is cut off. Blocks; on the main thread.
+    package func stop() {
+        self.log.notice("stopping")
+        self.stopping.store(true, ordering: .releasing)
+        let timeout = self.snapshot.settings.general.shutdownTimeout
+        for home in self.homes {
+            home.worker.execute {
+                for listener in home.listeners { listener.close() }
+                for client in home.clients { client.askToLeave() }
+            }
+        }
+        let left = self.events.waitUntilEmpty(timeout: timeout) { self.clientCount }
+        if left > 0 { self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": .stringConvertible(left)]) }
+        for home in self.homes {
+            home.worker.execute {
+                for client in home.clients { client.finish(reason: "shutdown") }
+                home.worker.stop()
+            }
+        }
+        for thread in self.threads { thread.join() }
+        self.frontDoor?.removeFiles()
+        self.log.notice("stopped")
+    }
+
+    func clientLeft() {
+        if self.stopping.load(ordering: .relaxed) { self.events.clientLeft() }
+    }
+}
+
+/// Why the gateway does not start or a reload does not apply. One line per problem.
+package struct GatewayStartError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+}
+
+/// Where settings come from: read at start and again at every reload.
+package struct SettingsSource: Sendable {
+    let path: String
+    let environment: [String: String]
+
+    package init(path: String, environment: [String: String]) {
+        self.path = path
+        self.environment = environment
+    }
+
+    func load() throws(GatewayStartError) -> Snapshot {
+        let settings: GatewaySettings
+        do throws(SettingsErrors) {
+            settings = try SettingsLoader.load(path: self.path, environment: self.environment)
+        } catch {
+            throw GatewayStartError(description: error.description)
+        }
+        do throws(SnapshotError) {
+            return try Snapshot(settings: settings)
+        } catch {
+            throw GatewayStartError(description: "Config parse error: \(error.description)")
+        }
+    }
+
+    /// Reads and checks the settings without using them (`pggateway -t`).
+    package func check() throws(GatewayStartError) { _ = try self.load() }
+}
+
+extension SocketOptions {
+    init(_ general: GeneralSettings) {
+        self.init()
+        self.keepaliveIdleSeconds = general.tcpKeepalivesIdle.wholeSeconds
+        self.keepaliveCount = Int32(clamping: general.tcpKeepalivesCount)
+        self.keepaliveIntervalSeconds = general.tcpKeepalivesInterval.wholeSeconds
+        self.userTimeoutMilliseconds = Int32(clamping: general.tcpUserTimeout.microseconds / 1000)
+        self.lingerSeconds = general.tcpSoLinger.wholeSeconds
+        self.bufferBytes = Int32(clamping: general.tcpSocketBufferSize)
+        self.unixBufferBytes = Int32(clamping: general.unixSocketBufferSize)
+        self.isNoDelay = general.tcpNoDelay
+    }
+}

@@ -1,0 +1,94 @@
+import Logging
+import Pooling
+import Reactor
+import Telemetry
+
+/// What the gateway keeps per worker: its clients, and the pools in which some of them wait.
+///
+/// Belongs to its worker's thread, except for the constants.
+final class WorkerHome: @unchecked Sendable {
+    let worker: Worker
+    unowned let gateway: Gateway
+    private(set) var clients: ContiguousArray<ClientConnection> = []
+    private var watched: [ObjectIdentifier: Pool] = [:]
+    /// Spares the dictionary in the common case of one busy pool.
+    private var lastWatched: Pool?
+    private var watch: WatchTimer?
+    private var watchDeadline = MonotonicMicroseconds.max
+    var listeners: [ClientListener] = []
+
+    init(worker: Worker, gateway: Gateway) {
+        self.worker = worker
+        self.gateway = gateway
+    }
+
+    func counters(of pool: Pool) -> PoolCounters { pool.counters[self.worker.index] }
+
+    // MARK: Clients
+
+    func add(_ client: ClientConnection) {
+        client.homeIndex = self.clients.count
+        self.clients.append(client)
+    }
+
+    func remove(_ client: ClientConnection) {
+        let index = client.homeIndex
+        guard index >= 0, index < self.clients.count, self.clients[index] === client else { return }
+        let last = self.clients.removeLast()
+        if last !== client {
+            self.clients[index] = last
+            last.homeIndex = index
+        }
+        client.homeIndex = -1
+    }
+
+    // MARK: Waiting clients
+
+    /// Clients of this worker wait in `pool`: their deadlines are looked after until none is left.
+    func watch(_ pool: Pool) {
+        if self.lastWatched === pool { return }
+        self.lastWatched = pool
+        guard self.watched.updateValue(pool, forKey: ObjectIdentifier(pool)) == nil else { return }
+        let timeout = pool.plan.limits.queryWaitTimeout
+        // A pool may also be held back after a failed opening, which has its own, shorter delay.
+        self.arm(at: self.worker.now + min(timeout > 0 ? timeout : .max / 2, Self.watchInterval))
+    }
+
+    /// How often waiting pools are looked at while anybody waits.
+    private static let watchInterval: MonotonicMicroseconds = 100_000
+
+    private func arm(at deadline: MonotonicMicroseconds) {
+        if deadline >= self.watchDeadline { return }
+        if self.watch == nil {
+            let timer = WatchTimer(home: self)
+            self.worker.attach(timer)
+            self.watch = timer
+        }
+        self.watchDeadline = deadline
+        self.watch?.setDeadline(deadline)
+    }
+
+    fileprivate func watchDue() {
+        self.watchDeadline = .max
+        self.lastWatched = nil
+        for (key, pool) in self.watched {
+            if let next = pool.expireWaiters(home: self) {
+                self.arm(at: max(min(next, self.worker.now + Self.watchInterval), self.worker.now + 1))
+            } else {
+                self.watched[key] = nil
+            }
+        }
+    }
+}
+
+/// The timer behind `WorkerHome.watch`.
+private final class WatchTimer: Endpoint, @unchecked Sendable {
+    unowned let home: WorkerHome
+
+    init(home: WorkerHome) {
+        self.home = home
+        super.init(descriptor: -1, worker: home.worker)
+    }
+
+    override func deadlinePassed() { self.home.watchDue() }
+}

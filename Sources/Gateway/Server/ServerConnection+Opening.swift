@@ -1,0 +1,114 @@
+import Logging
+import PGWire
+import Reactor
+import Sessions
+import Synchronization
+import Telemetry
+
+/// From nothing to a session that is ready for queries, within `connect_timeout`.
+extension ServerConnection {
+    /// What is needed only until the login is done.
+    struct Opening {
+        let credential: ServerCredential
+        let knownKeys: SCRAMKeys?
+        var login: ServerLogin?
+        var assembler = MessageAssembler(maximumBodyLength: 64 * 1024)
+    }
+
+    func open(credential: ServerCredential, knownKeys: SCRAMKeys?) {
+        self.opening = Opening(credential: credential, knownKeys: knownKeys)
+        let plan = self.pool.plan
+        self.home.gateway.resolver.resolve(host: plan.serverHost, port: plan.serverPort, for: self.home) { address in
+            self.addressKnown(address)
+        }
+    }
+
+    private func addressKnown(_ address: SocketAddress?) {
+        guard self.phase == .opening else { return }
+        guard let address else {
+            self.openingFailed(.connect("cannot resolve server host \"\(self.pool.plan.serverHost)\""))
+            return
+        }
+        self.address = address
+        self.home.worker.connect(self, to: address, options: self.home.gateway.socketOptions)
+        self.setDeadline(self.home.worker.now + self.pool.plan.connectTimeout)
+    }
+
+    func beginLogin() {
+        guard let opening = self.opening else { return }
+        let plan = self.pool.plan
+        var login = ServerLogin(
+            user: plan.serverUser,
+            database: plan.serverDatabase,
+            parameters: [("application_name", plan.applicationName)],
+            credential: opening.credential,
+            knownKeys: opening.knownKeys
+        )
+        let startup = login.start()
+        self.opening?.login = login
+        self.send(startup)
+    }
+
+    func openingReceived(_ bytes: Span<UInt8>) -> Int {
+        self.opening?.assembler.append(bytes)
+        while self.phase == .opening {
+            do throws(WireError) {
+                guard let message = try self.opening?.assembler.next() else { break }
+                self.loginReceived(message)
+            } catch {
+                self.openingFailed(.login("server broke the protocol during login: \(error.description)"))
+            }
+        }
+        return bytes.count
+    }
+
+    private func loginReceived(_ message: WireMessage) {
+        guard let step = self.opening?.login?.receive(message) else { return }
+        switch step {
+        case .wait: return
+        case .send(let bytes): self.send(bytes)
+        case .ready(let greeting): self.loggedIn(greeting)
+        case .failed(let failure): self.loginFailed(failure)
+        }
+    }
+
+    private func loggedIn(_ greeting: ServerGreeting) {
+        self.clearDeadline()
+        self.processID = greeting.processID
+        self.secret = greeting.secret
+        self.opening = nil
+        self.phase = .idle
+        self.home.counters(of: self.pool).serverLogins.add(1)
+        self.pool.state.withLock { state in
+            state.knownKeys = greeting.scramKeys ?? state.knownKeys
+            state.welcomes.remember(greeting.parameters, for: .none)
+        }
+        self.log.debug("server connection opened", metadata: self.logMetadata)
+        self.pool.opened(self, home: self.home)
+    }
+
+    private func loginFailed(_ failure: ServerLoginFailure) {
+        self.log.error(
+            "cannot log in at the server",
+            metadata: self.logMetadata.merging(["reason": .string(failure.logText)]) { $1 }
+        )
+        switch failure {
+        case .serverError(let fields): self.openingFailed(.server(fields), isLogged: true)
+        default: self.openingFailed(.login("cannot log in at the server: \(failure.logText)"), isLogged: true)
+        }
+    }
+
+    func openingFailed(_ reason: CheckoutFailure, isLogged: Bool = false) {
+        guard self.phase == .opening else { return }
+        self.phase = .closed
+        self.opening = nil
+        if !isLogged {
+            self.log.error(
+                "cannot open a server connection",
+                metadata: self.logMetadata.merging(["reason": .string(reason.fields.message)]) { $1 }
+            )
+        }
+        self.close()
+        self.pool.openFailed(self, reason: reason, home: self.home)
+    }
+}

@@ -1,0 +1,149 @@
+import Logging
+import PGWire
+import Reactor
+import Sessions
+import Settings
+import Telemetry
+
+/// The way of a server's answers to the client that holds it. No allocation, no lock, no closure per message.
+extension ServerConnection {
+    /// Output that may wait for a slow client before its server is not read any more.
+    static let clientBacklog = 64 * 1024
+
+    func relay(_ bytes: Span<UInt8>) -> Int {
+        guard let client = self.client else { return bytes.count }
+        var offset = 0
+        if self.syncOwed > 0 {
+            offset = self.swallowSync(bytes)
+            if self.syncOwed > 0 || self.phase != .active { return offset }
+        }
+        let start = offset
+        var isInvalid = false
+        scan: while true {
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: false, ledger: &self.ledger)
+            offset += scan.taken
+            switch scan.stop {
+            case .none: break scan
+            case .error: self.noteError(bytes, body: scan.body)
+            case .ready, .parameterStatus: continue scan
+            case .invalid:
+                isInvalid = true
+                break scan
+            }
+        }
+        if offset > start {
+            self.turn.receivedBytes &+= UInt64(offset - start)
+            client.send(bytes.extracting(start..<offset))
+            if client.unsentCount > Self.clientBacklog {
+                client.isThrottlingServer = true
+                self.pauseReading()
+            }
+        }
+        if isInvalid {
+            self.brokenStream()
+        } else if self.scanner.isAtBoundary {
+            client.serverSettled()
+        }
+        return offset
+    }
+
+    /// PostgreSQL's error is passed on as it is; here it is only remembered and counted.
+    func noteError(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
+        self.home.counters(of: self.pool).errors.add(1)
+        self.client?.errorCount &+= 1
+        // Only a fatal error is of interest later: it is the reason of what follows.
+        guard let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)) else { return }
+        if fields.severity == .fatal || fields.severity == .panic { self.lastError = fields }
+    }
+
+    private func brokenStream() {
+        let client = self.client
+        self.client = nil
+        self.log.error("server sent what is not the protocol", metadata: self.logMetadata)
+        let isMidMessage = !self.scanner.isAtBoundary
+        self.discard()
+        client?.serverLost(ServerLoss(reason: "the server broke the protocol", isMidMessage: isMidMessage))
+    }
+
+    /// Takes the answers to parameter queries that went out before the client's own requests.
+    private func swallowSync(_ bytes: borrowing Span<UInt8>) -> Int {
+        var offset = 0
+        while self.syncOwed > 0 {
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
+            offset += scan.taken
+            switch scan.stop {
+            case .none: return offset
+            case .ready: self.syncOwed -= 1
+            case .parameterStatus: continue
+            case .error:
+                let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
+                self.syncFailed(fields)
+                return offset
+            case .invalid:
+                self.brokenStream()
+                return offset
+            }
+        }
+        return offset
+    }
+
+    /// The server refused a parameter that it accepted at login: the client's requests must not run without it.
+    private func syncFailed(_ fields: ServerMessageFields?) {
+        let client = self.client
+        self.client = nil
+        self.retire("startup parameters of the client were refused")
+        client?.checkoutFailed(fields.map { .server($0) } ?? .login("startup parameters could not be applied"))
+    }
+
+    // MARK: A client's turn
+
+    /// A client takes over. Its parameters go out first if the session has others.
+    func beginTurn(_ client: ClientConnection) {
+        self.client = client
+        self.phase = .active
+        self.ledger.reset()
+        self.lastError = nil
+        guard self.pool.plan.syncsParameters, self.applied !== client.parameters else { return }
+        if let query = client.parameters.query(replacing: self.applied) {
+            var writer = MessageWriter()
+            writer.query(query)
+            self.errandLedger.reset()
+            self.errandLedger.querySent()
+            self.syncOwed += 1
+            self.send(writer.bytes)
+        }
+        self.applied = client.parameters
+    }
+
+    /// The client is done, and everything was answered.
+    func endTurn() {
+        self.client = nil
+        if self.isReadingPaused { self.resumeReading() }
+        if self.isSpent || self.scanner.residue.isUnknowable {
+            self.retire("not reusable")
+        } else if self.cancelsInFlight > 0 {
+            self.phase = .parked
+            self.setDeadline(self.home.worker.now + self.pool.plan.cancelWaitTimeout)
+        } else {
+            self.goHome()
+        }
+    }
+
+    /// Back to the pool, clean.
+    func goHome() {
+        var statements: [String] = []
+        if self.ledger.status != .idle { statements.append("ROLLBACK") }
+        if self.pool.plan.mode == .session {
+            statements.append("DISCARD ALL")
+        } else if self.pool.plan.cleansSessions {
+            statements += self.scanner.residue.cleanup
+        }
+        if statements.isEmpty {
+            self.phase = .idle
+            self.scanner.residue = SessionResidue()
+            self.pool.checkin(self, home: self.home)
+        } else {
+            self.run(Errand(purpose: .cleanup, statements: statements))
+        }
+    }
+}

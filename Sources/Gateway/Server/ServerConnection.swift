@@ -1,0 +1,203 @@
+import Logging
+import PGWire
+import Pooling
+import Reactor
+import Sessions
+
+/// How a server went away under its client.
+struct ServerLoss {
+    var reason: String
+    /// PostgreSQL's fatal error, if it said one.
+    var lastError: ServerMessageFields?
+    /// The client has that error already.
+    var wasPassedOn = false
+    /// The client has got a part of a message that will never be complete: nothing can be said to it any more.
+    var isMidMessage = false
+}
+
+/// One connection to PostgreSQL. Opened and logged in by `ServerConnection+Opening.swift`; while a client holds it,
+/// `ServerConnection+Relay.swift` moves its answers; between clients `ServerConnection+Errands.swift` cleans and checks it.
+///
+/// Belongs to the worker it is attached to; while idle it is shared, and the pool's lock decides who gets it.
+final class ServerConnection: Endpoint, @unchecked Sendable {
+    /// Codes posted from other workers.
+    enum Post {
+        /// Attached to this worker for `reservedFor`.
+        static let granted: UInt64 = 1
+    }
+
+    enum Phase: UInt8 {
+        case opening
+        case idle
+        /// A client holds it.
+        case active
+        /// Runs queries of the gateway's own.
+        case errand
+        /// Taken out of idle to see what its traffic means.
+        case looking
+        /// Free, but a cancel request for it is still under way.
+        case parked
+        case closed
+    }
+
+    let id: ServerID
+    let pool: Pool
+    unowned var home: WorkerHome
+
+    var phase = Phase.opening
+    var scanner = BackendScanner()
+    var ledger = AnswerLedger()
+    /// The client that holds it.
+    var client: ClientConnection?
+    /// The client on another worker that it is on its way to.
+    var reservedFor: ClientConnection?
+    /// ReadyForQuery messages still due for parameter queries sent in front of a client's requests.
+    var syncOwed = 0
+    /// The parameters applied to the session, in a client's name.
+    var applied = SessionParameters.none
+    var errand: Errand?
+    /// Books for the gateway's own queries, so that the client's stay right.
+    var errandLedger = AnswerLedger()
+    var opening: Opening?
+    /// PostgreSQL's last words, if they were fatal.
+    var lastError: ServerMessageFields?
+    var processID: Int32 = 0
+    var secret: [UInt8] = []
+    var address: SocketAddress?
+    var cancelsInFlight = 0
+    /// It must not be used again once its present client is done.
+    var isSpent = false
+    /// Counts of the present client's turn, and how much of its bytes is in the pool's books already.
+    var turn = ServerFacts()
+    var accountedReceived: UInt64 = 0
+    var accountedSent: UInt64 = 0
+
+    init(id: ServerID, pool: Pool, home: WorkerHome) {
+        self.id = id
+        self.pool = pool
+        self.home = home
+        super.init(descriptor: -1, worker: home.worker)
+    }
+
+    func takeFacts() -> ServerFacts {
+        let facts = self.turn
+        self.turn = ServerFacts()
+        self.accountedReceived = 0
+        self.accountedSent = 0
+        return facts
+    }
+
+    var log: Logger { self.home.gateway.log }
+
+    var logMetadata: Logger.Metadata {
+        ["pool": .string(self.pool.key.description), "server_pid": .stringConvertible(self.processID)]
+    }
+
+    // MARK: Events
+
+    override func received(_ bytes: Span<UInt8>) -> Int {
+        switch self.phase {
+        case .active: return self.relay(bytes)
+        case .opening: return self.openingReceived(bytes)
+        case .errand: return self.errandReceived(bytes)
+        case .looking, .idle, .parked: return self.strayReceived(bytes)
+        case .closed: return bytes.count
+        }
+    }
+
+    override func ended() { self.lost("server closed the connection unexpectedly") }
+
+    override func failed(_ error: Int32) { self.lost(SystemErrorText.of(error)) }
+
+    override func sent() {
+        // What the client sent has gone out: it may send more.
+        if let client = self.client, client.isThrottledByServer {
+            client.isThrottledByServer = false
+            client.resumeReading()
+        }
+    }
+
+    override func connected() { self.beginLogin() }
+
+    override func deadlinePassed() {
+        switch self.phase {
+        case .opening: self.openingFailed(.connect("connect_timeout: the server did not answer in time"))
+        case .errand: self.errandFailed("the server did not answer in time")
+        case .parked: self.retire("a cancel request was not answered in time")
+        default: return
+        }
+    }
+
+    override func posted(_ code: UInt64) {
+        guard code == Post.granted, let client = self.reservedFor else { return }
+        self.reservedFor = nil
+        client.granted(self)
+    }
+
+    override func trafficWhileShared(on worker: Worker) {
+        let home = self.pool.gateway.homes[worker.index]
+        // From here on nothing but constants may be read until the claim is won.
+        guard self.pool.claimIdle(self, home: home) else { return }
+        worker.unshare(self)
+        self.home = home
+        self.phase = .looking
+        worker.look(self)
+    }
+
+    override func nothingToRead() {
+        if self.phase == .looking { self.lookedWell() }
+    }
+
+    // MARK: Ends
+
+    /// The connection broke or was closed by the server.
+    private func lost(_ reason: String) {
+        switch self.phase {
+        case .opening:
+            self.openingFailed(.connect("cannot connect to server: \(reason)"))
+        case .active:
+            let client = self.client
+            self.client = nil
+            self.logClosing(reason)
+            let loss = ServerLoss(
+                reason: reason,
+                lastError: self.lastError,
+                wasPassedOn: self.scanner.endedWithError,
+                isMidMessage: !self.scanner.isAtBoundary
+            )
+            self.discard()
+            client?.serverLost(loss)
+        case .errand:
+            self.errandFailed(reason)
+        case .idle, .looking, .parked:
+            self.logClosing(self.lastError?.message ?? reason)
+            self.discard()
+        case .closed:
+            return
+        }
+    }
+
+    /// Ends the connection in an orderly way: it is not needed any more.
+    func retire(_ reason: String) {
+        guard self.phase != .closed else { return }
+        var terminate = MessageWriter()
+        terminate.terminate()
+        self.send(terminate.bytes)
+        self.logClosing(reason)
+        self.discard()
+    }
+
+    /// Closes and tells the pool.
+    func discard() {
+        guard self.phase != .closed else { return }
+        self.phase = .closed
+        self.client = nil
+        self.errand = nil
+        self.close()
+        self.pool.closed(self, home: self.home)
+    }
+
+    private func logClosing(_ reason: String) {
+        self.log.debug("server connection closed", metadata: self.logMetadata.merging(["reason": .string(reason)]) { $1 })
+    }
+}

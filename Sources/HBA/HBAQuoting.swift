@@ -1,0 +1,35 @@
+/// Puts names and option values into double quotes where a policy text needs them.
+enum HBAQuoting {
+    private static let keywords = ["all", "sameuser", "samerole", "samegroup", "replication"]
+
+    /// A database or user name that reads back as this very name, never as a keyword, a role or a file.
+    static func name(_ name: String) -> String {
+        let isSpecial =
+            name.isEmpty
+            || Self.keywords.contains { name.hasSameBytes(as: $0) }
+            || name.utf8.first.map { "+@/".utf8.contains($0) } == true
+        return isSpecial || Self.needsQuotes(name) ? Self.quoted(name) : name
+    }
+
+    /// An option value that reads back as this very value.
+    static func optionValue(_ value: String) -> String {
+        Self.needsQuotes(value) ? Self.quoted(value) : value
+    }
+
+    private static func needsQuotes(_ text: String) -> Bool {
+        text.unicodeScalars.contains { $0.isDeceptive || " ,#\"\\".unicodeScalars.contains($0) }
+    }
+
+    /// By scalars: a quote followed by a combining mark is one `Character` with it.
+    private static func quoted(_ text: String) -> String {
+        var result = String.UnicodeScalarView("\"".unicodeScalars)
+        for scalar in text.unicodeScalars {
+            if scalar == "\"" {
+                result.append(scalar)
+            }
+            result.append(scalar)
+        }
+        result.append("\"")
+        return String(result)
+    }
+}

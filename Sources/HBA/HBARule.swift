@@ -1,0 +1,157 @@
+/// The first column of a rule: which way of coming in it speaks of.
+package enum HBAConnectionKind: String, Sendable, Hashable, CaseIterable {
+    /// Unix sockets.
+    case local
+    /// TCP, with TLS or without.
+    case host
+    case hostssl
+    case hostnossl
+    /// TCP inside GSSAPI encryption: matches nobody, the gateway has none.
+    case hostgssenc
+    /// TCP outside GSSAPI encryption: as `host`.
+    case hostnogssenc
+
+    /// Whether the rule has an address column.
+    package var hasAddress: Bool { self != .local }
+}
+
+/// One word of the database column.
+package enum HBADatabase: Sendable, Hashable {
+    /// Every database, but no physical replication.
+    case all
+    /// The database with the name of the user.
+    case sameUser
+    /// Physical replication connections, and only these.
+    case replication
+    /// The database of this name, compared byte for byte.
+    case name(String)
+}
+
+/// One word of the user column.
+package enum HBAUser: Sendable, Hashable {
+    case all
+    /// The user of this name, compared byte for byte.
+    case name(String)
+}
+
+/// The address column.
+package enum HBAAddress: Sendable, Hashable {
+    /// Every address of both families.
+    case all
+    case network(IPNetwork)
+}
+
+/// A `name=value` behind the method. Which names a method takes is the affair of its provider.
+///
+/// The value may be a secret (`ldapbindpasswd`): descriptions and mirrors leave it out for such names.
+package struct HBAOption: Sendable, Hashable {
+    package let name: String
+    package let value: String
+
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+
+    /// Whether the name speaks of a secret.
+    package var isSecret: Bool {
+        let name = self.name.lowercased()
+        return ["pass", "secret", "token", "key"].contains { name.contains($0) }
+    }
+
+    /// The value, or three asterisks for a secret.
+    package var shownValue: String {
+        self.isSecret ? "***" : self.value
+    }
+}
+
+/// One rule of a policy. Immutable; any thread may hold one.
+package struct HBARule: Sendable {
+    /// The method that refuses; every policy knows it.
+    package static let rejectMethod = "reject"
+
+    /// The position among the rules of the policy, from 1.
+    package let index: Int
+    /// The name of the text the rule stands in, and the physical line where it starts, from 1.
+    package let file: String
+    package let line: Int
+
+    package let kind: HBAConnectionKind
+    /// Never empty; one match is enough.
+    package let databases: [HBADatabase]
+    /// Never empty; one match is enough.
+    package let users: [HBAUser]
+    /// `nil` for `local` rules only.
+    package let address: HBAAddress?
+    package let method: String
+    package let options: [HBAOption]
+    /// The rule as it is written, without its comment; secret option values are replaced.
+    package let source: String
+
+    /// Whether the method is `reject`.
+    package var isReject: Bool { self.method == Self.rejectMethod }
+
+    /// The value of an option.
+    package func option(_ name: String) -> String? {
+        self.options.first { $0.name == name }?.value
+    }
+}
+
+extension HBAOption: CustomStringConvertible, CustomReflectable {
+    /// `name=value` as it may stand in a policy, with three asterisks for a secret.
+    package var description: String {
+        self.name + "=" + HBAQuoting.optionValue(self.shownValue)
+    }
+
+    package var customMirror: Mirror {
+        Mirror(self, children: ["name": self.name, "value": self.shownValue])
+    }
+}
+
+extension HBARule: CustomStringConvertible {
+    /// The canonical text of the rule: single blanks, CIDR, quotes only where needed. Read as a policy it gives the
+    /// same rule (except for secret option values).
+    package var description: String {
+        var columns = [self.kind.rawValue]
+        columns.append(self.databases.map(\.description).joined(separator: ","))
+        columns.append(self.users.map(\.description).joined(separator: ","))
+        if let address = self.address {
+            columns.append(address.description)
+        }
+        columns.append(self.method)
+        columns.append(contentsOf: self.options.map(\.description))
+        return columns.joined(separator: " ")
+    }
+}
+
+extension HBADatabase: CustomStringConvertible {
+    /// The word as it stands in a policy.
+    package var description: String {
+        switch self {
+        case .all: "all"
+        case .sameUser: "sameuser"
+        case .replication: "replication"
+        case .name(let name): HBAQuoting.name(name)
+        }
+    }
+}
+
+extension HBAUser: CustomStringConvertible {
+    /// The word as it stands in a policy.
+    package var description: String {
+        switch self {
+        case .all: "all"
+        case .name(let name): HBAQuoting.name(name)
+        }
+    }
+}
+
+extension HBAAddress: CustomStringConvertible {
+    /// The address column as it stands in a policy.
+    package var description: String {
+        switch self {
+        case .all: "all"
+        case .network(let network): network.description
+        }
+    }
+}

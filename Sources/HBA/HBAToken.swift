@@ -1,0 +1,40 @@
+/// One word of a policy text, with its quotes taken off.
+struct HBAToken: Sendable {
+    let text: String
+    /// Whether the word begins with a double quote: then it is a name, never a keyword, a role or a file.
+    let isQuoted: Bool
+    /// Whether there are double quotes after the beginning only, as in `map="my map"`.
+    let hasInnerQuotes: Bool
+    /// Where the word stands in its logical line, in bytes, quotes included.
+    let range: Range<Int>
+
+    /// Whether the word stands for the names in a file; a lone `@` is a name.
+    var isFileInclusion: Bool {
+        !self.isQuoted && self.text.begins(with: "@") && self.text.utf8.count > 1
+    }
+
+    /// Whether this is the keyword itself, not a quoted name of the same spelling. Keywords are lower case.
+    func isKeyword(_ word: String) -> Bool {
+        !self.isQuoted && self.text.hasSameBytes(as: word)
+    }
+}
+
+/// One column of a line: a word, or several joined by commas.
+struct HBAField: Sendable {
+    /// Never empty.
+    let tokens: [HBAToken]
+    let first: HBAToken
+
+    /// `nil` without a token.
+    init?(_ tokens: [HBAToken]) {
+        guard let first = tokens.first else { return nil }
+        self.tokens = tokens
+        self.first = first
+    }
+}
+
+/// One logical line: a physical line, or several joined by a backslash at the line's end.
+struct HBALine: Sendable {
+    let text: LogicalLine
+    let fields: [HBAField]
+}

@@ -1,0 +1,84 @@
+/// Servers that go because of time or settings, and servers opened because there are too few. These steps run on a
+/// timer, on a reload or on an administrator's word, walk over all servers and may allocate.
+extension PoolMachine {
+    /// What is due on the housekeeping timer.
+    ///
+    /// Closed are idle servers past their lifetime, and those past their idle timeout that a client has had at least
+    /// once, the latter never below `minPoolSize`; within each kind the oldest first. Then servers are opened up to
+    /// `minPoolSize`, within `maxConcurrentCreates`.
+    /// - Parameter closeBudget: closes at most; 0 is none, `Int.max` is no limit.
+    package mutating func housekeeping(now: Microseconds, closeBudget: Int) -> HousekeepingPlan {
+        var plan = HousekeepingPlan()
+        let oldestFirst = self.idleOldestFirst()
+        for index in oldestFirst where plan.closes.count < closeBudget {
+            guard self.servers[index].isPast(lifetime: self.limits.serverLifetime, times: 1, now: now) else { continue }
+            plan.closes.append(self.giveUp(index, because: .lifetime))
+        }
+        for index in oldestFirst where plan.closes.count < closeBudget {
+            guard self.servers[index].state == .idle, self.servers.counts.staying > self.limits.minPoolSize,
+                self.servers[index].isPast(idleTimeout: self.limits.idleTimeout, now: now)
+            else { continue }
+            plan.closes.append(self.giveUp(index, because: .idleTimeout))
+        }
+        while !self.isDraining, self.servers.counts.staying < self.limits.minPoolSize, self.mayOpen(now: now) {
+            let worker = self.nextPrewarmWorker
+            self.nextPrewarmWorker = (worker + 1) % self.workerCount
+            plan.opens.append(PlannedOpen(server: self.reserve(worker: worker, now: now), worker: worker))
+        }
+        return plan
+    }
+
+    /// Reconnect: no server asked for before now is used again. Idle ones are listed for closing, busy ones close when
+    /// they come back, those being opened close when they are open.
+    package mutating func retire() -> [PlannedClose] {
+        self.epoch &+= 1
+        return self.giveUpIdle(because: .retired)
+    }
+
+    /// The pool leaves the settings: waiters are still served, but nothing is kept. Idle servers are listed for
+    /// closing, busy ones close when they come back and nobody waits. When `isEmpty` the driver may drop the machine.
+    package mutating func drain() -> [PlannedClose] {
+        self.isDraining = true
+        return self.giveUpIdle(because: .draining)
+    }
+
+    /// Takes new limits over; they count at once for servers and waiters that are there.
+    ///
+    /// When the pool size fell below the number of servers, idle ones are listed for closing, oldest first, as far as
+    /// needed; busy ones close when they come back. When it rose, `nextOpen` says what is due.
+    package mutating func update(limits: PoolLimits) -> [PlannedClose] {
+        self.limits = limits.clamped
+        var closes: [PlannedClose] = []
+        guard self.servers.counts.staying > self.limits.poolSize else { return closes }
+        for index in self.idleOldestFirst() where self.servers.counts.staying > self.limits.poolSize {
+            closes.append(self.giveUp(index, because: .overLimit))
+        }
+        return closes
+    }
+
+    private mutating func giveUpIdle(because reason: CloseReason) -> [PlannedClose] {
+        var closes: [PlannedClose] = []
+        for index in self.idleOldestFirst() {
+            closes.append(self.giveUp(index, because: reason))
+        }
+        return closes
+    }
+
+    private mutating func giveUp(_ index: Int, because reason: CloseReason) -> PlannedClose {
+        let worker = Int(self.servers[index].worker)
+        self.leaveIdle(index, for: .closing)
+        return PlannedClose(server: self.servers.name(of: index), worker: worker, reason: reason)
+    }
+
+    private func idleOldestFirst() -> [Int] {
+        var found: [Int] = []
+        found.reserveCapacity(self.servers.counts.idle)
+        var cursor = self.idle.first
+        while let index = cursor {
+            found.append(index)
+            cursor = self.idle.next(after: index)
+        }
+        // Slots opened at the same time keep one order on every run.
+        return found.sorted { (self.servers[$0].openedAt, $0) < (self.servers[$1].openedAt, $1) }
+    }
+}

@@ -1,0 +1,172 @@
+import CReactor
+
+/// One descriptor and its bytes in flight. Subclasses (outside this room) say what the bytes mean; this class and
+/// `Worker` are the only ones that touch the descriptor.
+///
+/// The interface speaks of completions, not of readiness: bytes were received, everything was sent, a connect ended.
+/// The bytes of `received` belong to the reactor and are valid during the call only; what the subclass does not
+/// consume is kept by the reactor and offered again together with what arrives next.
+///
+/// Owned by exactly one worker at any time: every member may be used on that worker's thread only. `@unchecked
+/// Sendable` because ownership moves between workers through `Worker.adopt` and mailboxes, which order the accesses.
+open class Endpoint: @unchecked Sendable {
+    /// What the reactor needs on every event, in one struct to keep exclusivity checks few.
+    struct Channel {
+        var descriptor: Int32
+        var slot: Int32 = -1
+        /// Bytes may wait in the kernel since the last edge.
+        var mayHaveBytes = false
+        /// The peer has closed or broken its side; reading goes on until the kernel says so.
+        var isEnding = false
+        var isPaused = false
+        var awaitsWritable = false
+        var isConnecting = false
+        var isListener = false
+        /// The bytes held back are to be offered again even if nothing new arrives.
+        var wantsRedelivery = false
+    }
+
+    final var channel: Channel
+    final var unread = HeldBytes()
+    final var unsent = HeldBytes()
+    /// Why a connect failed before it began; reported in the next round.
+    final var connectError: Int32 = 0
+    /// The worker that owns this endpoint. Unowned: workers live as long as the process.
+    public final unowned(unsafe) var worker: Worker
+
+    /// - Parameter descriptor: a non-blocking stream socket that this endpoint now owns, or -1 for one that only
+    ///   has a deadline and a mailbox.
+    public init(descriptor: Int32, worker: Worker) {
+        self.channel = Channel(descriptor: descriptor)
+        unsafe self.worker = worker
+    }
+
+    /// Connections wait on a listening descriptor; see `Listener`.
+    func acceptPending() {}
+
+    // MARK: What the subclass is told, on the owning worker's thread
+
+    /// Bytes arrived. Returns how many from the front were consumed; the rest is offered again with what follows.
+    open func received(_ bytes: Span<UInt8>) -> Int { bytes.count }
+    /// The peer ended its stream in an orderly way, after all its bytes were delivered.
+    open func ended() { self.close() }
+    /// The descriptor failed with `error` (a positive errno).
+    open func failed(_ error: Int32) { self.close() }
+    /// The peer hung up while reading was paused, so `ended` will not be called before reading resumes.
+    open func hungUpWhilePaused() {}
+    /// Everything that had to wait in `send` has been handed to the kernel.
+    open func sent() {}
+    /// Bytes were expected (`Worker.look`) but none were there.
+    open func nothingToRead() {}
+    /// An outgoing connect has ended well.
+    open func connected() {}
+    /// The deadline set by `setDeadline` has passed.
+    open func deadlinePassed() {}
+    /// Another worker (or this one) posted `code`.
+    open func posted(_ code: UInt64) {}
+    /// Something happened on the descriptor while it was shared. Called on the worker where it is registered, which
+    /// does not own it: the subclass must win it back (under its pool's lock) before it touches anything, then call
+    /// `worker.unshare` and `worker.look`.
+    open func trafficWhileShared(on worker: Worker) {}
+
+    // MARK: What the subclass may ask for
+
+    public final var isOpen: Bool { self.channel.descriptor >= 0 || self.channel.slot >= 0 }
+    public final var descriptor: Int32 { self.channel.descriptor }
+    /// Bytes given to `send` that the kernel has not taken yet.
+    public final var unsentCount: Int { self.unsent.count }
+    public final var unreadCount: Int { self.unread.count }
+
+    /// Sends bytes in order: tried at once, kept when the kernel takes only a part. The caller bounds what it sends
+    /// by looking at `unsentCount`. Failures are reported by `failed` in a later round, never from inside this call.
+    public final func send(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBytes { unsafe self.sendBytes($0) }
+    }
+
+    public final func send(_ bytes: [UInt8]) {
+        unsafe bytes.withUnsafeBytes { unsafe self.sendBytes($0) }
+    }
+
+    private func sendBytes(_ bytes: UnsafeRawBufferPointer) {
+        guard self.channel.descriptor >= 0, bytes.count > 0 else { return }
+        var taken = 0
+        if self.unsent.isEmpty, !self.channel.isConnecting {
+            let result = unsafe cr_send(self.channel.descriptor, bytes.baseAddress, bytes.count)
+            if result == bytes.count { return }
+            if result >= 0 {
+                taken = result
+            } else if result != -Errno.again {
+                // The peer is gone. Reading will find out (and may still find its last words).
+                unsafe self.worker.noteBroken(self)
+                return
+            }
+        }
+        unsafe self.unsent.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]), cache: &self.worker.blocks)
+        self.awaitWritable(true)
+    }
+
+    final func awaitWritable(_ wanted: Bool) {
+        guard self.channel.awaitsWritable != wanted, self.channel.slot >= 0 else { return }
+        self.channel.awaitsWritable = wanted
+        unsafe self.worker.register(self, modify: true)
+    }
+
+    /// Stops reading: the peer feels it as back-pressure.
+    public final func pauseReading() { self.channel.isPaused = true }
+
+    public final var isReadingPaused: Bool { self.channel.isPaused }
+
+    /// Goes on reading; bytes held back are offered again.
+    public final func resumeReading() {
+        self.channel.isPaused = false
+        if !self.unread.isEmpty { self.channel.wantsRedelivery = true }
+        if self.channel.wantsRedelivery || self.channel.mayHaveBytes { unsafe self.worker.enqueue(self) }
+    }
+
+    /// Arms the one deadline of this endpoint, replacing an earlier one.
+    public final func setDeadline(_ deadline: MonotonicMicroseconds) {
+        guard self.channel.slot >= 0 else { return }
+        unsafe self.worker.timers.arm(Int(self.channel.slot), at: deadline)
+    }
+
+    public final func clearDeadline() {
+        guard self.channel.slot >= 0 else { return }
+        unsafe self.worker.timers.cancel(Int(self.channel.slot))
+    }
+
+    /// Received bytes that nobody has consumed yet, here or (as far as known) in the kernel.
+    public final var hasUnreadInput: Bool { !self.unread.isEmpty || self.channel.mayHaveBytes }
+
+    /// Tells the peer that nothing more will come, and goes on reading.
+    public final func shutdownSending() {
+        if self.channel.descriptor >= 0 { cr_shutdown_sending(self.channel.descriptor) }
+    }
+
+    /// Closes the descriptor and forgets all bytes. Safe to call twice.
+    public final func close() { self.close(abortively: false) }
+
+    /// Closes with a reset, so that the peer cannot mistake it for a complete answer.
+    public final func abort() { self.close(abortively: true) }
+
+    private func close(abortively: Bool) {
+        guard self.isOpen else { return }
+        if self.channel.slot >= 0 { unsafe self.worker.forget(self) }
+        let descriptor = self.channel.descriptor
+        self.channel.descriptor = -1
+        if descriptor >= 0 {
+            if abortively { _ = cr_close_abortive(descriptor) } else { _ = cr_close(descriptor) }
+        }
+        unsafe self.unread.clear(cache: &self.worker.blocks)
+        unsafe self.unsent.clear(cache: &self.worker.blocks)
+    }
+}
+
+/// The few errno values the reactor decides on.
+enum Errno {
+    static let again = 11
+    static let tooManyOpenFilesInSystem: Int32 = 23
+    static let tooManyOpenFiles: Int32 = 24
+    static let messageTooLong: Int32 = 90
+    static let noBufferSpace: Int32 = 105
+    static let outOfMemory: Int32 = 12
+}

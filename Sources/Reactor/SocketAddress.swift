@@ -1,0 +1,71 @@
+import CReactor
+
+/// Where a socket is or connects to: IPv4, IPv6 (IPv4-mapped ones are IPv4) or a unix socket path.
+public struct SocketAddress: Sendable, CustomStringConvertible {
+    var raw: cr_address
+
+    init(_ raw: cr_address) { self.raw = raw }
+
+    /// A numeric IP address; nil when `host` is a name.
+    package init?(numericHost host: String, port: UInt16) {
+        var raw = cr_address()
+        guard unsafe cr_parse_numeric(host, port, &raw) == 1 else { return nil }
+        self.raw = raw
+    }
+
+    /// A unix socket; nil when the path does not fit (107 bytes).
+    package init?(unixPath: String) {
+        var raw = cr_address()
+        raw.family = 1
+        let bytes = Array(unixPath.utf8)
+        guard bytes.count < 108, !bytes.contains(0) else { return nil }
+        unsafe withUnsafeMutableBytes(of: &raw.path) { unsafe $0.copyBytes(from: bytes) }
+        self.raw = raw
+    }
+
+    /// Looks a host name up. Blocks: call on a helper thread, never on a worker.
+    package static func resolve(host: String, port: UInt16) -> [SocketAddress] {
+        var found = [cr_address](repeating: cr_address(), count: 8)
+        let count = unsafe cr_resolve(host, port, &found, 8)
+        return found.prefix(Int(max(count, 0))).map { SocketAddress($0) }
+    }
+
+    package var isTCP: Bool { self.raw.family != 1 }
+    package var port: UInt16 { self.raw.port }
+
+    /// 4 or 16 bytes in network order; empty for a unix socket.
+    package var addressBytes: [UInt8] {
+        let count = self.raw.family == 4 ? 4 : (self.raw.family == 6 ? 16 : 0)
+        return unsafe withUnsafeBytes(of: self.raw.address) { unsafe Array($0.prefix(count)) }
+    }
+
+    public var description: String {
+        switch self.raw.family {
+        case 4:
+            return self.addressBytes.map { String($0) }.joined(separator: ".") + ":\(self.raw.port)"
+        case 6:
+            return "[\(Self.text(ofIPv6: self.addressBytes))]:\(self.raw.port)"
+        default:
+            let path = unsafe withUnsafeBytes(of: self.raw.path) { unsafe Array($0.prefix { $0 != 0 }) }
+            return path.isEmpty ? "unix" : "unix:" + String(decoding: path, as: UTF8.self)
+        }
+    }
+
+    /// RFC 5952: lower case, the longest run of zero groups shortened.
+    private static func text(ofIPv6 bytes: [UInt8]) -> String {
+        let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        var best = 0..<0
+        var start = 0
+        while start < 8 {
+            var end = start
+            while end < 8, groups[end] == 0 { end += 1 }
+            if end - start > max(best.count, 1) { best = start..<end }
+            start = max(end, start + 1)
+        }
+        func text(_ part: ArraySlice<UInt16>) -> String {
+            part.map { String($0, radix: 16) }.joined(separator: ":")
+        }
+        if best.isEmpty { return text(groups[...]) }
+        return text(groups[..<best.lowerBound]) + "::" + text(groups[best.upperBound...])
+    }
+}

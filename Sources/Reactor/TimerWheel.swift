@@ -1,0 +1,99 @@
+/// Deadlines of the endpoints of one worker: a wheel of coarse buckets with linked lists through slot numbers, so that
+/// arming, moving and cancelling are O(1) and take no memory. One deadline per slot.
+///
+/// A deadline farther away than one turn of the wheel stays in its bucket and is looked at once per turn.
+/// Precision is one bucket (`granularity`), always late, never early. Belongs to its worker.
+struct TimerWheel {
+    /// Width of one bucket.
+    static let granularity: MonotonicMicroseconds = 16_384
+    static let bucketCount = 256
+    private static let none: Int32 = -1
+
+    private struct Node {
+        var deadline: MonotonicMicroseconds = 0
+        var next: Int32 = TimerWheel.none
+        var previous: Int32 = TimerWheel.none
+        var bucket: Int32 = TimerWheel.none
+    }
+
+    private var nodes: ContiguousArray<Node> = []
+    private var heads = ContiguousArray<Int32>(repeating: TimerWheel.none, count: TimerWheel.bucketCount)
+    private var currentTick: Int64
+    private(set) var armedCount = 0
+
+    init(now: MonotonicMicroseconds) {
+        self.currentTick = now / Self.granularity
+    }
+
+    /// Arms or moves the deadline of `slot`. A deadline in the past fires at the next `advance`.
+    mutating func arm(_ slot: Int, at deadline: MonotonicMicroseconds) {
+        while self.nodes.count <= slot { self.nodes.append(Node()) }
+        if self.nodes[slot].bucket != Self.none { self.unlink(slot) }
+        // One tick later than the deadline's own bucket start, so that a bucket is only visited when it is due.
+        let tick = max(deadline / Self.granularity + 1, self.currentTick + 1)
+        let bucket = Int(tick % Int64(Self.bucketCount))
+        let head = self.heads[bucket]
+        self.nodes[slot] = Node(deadline: deadline, next: head, previous: Self.none, bucket: Int32(bucket))
+        if head != Self.none { self.nodes[Int(head)].previous = Int32(slot) }
+        self.heads[bucket] = Int32(slot)
+        self.armedCount += 1
+    }
+
+    mutating func cancel(_ slot: Int) {
+        guard slot < self.nodes.count, self.nodes[slot].bucket != Self.none else { return }
+        self.unlink(slot)
+    }
+
+    private mutating func unlink(_ slot: Int) {
+        let node = self.nodes[slot]
+        if node.previous != Self.none {
+            self.nodes[Int(node.previous)].next = node.next
+        } else {
+            self.heads[Int(node.bucket)] = node.next
+        }
+        if node.next != Self.none { self.nodes[Int(node.next)].previous = node.previous }
+        self.nodes[slot].bucket = Self.none
+        self.armedCount -= 1
+    }
+
+    /// Takes out every slot whose deadline has passed and appends it to `due`.
+    mutating func advance(to now: MonotonicMicroseconds, due: inout ContiguousArray<Int>) {
+        let target = now / Self.granularity
+        guard target > self.currentTick else { return }
+        if self.armedCount == 0 {
+            self.currentTick = target
+            return
+        }
+        // After a long pause every bucket is visited once, not once per missed tick.
+        let steps = min(target - self.currentTick, Int64(Self.bucketCount))
+        for step in 1...steps {
+            self.collect(bucket: Int((target - steps + step) % Int64(Self.bucketCount)), now: now, due: &due)
+        }
+        self.currentTick = target
+    }
+
+    private mutating func collect(bucket: Int, now: MonotonicMicroseconds, due: inout ContiguousArray<Int>) {
+        var slot = self.heads[bucket]
+        while slot != Self.none {
+            let next = self.nodes[Int(slot)].next
+            if self.nodes[Int(slot)].deadline <= now {
+                self.unlink(Int(slot))
+                due.append(Int(slot))
+            }
+            slot = next
+        }
+    }
+
+    /// How long a worker may sleep: milliseconds until the next bucket that holds anything; -1 when none does.
+    func sleepMilliseconds(now: MonotonicMicroseconds) -> Int32 {
+        if self.armedCount == 0 { return -1 }
+        for step in 1...Int64(Self.bucketCount) {
+            let tick = self.currentTick + step
+            if self.heads[Int(tick % Int64(Self.bucketCount))] != Self.none {
+                let wait = tick * Self.granularity - now
+                return wait <= 0 ? 0 : Int32(clamping: (wait + 999) / 1000)
+            }
+        }
+        return Int32(clamping: Int64(Self.bucketCount) * Self.granularity / 1000)
+    }
+}

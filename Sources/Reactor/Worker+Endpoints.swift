@@ -1,0 +1,128 @@
+import CReactor
+
+/// How endpoints come to a worker, leave it, and move.
+extension Worker {
+    /// Takes over an endpoint: its descriptor is registered and from now on it is told what happens.
+    /// On failure (no kernel memory) the endpoint is told by `failed`.
+    public func attach(_ endpoint: Endpoint) {
+        unsafe endpoint.worker = self
+        let slot: Int32
+        if let free = self.freeSlots.popLast() {
+            slot = free
+        } else {
+            slot = Int32(clamping: self.slots.count)
+            self.slots.append(Slot())
+        }
+        endpoint.channel.slot = slot
+        self.slots[Int(slot)].endpoint = endpoint
+        self.slots[Int(slot)].isShared = false
+        if endpoint.channel.descriptor >= 0 { self.register(endpoint, modify: false) }
+    }
+
+    func register(_ endpoint: Endpoint, modify: Bool) {
+        let slot = endpoint.channel.slot
+        guard slot >= 0 else { return }
+        let generation = self.slots[Int(slot)].generation
+        let wantsWrites = endpoint.channel.awaitsWritable || endpoint.channel.isConnecting
+        let streamFlags = wantsWrites ? EventFlags.streamAndWrites : EventFlags.stream
+        let flags = endpoint.channel.isListener ? EventFlags.readable | EventFlags.exclusive : streamFlags
+        let result =
+            modify
+            ? cr_epoll_modify(self.epoll, endpoint.channel.descriptor, flags, UInt32(slot), generation)
+            : cr_epoll_add(self.epoll, endpoint.channel.descriptor, flags, UInt32(slot), generation)
+        if result < 0 { self.noteBroken(endpoint) }
+    }
+
+    /// Gives up an endpoint without closing it: it can be attached to another worker.
+    public func detach(_ endpoint: Endpoint) {
+        guard endpoint.channel.slot >= 0 else { return }
+        if endpoint.channel.descriptor >= 0 { _ = cr_epoll_remove(self.epoll, endpoint.channel.descriptor) }
+        self.forget(endpoint)
+    }
+
+    /// Frees the slot; events still under way for it no longer match its generation.
+    func forget(_ endpoint: Endpoint) {
+        let slot = endpoint.channel.slot
+        guard slot >= 0 else { return }
+        self.timers.cancel(Int(slot))
+        endpoint.channel.slot = -1
+        self.release(slot: slot)
+    }
+
+    func release(slot: Int32) {
+        guard slot >= 0, Int(slot) < self.slots.count, self.slots[Int(slot)].endpoint != nil else { return }
+        self.timers.cancel(Int(slot))
+        self.slots[Int(slot)].endpoint = nil
+        self.slots[Int(slot)].isShared = false
+        self.slots[Int(slot)].isQueued = false
+        self.slots[Int(slot)].generation &+= 1
+        self.freeSlots.append(slot)
+    }
+
+    /// Marks an endpoint as free to be taken by any worker while it stays registered here. Call before the lock that
+    /// publishes it is taken.
+    public func share(_ endpoint: Endpoint) {
+        guard endpoint.channel.slot >= 0 else { return }
+        self.slots[Int(endpoint.channel.slot)].isShared = true
+    }
+
+    /// The endpoint was won back by this worker (under the lock that published it).
+    public func unshare(_ endpoint: Endpoint) {
+        guard endpoint.channel.slot >= 0 else { return }
+        self.slots[Int(endpoint.channel.slot)].isShared = false
+    }
+
+    /// Moves a shared endpoint, won under the lock that published it, from the worker where it is registered to this
+    /// one: two `epoll_ctl` calls. The old worker frees its slot when it next wakes for something else.
+    public func adopt(_ endpoint: Endpoint) {
+        let old = unsafe endpoint.worker
+        if old === self {
+            self.unshare(endpoint)
+            return
+        }
+        let slot = endpoint.channel.slot
+        _ = cr_epoll_remove(old.epoll, endpoint.channel.descriptor)
+        endpoint.channel.slot = -1
+        old.mailbox.push(.releaseSlot(slot))
+        self.attach(endpoint)
+    }
+
+    /// Looks for bytes on an endpoint that was shared when they arrived.
+    public func look(_ endpoint: Endpoint) {
+        endpoint.channel.mayHaveBytes = true
+        self.enqueue(endpoint)
+    }
+
+    /// Starts an outgoing connection for an endpoint with descriptor -1. `connected` or `failed` follows, never from
+    /// inside this call.
+    public func connect(_ endpoint: Endpoint, to address: SocketAddress, options: SocketOptions) {
+        var inProgress: Int32 = 0
+        var raw = address.raw
+        let descriptor = unsafe cr_connect(&raw, &inProgress)
+        if descriptor < 0 {
+            self.attach(endpoint)
+            endpoint.connectError = -descriptor
+            endpoint.channel.isConnecting = true
+            self.mailbox.push(.finishConnect(endpoint))
+            return
+        }
+        options.apply(to: descriptor, isTCP: address.isTCP)
+        endpoint.channel.descriptor = descriptor
+        endpoint.channel.isConnecting = true
+        self.attach(endpoint)
+        if inProgress == 0 { self.mailbox.push(.finishConnect(endpoint)) }
+    }
+
+    func finishConnect(_ endpoint: Endpoint) {
+        guard endpoint.channel.isConnecting, endpoint.channel.slot >= 0 else { return }
+        let pending = endpoint.channel.descriptor >= 0 ? cr_socket_error(endpoint.channel.descriptor) : 0
+        let error = endpoint.connectError != 0 ? endpoint.connectError : pending
+        endpoint.channel.isConnecting = false
+        if error != 0 {
+            endpoint.failed(error)
+            return
+        }
+        self.register(endpoint, modify: true)
+        endpoint.connected()
+    }
+}

@@ -1,0 +1,42 @@
+import CReactor
+import Glibc
+
+/// A thread that runs one worker until it stops.
+package struct WorkerThread {
+    private let handle: pthread_t
+
+    /// - Throws: `ReactorError` when the system has no thread left.
+    package static func start(_ worker: Worker) throws(ReactorError) -> WorkerThread {
+        var handle = pthread_t()
+        let argument = unsafe Unmanaged.passRetained(worker).toOpaque()
+        let result = unsafe pthread_create(&handle, nil, { argument in
+            guard let argument = unsafe argument else { return nil }
+            let worker = unsafe Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
+            unsafe cr_name_thread("worker \(worker.index)")
+            worker.run()
+            return nil
+        }, argument)
+        if result != 0 { throw ReactorError(code: result, operation: "pthread_create") }
+        return WorkerThread(handle: handle)
+    }
+
+    /// Waits for the thread to end. Not for worker threads.
+    package func join() { _ = pthread_join(self.handle, nil) }
+}
+
+/// Signals that end or reload the process, waited for on the main thread.
+package enum ProcessSignals {
+    /// Blocks `signals` in this thread and all it starts, and ignores SIGPIPE. Call first thing in main.
+    package static func block(_ signals: [Int32]) {
+        unsafe signals.withUnsafeBufferPointer { unsafe cr_block_signals($0.baseAddress, Int32($0.count)) }
+        cr_ignore_sigpipe()
+    }
+
+    /// Waits for one of `signals`. Blocks the calling thread.
+    package static func wait(for signals: [Int32]) -> Int32 {
+        unsafe signals.withUnsafeBufferPointer { unsafe cr_wait_signal($0.baseAddress, Int32($0.count)) }
+    }
+
+    /// Raises the soft limit of open descriptors towards `wanted`; returns the limit now in force.
+    package static func raiseDescriptorLimit(to wanted: Int64) -> Int64 { cr_raise_descriptor_limit(wanted) }
+}

@@ -1,0 +1,56 @@
+import Crypto
+
+/// The md5 password method of PostgreSQL (protocol chapter 55.2.1, AuthenticationMD5Password).
+///
+/// The stored hash is `md5(password || user)`, the answer to a challenge is `"md5" || md5(hash || salt)`, both in
+/// lower-case hexadecimal digits. Who knows the stored hash can log in: treat it like the password.
+package enum MD5Password {
+    /// Hexadecimal digits of a hash.
+    package static let hashLength = 32
+    /// Bytes of the salt in AuthenticationMD5Password.
+    package static let saltLength = 4
+    private static let prefix = Array("md5".utf8)
+
+    /// The 32 digits stored for `user`, without the `md5` prefix.
+    package static func hash(password: SecretBytes, user: String) -> SecretBytes {
+        var input = password.exposed() + Array(user.utf8)
+        defer { Self.wipe(&input) }
+        return SecretBytes(self.digits(of: input))
+    }
+
+    /// The text a client sends for `salt`: `md5` and 32 digits.
+    package static func response(hash: SecretBytes, salt: [UInt8]) -> [UInt8] {
+        var input = hash.exposed() + salt
+        defer { Self.wipe(&input) }
+        return self.prefix + self.digits(of: input)
+    }
+
+    /// Whether `response` (without its final NUL) proves knowledge of `hash`. Constant time for responses of the right
+    /// length.
+    package static func verify(response: SecretBytes, hash: SecretBytes, salt: [UInt8]) -> Bool {
+        response.matches(self.response(hash: hash, salt: salt))
+    }
+
+    private static func digits(of input: [UInt8]) -> [UInt8] {
+        Hexadecimal.encode(Insecure.MD5.hash(data: input))
+    }
+
+    private static func wipe(_ bytes: inout [UInt8]) {
+        for index in bytes.indices {
+            bytes[index] = 0
+        }
+    }
+}
+
+/// Lower-case hexadecimal digits.
+enum Hexadecimal {
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        bytes.flatMap { byte in [self.digits[Int(byte >> 4)], self.digits[Int(byte & 15)]] }
+    }
+
+    static func isDigit(_ character: UInt8) -> Bool {
+        self.digits.contains(character)
+    }
+}

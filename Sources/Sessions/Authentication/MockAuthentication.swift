@@ -1,0 +1,46 @@
+/// Secrets for users that do not exist, so that their logins run the same exchange as everybody's and fail at its end.
+///
+/// Owns a key of the process; salts and hashes derived from it are stable for a user name, as a real user's are. A new
+/// key gives unknown users new salts, which an observer across a restart can notice: pass a key that outlives the
+/// process where that matters. Immutable.
+public struct MockAuthentication: Sendable {
+    private let key: SecretBytes
+    private let iterations: Int
+
+    /// Iterations of a PostgreSQL verifier unless an administrator chose others.
+    public static let defaultIterations = 4096
+    private static let keyBytes = 32
+    private static let saltBytes = 16
+
+    /// With a random key.
+    public init(iterations: Int = Self.defaultIterations) {
+        self.init(key: SecretBytes(RandomBytes.make(count: Self.keyBytes)), iterations: iterations)
+    }
+
+    /// - Parameters:
+    ///   - key: any length; 32 random bytes are best.
+    ///   - iterations: what the real users' verifiers have, for they show it; brought into 1...10 000 000.
+    public init(key: SecretBytes, iterations: Int = Self.defaultIterations) {
+        self.key = key
+        self.iterations = min(max(iterations, 1), SCRAMVerifier.iterationsMax)
+    }
+
+    /// A verifier that no password fits.
+    package func verifier(user: String) -> SCRAMVerifier {
+        SCRAMVerifier(
+            iterations: self.iterations,
+            salt: Array(self.derive("salt", user).prefix(Self.saltBytes)),
+            storedKey: SecretBytes(self.derive("stored key", user)),
+            serverKey: SecretBytes(self.derive("server key", user))
+        )
+    }
+
+    /// An md5 hash that no password is known for.
+    package func md5Hash(user: String) -> SecretBytes {
+        SecretBytes(Hexadecimal.encode(self.derive("md5", user).prefix(MD5Password.hashLength / 2)))
+    }
+
+    private func derive(_ purpose: String, _ user: String) -> [UInt8] {
+        SCRAMMath.hmac(key: self.key, message: Array(purpose.utf8) + [0] + Array(user.utf8))
+    }
+}

@@ -1,0 +1,145 @@
+/// The server side of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), as PostgreSQL plays it (protocol chapter
+/// 55.3.1).
+///
+/// A value that belongs to one login. The user name inside the messages is ignored: the startup message named the
+/// user. Mock exchanges take the same path with a verifier that nobody's password fits, and fail at the same point.
+package struct SCRAMServer: Sendable {
+    /// What a verified proof is worth.
+    package struct Success: Sendable {
+        /// `v=...`, to be sent in AuthenticationSASLFinal.
+        package let serverFinal: [UInt8]
+        /// The client's key, won from its proof, and the verifier's ServerKey: they log in at servers in its name.
+        package let keys: SCRAMKeys
+    }
+
+    /// The mechanism played here; one that binds to the channel needs its own name and `cbindData`.
+    package static let mechanism = "SCRAM-SHA-256"
+
+    /// Successors: `.start` -> `.challenged` -> `.finished`; every error leads to `.finished`.
+    private enum State {
+        case start
+        case challenged(Challenge)
+        case finished
+    }
+
+    /// What the client's final message is held against.
+    private struct Challenge {
+        /// `n,,` or `y,,` as the client sent it.
+        let gs2Header: [UInt8]
+        /// client-first-message-bare "," server-first-message
+        let transcript: [UInt8]
+        /// Client nonce and server nonce joined.
+        let nonce: [UInt8]
+    }
+
+    private let verifier: SCRAMVerifier
+    private let isMock: Bool
+    private let serverNonce: [UInt8]
+    private var state = State.start
+
+    /// - Parameters:
+    ///   - isMock: the exchange fails at its end whatever the client proves.
+    ///   - serverNonce: at least one printable character without a comma; fresh for each exchange.
+    package init(verifier: SCRAMVerifier, isMock: Bool, serverNonce: [UInt8] = RandomBytes.nonce()) {
+        self.verifier = verifier
+        self.isMock = isMock
+        self.serverNonce = serverNonce
+    }
+
+    /// Takes client-first-message and returns server-first-message.
+    package mutating func receiveFirst(_ message: [UInt8]) throws(SCRAMFailure) -> [UInt8] {
+        guard case .start = self.state else { throw self.fail(.outOfOrder) }
+        self.state = .finished
+        var attributes = try SCRAMAttributes(message)
+        let gs2Header = try Self.readGS2Header(&attributes)
+        let bare = Array(message[attributes.offset...])
+        let clientNonce = try Self.readBare(&attributes)
+        let nonce = clientNonce + self.serverNonce
+        let serverFirst =
+            Array("r=".utf8) + nonce + Array(",s=".utf8) + Base64.encode(self.verifier.salt)
+            + Array(",i=\(self.verifier.iterations)".utf8)
+        let transcript = bare + [UInt8(ascii: ",")] + serverFirst
+        self.state = .challenged(Challenge(gs2Header: gs2Header, transcript: transcript, nonce: nonce))
+        return serverFirst
+    }
+
+    /// Takes client-final-message; throws `.proofInvalid` for a wrong password and for every mock.
+    package mutating func receiveFinal(_ message: [UInt8]) throws(SCRAMFailure) -> Success {
+        guard case .challenged(let challenge) = self.state else { throw self.fail(.outOfOrder) }
+        self.state = .finished
+        let (withoutProof, proof) = try Self.readFinal(message, challenge: challenge)
+        let transcript = challenge.transcript + [UInt8(ascii: ",")] + withoutProof
+        let signature = SCRAMMath.hmac(key: self.verifier.storedKey, message: transcript)
+        let clientKey = SecretBytes(SCRAMMath.xor(proof, signature))
+        let isRight = self.verifier.storedKey.matches(SCRAMMath.hash(clientKey))
+        let serverSignature = SCRAMMath.hmac(key: self.verifier.serverKey, message: transcript)
+        guard isRight, !self.isMock else { throw .proofInvalid }
+        return Success(
+            serverFinal: Array("v=".utf8) + Base64.encode(serverSignature),
+            keys: SCRAMKeys(
+                unchecked: clientKey,
+                serverKey: self.verifier.serverKey,
+                salt: self.verifier.salt,
+                iterations: self.verifier.iterations
+            )
+        )
+    }
+
+    private mutating func fail(_ failure: SCRAMFailure) -> SCRAMFailure {
+        self.state = .finished
+        return failure
+    }
+
+    /// `n,,` or `y,,`. `y` is fine: no binding mechanism is offered, so nothing was stripped on the way.
+    private static func readGS2Header(_ attributes: inout SCRAMAttributes) throws(SCRAMFailure) -> [UInt8] {
+        let flag = try attributes.takeByte("gs2 flag")
+        switch flag {
+        case UInt8(ascii: "n"), UInt8(ascii: "y"): break
+        case UInt8(ascii: "p"): throw .channelBindingRefused
+        default: throw .malformed("gs2 flag")
+        }
+        try attributes.take(UInt8(ascii: ","), "gs2 header")
+        if attributes.next == UInt8(ascii: "a") {
+            throw .authorizationIdentityRefused
+        }
+        try attributes.take(UInt8(ascii: ","), "gs2 header")
+        return [flag, UInt8(ascii: ","), UInt8(ascii: ",")]
+    }
+
+    /// `n=<ignored>,r=<nonce>` and optional extensions, which RFC 5802 section 5.1 says to ignore. Returns the nonce.
+    private static func readBare(_ attributes: inout SCRAMAttributes) throws(SCRAMFailure) -> [UInt8] {
+        if attributes.next == UInt8(ascii: "m") {
+            throw .extensionRefused
+        }
+        _ = try attributes.take(attribute: UInt8(ascii: "n"), first: true)
+        let nonce = try attributes.take(attribute: UInt8(ascii: "r"))
+        guard SCRAMAttributes.isNonce(nonce) else { throw .malformed("nonce") }
+        while !attributes.isAtEnd {
+            _ = try attributes.takeAttribute()
+        }
+        return Array(nonce)
+    }
+
+    /// `c=<gs2 header>,r=<nonce>[,extensions],p=<proof>`: the part before the proof, and the proof.
+    private static func readFinal(
+        _ message: [UInt8],
+        challenge: Challenge
+    ) throws(SCRAMFailure) -> (withoutProof: [UInt8], proof: [UInt8]) {
+        var attributes = try SCRAMAttributes(message)
+        let binding = try attributes.take(attribute: UInt8(ascii: "c"), first: true)
+        let nonce = try attributes.take(attribute: UInt8(ascii: "r"))
+        var proofOffset = attributes.offset
+        var attribute = try attributes.takeAttribute()
+        while attribute.name != UInt8(ascii: "p") {
+            proofOffset = attributes.offset
+            attribute = try attributes.takeAttribute()
+        }
+        guard attributes.isAtEnd else { throw .malformed("bytes behind the proof") }
+        guard let proof = Base64.decode(attribute.value), proof.count == SCRAMMath.keyLength else {
+            throw .malformed("proof")
+        }
+        guard Base64.decode(binding) == challenge.gs2Header else { throw .channelBindingMismatch }
+        guard ConstantTime.areEqual(nonce, challenge.nonce) else { throw .nonceMismatch }
+        return (Array(message[..<proofOffset]), proof)
+    }
+}

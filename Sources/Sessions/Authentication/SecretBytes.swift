@@ -1,0 +1,76 @@
+import Crypto
+
+/// Bytes that nobody may read by accident: a password, a hash that is as good as one, a SCRAM key.
+///
+/// Owns one buffer shared by all copies of the value and overwritten with zeros when the last copy goes away.
+/// Immutable, so any thread may hold it. Descriptions, dumps and mirrors show a fixed word; comparison takes a time
+/// that depends on the lengths alone.
+public struct SecretBytes: Sendable {
+    /// The keyed-hash type of the crypto library wipes its storage on release, which plain arrays do not.
+    let key: SymmetricKey
+
+    /// Copies `bytes`; wiping the source stays with the caller.
+    public init(_ bytes: [UInt8]) {
+        self.key = SymmetricKey(data: bytes)
+    }
+
+    /// Copies the UTF-8 bytes of `text`.
+    public init(_ text: String) {
+        self.init(Array(text.utf8))
+    }
+
+    /// Takes `bytes` over and leaves zeros behind in the caller's array (copies made before keep theirs).
+    public init(wiping bytes: inout [UInt8]) {
+        self.init(bytes)
+        for index in bytes.indices {
+            bytes[index] = 0
+        }
+    }
+
+    /// Number of bytes; lengths are not secret.
+    public var count: Int {
+        unsafe self.key.withUnsafeBytes { buffer in buffer.count }
+    }
+
+    public var isEmpty: Bool {
+        self.count == 0
+    }
+
+    /// A plain copy for the wire or for a library. The copy is not wiped: keep it short-lived.
+    public func exposed() -> [UInt8] {
+        unsafe self.key.withUnsafeBytes { buffer in unsafe Array(buffer) }
+    }
+
+    /// Constant-time comparison with bytes that came from a peer.
+    public func matches(_ bytes: [UInt8]) -> Bool {
+        unsafe self.key.withUnsafeBytes { buffer in unsafe ConstantTime.areEqual(buffer, bytes) }
+    }
+}
+
+extension SecretBytes: Equatable {
+    /// Constant time for equal lengths.
+    public static func == (left: SecretBytes, right: SecretBytes) -> Bool {
+        unsafe left.key.withUnsafeBytes { a in
+            unsafe right.key.withUnsafeBytes { b in unsafe ConstantTime.areEqual(a, b) }
+        }
+    }
+}
+
+extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "<secret>" }
+    public var debugDescription: String { "<secret>" }
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
+}
+
+/// Comparison whose duration tells nothing about where two byte strings differ.
+package enum ConstantTime {
+    /// Looks at every byte of equally long inputs; different lengths are unequal at once.
+    package static func areEqual(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
+        guard left.count == right.count else { return false }
+        var difference: UInt8 = 0
+        for (a, b) in zip(left, right) {
+            difference |= a ^ b
+        }
+        return difference == 0
+    }
+}

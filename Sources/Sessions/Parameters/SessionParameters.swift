@@ -1,0 +1,119 @@
+/// The run-time parameters a client asked for in its startup packet (`TimeZone`, `search_path`, `options=-c ...`): part of
+/// its identity towards every server it gets. Immutable, shared by reference so that "the same as last time" is one
+/// pointer comparison.
+package final class SessionParameters: Sendable {
+    package struct Entry: Sendable, Hashable {
+        package let name: String
+        package let value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Sorted by name, each name once; `application_name` included.
+    package let entries: [Entry]
+
+    package static let none = SessionParameters(entries: [])
+
+    private init(entries: [Entry]) { self.entries = entries }
+
+    /// Why a startup packet's parameters cannot be honoured.
+    package enum Refusal: Error, Sendable, Equatable {
+        /// `options` holds something that is not `-c name=value` or `--name=value`.
+        case unsupportedOptions(String)
+        case invalidName(String)
+        case replicationUnsupported
+    }
+
+    /// Reads the parameters of a startup packet. Protocol-level names (`user`, `database`, `_pq_.*`) are left out; the last of
+    /// several values wins, `options` before plain parameters, as PostgreSQL applies them.
+    package static func parse(_ parameters: [(name: String, value: String)]) throws(Refusal) -> SessionParameters {
+        var values: [String: String] = [:]
+        var spelling: [String: String] = [:]
+        func set(_ name: String, _ value: String) throws(Refusal) {
+            guard self.isParameterName(name) else { throw .invalidName(name) }
+            // Parameter names ignore case in PostgreSQL.
+            values[name.lowercased()] = value
+            spelling[name.lowercased()] = name
+        }
+        for (name, value) in parameters where name == "options" {
+            for option in try StartupOptions.parse(value) { try set(option.name, option.value) }
+        }
+        for (name, value) in parameters {
+            switch name {
+            case "user", "database", "options": continue
+            case "replication":
+                if !["false", "off", "no", "0"].contains(value.lowercased()) { throw .replicationUnsupported }
+            default:
+                if name.hasPrefix("_pq_.") { continue }
+                try set(name, value)
+            }
+        }
+        if values.isEmpty { return .none }
+        let entries = values.map { Entry(name: spelling[$0.key] ?? $0.key, value: $0.value) }
+        return SessionParameters(entries: entries.sorted { $0.name < $1.name })
+    }
+
+    package var applicationName: String? { self.entries.first { $0.name == "application_name" }?.value }
+
+    /// What decides the values PostgreSQL reports back: everything but `application_name`.
+    package var reportedEntries: [Entry] { self.entries.filter { $0.name != "application_name" } }
+
+    package func isSame(as other: SessionParameters) -> Bool {
+        self === other || self.entries == other.entries
+    }
+
+    private static func isParameterName(_ name: String) -> Bool {
+        guard let first = name.utf8.first, name.utf8.count <= 63 else { return false }
+        func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A || byte == 0x5F || byte >= 0x80 }
+        return isLetter(first)
+            && name.utf8.allSatisfy { isLetter($0) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2E || $0 == 0x24 }
+    }
+
+    /// The simple query that turns a session with `old` applied into one with these parameters; nil when there is nothing to
+    /// do. `set_config` rather than SET: it reads lists (`search_path`) the way a startup packet does.
+    package func query(replacing old: SessionParameters) -> String? {
+        if self.isSame(as: old) { return nil }
+        var text = ""
+        for entry in old.entries where !self.entries.contains(where: { $0.name == entry.name }) {
+            text += "RESET \(SQLText.identifier(entry.name));"
+        }
+        let changed = self.entries.filter { !old.entries.contains($0) }
+        if !changed.isEmpty {
+            let calls = changed.map {
+                "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"
+            }
+            text += "SELECT " + calls.joined(separator: ",")
+        }
+        return text.isEmpty ? nil : text
+    }
+}
+
+/// Text that the gateway puts into its own queries, quoted so that no setting of the session changes its meaning.
+package enum SQLText {
+    /// An escape string (`E'...'`), which reads the same whatever `standard_conforming_strings` says.
+    package static func literal(_ text: String) -> String {
+        var out = "E'"
+        for character in text.unicodeScalars {
+            if character == "'" || character == "\\" { out.unicodeScalars.append(character) }
+            out.unicodeScalars.append(character)
+        }
+        return out + "'"
+    }
+
+    /// A quoted identifier; the parts of a dotted name are quoted one by one.
+    package static func identifier(_ name: String) -> String {
+        name.split(separator: ".", omittingEmptySubsequences: false)
+            .map { part in
+                var out = "\""
+                for character in part.unicodeScalars {
+                    if character == "\"" { out.unicodeScalars.append(character) }
+                    out.unicodeScalars.append(character)
+                }
+                return out + "\""
+            }
+            .joined(separator: ".")
+    }
+}

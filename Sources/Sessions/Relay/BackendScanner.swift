@@ -1,0 +1,117 @@
+import PGWire
+
+/// Walks over what a server sends, message by message, without collecting bodies. Only the kinds in `scan`'s switch are
+/// looked into; those are held back until they are whole (as long as they are short), everything else flows.
+///
+/// Belongs to a server connection.
+package struct BackendScanner: Sendable {
+    package enum Stop: UInt8, Sendable {
+        /// Everything that can be taken was taken.
+        case none
+        /// A ReadyForQuery was taken, and the caller had asked to stop there.
+        case ready
+        /// An ErrorResponse / a ParameterStatus was taken: its body is `body`.
+        case error
+        case parameterStatus
+        /// Length or kind are not of the protocol: the stream cannot be trusted any more.
+        case invalid
+    }
+
+    package struct Scan: Sendable {
+        /// Bytes taken from the given offset on.
+        package var taken: Int
+        package var stop: Stop
+        /// Where the body of the message that made the scan stop stands in the span.
+        package var body: Range<Int> = 0..<0
+    }
+
+    /// Messages that are looked into are held back up to this length; longer ones pass unseen.
+    package static let inspectedLimit = 8 * 1024
+
+    private var bodyRemaining = 0
+    /// An ErrorResponse was the last thing of substance; cleared by ReadyForQuery.
+    package private(set) var endedWithError = false
+    /// Session state that the client has changed and that must be cleaned before the next client.
+    package var residue = SessionResidue()
+
+    package init() {}
+
+    package var isAtBoundary: Bool { self.bodyRemaining == 0 }
+
+    /// Scans from `offset` on.
+    ///
+    /// - Parameter stopsAtReady: return after each ReadyForQuery (the gateway's own queries).
+    package mutating func scan(
+        _ bytes: borrowing Span<UInt8>,
+        from offset: Int,
+        stopsAtReady: Bool,
+        ledger: inout AnswerLedger
+    ) -> Scan {
+        var position = offset
+        let end = bytes.count
+        if self.bodyRemaining > 0 {
+            let taken = min(self.bodyRemaining, end &- position)
+            self.bodyRemaining &-= taken
+            position &+= taken
+        }
+        while let header = MessageHeader.read(bytes, at: position) {
+            guard header.isValid else { return Scan(taken: position - offset, stop: .invalid) }
+            let available = end &- position
+            let isWhole = header.wireLength <= available
+            if !isWhole, Self.isInspected(header.kind), header.wireLength <= Self.inspectedLimit { break }
+            let next = isWhole ? position &+ header.wireLength : end
+            if !isWhole { self.bodyRemaining = header.wireLength &- available }
+            let body = (position &+ MessageHeader.size)..<next
+            position = next
+            switch header.kind {
+            case Self.dataRow, Self.copyData: continue
+            case Self.readyForQuery:
+                guard body.count == 1, let status = TransactionStatus(rawValue: bytes[body.lowerBound]) else {
+                    return Scan(taken: position - offset, stop: .invalid)
+                }
+                self.endedWithError = false
+                ledger.readyReceived(status)
+                if stopsAtReady { return Scan(taken: position - offset, stop: .ready) }
+            case Self.commandComplete:
+                self.residue.note(CommandTag.classify(bytes, body))
+            case Self.errorResponse:
+                self.endedWithError = true
+                ledger.errorReceived()
+                if isWhole { return Scan(taken: position - offset, stop: .error, body: body) }
+            case Self.parameterStatus:
+                if isWhole { return Scan(taken: position - offset, stop: .parameterStatus, body: body) }
+            case Self.copyInResponse: ledger.copyInReceived()
+            case Self.copyBothResponse: self.residue.isUnknowable = true
+            default:
+                guard Self.isKnown(header.kind) else { return Scan(taken: position - offset, stop: .invalid) }
+            }
+        }
+        return Scan(taken: position - offset, stop: .none)
+    }
+
+    private static func isInspected(_ kind: UInt8) -> Bool {
+        switch kind {
+        case self.readyForQuery, self.commandComplete, self.errorResponse, self.parameterStatus: return true
+        default: return false
+        }
+    }
+
+    /// The other messages a server may send after login.
+    private static func isKnown(_ kind: UInt8) -> Bool {
+        switch kind {
+        // 1 2 3 A I N T V c n s t v R K H
+        case 0x31, 0x32, 0x33, 0x41, 0x49, 0x4E, 0x54, 0x56, 0x63, 0x6E, 0x73, 0x74, 0x76, 0x48: return true
+        default: return false
+        }
+    }
+
+    // Literals rather than `BackendMessageKind`: in the relay's switch they become immediate operands.
+    private static var readyForQuery: UInt8 { 0x5A }
+    private static var commandComplete: UInt8 { 0x43 }
+    private static var errorResponse: UInt8 { 0x45 }
+    private static var parameterStatus: UInt8 { 0x53 }
+    private static var copyInResponse: UInt8 { 0x47 }
+    private static var copyBothResponse: UInt8 { 0x57 }
+    private static var copyData: UInt8 { 0x64 }
+    private static var dataRow: UInt8 { 0x44 }
+}

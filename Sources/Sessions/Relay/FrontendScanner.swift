@@ -1,0 +1,167 @@
+package import PGWire
+
+/// Walks over what a client sends, message by message, without collecting bodies: how much may be passed on, what the
+/// server will owe for it, and where the gateway has to step in.
+///
+/// Bodies are counted; only the kinds below are looked into. Belongs to a client connection.
+package struct FrontendScanner: Sendable {
+    /// Why a scan stopped before the end of the bytes.
+    package enum Stop: UInt8, Sendable {
+        /// Everything whole was taken; what is left is the beginning of a message.
+        case none
+        case terminate
+        /// A Parse with a statement name, in a mode that cannot honour it. Nothing of it was taken.
+        case namedParse
+        /// Length or kind are not of the protocol.
+        case invalidLength
+        case invalidKind
+    }
+
+    package struct Scan: Sendable {
+        /// Bytes from the given offset on that go to the server.
+        package var forwarded: Int
+        package var stop: Stop
+        /// The kind of the message at which the scan stopped.
+        package var kind: UInt8 = 0
+    }
+
+    /// What an idle client's first bytes call for.
+    package enum Opening: Sendable {
+        /// Not enough to act on: wait for more.
+        case incomplete
+        /// A whole message, or the beginning of a long one: a server is needed.
+        case request
+        /// Messages without meaning outside of COPY: they are skipped (protocol chapter, "COPY Operations").
+        case strayCopy
+        case terminate
+        case invalidLength
+        case invalidKind
+    }
+
+    /// A message longer than this does not have to be complete before a server is asked for.
+    package static let wholeMessageLimit = 16 * 1024
+
+    /// Bytes of the present message that are still to come, and whether they go to the server.
+    private var bodyRemaining = 0
+    private var skipsBody = false
+
+    package init() {}
+
+    /// The next byte begins a message.
+    package var isAtBoundary: Bool { self.bodyRemaining == 0 }
+
+    /// Looks at the message at `offset` without taking anything.
+    package func opening(_ bytes: borrowing Span<UInt8>, at offset: Int) -> Opening {
+        // Dropping the rest of a message that began before.
+        if self.bodyRemaining > 0 { return .incomplete }
+        guard let header = MessageHeader.read(bytes, at: offset) else {
+            if offset < bytes.count, !Self.isKnown(bytes[offset]) { return .invalidKind }
+            return .incomplete
+        }
+        if !Self.isKnown(header.kind) { return .invalidKind }
+        if !header.isValid { return .invalidLength }
+        switch header.kind {
+        case Self.copyData, Self.copyDone, Self.copyFail: return .strayCopy
+        case Self.terminate: return .terminate
+        default:
+            return bytes.count - offset >= min(header.wireLength, Self.wholeMessageLimit) ? .request : .incomplete
+        }
+    }
+
+    /// Arranges for the whole message at the present boundary to be dropped. `header` is its header.
+    package mutating func skipMessage(_ header: MessageHeader) {
+        self.bodyRemaining = header.wireLength
+        self.skipsBody = true
+    }
+
+    /// Takes bytes that are to be dropped; returns how many.
+    package mutating func takeSkipped(available: Int) -> Int {
+        guard self.skipsBody else { return 0 }
+        let taken = min(self.bodyRemaining, available)
+        self.bodyRemaining -= taken
+        if self.bodyRemaining == 0 { self.skipsBody = false }
+        return taken
+    }
+
+    /// Scans from `offset` on. Never call while skipped bytes are due (`takeSkipped` first).
+    ///
+    /// - Parameters:
+    ///   - refusesNamedStatements: stop at a Parse that names its statement.
+    ///   - ledger: where the requests passed on are entered.
+    package mutating func scan(
+        _ bytes: borrowing Span<UInt8>,
+        from offset: Int,
+        refusesNamedStatements: Bool,
+        ledger: inout AnswerLedger
+    ) -> Scan {
+        var position = offset
+        let end = bytes.count
+        if self.bodyRemaining > 0 {
+            let taken = min(self.bodyRemaining, end &- position)
+            self.bodyRemaining &-= taken
+            position &+= taken
+        }
+        while let header = MessageHeader.read(bytes, at: position) {
+            guard header.isValid else {
+                return Scan(forwarded: position - offset, stop: .invalidLength, kind: header.kind)
+            }
+            switch header.kind {
+            case Self.query, Self.functionCall: ledger.querySent()
+            case Self.sync: ledger.syncSent()
+            case Self.parse:
+                if refusesNamedStatements, header.bodyLength > 0 {
+                    guard position &+ MessageHeader.size < end else {
+                        return Scan(forwarded: position - offset, stop: .none)
+                    }
+                    if bytes[position &+ MessageHeader.size] != 0 {
+                        return Scan(forwarded: position - offset, stop: .namedParse, kind: header.kind)
+                    }
+                }
+                ledger.extendedSent()
+            case Self.bind, Self.execute, Self.describe, Self.close, Self.flush: ledger.extendedSent()
+            case Self.copyData: break
+            case Self.copyDone, Self.copyFail: ledger.copyEndSent()
+            case Self.terminate:
+                return Scan(forwarded: position - offset, stop: .terminate, kind: header.kind)
+            default:
+                return Scan(forwarded: position - offset, stop: .invalidKind, kind: header.kind)
+            }
+            let available = end &- position
+            if header.wireLength > available {
+                self.bodyRemaining = header.wireLength &- available
+                position = end
+                break
+            }
+            position &+= header.wireLength
+        }
+        if position < end, !Self.isKnown(bytes[position]) {
+            return Scan(forwarded: position - offset, stop: .invalidKind, kind: bytes[position])
+        }
+        return Scan(forwarded: position - offset, stop: .none)
+    }
+
+    private static func isKnown(_ kind: UInt8) -> Bool {
+        switch kind {
+        case self.query, self.functionCall, self.sync, self.parse, self.bind, self.execute, self.describe, self.close,
+            self.flush, self.copyData, self.copyDone, self.copyFail, self.terminate:
+            return true
+        default:
+            return false
+        }
+    }
+
+    // Literals rather than `FrontendMessageKind`: in the relay's switch they become immediate operands.
+    private static var query: UInt8 { 0x51 }
+    private static var functionCall: UInt8 { 0x46 }
+    private static var sync: UInt8 { 0x53 }
+    private static var parse: UInt8 { 0x50 }
+    private static var bind: UInt8 { 0x42 }
+    private static var execute: UInt8 { 0x45 }
+    private static var describe: UInt8 { 0x44 }
+    private static var close: UInt8 { 0x43 }
+    private static var flush: UInt8 { 0x48 }
+    private static var copyData: UInt8 { 0x64 }
+    private static var copyDone: UInt8 { 0x63 }
+    private static var copyFail: UInt8 { 0x66 }
+    private static var terminate: UInt8 { 0x58 }
+}

@@ -1,0 +1,47 @@
+package import PGWire
+
+/// What a client left behind in a server's session, learnt from the tags of its commands, and the least that must be
+/// run before another client may use that session.
+///
+/// The tags arm and disarm: `SET` arms, `DISCARD ALL` disarms everything. `RESET` does not disarm: its tag is the same
+/// for one parameter and for all. What hides inside functions (`set_config`) leaves no tag.
+package struct SessionResidue: Sendable, Equatable {
+    package var hasSettings = false
+    package var hasCursors = false
+    package var hasStatements = false
+    package var hasListens = false
+    /// Something happened (replication) after which the session cannot be trusted to be clean.
+    package var isUnknowable = false
+
+    package init() {}
+
+    package var isEmpty: Bool {
+        !(self.hasSettings || self.hasCursors || self.hasStatements || self.hasListens || self.isUnknowable)
+    }
+
+    package mutating func note(_ tag: CommandTag) {
+        switch tag {
+        case .select, .other: return
+        case .set: self.hasSettings = true
+        case .declareCursor: self.hasCursors = true
+        case .closeCursorAll: self.hasCursors = false
+        case .prepare: self.hasStatements = true
+        case .deallocateAll: self.hasStatements = false
+        case .listen: self.hasListens = true
+        case .discardAll: self = SessionResidue()
+        default: return
+        }
+    }
+
+    /// The statements that clean up, one simple query each so that none depends on another; nothing when clean.
+    package var cleanup: [String] {
+        var statements: [String] = []
+        var combined = ""
+        if self.hasSettings { combined += "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;" }
+        if self.hasCursors { combined += "CLOSE ALL;" }
+        if self.hasStatements { combined += "DEALLOCATE ALL;" }
+        if self.hasListens { combined += "UNLISTEN *;" }
+        if !combined.isEmpty { statements.append(combined) }
+        return statements
+    }
+}

@@ -1,0 +1,46 @@
+package import PGWire
+
+/// Why a login at a PostgreSQL server did not succeed. Contains no secret.
+package enum ServerLoginFailure: Error, Sendable, Equatable {
+    /// The server's own ErrorResponse.
+    case serverError(ServerMessageFields)
+    /// The server breaks the protocol; the text says how.
+    case protocolViolation(String)
+    /// The server asks for an authentication method that is not spoken here.
+    case methodUnsupported(String)
+    /// Nothing at hand answers the method the server asks for.
+    case credentialMissing(method: String)
+    /// The server's SCRAM verifier has another salt or iteration count than the one our keys belong to.
+    case verifierDiffers
+    /// The server does not know the user's ServerKey: it is not the server, or its verifier is another one.
+    case serverSignatureInvalid
+
+    /// One line for the log.
+    package var logText: String {
+        switch self {
+        case .serverError(let fields):
+            "server refused the login: \(fields.description)"
+        case .protocolViolation(let text):
+            "server broke the protocol during login: \(text)"
+        case .methodUnsupported(let method):
+            "server asks for an unsupported authentication method: \(method)"
+        case .credentialMissing(let method):
+            "server asks for \(method) authentication, but there is no credential that answers it"
+        case .verifierDiffers:
+            "the server's SCRAM-SHA-256 secret for this user differs from ours (salt or iteration count); "
+                + "both sides have to store the same text"
+        case .serverSignatureInvalid:
+            "the server's SCRAM-SHA-256 signature is wrong: its secret for this user differs from ours, "
+                + "or it is not the right server"
+        }
+    }
+
+    /// The failure that ends a login when its SCRAM exchange fails.
+    init(_ failure: SCRAMFailure) {
+        switch failure {
+        case .verifierDiffers: self = .verifierDiffers
+        case .serverSignatureInvalid: self = .serverSignatureInvalid
+        default: self = .protocolViolation(failure.description)
+        }
+    }
+}

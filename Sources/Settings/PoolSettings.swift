@@ -1,0 +1,76 @@
+/// For how long a client keeps a server.
+package enum PoolMode: String, Sendable {
+    case session
+    case transaction
+    case statement
+}
+
+/// One database that clients may ask for. All values are effective: what the file leaves out is filled in from
+/// `general` or by default. Two pools that compare equal need no new connections on reload.
+package struct PoolSettings: Sendable, Equatable {
+    /// The database name that clients ask for.
+    package let name: String
+    package let poolMode: PoolMode
+    /// A leading `/` names the folder of a unix socket.
+    package let serverHost: String
+    package let serverPort: UInt16
+    package let serverDatabase: String
+    package let connectTimeout: Duration
+    package let idleTimeout: Duration
+    package let serverLifetime: Duration
+    package let cleanupServerConnections: Bool
+    package let applicationName: String
+    /// Sorted by name.
+    package let users: [UserSettings]
+
+    init(name: String, _ values: SectionValues, users: [UserSettings]) {
+        self.name = name
+        self.poolMode = PoolMode(values)
+        self.serverHost = values.text("server_host") ?? ""
+        self.serverPort = UInt16(clamping: values.integer("server_port"))
+        self.serverDatabase = values.text("server_database") ?? name
+        self.connectTimeout = values.duration("connect_timeout")
+        self.idleTimeout = values.duration("idle_timeout")
+        self.serverLifetime = values.duration("server_lifetime")
+        self.cleanupServerConnections = values.bool("cleanup_server_connections")
+        self.applicationName = values.text("application_name") ?? ""
+        self.users = users.sorted { $0.username < $1.username }
+    }
+
+    /// The user of that name.
+    package func user(_ username: String) -> UserSettings? {
+        self.users.first { $0.username == username }
+    }
+}
+
+/// One user of a pool; values are effective as in ``PoolSettings``.
+package struct UserSettings: Sendable, Equatable {
+    package let username: String
+    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, or empty: checked at load.
+    package let password: SecretText
+    package let poolSize: Int
+    package let minPoolSize: Int
+    package let poolMode: PoolMode
+    /// nil for a user that is not mapped: the client's own name and proof are passed through.
+    package let serverUsername: String?
+    /// Plain password for ``serverUsername``; nil to log in without one or by passthrough.
+    package let serverPassword: SecretText?
+    package let serverLifetime: Duration
+
+    init(_ values: SectionValues) {
+        self.username = values.text("username") ?? ""
+        self.password = values.secret("password") ?? SecretText("")
+        self.poolSize = values.integer("pool_size")
+        self.minPoolSize = values.integer("min_pool_size")
+        self.poolMode = PoolMode(values)
+        self.serverUsername = values.text("server_username")
+        self.serverPassword = values.secret("server_password")
+        self.serverLifetime = values.duration("server_lifetime")
+    }
+}
+
+extension PoolMode {
+    init(_ values: SectionValues) {
+        self = values.text("pool_mode").flatMap(PoolMode.init(rawValue:)) ?? .transaction
+    }
+}

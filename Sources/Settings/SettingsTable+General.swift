@@ -1,0 +1,159 @@
+extension SettingsTable {
+    static let generalKeys: [SettingsKey] = Self.listenerKeys + Self.timeoutKeys + Self.socketKeys + Self.policyKeys
+
+    private static let listenerKeys: [SettingsKey] = [
+        SettingsKey(
+            "host", .general, .string, default: "0.0.0.0", .restart,
+            "Listen address: an IPv4 or IPv6 address or a host name, of which the first address is used."
+        ),
+        SettingsKey(
+            "port", .general, .integer(1...65_535), default: "5432", .restart, sample: "6432",
+            "TCP port; also names the unix socket `.s.PGSQL.<port>`."
+        ),
+        SettingsKey(
+            "backlog", .general, .integer(0...2_147_483_647), default: "0", .restart,
+            "Length of the listen queue; 0 means `max_connections`."
+        ),
+        SettingsKey(
+            "unix_socket_dir", .general, .path, unset: "no unix socket", .restart,
+            "Folder in which the unix socket `.s.PGSQL.<port>` is made."
+        ),
+        SettingsKey(
+            "unix_socket_mode", .general, .octalMode, default: "0600", .restart, "Permission bits of the unix socket."
+        ),
+        SettingsKey(
+            "max_connections", .general, .integer(1...10_000_000), default: "8192", .reload,
+            "Clients admitted at the same time; exactly so many."
+        ),
+        SettingsKey(
+            "worker_threads", .general, .integer(0...1_024), default: "0", .restart,
+            "Threads that carry traffic; 0 means the number of cores. pg_doorman's default is 4."
+        ),
+    ]
+
+    private static let timeoutKeys: [SettingsKey] = [
+        SettingsKey(
+            "client_login_timeout", .general, .positiveDuration, default: "60s", .reload, isOwn: true,
+            "From accept to the end of the login; a client that needs longer is closed."
+        ),
+        SettingsKey(
+            "connect_timeout", .general, .positiveDuration, default: "3s", .newPool,
+            "The whole start of a server connection: connect, login, start-up messages."
+        ),
+        SettingsKey(
+            "query_wait_timeout", .general, .positiveDuration, default: "5s", .reload,
+            "How long a client waits for a server: one deadline for queue, connect and login together."
+        ),
+        SettingsKey(
+            "idle_timeout", .general, .duration, default: "600s", .newPool,
+            "Idle servers are closed after this time, 20 % earlier or later by chance; 0 switches it off."
+        ),
+        SettingsKey(
+            "server_lifetime", .general, .duration, default: "1200s", .newPool,
+            "Servers older than this are closed when idle, 20 % earlier or later by chance; 0 switches it off."
+        ),
+        SettingsKey(
+            "retain_connections_time", .general, .positiveDuration, default: "30s", .reload,
+            "Period of the housekeeping that closes idle and aged servers."
+        ),
+        SettingsKey(
+            "retain_connections_max", .general, .count, default: "3", .reload,
+            "Servers closed per housekeeping round, over all pools; 0 means no limit."
+        ),
+        SettingsKey(
+            "server_idle_check_timeout", .general, .duration, default: "60s", .reload,
+            "A server idle for longer is probed before it is used again; 0 switches it off."
+        ),
+        SettingsKey(
+            "cancel_wait_timeout", .general, .positiveDuration, default: "10s", .reload, isOwn: true,
+            "How long a cancel request may take on its way to the server."
+        ),
+        SettingsKey(
+            "shutdown_timeout", .general, .duration, default: "10s", .reload,
+            "A graceful stop waits so long for clients in a transaction, then closes them."
+        ),
+    ]
+
+    private static let socketKeys: [SettingsKey] = [
+        SettingsKey(
+            "tcp_keepalives_idle", .general, .seconds(1...32_767), default: "5", .reload,
+            "Idle seconds before the first keepalive probe; new sockets."
+        ),
+        SettingsKey(
+            "tcp_keepalives_count", .general, .integer(1...127), default: "5", .reload,
+            "Unanswered probes after which a connection is dead; new sockets."
+        ),
+        SettingsKey(
+            "tcp_keepalives_interval", .general, .seconds(1...32_767), default: "5", .reload,
+            "Seconds between probes; new sockets."
+        ),
+        SettingsKey(
+            "tcp_user_timeout", .general, .seconds(0...2_147_483), default: "60", .reload,
+            "Seconds that sent data may stay unacknowledged; 0 keeps the kernel's rule; new sockets."
+        ),
+        SettingsKey(
+            "tcp_so_linger", .general, .seconds(0...65_535), default: "0", .reload,
+            "Seconds that close waits for unsent data; 0 resets the connection; new sockets."
+        ),
+        SettingsKey(
+            "tcp_no_delay", .general, .bool, default: "true", .reload, "Sends small packets at once; new sockets."
+        ),
+        SettingsKey(
+            "tcp_socket_buffer_size", .general, .size(0...(1 << 30)), default: "0", .reload,
+            "Kernel send and receive buffer of TCP sockets; 0 keeps the kernel's autotuning; new sockets."
+        ),
+        SettingsKey(
+            "unix_socket_buffer_size", .general, .size(0...(1 << 30)), default: "1MB", .reload,
+            "Kernel send and receive buffer of unix sockets; 0 keeps the kernel's default; new sockets."
+        ),
+    ]
+
+    private static let policyKeys: [SettingsKey] = [
+        SettingsKey(
+            "max_concurrent_creates", .general, .integer(1...10_000), default: "4", .newPool,
+            "Server connections that one pool opens at the same time."
+        ),
+        SettingsKey(
+            "server_round_robin", .general, .bool, default: "false", .newPool,
+            "false takes the server used last, true the one idle for longest."
+        ),
+        SettingsKey(
+            "sync_server_parameters", .general, .bool, default: "true", .newPool,
+            """
+            Brings a server's parameters (client_encoding, DateStyle, TimeZone, ...) to those of the client before it \
+            is used. pg_doorman's default is false.
+            """
+        ),
+        SettingsKey(
+            "log_client_connections", .general, .bool, default: "true", .reload, "Logs each successful login."
+        ),
+        SettingsKey(
+            "log_client_disconnections", .general, .bool, default: "true", .reload, "Logs each end of a client."
+        ),
+        SettingsKey(
+            "admin_username", .general, .string, isRequired: true, .reload, sample: "admin",
+            "User of the admin console."
+        ),
+        SettingsKey(
+            "admin_password", .general, .secret, isRequired: true, .reload, sample: "\"${PGGATEWAY_ADMIN_PASSWORD}\"",
+            "Password of the admin console."
+        ),
+        SettingsKey(
+            "pg_hba", .general, .hbaRules, unset: "no rules", .reload,
+            sample: """
+                content: |
+                  local all all                scram-sha-256
+                  host  all all 127.0.0.1/32   scram-sha-256
+                  host  all all ::1/128        scram-sha-256
+                """,
+            """
+            Who may log in from where and how: the rules themselves as a string, `{content: ...}`, or `{path: ...}` of \
+            a pg_hba file; `content` wins over `path`. Not together with `hba`.
+            """
+        ),
+        SettingsKey(
+            "hba", .general, .cidrList, default: "[]", .reload,
+            "Legacy list of address ranges that may connect by TCP. Not together with `pg_hba`."
+        ),
+    ]
+}

@@ -1,0 +1,61 @@
+/// The one table of all keys. Immutable.
+package enum SettingsTable {
+    package static let keys: [SettingsKey] =
+        Self.rootKeys + Self.generalKeys + Self.generalAcceptedKeys + Self.poolKeys + Self.poolAcceptedKeys
+        + Self.userKeys + Self.authQueryKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
+
+    /// Keys of one section in the order of the reference page.
+    package static func keys(of section: SettingsSection) -> [SettingsKey] {
+        Self.bySection[section] ?? []
+    }
+
+    /// A key by its name or its older name.
+    package static func key(_ name: String, in section: SettingsSection) -> SettingsKey? {
+        Self.keys(of: section).first { $0.name == name || $0.alias == name }
+    }
+
+    private static let bySection = Dictionary(grouping: Self.keys, by: \.section)
+
+    static let rootKeys: [SettingsKey] = [
+        SettingsKey(
+            "general", .root, .table(.general), isRequired: true, .reload,
+            "Settings of the process and defaults for all pools."
+        ),
+        SettingsKey(
+            "pools", .root, .tableMap(.pool), isRequired: true, .reload,
+            "One table per database that clients may ask for; may be empty (`{}`)."
+        ),
+        SettingsKey(
+            "web", .root, .table(.web), .restart, status: .accepted, alias: "prometheus",
+            "HTTP listener for metrics and the web console."
+        ),
+        SettingsKey(
+            "talos", .root, .table(.talos), .reload, status: .accepted, "Public keys for Talos tokens."
+        ),
+        SettingsKey(
+            "include", .root, .table(.include), .reload,
+            "Further files, merged over this one in order: tables key by key, lists appended, other values replaced."
+        ),
+    ]
+
+    static let includeKeys: [SettingsKey] = [
+        SettingsKey(
+            "files", .include, .pathList, default: "[]", .reload,
+            """
+            Files in YAML or TOML, merged one after the other over the main file. A relative path begins at the folder \
+            of the main file. `include` in an included file is not followed.
+            """
+        )
+    ]
+
+    static let talosKeys: [SettingsKey] = [
+        SettingsKey(
+            "keys", .talos, .pathList, default: "[]", .reload, status: .accepted,
+            "PEM files of public keys; the file name without extension is the key id."
+        ),
+        SettingsKey(
+            "databases", .talos, .stringList, default: "[]", .reload, status: .accepted,
+            "Databases that accept tokens."
+        ),
+    ]
+}

@@ -1,0 +1,105 @@
+/// Makes the snapshot from the merged tree. One use per load; collects all problems.
+struct SnapshotBuilder {
+    private let sections: SectionDecoder
+    private(set) var diagnostics: Diagnostics
+    private var rows: [ConfigRow] = []
+
+    init(references: ReferenceExpansion, diagnostics: Diagnostics) {
+        self.sections = SectionDecoder(decoder: ValueDecoder(references: references))
+        self.diagnostics = diagnostics
+    }
+
+    /// The snapshot; to be used only when ``diagnostics`` has no problems afterwards.
+    mutating func build(_ root: SettingsNode, sourceFiles: [String]) -> GatewaySettings {
+        let top = self.sections.decode(root, as: .root, keyPath: "", into: &self.diagnostics)
+        let generalNode = top.tables["general"] ?? SettingsNode(content: .table([]), location: root.location)
+        var general = SectionValues(section: .general, keyPath: "general", location: root.location)
+        if top.isWritten("general") {
+            general = self.sections.decode(generalNode, as: .general, keyPath: "general", into: &self.diagnostics)
+            SettingsValidation.check(general: general, into: &self.diagnostics)
+        }
+        self.rows += ConfigRow.rows(of: general, prefix: "general")
+        for (name, section) in [("web", SettingsSection.web), ("talos", .talos), ("include", .include)] {
+            guard let node = top.tables[name] else { continue }
+            _ = self.sections.decode(node, as: section, keyPath: name, isQuiet: true, into: &self.diagnostics)
+        }
+        let pools = self.pools(top.tables["pools"], general: general)
+        return GatewaySettings(
+            general: GeneralSettings(general),
+            pools: pools,
+            warnings: self.diagnostics.warnings,
+            sourceFiles: sourceFiles,
+            rows: self.rows
+        )
+    }
+
+    private mutating func pools(_ node: SettingsNode?, general: SectionValues) -> [PoolSettings] {
+        guard let node else { return [] }
+        guard case .table(let entries) = node.content else {
+            self.diagnostics.report(node.location, "pools", "expected a map of pools, found \(node.kindInWords)")
+            return []
+        }
+        return entries.sorted { $0.key < $1.key }.map { self.pool($0, general: general) }
+    }
+
+    private mutating func pool(_ entry: SettingsNode.Entry, general: SectionValues) -> PoolSettings {
+        let path = "pools.\(entry.key)"
+        var node = entry.value
+        node.location = entry.location
+        var values = self.sections.decode(node, as: .pool, keyPath: path, into: &self.diagnostics)
+        values.inherit(from: general)
+        if let table = values.tables["auth_query"] {
+            let inner = values.path(of: "auth_query")
+            _ = self.sections.decode(table, as: .authQuery, keyPath: inner, isQuiet: true, into: &self.diagnostics)
+        }
+        self.rows += ConfigRow.rows(of: values, prefix: path)
+        let users = self.users(values)
+        SettingsValidation.check(pool: entry.key, values, hasUsers: !users.isEmpty, into: &self.diagnostics)
+        return PoolSettings(name: entry.key, values, users: users)
+    }
+
+    private mutating func users(_ pool: SectionValues) -> [UserSettings] {
+        guard let node = pool.tables["users"] else { return [] }
+        let path = pool.path(of: "users")
+        var users: [UserSettings] = []
+        var places: [String: SourceLocation] = [:]
+        for (itemPath, item) in self.userTables(node, path: path) {
+            var values = self.sections.decode(item, as: .user, keyPath: itemPath, into: &self.diagnostics)
+            values.inherit(from: pool)
+            SettingsValidation.check(user: values, into: &self.diagnostics)
+            let user = UserSettings(values)
+            let place = values.location(of: "username")
+            if values.isWritten("username"), let first = places.updateValue(place, forKey: user.username) {
+                let reason = "duplicate username `\(user.username)` in pool, first at \(first)"
+                self.diagnostics.report(place, values.path(of: "username"), reason)
+            }
+            self.rows += ConfigRow.rows(of: values, prefix: "\(path).\(user.username)")
+            users.append(user)
+        }
+        return users
+    }
+
+    /// Both shapes: a list, or a map with numbers as keys, taken in the order of the numbers.
+    private mutating func userTables(_ node: SettingsNode, path: String) -> [(String, SettingsNode)] {
+        switch node.content {
+        case .list(let items):
+            return items.enumerated().map { ("\(path)[\($0.offset)]", $0.element) }
+        case .table(let entries):
+            var numbered: [(Int, String, SettingsNode)] = []
+            for entry in entries {
+                guard let number = Int(entry.key), number >= 0 else {
+                    self.diagnostics.report(
+                        entry.location, "\(path).\(entry.key)", "the keys of a map of users must be numbers",
+                        hint: "write the users as a list: `- username: ...` in YAML, `[[\(path)]]` in TOML"
+                    )
+                    continue
+                }
+                numbered.append((number, "\(path).\(entry.key)", entry.value))
+            }
+            return numbered.sorted { $0.0 < $1.0 }.map { ($0.1, $0.2) }
+        case .scalar:
+            self.diagnostics.report(node.location, path, "expected a list of users, found \(node.kindInWords)")
+            return []
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// What one worker did for one pool since the process started. Times are microseconds.
+///
+/// Written by its worker only, read by any thread through `CounterTotals`. The fields are neither consistent with each
+/// other at a given moment nor ever reset.
+@usableFromInline
+package final class PoolCounters: Sendable {
+    /// Finished transactions; in session mode each transaction of the session.
+    @usableFromInline package let transactions = Counter()
+    /// Finished queries: simple queries, and executions of the extended protocol.
+    @usableFromInline package let queries = Counter()
+    /// From clients to servers.
+    @usableFromInline package let receivedBytes = Counter()
+    /// From servers to clients.
+    @usableFromInline package let sentBytes = Counter()
+    /// From checkout to check-in, summed.
+    @usableFromInline package let transactionTime = Counter()
+    /// From query to its end, summed.
+    @usableFromInline package let queryTime = Counter()
+    /// Times a client got a server.
+    @usableFromInline package let checkouts = Counter()
+    /// From a client's wish for a server to its checkout or its giving up, summed.
+    @usableFromInline package let waitTime = Counter()
+    /// ErrorResponses sent to clients.
+    @usableFromInline package let errors = Counter()
+    /// Connections to servers that became ready.
+    @usableFromInline package let serverLogins = Counter()
+    /// Connections to servers that failed before they became ready.
+    @usableFromInline package let serverLoginFailures = Counter()
+    /// Server connections closed, for whatever reason.
+    @usableFromInline package let serverCloses = Counter()
+    /// Clients whose wait for a server ended at the deadline.
+    @usableFromInline package let waitTimeouts = Counter()
+
+    package init() {}
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import Foundation
+import Gateway
+import Glibc
+import Logging
+import Reactor
+import Settings
+import Telemetry
+
+/// The command line. Exit codes as sysexits(3): 0, 64 usage, 78 configuration.
+@main
+struct PGGatewayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pggateway",
+        abstract: "The gateway through which an organisation reaches its PostgreSQL databases.",
+        version: "pggateway \(Gateway.version)",
+        subcommands: [Run.self, Demo.self, Reference.self],
+        defaultSubcommand: Run.self
+    )
+}
+
+struct LogOptions: ParsableArguments {
+    @Option(name: [.customShort("l"), .long], help: "error, warn, info, debug, trace, off; or rules such as 'warn,pool=debug'.")
+    var logLevel = "info"
+
+    @Option(name: [.customShort("F"), .long], help: "text or structured.")
+    var logFormat = "text"
+
+    /// Makes the process log as asked.
+    func bootstrap() throws -> Logger {
+        let rules: LogRules
+        do {
+            rules = try LogRules(parsing: self.logLevel)
+        } catch {
+            throw ValidationError("--log-level: \(error)")
+        }
+        let format: LogFormat
+        switch self.logFormat {
+        case "text", "debug": format = .text
+        case "structured": format = .structured
+        default: throw ValidationError("--log-format is 'text' or 'structured'")
+        }
+        LogOutput.bootstrap(level: rules, format: format)
+        return Logger(label: "pggateway")
+    }
+}
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "run", abstract: "Runs the gateway (the default).")
+
+    @Argument(help: "The settings file, YAML or TOML.")
+    var config = "pggateway.yaml"
+
+    @Flag(name: [.customShort("t"), .long], help: "Check the settings and exit: 0 when they are good, 78 when not.")
+    var testConfig = false
+
+    @OptionGroup var logging: LogOptions
+
+    func run() throws {
+        let source = SettingsSource(path: self.config, environment: ProcessInfo.processInfo.environment)
+        if self.testConfig {
+            do throws(GatewayStartError) {
+                try source.check()
+            } catch {
+                fail(error)
+            }
+            print("pggateway: the configuration file \(self.config) syntax is ok")
+            print("pggateway: configuration file \(self.config) test is successful")
+            return
+        }
+        let log = try self.logging.bootstrap()
+        do throws(GatewayStartError) {
+            try GatewayProcess.run(source: source, log: log)
+        } catch {
+            fail(error)
+        }
+    }
+}
+
+struct Demo: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Starts a throw-away PostgreSQL with the gateway before it, and stops both on Ctrl-C."
+    )
+
+    @Option(name: .shortAndLong, help: "Port of the gateway; a free one when not given.")
+    var port: Int?
+
+    @OptionGroup var logging: LogOptions
+
+    func run() throws {
+        let log = try self.logging.bootstrap()
+        let demo = try DemoSession.start(port: self.port)
+        defer { demo.stop() }
+        print(demo.banner)
+        let source = SettingsSource(path: demo.configPath, environment: ProcessInfo.processInfo.environment)
+        do throws(GatewayStartError) {
+            try GatewayProcess.run(source: source, log: log)
+        } catch {
+            demo.stop()
+            fail(error)
+        }
+    }
+}
+
+struct Reference: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Prints reference pages, made from the tables the code reads.")
+
+    enum Page: String, ExpressibleByArgument, CaseIterable {
+        case settings
+        case sample
+        case console
+    }
+
+    @Argument(help: "settings, sample or console.")
+    var page: Page
+
+    func run() {
+        switch self.page {
+        case .settings: print(SettingsReference.markdown, terminator: "")
+        case .sample: print(SettingsReference.sampleYAML, terminator: "")
+        case .console: print(ConsoleReference.markdown, terminator: "")
+        }
+    }
+}
+
+/// EX_CONFIG, with the reason on standard error.
+private func fail(_ error: GatewayStartError) -> Never {
+    FileHandle.standardError.write(Data("\(error.description)\n".utf8))
+    Glibc.exit(78)
+}

@@ -1,0 +1,15 @@
+"""Waiting for something to become true, with a deadline: the only way tests wait."""
+
+import time
+
+
+def wait_until(condition, what, deadline=10.0, interval=0.01):
+    """Calls `condition` until it returns something true, and returns that; fails with `what` after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what() if callable(what) else what}")
+        time.sleep(interval)

@@ -1,0 +1,282 @@
+"""A cancel request reaches the right server, and harms nobody else."""
+
+import os
+import random
+import threading
+
+import pytest
+
+from fakeserver import Closed, FakeServer, greeting, one_row, plain_answer
+from polling import wait_until
+from test_pooling import in_threads
+from wire import cancel_request, query
+
+SLEEP = query("select pg_sleep(20)")
+
+
+def cancel(gateway, pid, secret):
+    """One CancelRequest; returns when the gateway has closed the connection, which it does without a word."""
+    with gateway.wire(login=False) as canceller:
+        canceller.send(cancel_request(pid, secret))
+        assert canceller.until_closed() == []
+
+
+def sleeping(postgres, count=1, user="app"):
+    wait_until(
+        lambda: postgres.value(
+            "select count(*) from pg_stat_activity where usename = %s and state = 'active' and wait_event = 'PgSleep'", user
+        )
+        == count,
+        f"{count} servers sleep",
+    )
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+@pytest.mark.parametrize("version", ((3, 0), (3, 2)))
+def test_only_the_right_query_is_cancelled(shared, postgres, mode, version):
+    clients = [shared.wire("app", mode, version=version) for _ in range(3)]
+    for client in clients:
+        client.send(SLEEP)
+    sleeping(postgres, 3)
+    for left, client in ((2, clients[1]), (1, clients[0]), (0, clients[2])):
+        cancel(shared, client.pid, client.secret)
+        assert client.ready()[-2].sqlstate == "57014"
+        sleeping(postgres, left)
+        assert client.value("select 'well'") == "well"
+        client.close()
+    shared.wait_idle()
+
+
+def test_cancel_over_the_unix_socket(make_gateway, postgres, tmp_path):
+    gateway = make_gateway(general={"unix_socket_dir": str(tmp_path)})
+    with gateway.wire(unix=True) as client:
+        client.send(SLEEP)
+        sleeping(postgres)
+        with gateway.wire(login=False, unix=True) as canceller:
+            canceller.send(cancel_request(client.pid, client.secret))
+            canceller.until_closed()
+        assert client.ready()[-2].sqlstate == "57014"
+
+
+@pytest.mark.parametrize("version", ((3, 0), (3, 2)))
+def test_wrong_and_invented_keys_are_ignored(shared, postgres, version):
+    with shared.wire("app", "transaction", version=version) as client:
+        client.send(query("select pg_sleep(0.7), 'undisturbed'"))
+        sleeping(postgres)
+        server = postgres.value("select pid from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'")
+        flipped = bytes([client.secret[0] ^ 1]) + client.secret[1:]
+        generator = random.Random(7)
+        wrong = [
+            (client.pid, flipped),
+            (client.pid, client.secret[:-1]),
+            (client.pid, client.secret + b"\0"),
+            (client.pid, client.secret[:4]) if len(client.secret) > 4 else (client.pid, client.secret * 8),
+            (client.pid, b"\0" * len(client.secret)),
+            (client.pid + 1, client.secret),
+            (-client.pid, client.secret),
+            (server, client.secret),
+            (server, b"\0\0\0\0"),
+            (0, client.secret),
+            *((generator.randrange(-(2**31), 2**31), generator.randbytes(len(client.secret))) for _ in range(30)),
+            *((generator.randrange(0, 100), client.secret) for _ in range(10) if client.pid > 100),
+        ]
+        for pid, secret in wrong:
+            cancel(shared, pid, secret)
+        answer = client.ready()
+        assert [m.kind for m in answer] == ["T", "D", "C", "Z"], [str(m) for m in answer]
+
+
+def test_late_and_repeated_cancels_harm_nobody(make_gateway, postgres):
+    """One server. Its second user runs a query while the first one's cancels arrive."""
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire() as one, gateway.wire() as two:
+        for _ in range(5):
+            cancel(gateway, one.pid, one.secret)  # before its first query
+        one.send(SLEEP)
+        sleeping(postgres)
+        for _ in range(5):
+            cancel(gateway, one.pid, one.secret)
+        assert one.ready()[-2].sqlstate == "57014"
+        two.send(query("select pg_sleep(0.5), 'undisturbed'"))
+        sleeping(postgres)
+        for _ in range(20):
+            cancel(gateway, one.pid, one.secret)
+        assert [m.kind for m in two.ready()] == ["T", "D", "C", "Z"]
+        assert one.value("select 1") == "1"
+        one.close()
+        two.send(query("select pg_sleep(0.5), 'undisturbed'"))
+        sleeping(postgres)
+        for _ in range(5):
+            cancel(gateway, one.pid, one.secret)  # its client has left
+        assert [m.kind for m in two.ready()] == ["T", "D", "C", "Z"]
+    gateway.wait_idle()
+
+
+def test_cancel_of_an_idle_transaction_does_nothing(make_gateway):
+    """As in PostgreSQL: what is not running cannot be cancelled, and the next query is not hit."""
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire() as client:
+        client.rows("begin")
+        cancel(gateway, client.pid, client.secret)
+        assert client.value("select 1") == "1"
+        client.rows("commit")
+
+
+def test_cancel_of_a_waiting_client(make_gateway, postgres):
+    """It holds no server, so no server is touched; the client itself is told 57014 or goes on waiting."""
+    gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "30s"})
+    with gateway.wire() as holder, gateway.wire() as waiter:
+        holder.send(query("select pg_sleep(1), 'undisturbed'"))
+        sleeping(postgres)
+        waiter.send(query("select 'at last'"))
+        wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "the second waits")
+        cancel(gateway, waiter.pid, waiter.secret)
+        assert [m.kind for m in holder.ready()] == ["T", "D", "C", "Z"]
+        answer = waiter.until("EZ")[-1]
+        if answer.kind == "E":
+            assert answer.sqlstate == "57014", str(answer)
+    gateway.wait_idle()
+
+
+def test_console_cancel_keys_are_harmless(gateway):
+    with gateway.console_wire() as console:
+        cancel(gateway, console.pid, console.secret)
+        assert console.dicts("SHOW VERSION")
+
+
+@pytest.mark.parametrize("pool_size", (1, 4))
+def test_cancels_race_with_check_ins(make_gateway, pool_size):
+    """A hundred clients on few servers. Half of them cancel themselves at random moments, around the end of their
+    query; the other half must never be hit."""
+    gateway = make_gateway(pool_options={"pool_size": pool_size}, general={"query_wait_timeout": "60s"})
+    hits = {"cancelled": 0, "finished": 0}
+    lock = threading.Lock()
+    over = threading.Event()
+    victims = 50
+    left = [victims]
+
+    def work(number):
+        generator = random.Random(number)
+        bystander = number >= victims
+        with gateway.wire("app", timeout=70, version=(3, 2) if number % 2 else (3, 0)) as client:
+            if bystander:
+                while not over.is_set():
+                    client.send(query("select pg_sleep(0.001), 'bystander'"))
+                    answer = client.ready()
+                    assert [m.kind for m in answer] == ["T", "D", "C", "Z"], f"a bystander was hit: {[str(m) for m in answer]}"
+                return
+            try:
+                for _ in range(5):
+                    client.send(query(f"select pg_sleep({generator.choice((0, 0.001, 0.003))})"))
+                    if generator.random() < 0.5:
+                        client.ready()  # the cancel comes late
+                        cancel(gateway, client.pid, client.secret)
+                        continue
+                    for _ in range(generator.choice((1, 2))):
+                        cancel(gateway, client.pid, client.secret)
+                    answer = client.ready()
+                    state = "cancelled" if answer[-2].kind == "E" else "finished"
+                    assert state == "finished" or answer[-2].sqlstate == "57014", str(answer[-2])
+                    with lock:
+                        hits[state] += 1
+            finally:
+                with lock:
+                    left[0] -= 1
+                    if not left[0]:
+                        over.set()
+
+    in_threads(100, work)
+    assert sum(hits.values()) > 50
+    gateway.wait_idle()
+    with gateway.wire() as client:
+        assert client.value("select 'clean'") == "clean"
+
+
+def test_a_server_is_not_handed_on_while_a_cancel_is_in_flight(make_gateway):
+    """The fake server keeps the cancel connection open: until it closes it, the next client's query must not arrive."""
+    cancel_came, let_cancel_go, second_query = threading.Event(), threading.Event(), threading.Event()
+
+    def script(peer):
+        parameters = peer.startup()
+        if "cancel" in parameters:
+            peer.server.cancels.append(parameters["cancel"])
+            cancel_came.set()
+            let_cancel_go.wait(20)
+            return
+        peer.send(greeting(pid=77, secret=b"real"))
+        while True:
+            sql = peer.next_query()
+            if "first" in sql:
+                cancel_came.wait(20)
+                peer.send(one_row(b"finished before the cancel"))
+            elif "second" in sql:
+                second_query.set()
+                peer.send(one_row(b"second"))
+            else:
+                peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba="host all all all trust\n", general={"query_wait_timeout": "20s"})
+        with gateway.wire("app") as one, gateway.wire("app") as two:
+            one.send(query("first"))
+            canceller = gateway.wire(login=False)
+            canceller.send(cancel_request(one.pid, one.secret))
+            one.ready()
+            two.send(query("second"))
+            assert not second_query.wait(0.4), "the server was handed on before the cancel was through"
+            let_cancel_go.set()
+            two.ready()
+            assert server.cancels == [(77, b"real")]
+            canceller.close()
+        gateway.wait_idle()
+
+
+def test_a_cancel_that_cannot_be_delivered(make_gateway):
+    """The server refuses the cancel connection; the query goes on and nothing is stuck."""
+
+    def script(peer):
+        parameters = peer.startup()
+        if "cancel" in parameters:
+            peer.die(rudely=True)
+            raise Closed("refused")
+        peer.send(greeting())
+        while True:
+            sql = peer.next_query()
+            if "slow" in sql:
+                wait_until(lambda: peer.server.connections > 1, "the cancel connection")
+            peer.send(plain_answer(sql if "slow" not in sql else "select"))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba="host all all all trust\n")
+        with gateway.wire("app") as client:
+            client.send(query("slow"))
+            cancel(gateway, client.pid, client.secret)
+            assert client.ready()[-1].body == b"I"
+            assert client.value("select 1") == "1"
+        gateway.wait_idle()
+
+
+@pytest.mark.parametrize("size", (4, 8, 32, 100, 256))
+def test_long_keys_of_the_server_are_used(make_gateway, size):
+    """A server with protocol 3.2 may give a key of 4 to 256 bytes; the cancel carries it unchanged."""
+    secret = os.urandom(size)
+
+    def script(peer):
+        parameters = peer.startup()
+        if "cancel" in parameters:
+            peer.server.cancels.append(parameters["cancel"])
+            return
+        peer.send(greeting(pid=5, secret=secret))
+        while True:
+            sql = peer.next_query()
+            if "slow" in sql:
+                wait_until(lambda: peer.server.cancels, "the cancel")
+            peer.send(plain_answer("select"))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba="host all all all trust\n")
+        with gateway.wire("app") as client:
+            client.send(query("slow"))
+            cancel(gateway, client.pid, client.secret)
+            client.ready()
+            assert server.cancels == [(5, secret)]

@@ -1,0 +1,175 @@
+"""Clients that die at every message border of every script: afterwards all figures are back at zero and the next client
+sees a clean server."""
+
+import random
+import socket
+
+import pytest
+
+from conftest import Target
+from polling import wait_until
+from scripts import SCRIPTS
+from server import PASSWORDS
+from wire import SSL_REQUEST, Closed, Cut, LoginRefused, Scram, bind, execute, flush, message, parse, query, startup, sync
+
+CASES = [pytest.param(script, mode, id=f"{script.name}-{mode}") for script in SCRIPTS for mode in script.modes]
+
+#: Scripts with more borders than this are cut at a choice of them.
+EVERY_BORDER_UP_TO = 30
+
+
+def login_trusted(target: Target, mode):
+    client = target.wire(mode)
+    client.events = 0
+    return client
+
+
+def borders(client, script):
+    """How many message borders the script has."""
+    with client:
+        script.run(client)
+    return client.events
+
+
+def chosen(count, name):
+    if count <= EVERY_BORDER_UP_TO:
+        return range(1, count + 1)
+    generator = random.Random(name)
+    return sorted({1, 2, 3, count - 1, count, *generator.sample(range(1, count), 12)})
+
+
+def is_clean(client):
+    """What the next client sees: no transaction, no leftovers of the one before, a server in step."""
+    client.send(query("select 'in', 'step'"), parse("select 'extended'"), bind(), execute(), sync())
+    answer = client.ready(2)
+    assert [m.kind for m in answer] == ["T", "D", "C", "Z", "1", "2", "D", "C", "Z"], [str(m) for m in answer]
+    assert answer[1].values == [b"in", b"step"] and answer[3].body == answer[-1].body == b"I"
+    assert client.rows("select current_setting('work_mem'), current_user, count(*) from pg_cursors") == [["4MB", "app_trust", "0"]]
+
+
+def all_quiet(postgres):
+    """PostgreSQL has no transaction open and no query running for us."""
+    return postgres.value("select count(*) from pg_stat_activity where usename = 'app_trust' and state <> 'idle'") == 0
+
+
+@pytest.mark.parametrize("script, mode", CASES)
+def test_reset_at_every_message_border(shared, target, postgres, script, mode):
+    pool = f"single_{mode}" if not script.large else mode
+    count = borders(login_trusted(target, pool), script)
+    for at in chosen(count, script.name):
+        client = login_trusted(target, pool)
+        client.cut_at = at
+        try:
+            script.run(client)
+        except Cut:
+            pass
+        client.reset()
+    # One server and first in, first out: this client is served by the server that the last one left.
+    with target.wire(pool) as client:
+        is_clean(client)
+    shared.wait_idle()
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_reset_inside_messages(shared, target, postgres, mode):
+    """Cut at every byte of a batch, without waiting for any answer."""
+    batch = query("begin") + parse("select $1::text") + bind(("value",)) + execute() + sync() + query("copy sink from stdin")
+    batch += message("d", b"1\tone\n") + message("c") + query("commit") + parse("select 1") + flush()
+    for at in range(1, len(batch), 2):
+        client = login_trusted(target, f"single_{mode}")
+        client._write(batch[:at])
+        client.reset()
+    with target.wire(f"single_{mode}") as client:
+        is_clean(client)
+    shared.wait_idle()
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
+def login_script(client):
+    """Every step of a login with SSLRequest and SCRAM."""
+    client.send(SSL_REQUEST)
+    client.byte()
+    client._event()
+    client.send(startup({"user": "app", "database": "transaction"}, (3, 2)))
+    client.receive()
+    scram = Scram(PASSWORDS["app"])
+    client.send(scram.first())
+    client.send(scram.final(client.receive().body[4:]))
+    client.ready()
+
+
+def test_reset_at_every_step_of_a_login(shared):
+    client = shared.wire(login=False)
+    count = borders(client, type("Login", (), {"run": staticmethod(login_script)}))
+    assert count > 10
+    for at in range(1, count + 1):
+        for end in ("reset", "close"):
+            client = shared.wire(login=False)
+            client.cut_at = at
+            try:
+                login_script(client)
+            except Cut:
+                pass
+            getattr(client, end)()
+    shared.wait_idle()
+    with shared.wire("app", "transaction") as client:
+        assert client.value("select 1") == "1"
+
+
+def test_half_closed_clients(shared):
+    """A client that shuts down its sending side after a query still gets its answer or at least a close; nothing stays."""
+    for mode in ("session", "transaction"):
+        client = shared.wire("app_trust", mode)
+        client.send(query("select 'half closed'"))
+        client.socket.shutdown(socket.SHUT_WR)
+        kinds = [m.kind for m in client.until_closed()]
+        assert kinds in (["T", "D", "C", "Z"], []), kinds
+        client.close()
+    shared.wait_idle()
+
+
+def test_reset_while_a_large_answer_is_under_way(shared, target, postgres):
+    """The client dies while its server still has much to say."""
+    for mode in ("single_session", "single_transaction"):
+        for size in (10_000, 1_000_000, 20_000_000):
+            client = target.wire(mode, receive_buffer=4096)
+            client.send(query(f"select repeat('x', {size})"))
+            client.until("T")
+            client.reset()
+            with target.wire(mode) as following:
+                is_clean(following)
+    shared.wait_idle()
+
+
+def test_reset_while_a_query_runs_frees_the_server(shared, target, postgres):
+    """Within a bounded time: the query is cancelled, or its server is closed."""
+    for mode in ("single_session", "single_transaction"):
+        client = target.wire(mode)
+        client.send(query("select pg_sleep(3)"))
+        wait_until(lambda: not all_quiet(postgres), "the query runs")
+        client.reset()
+        with target.wire(mode) as following:
+            is_clean(following)
+    shared.wait_idle()
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
+def test_many_clients_die_at_once(shared, postgres):
+    generator = random.Random(11)
+    for _ in range(3):
+        clients = []
+        for number in range(60):
+            try:
+                client = shared.wire("app_trust", generator.choice(("transaction", "session")), timeout=20)
+            except (LoginRefused, Closed):
+                continue
+            client.send(query(generator.choice(("select 1", "begin", "select pg_sleep(0.1)", "copy numbers to stdout", "copy sink from stdin"))))
+            clients.append(client)
+        for client in clients:
+            client.reset()
+        shared.wait_idle(20)
+    for mode in ("transaction", "session"):
+        with shared.wire("app_trust", mode) as client:
+            is_clean(client)
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")

@@ -1,0 +1,71 @@
+"""The tools themselves: the wire client against PostgreSQL, the fake server against a real driver."""
+
+import psycopg
+import pytest
+
+from fakeserver import FakeServer, ScramServer, error, greeting, one_row
+from server import PASSWORDS
+from wire import LoginRefused, Wire, cancel_request, query
+
+
+@pytest.mark.parametrize("user", PASSWORDS)
+def test_wire_logs_in_with_every_method(postgres, user):
+    with postgres.wire(user, "app") as client:
+        assert client.value("select current_user") == user
+    expected = {"app_md5": "md5", "app_plain": "password", "app_trust": "ok"}.get(user, "scram")
+    with Wire(postgres.socket_dir, postgres.port).login(user, "app", PASSWORDS[user]) as client:
+        assert client.value("select current_user") == user
+    with Wire(postgres.host, postgres.port) as client:
+        try:
+            client.login(user, "app", "wrong")
+        except LoginRefused as refusal:
+            assert refusal.sqlstate == "28P01"
+            assert client.method == expected
+        else:
+            assert expected == "ok"
+
+
+def test_wire_cancels(postgres):
+    with postgres.wire("app", "app") as client, Wire(postgres.host, postgres.port) as canceller:
+        client.send(query("select pg_sleep(20)"))
+        canceller.send(cancel_request(client.pid, client.secret))
+        canceller.until_closed()
+        assert client.ready()[-2].sqlstate == "57014"
+
+
+def test_fake_server_answers_a_driver():
+    scram = ScramServer("right")
+
+    def script(peer):
+        peer.startup()
+        scram.play(peer)
+        peer.send(greeting())
+        peer.until("Q")
+        peer.send(one_row(b"42"))
+        peer.until("Q")
+        peer.send(error("57P01", "bye", "FATAL"))
+
+    with FakeServer(script) as server:
+        def connect(password):
+            return psycopg.connect(host=server.host, port=server.port, user="u", password=password, sslmode="disable", gssencmode="disable", autocommit=True)
+
+        with psycopg.ClientCursor(connect("right")) as cursor:
+            assert cursor.execute("select 42").fetchone() == ("42",)
+            with pytest.raises(psycopg.errors.AdminShutdown):
+                cursor.execute("select 43")
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect("wrong")
+        assert server.problems == []
+
+
+def test_fake_server_wrong_signature_is_noticed_by_libpq():
+    def script(peer):
+        peer.startup()
+        ScramServer("right").play(peer, signature=b"x" * 32)
+        peer.send(greeting())
+
+    with FakeServer(script) as server:
+        with pytest.raises(psycopg.OperationalError, match="signature"):
+            psycopg.connect(host=server.host, port=server.port, user="u", password="right", sslmode="disable", gssencmode="disable")
+
+

@@ -1,0 +1,257 @@
+"""Large messages stream through: flat memory, back-pressure, and nobody else waits for them."""
+
+import random
+import socket
+import statistics
+import struct
+import threading
+import time
+
+import pytest
+
+from polling import wait_until
+from test_pooling import in_threads
+from wire import Wire, copy_done, execute, message, parse, query, sync, text
+
+MEGABYTE = 1 << 20
+
+
+class Memory:
+    """Watches the resident memory of the gateway while a block runs."""
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+
+    def __enter__(self):
+        self.before = self.highest = self.gateway.memory()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+        return self
+
+    def _watch(self):
+        while not self.over.wait(0.01):
+            self.highest = max(self.highest, self.gateway.memory())
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    @property
+    def grown(self):
+        return self.highest - self.before
+
+
+def swallow(client: Wire, kinds="Z"):
+    """Reads messages without keeping their bodies; returns (letters, bytes of each)."""
+    connection, buffer = client.socket, bytearray(client.buffer)
+    connection.settimeout(60)
+    del client.buffer[:]
+    seen, block = [], bytearray(MEGABYTE)
+
+    def more():
+        count = connection.recv_into(block)
+        assert count, "closed in the middle"
+        return count
+
+    while True:
+        while len(buffer) < 5:
+            buffer += memoryview(block)[: more()]
+        kind, length = chr(buffer[0]), struct.unpack_from(">i", buffer, 1)[0] + 1
+        seen.append((kind, length))
+        left = length - len(buffer)
+        if left <= 0:
+            del buffer[:length]
+        else:
+            while left > 0:
+                count = more()
+                left -= count
+            buffer = bytearray(memoryview(block)[count + left : count])
+        if kind in kinds:
+            connection.setblocking(False)
+            client.buffer += buffer
+            return seen
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_one_row_of_256_megabytes(shared, mode):
+    with shared.wire("app_trust", mode) as client, Memory(shared) as memory:
+        client.send(query("select repeat('0123456789abcdef', 16777216)"))
+        seen = swallow(client)
+        assert [kind for kind, _ in seen] == ["T", "D", "C", "Z"]
+        assert seen[1][1] == 256 * MEGABYTE + 11
+        assert client.value("select 1") == "1"
+    assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
+    shared.wait_idle()
+
+
+def test_many_rows_of_256_megabytes(shared):
+    with shared.wire("app_trust", "transaction") as client, Memory(shared) as memory:
+        client.send(query("select repeat('x', 1000) from generate_series(1, 262144)"))
+        seen = swallow(client)
+        assert sum(1 for kind, _ in seen if kind == "D") == 262144
+    assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
+
+
+def send_all(client, *pieces):
+    client.socket.settimeout(60)
+    for piece in pieces:
+        client.socket.sendall(piece)
+    client.socket.setblocking(False)
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_a_parameter_of_128_megabytes(shared, mode):
+    size = 128 * MEGABYTE
+    block = random.Random(1).randbytes(MEGABYTE)
+    head = text("") + text("") + struct.pack(">hhhi", 1, 1, 1, size)
+    tail = struct.pack(">hh", 1, 0)
+    bind_header = b"B" + struct.pack(">i", 4 + len(head) + size + len(tail)) + head
+    with shared.wire("app_trust", mode, timeout=60) as client, Memory(shared) as memory:
+        send_all(client, parse("select length($1), get_byte($1, 1048577)", types=(17,)), bind_header, *[block] * 128, tail, execute(), sync())
+        answer = client.ready()
+        assert [m.kind for m in answer] == ["1", "2", "D", "C", "Z"], [str(m) for m in answer]
+        assert answer[2].values == [str(size).encode(), str(block[1]).encode()]
+        assert client.value("select 1") == "1"
+    assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
+    shared.wait_idle()
+
+
+def test_copy_of_128_megabytes_in_and_out(shared):
+    row = b"1\t" + b"c" * 1021 + b"\n"
+    chunk = message("d", row * 64)
+    with shared.wire("app_trust", "transaction", timeout=60) as client, Memory(shared) as memory:
+        client.rows("begin; create temp table t (a int, b text) on commit drop")
+        client.send(query("copy t from stdin"))
+        client.until("G")
+        send_all(client, *[chunk] * 2048, copy_done())
+        assert client.ready()[0].tag == "COPY 131072"
+        client.send(query("copy t to stdout"))
+        seen = swallow(client)
+        assert sum(1 for kind, _ in seen if kind == "d") == 131072
+        client.rows("rollback")
+    assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
+
+
+def server_output_waits(postgres, user="app_trust"):
+    """How many servers wait for their client to read."""
+    return postgres.value("select count(*) from pg_stat_activity where usename = %s and wait_event = 'ClientWrite'", user)
+
+
+def test_a_client_that_does_not_read_stops_its_server_only(shared, postgres):
+    """Back-pressure: the server waits in its write, the gateway takes no memory and no processor time, others are served."""
+    with Memory(shared) as memory:
+        slow = [shared.wire("app_trust", "transaction", receive_buffer=4096) for _ in range(3)]
+        for client in slow:
+            client.send(query("select repeat('s', 100000) from generate_series(1, 1000)"))
+        wait_until(lambda: server_output_waits(postgres) == 3, "the servers wait for their clients", 20)
+        before = shared.processor_time()
+        with shared.wire("app_trust", "transaction") as client:
+            for _ in range(200):
+                assert client.value("select 1") == "1"
+        idle_from, began = shared.processor_time(), time.monotonic()
+        assert idle_from - before < 2
+        with shared.wire("app_trust", "session") as client:
+            client.value("select pg_sleep(0.5)")
+        assert shared.processor_time() - idle_from < 0.3 * (time.monotonic() - began) + 0.1, "the gateway spins"
+    assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
+    for client in slow:
+        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 1000
+        assert client.value("select 1") == "1"
+        client.close()
+    shared.wait_idle()
+
+
+def test_a_server_that_does_not_read_stops_its_client_only(shared, postgres):
+    """The other direction: the server is busy while its client sends much."""
+    with shared.wire("app_trust", "transaction", timeout=30) as client, Memory(shared) as memory:
+        client.send(query("select pg_sleep(1)"))
+        over = threading.Event()
+
+        def flood():
+            client.socket.settimeout(40)
+            try:
+                client.socket.sendall(query(f"select length('{'f' * 64 * MEGABYTE}')"))
+            except OSError:
+                pass
+            over.set()
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        with shared.wire("app_trust", "transaction") as other:
+            for _ in range(100):
+                assert other.value("select 1") == "1"
+        thread.join(40)
+        assert over.is_set()
+        client.socket.setblocking(False)
+        client.ready()
+        assert client.ready()[1].values == [str(64 * MEGABYTE).encode()]
+    assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
+
+
+def test_a_big_result_does_not_starve_others(shared):
+    """Others' answers stay quick while a fast reader pulls a big result through the same workers."""
+    done = threading.Event()
+    times = []
+
+    def big():
+        with shared.wire("app_trust", "transaction", timeout=60) as client:
+            for _ in range(2):
+                client.send(query("select repeat('b', 100000000)"))
+                swallow(client)
+        done.set()
+
+    pullers = [threading.Thread(target=big) for _ in range(2)]
+    for thread in pullers:
+        thread.start()
+
+    def small(number):
+        with shared.wire("app_trust", "transaction", timeout=60) as client:
+            while not done.is_set():
+                began = time.monotonic()
+                assert client.value("select 1") == "1"
+                times.append(time.monotonic() - began)
+
+    in_threads(4, small)
+    for thread in pullers:
+        thread.join(60)
+    assert len(times) > 20
+    assert statistics.median(times) < 0.25 and max(times) < 5, (statistics.median(times), max(times))
+
+
+def test_memory_of_many_idle_clients(make_gateway):
+    """A thousand clients that have each run a query: little more than before (2 KiB each is the aim, 8 is the alarm)."""
+    gateway = make_gateway(general={"max_connections": 3000})
+    warm = [gateway.wire("app_trust", "app") for _ in range(50)]
+    for client in warm:
+        client.value("select 1")
+    before = gateway.memory()
+    clients = []
+    for _ in range(1000):
+        clients.append(gateway.wire("app_trust", "app"))
+        clients[-1].value("select 1")
+    grown = gateway.memory() - before
+    for client in clients + warm:
+        client.socket.shutdown(socket.SHUT_RDWR)
+        client.close()
+    assert grown < 8 * 1024 * 1000, f"{grown / 1000:.0f} bytes per client"
+    gateway.wait_idle()
+
+
+def test_memory_comes_to_rest(make_gateway):
+    """Connections, errors and broken packets by the thousand leave nothing behind."""
+    gateway = make_gateway()
+
+    def round_():
+        for _ in range(300):
+            with gateway.wire("app_trust", "app") as client:
+                client.value("select 1")
+                client.error("select 1 / 0")
+            with gateway.wire(login=False) as client:
+                client.send(b"\x7f\xff\xff\xff" + b"x" * 200)
+        gateway.wait_idle()
+        return gateway.memory()
+
+    round_()
+    second, third = round_(), round_()
+    assert third - second < 2 * MEGABYTE, f"{(third - second) >> 10} KiB for 600 connections"

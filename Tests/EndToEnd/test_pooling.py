@@ -1,0 +1,657 @@
+"""Which client gets which server, for how long, in which order, and in what state."""
+
+import re
+import statistics
+import threading
+import time
+
+import pytest
+
+from fakeserver import FakeServer, error, notice, one_row, plain_answer
+from gateway import pool
+from polling import wait_until
+from wire import Closed, LoginRefused, bind, close_statement, copy_data, describe_statement, execute, flush, parse, query, sync
+
+PID = "select pg_backend_pid()"
+
+
+def in_threads(count, work):
+    """Runs `work(number)` in `count` threads; raises the first problem."""
+    problems = []
+
+    def run(number):
+        try:
+            work(number)
+        except BaseException as problem:  # noqa: BLE001 - told to the main thread
+            problems.append(problem)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(80)
+        assert not thread.is_alive(), "a client hangs"
+    if problems:
+        raise problems[0]
+
+
+def small(make_gateway, mode="transaction", size=1, general=None, **pool_options):
+    return make_gateway(general=general, pool_options={"mode": mode, "pool_size": size, **pool_options})
+
+
+def waiting(gateway):
+    return int(gateway.pool_row()["cl_waiting"])
+
+
+# --- modes ------------------------------------------------------------------------------------------------------------
+
+
+def test_transaction_mode_shares_a_server(make_gateway):
+    gateway = small(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        pids = [one.value(PID), two.value(PID), one.value(PID), two.value(PID)]
+        assert len(set(pids)) == 1
+        one.rows("begin")
+        assert one.value(PID) == pids[0]
+        two.send(query(PID))
+        wait_until(lambda: waiting(gateway) == 1, "the second client waits")
+        assert one.value(PID) == pids[0]
+        one.rows("commit")
+        assert two.ready()[1].values == [pids[0].encode()]
+    gateway.wait_idle()
+
+
+def test_session_mode_keeps_the_server_until_the_client_leaves(make_gateway):
+    gateway = small(make_gateway, "session")
+    with gateway.wire() as one:
+        pid = one.value(PID)
+        one.rows("set work_mem = '7MB'")
+        with gateway.wire() as two:
+            two.send(query("select 1"))
+            wait_until(lambda: waiting(gateway) == 1, "the second client waits")
+            assert one.value("show work_mem") == "7MB"
+            assert one.value(PID) == pid
+            one.leave()
+            two.ready()
+            assert two.value("show work_mem") == "4MB"
+    gateway.wait_idle()
+
+
+def test_statement_mode_has_no_transactions(make_gateway):
+    gateway = small(make_gateway, "statement")
+    with gateway.wire() as one, gateway.wire() as two:
+        assert one.value("select 1") == two.value("select 1") == "1"
+        one.send_together(parse("select 1"), bind(), execute(), sync(), query("select 2"))
+        one.ready(2)
+    for begin in ("begin", "start transaction", "select 1; begin; select 2"):
+        with gateway.wire() as client:
+            client.send(query(begin))
+            try:
+                errors = [m for m in client.ready() if m.kind == "E"]
+            except Closed:
+                errors = [m for m in client.transcript if m.kind == "E"]
+            assert errors and "transaction" in errors[0].fields["M"].lower(), begin
+        with gateway.wire() as client:
+            client.send(query("select 1"))
+            assert client.ready()[-1].body == b"I"
+            assert client.value("select count(*) from pg_stat_activity where state like 'idle in%' and usename = 'app'") == "0"
+    gateway.wait_idle()
+
+
+def test_clients_come_and_go_without_a_query(gateway):
+    """A login alone leaves no server busy."""
+    for _ in range(30):
+        with gateway.wire():
+            pass
+    gateway.wait_idle()
+
+
+def test_pool_mode_of_one_user(make_gateway, postgres):
+    chosen = pool(postgres, "transaction", pool_size=1)
+    for entry in chosen["users"]:
+        if entry["username"] == "app_md5":
+            entry["pool_mode"] = "session"
+    gateway = make_gateway({"app": chosen})
+    with gateway.wire("app_md5") as client:
+        client.rows("create temp table stays (a int)")
+        assert client.value("select count(*) from stays") == "0"
+        assert gateway.pool_row(user="app_md5")["pool_mode"] == "session"
+        assert gateway.pool_row(user="app")["pool_mode"] == "transaction"
+
+
+# --- bounds and order -------------------------------------------------------------------------------------------------
+
+
+def check_bounds(gateway):
+    for row in gateway.console("SHOW POOLS"):
+        if row["database"] in gateway.settings["pools"]:
+            servers = sum(int(row[name]) for name in ("sv_active", "sv_idle", "sv_login"))
+            assert servers <= int(row["pool_size"]), row
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session", "statement"))
+def test_never_more_servers_than_pool_size(make_gateway, postgres, mode):
+    gateway = small(make_gateway, mode, size=3, general={"query_wait_timeout": "60s"})
+    over = threading.Event()
+    highest = []
+
+    def watch():
+        with postgres.admin() as admin:
+            while not over.wait(0.005):
+                (count,) = admin.execute(
+                    "select count(*) from pg_stat_activity where usename = 'app' and backend_type = 'client backend'"
+                ).fetchone()
+                highest.append(count)
+                check_bounds(gateway)
+
+    def work(number):
+        for round_ in range(4):
+            with gateway.wire(timeout=60) as client:
+                for _ in range(5):
+                    assert client.value(f"select {number} + {round_}") == str(number + round_)
+                if mode == "transaction":
+                    client.rows("begin")
+                    client.rows("select pg_sleep(0.001)")
+                    if number % 3:
+                        client.rows("commit")
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        in_threads(30, work)
+    finally:
+        over.set()
+        watcher.join()
+    # A server that is being closed may still be listed by PostgreSQL while its successor starts.
+    assert 0 < max(highest) <= 3 + 1 and statistics.median(highest) <= 3, max(highest)
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("workers, bound", [(1, 0), (2, 16)])
+def test_first_in_first_out(make_gateway, postgres, workers, bound):
+    """With one worker exactly; with more a waiter on the same worker may go first, within a bound."""
+    gateway = small(make_gateway, general={"worker_threads": workers, "query_wait_timeout": "60s"})
+    with postgres.admin() as admin:
+        admin.execute("drop sequence if exists queue_order")
+        admin.execute("create sequence queue_order")
+        admin.execute("grant all on sequence queue_order to public")
+    holder = gateway.wire()
+    holder.rows("begin")
+    clients = []
+    for number in range(30):
+        clients.append(gateway.wire())
+        clients[-1].send(query("select nextval('queue_order')"))
+        wait_until(lambda: waiting(gateway) == number + 1, "one more waits")
+    holder.rows("commit")
+    order = [int(client.ready()[1].values[0]) - 1 for client in clients]
+    assert sorted(order) == list(range(30))
+    late = {place: turn for place, turn in enumerate(order) if turn - place > bound}
+    assert not late, f"served later than their place in the queue allows: {late}"
+    for client in clients + [holder]:
+        client.close()
+    gateway.wait_idle()
+
+
+def test_nobody_starves_under_load(make_gateway):
+    """Fifty clients on two servers: everyone finishes, and the waits of the slowest stay near those of all."""
+    gateway = small(make_gateway, size=2, general={"query_wait_timeout": "60s"})
+    waits = [[] for _ in range(50)]
+
+    def work(number):
+        with gateway.wire(timeout=60) as client:
+            for _ in range(20):
+                began = time.monotonic()
+                client.value("select 1")
+                waits[number].append(time.monotonic() - began)
+
+    in_threads(50, work)
+    everyone = sorted(sum(waits, []))
+    assert len(everyone) == 1000
+    assert everyone[-1] < 10
+    gateway.wait_idle()
+    check_bounds(gateway)
+
+
+def test_query_wait_timeout(make_gateway):
+    gateway = small(make_gateway, general={"query_wait_timeout": "400ms"})
+    with gateway.wire() as holder:
+        holder.rows("begin")
+        for message in (query("select 1"), parse("select 1") + bind() + execute() + sync()):
+            with gateway.wire() as client:
+                began = time.monotonic()
+                client.send(message)
+                answer = client.until("E")[-1]
+                waited = time.monotonic() - began
+                assert 0.3 < waited < 5, waited
+                assert answer.sqlstate == "53300", str(answer)
+                assert "timeout" in answer.fields["M"]
+            wait_until(lambda: waiting(gateway) == 0, "nobody waits any more")
+        assert holder.value("select 1") == "1"
+        holder.rows("commit")
+        with gateway.wire() as client:
+            assert client.value("select 1") == "1"
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("how", ("leave", "close", "reset"))
+def test_a_client_that_leaves_leaves_the_queue(make_gateway, how):
+    gateway = small(make_gateway, general={"query_wait_timeout": "60s"})
+    with gateway.wire() as holder:
+        holder.rows("begin")
+        gone = [gateway.wire() for _ in range(5)]
+        last = gateway.wire()
+        for client in (*gone, last):
+            client.send(query("select 'served'"))
+        wait_until(lambda: waiting(gateway) == 6, "six wait")
+        for client in gone:
+            getattr(client, how)()
+        wait_until(lambda: waiting(gateway) == 1, "the five have left the queue")
+        holder.rows("commit")
+        assert last.ready()[1].values == [b"served"]
+        last.close()
+    gateway.wait_idle()
+
+
+# --- ageing -----------------------------------------------------------------------------------------------------------
+
+
+def test_idle_servers_are_closed(make_gateway, postgres):
+    gateway = small(make_gateway, size=4, general={"idle_timeout": "500ms", "retain_connections_time": "100ms", "retain_connections_max": 0})
+    with gateway.wire("app_md5") as client:
+        client.value("select 1")
+        assert len(postgres.backends("app_md5")) == 1
+        wait_until(lambda: not postgres.backends("app_md5"), "the idle server is closed")
+        assert client.value("select 1") == "1"
+    gateway.wait_idle()
+
+
+def test_busy_servers_are_not_idle(make_gateway):
+    gateway = small(make_gateway, general={"idle_timeout": "200ms", "retain_connections_time": "50ms", "server_lifetime": "200ms"})
+    with gateway.wire() as client:
+        client.rows("begin")
+        pid = client.value(PID)
+        client.rows("select pg_sleep(0.6)")
+        assert client.value(PID) == pid
+        client.rows("commit")
+    gateway.wait_idle()
+
+
+def test_old_servers_are_replaced(make_gateway, postgres):
+    gateway = small(make_gateway, general={"server_lifetime": "500ms", "retain_connections_time": "100ms", "retain_connections_max": 0})
+    with gateway.wire("app_md5") as client:
+        first = client.value(PID)
+        wait_until(lambda: int(first) not in postgres.backends("app_md5"), "the old server is closed")
+        assert client.value(PID) != first
+    gateway.wait_idle()
+
+
+def test_nothing_ages_when_switched_off(make_gateway, postgres):
+    gateway = small(make_gateway, general={"server_lifetime": 0, "idle_timeout": 0, "retain_connections_time": "20ms", "retain_connections_max": 0})
+    with gateway.wire() as client:
+        pid = client.value(PID)
+        assert client.nothing_comes(0.4)
+        assert client.value(PID) == pid
+
+
+@pytest.mark.parametrize("user", ("app_md5", "app"))
+def test_min_pool_size_is_kept(make_gateway, postgres, user):
+    """An md5 pool is warm before its first client; a SCRAM pool from the first login on (before it there is no key)."""
+    users = [{"username": user, "password": postgres.secrets[user], "pool_size": 5, "min_pool_size": 3}]
+    gateway = make_gateway({"app": pool(postgres, users_=users)}, general={"retain_connections_time": "100ms"})
+    if user == "app":
+        with gateway.wire(user) as client:
+            client.value("select 1")
+    wait_until(lambda: len(postgres.backends(user)) == 3, lambda: f"three servers: {postgres.backends(user)}")
+    with postgres.admin() as admin:
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (user,))
+    wait_until(lambda: len(postgres.backends(user)) == 3, "three servers again")
+    assert int(gateway.pool_row(user=user)["sv_idle"]) == 3
+
+
+# --- servers that die -------------------------------------------------------------------------------------------------
+
+
+def kill(postgres, pid):
+    with postgres.admin() as admin:
+        assert admin.execute("select pg_terminate_backend(%s, 5000)", (int(pid),)).fetchone() == (True,)
+
+
+def test_a_server_killed_while_idle_is_noticed(make_gateway, postgres):
+    gateway = small(make_gateway)
+    with gateway.wire() as client:
+        for _ in range(5):
+            pid = client.value(PID)
+            kill(postgres, pid)
+            assert client.value(PID) != pid
+    gateway.wait_idle()
+
+
+def test_all_idle_servers_killed(make_gateway, postgres):
+    gateway = small(make_gateway, size=4)
+    clients = [gateway.wire() for _ in range(4)]
+    for client in clients:
+        client.rows("begin")
+    for client in clients:
+        client.rows("commit")
+    for pid in postgres.backends():
+        kill(postgres, pid)
+    for client in clients:
+        assert client.value("select 1") == "1"
+        client.close()
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+@pytest.mark.parametrize("where", ("query", "transaction", "extended", "copy out", "copy in"))
+def test_a_server_killed_under_its_client(make_gateway, postgres, mode, where):
+    """The client gets PostgreSQL's own last word: FATAL 57P01."""
+    gateway = small(make_gateway, mode, general={"query_wait_timeout": "10s"})
+    with gateway.wire() as client:
+        client.rows("begin")
+        pid = client.value(PID)
+        if where == "query":
+            client.send(query("select pg_sleep(20)"))
+        elif where == "extended":
+            client.send_together(parse("select pg_sleep(20)"), bind(), execute(), flush())
+            client.until("2")
+        elif where == "copy out":
+            client.send(query("copy (select i, pg_sleep(0.001) from generate_series(1, 100000) i) to stdout"))
+            client.until("d")
+        elif where == "copy in":
+            client.send(query("copy sink from stdin"))
+            client.until("G")
+            client.send(copy_data("1\tx\n"))
+        if where != "transaction":
+            wait_until(lambda: postgres.value("select state = 'active' from pg_stat_activity where pid = %s", int(pid)), "the server works")
+        kill(postgres, pid)
+        errors = [m for m in client.until_closed() if m.kind == "E"]
+        assert errors and errors[-1].sqlstate == "57P01", [str(m) for m in errors]
+        assert "administrator command" in errors[-1].fields["M"]
+    with gateway.wire() as client:
+        assert client.value(PID) != pid
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("rudely", (False, True), ids=("close", "reset"))
+@pytest.mark.parametrize("after", ("nothing", "some rows", "half a message", "a notice"))
+def test_a_server_that_just_vanishes(make_gateway, rudely, after):
+    """No last word from the server: 08006 from the gateway, never a bare close."""
+
+    def script(peer):
+        peer.login()
+        while True:
+            sql = peer.next_query()
+            if "vanish" not in sql:
+                peer.send(plain_answer(sql))
+                continue
+            rows = one_row(b"value" * 20)
+            peer.send({"nothing": b"", "some rows": rows[:-30], "half a message": rows[:40], "a notice": notice()}[after])
+            peer.die(rudely)
+            return
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool()}, hba="host all all all trust\n")
+        for before in ("select 1", "begin"):
+            with gateway.wire("app") as client:
+                client.rows(before)
+                client.send(query("select vanish"))
+                raw = closing_error(client)
+                assert raw == "08006", raw
+        with gateway.wire("app") as client:
+            assert client.value("select 1") == "1"
+        gateway.wait_idle()
+
+
+def closing_error(client):
+    """The SQLSTATE of the last ErrorResponse before the close (a message cut in the middle may stand before it)."""
+    try:
+        while True:
+            client.receive()
+    except (Closed, AssertionError):
+        pass
+    errors = [m for m in client.transcript if m.kind == "E"]
+    return errors[-1].sqlstate if errors else "no ErrorResponse"
+
+
+def test_the_servers_last_error_is_forwarded(make_gateway):
+    def script(peer):
+        peer.login()
+        while True:
+            sql = peer.next_query()
+            if "doom" in sql:
+                peer.send(error("57P02", "terminating because of a crash", "FATAL"))
+                return
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool()}, hba="host all all all trust\n")
+        with gateway.wire("app") as client:
+            client.send(query("doom"))
+            errors = [m for m in client.until_closed() if m.kind == "E"]
+            assert [m.sqlstate for m in errors][:1] == ["57P02"]
+            assert errors[0].fields["M"] == "terminating because of a crash"
+
+
+def test_a_server_that_stops_and_comes_back(make_gateway, other_postgres):
+    gateway = make_gateway({"app": pool(other_postgres)}, general={"connect_timeout": "2s", "query_wait_timeout": "3s"})
+    with gateway.wire() as client:
+        assert client.value("select 1") == "1"
+        other_postgres.stop()
+        try:
+            client.send(query("select 1"))
+            errors = [m for m in client.until("EZ") if m.kind == "E"]
+            assert errors, "an answer from a server that is down"
+        except Closed:
+            pytest.fail("a bare close")
+        finally:
+            other_postgres.start()
+
+    def served():
+        try:
+            with gateway.wire() as client:
+                return client.value("select 1") == "1"
+        except (LoginRefused, Closed, AssertionError):
+            return False
+
+    wait_until(served, "clients are served again", 15)
+    gateway.wait_idle()
+
+
+def test_connect_timeout(make_gateway):
+    """A server that accepts and says nothing."""
+    stop = threading.Event()
+    with FakeServer(lambda peer: stop.wait(20)) as server:
+        gateway = make_gateway({"app": server.pool()}, general={"connect_timeout": "500ms", "query_wait_timeout": "2s"}, hba="host all all all trust\n")
+        began = time.monotonic()
+        try:
+            with gateway.wire("app") as client:
+                fields = client.error("select 1")
+        except LoginRefused as refusal:
+            fields = refusal.fields
+        except Closed:
+            pytest.fail("a bare close")
+        assert 0.3 < time.monotonic() - began < 8
+        assert fields["C"] != "00000"
+        stop.set()
+        gateway.wait_idle()
+
+
+# --- the state of a server at check-in --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ("leave", "close", "reset"))
+@pytest.mark.parametrize("state", ("open", "failed"))
+def test_rollback_at_check_in(make_gateway, postgres, how, state):
+    gateway = small(make_gateway)
+    with gateway.wire() as client:
+        client.rows("begin")
+        pid = client.value(PID)
+        client.rows("create table leaked (a int)")
+        if state == "failed":
+            client.error("select 1 / 0")
+        getattr(client, how)()
+    with gateway.wire() as client:
+        assert client.value("select to_regclass('leaked') is null") == "t"
+        client.send(query(PID))
+        answer = client.ready()
+        assert answer[-1].body == b"I"
+        assert answer[1].values == [pid.encode()], "the server was thrown away although ROLLBACK is enough"
+    gateway.wait_idle()
+
+
+STATE = [
+    ("set work_mem = '9MB'", "show work_mem", "4MB"),
+    ("set session characteristics as transaction read only", "show transaction_read_only", "off"),
+    ("set timezone = 'Asia/Tokyo'", "select current_setting('timezone')", None),
+    ("set role app_mapped", "select current_user", "app"),
+    ("set search_path = nowhere", "show search_path", '"$user", public'),
+    ("set application_name = 'somebody else'", "select current_setting('application_name') = 'somebody else'", "f"),
+    ("begin; declare held cursor with hold for select 1; commit", "select count(*) from pg_cursors", "0"),
+    ("select 1; set work_mem = '9MB'; select 2", "show work_mem", "4MB"),
+    ("begin; set work_mem = '9MB'; commit", "show work_mem", "4MB"),
+    ("begin; set local work_mem = '9MB'; commit", "show work_mem", "4MB"),
+]
+
+
+@pytest.fixture(scope="module")
+def role_member(postgres):
+    with postgres.admin() as admin:
+        admin.execute("grant app_mapped to app")
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+@pytest.mark.parametrize("change, look, expected", STATE, ids=[s[0] for s in STATE])
+def test_settings_do_not_leak(make_gateway, role_member, mode, change, look, expected):
+    gateway = small(make_gateway, mode)
+    if expected is None:
+        with gateway.wire() as client:
+            expected = client.value(look)
+    with gateway.wire() as client:
+        client.rows(change)
+        if mode == "transaction":
+            with gateway.wire() as other:
+                assert other.value(look) == expected
+    with gateway.wire() as client:
+        assert client.value(look) == expected
+    gateway.wait_idle()
+
+
+def test_settings_made_by_the_extended_protocol_do_not_leak(make_gateway):
+    gateway = small(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        one.send_together(parse("set work_mem = '9MB'"), bind(), execute(), sync())
+        one.ready()
+        assert two.value("show work_mem") == "4MB"
+
+
+SESSION_STATE = [
+    ("create temp table mine (a int)", "select count(*) from pg_class where relname = 'mine'"),
+    ("prepare mine as select 1", "select count(*) from pg_prepared_statements"),
+    ("listen mine", "select count(*) from pg_listening_channels()"),
+    ("select pg_advisory_lock(4242)", "select count(*) from pg_locks where locktype = 'advisory' and objid = 4242"),
+]
+
+
+@pytest.mark.parametrize("change, look", SESSION_STATE, ids=[s[0] for s in SESSION_STATE])
+def test_a_session_leaves_nothing_behind(make_gateway, change, look):
+    gateway = small(make_gateway, "session")
+    with gateway.wire() as client:
+        client.rows(change)
+        assert client.value(look) == "1"
+    with gateway.wire() as client:
+        assert client.value(look) == "0"
+
+
+def test_named_statements_of_a_session_leave_nothing_behind(make_gateway):
+    gateway = small(make_gateway, "session")
+    for _ in range(2):
+        with gateway.wire() as client:
+            client.send_together(parse("select 1", "mine"), bind(statement="mine"), execute(), sync())
+            assert [m.kind for m in client.ready()] == ["1", "2", "D", "C", "Z"]
+
+
+def test_reset_only_after_a_change(make_gateway, postgres):
+    """An untouched session costs no statement at check-in; a touched one exactly one RESET ALL."""
+    gateway = small(make_gateway)
+
+    def resets():
+        own = [line for line in postgres.log()[start:].splitlines() if line.startswith(f"{pid} ")]
+        return sum(len(re.findall("RESET ALL|DISCARD ALL", line)) for line in own)
+
+    with gateway.wire() as client:
+        pid = client.value(PID)
+        start = len(postgres.log())
+        for _ in range(5):
+            client.rows("select 1")
+            client.rows("begin")
+            client.rows("select 2")
+            client.rows("commit")
+        client.error("select 1 / 0")
+        assert resets() == 0
+        client.rows("set work_mem = '9MB'")
+        assert client.value("show work_mem") == "4MB"
+        assert client.value(PID) == pid
+        assert resets() == 1
+
+
+# --- prepared statements in transaction mode --------------------------------------------------------------------------
+
+
+def test_named_statements_are_refused_in_transaction_mode(make_gateway):
+    """Clearly, and without harm to the session: it goes on at the next Sync."""
+    gateway = small(make_gateway, size=2)
+    with gateway.wire() as client:
+        for batch in (
+            parse("select 1", "name") + sync(),
+            parse("select 1", "name") + bind(statement="name") + execute() + sync(),
+            parse("select 1", "name") + describe_statement("name") + sync(),
+        ):
+            client.send(batch)
+            answer = client.ready()
+            assert [m.kind for m in answer] == ["E", "Z"], [str(m) for m in answer]
+            assert answer[0].fields["S"] == "ERROR"
+            assert answer[0].sqlstate == "0A000"
+            assert "prepared" in answer[0].fields["M"].lower()
+            assert answer[1].body == b"I"
+            assert client.value("select 1") == "1"
+        client.send_together(parse("select 1", "name"), bind(statement="name"), execute(), sync(), parse("select 2"), bind(), execute(), sync())
+        assert [m.kind for m in client.ready(2)] == ["E", "Z", "1", "2", "D", "C", "Z"]
+        client.send_together(parse("select 1"), bind(), execute(), parse("select 2", "name"), bind(statement="name"), execute(), sync())
+        kinds = [m.kind for m in client.ready()]
+        assert kinds in (["1", "2", "D", "C", "E", "Z"], ["E", "Z"]), kinds
+        client.rows("begin")
+        client.send_together(parse("select 1", "name"), sync())
+        answer = client.ready()
+        assert [m.kind for m in answer] == ["E", "Z"] and answer[1].body in (b"T", b"E")
+        client.rows("rollback")
+        client.send_together(close_statement("name"), sync())
+        assert client.ready()[-1].body == b"I"
+        assert client.value("select count(*) from pg_prepared_statements") == "0"
+    gateway.wait_idle()
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_figures_follow_the_clients(make_gateway):
+    gateway = small(make_gateway, size=2, general={"query_wait_timeout": "60s"})
+
+    def figures():
+        row = gateway.pool_row()
+        return tuple(int(row[name]) for name in ("cl_idle", "cl_active", "cl_waiting", "sv_active", "sv_idle"))
+
+    clients = [gateway.wire() for _ in range(4)]
+    wait_until(lambda: figures()[:4] == (4, 0, 0, 0), lambda: f"four idle: {figures()}")
+    clients[0].rows("begin")
+    clients[1].rows("begin")
+    wait_until(lambda: figures() == (2, 2, 0, 2, 0), lambda: f"two in transactions: {figures()}")
+    clients[2].send(query("select 1"))
+    wait_until(lambda: figures() == (1, 2, 1, 2, 0), lambda: f"one waits: {figures()}")
+    clients[0].rows("commit")
+    clients[2].ready()
+    wait_until(lambda: figures() == (3, 1, 0, 1, 1), lambda: f"one in a transaction: {figures()}")
+    for client in clients:
+        client.close()
+    wait_until(lambda: figures()[:4] == (0, 0, 0, 0), lambda: f"nobody: {figures()}")
+
+

@@ -1,0 +1,461 @@
+"""The process: its arguments, its end, reload, and the limits of the machine."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from gateway import BINARY, pool
+from polling import wait_until
+from wire import Closed, LoginRefused, query
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+
+def test_version(make_gateway):
+    for option in ("--version",):
+        done = subprocess.run([BINARY, option], capture_output=True, text=True, timeout=10)
+        assert done.returncode == 0
+        assert re.search(r"\d+\.\d+", done.stdout)
+
+
+def test_help_and_usage(make_gateway):
+    done = subprocess.run([BINARY, "--help"], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 0 and "-t" in done.stdout
+    done = subprocess.run([BINARY, "--no-such-option"], capture_output=True, text=True, timeout=10)
+    assert done.returncode not in (0, 78) and done.stderr
+
+
+def test_test_config(make_gateway):
+    gateway = make_gateway(start=False)
+    status, output = gateway.run_to_end("-t")
+    assert status == 0, output
+    gateway.check_secrets(output)
+
+
+BAD_SETTINGS = {
+    "unknown key in general": ({"general": {"query_wait_timeoutt": "1s"}}, ["query_wait_timeoutt", "query_wait_timeout"]),
+    "unknown key in a pool": ({"pools": {"app": {"pool_mod": "session"}}}, ["pool_mod", "pool_mode"]),
+    "unknown top-level key": ({"generall": {}}, ["generall", "general"]),
+    "bad duration": ({"general": {"query_wait_timeout": "5 parsecs"}}, ["query_wait_timeout"]),
+    "negative duration": ({"general": {"query_wait_timeout": -1}}, ["query_wait_timeout"]),
+    "bad mode": ({"pools": {"app": {"pool_mode": "sessions"}}}, ["pool_mode"]),
+    "bad port": ({"general": {"port": 70000}}, ["port"]),
+    "a word for a number": ({"general": {"worker_threads": "many"}}, ["worker_threads"]),
+    "no admin": ({"general": {"admin_password": None}}, ["admin_password"]),
+    "list for a table": ({"general": [1, 2]}, ["general"]),
+    "bad user secret": ({"pools": {"app": {"users": [{"username": "u", "password": "md5short", "pool_size": 1}]}}}, ["password"]),
+    "min above size": (
+        {"pools": {"app": {"users": [{"username": "u", "password": "", "pool_size": 1, "min_pool_size": 2}]}}},
+        ["min_pool_size"],
+    ),
+    "user twice": (
+        {"pools": {"app": {"users": [{"username": "u", "password": "", "pool_size": 1}] * 2}}},
+        ["u"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_bad_settings_end_with_78(make_gateway, name):
+    changes, words = BAD_SETTINGS[name]
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    gateway.change(**changes)
+    for arguments in (("-t",), ()):
+        status, output = gateway.run_to_end(*arguments)
+        assert status == 78, (status, output)
+        for word in words:
+            assert word in output, output
+        gateway.check_secrets(output)
+
+
+@pytest.mark.parametrize(
+    "content", ["general: [", "\t:", "pools: {}", "", "\0\1\2", "general: {port: 1}\ngeneral: {port: 2}", "a: &x [*x]", "[general]\nport = 1\n"]
+)
+def test_files_that_are_no_settings(make_gateway, content):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    gateway.file.write_text(content)
+    status, output = gateway.run_to_end("-t")
+    assert status == 78, (status, output)
+    assert output.strip()
+
+
+def test_a_missing_file(make_gateway):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    gateway.file.unlink()
+    for arguments in ((), ("-t",)):
+        status, output = gateway.run_to_end(*arguments)
+        assert status == 78 and "pggateway.yaml" in output
+
+
+def test_a_line_is_named(make_gateway):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    lines = gateway.file.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if "worker_threads" in line)
+    lines.insert(at, "  worker_treads: 3")
+    gateway.file.write_text("\n".join(lines))
+    status, output = gateway.run_to_end("-t")
+    assert status == 78
+    assert "worker_treads" in output and "worker_threads" in output and str(at + 1) in output, output
+
+
+def test_known_keys_of_pg_doorman_that_we_do_not_do_are_a_warning(make_gateway):
+    gateway = make_gateway(start=False, general={"tls_rate_limit_per_second": 0, "scaling_warm_pool_ratio": 20})
+    status, output = gateway.run_to_end("-t")
+    assert status == 0, output
+    assert "scaling_warm_pool_ratio" in output
+
+
+def test_toml(make_gateway, postgres):
+    gateway = make_gateway(start=False)
+    user = gateway.settings["pools"]["app"]["users"][0]
+    general = gateway.settings["general"]
+    gateway.file = gateway.folder / "pggateway.toml"
+    gateway.file.write_text(
+        f'[general]\nhost = "127.0.0.1"\nport = {gateway.port}\nadmin_username = "{general["admin_username"]}"\n'
+        f'admin_password = "{general["admin_password"]}"\nquery_wait_timeout = "2s"\n'
+        f"pg_hba = {{ content = \"host all all 127.0.0.1/32 md5\" }}\n\n[pools.app]\nserver_host = '127.0.0.1'\n"
+        f"server_port = {postgres.port}\n\n[[pools.app.users]]\nusername = '{user['username']}'\npassword = '{user['password']}'\npool_size = 3\n"
+    )
+    gateway.start()
+    with gateway.wire("app", "app") as client:
+        assert client.value("select 1") == "1"
+    assert gateway.pool_row()["pool_size"] == "3"
+
+
+def test_users_as_a_numbered_map(make_gateway, postgres):
+    chosen = pool(postgres)
+    chosen["users"] = {str(i): entry for i, entry in enumerate(chosen["users"])}
+    gateway = make_gateway({"app": chosen}, start=False)
+    gateway.start()
+    with gateway.wire("app", "app") as client:
+        assert client.value("select 1") == "1"
+
+
+def test_structured_log(make_gateway):
+    gateway = make_gateway(arguments=("-F", "structured", "-l", "debug"))
+    with gateway.wire() as client:
+        client.value("select 1")
+    lines = gateway.log().splitlines()
+    assert lines
+    for line in lines:
+        record = json.loads(line)
+        assert {"level", "message"} <= {key.lower() for key in record}
+
+
+def test_log_levels(make_gateway):
+    quiet = make_gateway(arguments=("-l", "error"))
+    with quiet.wire() as client:
+        client.value("select 1")
+    assert not re.search("INFO|DEBUG|TRACE", quiet.log())
+    loud = make_gateway(arguments=("-l", "debug"))
+    with loud.wire() as client:
+        client.value("select 1")
+    assert len(loud.log()) > len(quiet.log())
+
+
+def test_the_port_is_taken(make_gateway):
+    first = make_gateway()
+    second = make_gateway(start=False, general={"port": first.port})
+    second.judged = True
+    status, output = second.run_to_end()
+    assert status not in (0, None) and str(first.port) in output, output
+    with first.wire() as client:
+        assert client.value("select 1") == "1"
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))
+def test_an_idle_gateway_ends_at_once(make_gateway, number):
+    gateway = make_gateway()
+    began = time.monotonic()
+    gateway.signal(number)
+    assert gateway.wait() == 0
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))
+def test_graceful_stop(make_gateway, number):
+    """Idle clients get 57P01 between transactions; one in a transaction finishes it first; nobody new comes in."""
+    gateway = make_gateway(general={"shutdown_timeout": "30s"})
+    idle = gateway.wire()
+    idle.value("select 1")
+    fresh = gateway.wire()
+    busy = gateway.wire()
+    busy.rows("begin")
+    running = gateway.wire()
+    running.send(query("select pg_sleep(0.5), 'finished'"))
+    gateway.signal(number)
+    for client in (idle, fresh):
+        errors = client.until_closed()
+        assert [m.kind for m in errors] == ["E"], [str(m) for m in errors]
+        assert (errors[0].sqlstate, errors[0].fields["S"]) == ("57P01", "FATAL")
+    answer = running.until_closed()
+    assert [m.kind for m in answer] == ["T", "D", "C", "Z", "E"], [str(m) for m in answer]
+    assert answer[-1].sqlstate == "57P01"
+    try:
+        with gateway.wire() as late:
+            pytest.fail(f"a new client came in: {late.transcript[-1]}")
+    except LoginRefused as refusal:
+        assert refusal.sqlstate in ("57P01", "57P03", "58006")
+    except (Closed, OSError):
+        pass
+    gateway.check_alive()
+    assert busy.value("select 'still at work'") == "still at work"
+    busy.send(query("commit"))
+    answer = busy.until_closed()
+    assert [m.kind for m in answer] == ["C", "Z", "E"], [str(m) for m in answer]
+    assert answer[-1].sqlstate == "57P01"
+    assert gateway.wait() == 0
+
+
+def test_graceful_stop_of_a_pipeline(make_gateway):
+    """A client is shown out between transactions, not inside a batch it has already sent."""
+    gateway = make_gateway(general={"shutdown_timeout": "30s"})
+    with gateway.wire() as client:
+        client.rows("begin")
+        gateway.signal(signal.SIGTERM)
+        gateway.wait_for_log(lambda log: len(log) > 0, "a word about the stop")
+        client.send_together(query("select 1"), query("commit"))
+        kinds = "".join(m.kind for m in client.until_closed())
+        assert kinds == "TDCZCZE", kinds
+    assert gateway.wait() == 0
+
+
+def test_graceful_stop_of_a_waiting_client(make_gateway):
+    gateway = make_gateway(pool_options={"pool_size": 1}, general={"shutdown_timeout": "30s", "query_wait_timeout": "60s"})
+    holder, waiter = gateway.wire(), gateway.wire()
+    holder.rows("begin")
+    waiter.send(query("select 'served'"))
+    wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "one waits")
+    gateway.signal(signal.SIGTERM)
+    holder.send(query("commit"))
+    assert [m.kind for m in holder.until_closed()] == ["C", "Z", "E"]
+    errors = [m for m in waiter.until_closed() if m.kind == "E"]
+    assert len(errors) == 1 and errors[0].sqlstate in ("57P01", "58006", "57P03")
+    assert gateway.wait() == 0
+
+
+def test_shutdown_timeout_forces(make_gateway, postgres):
+    gateway = make_gateway(general={"shutdown_timeout": "700ms"})
+    busy, running = gateway.wire(), gateway.wire()
+    busy.rows("begin")
+    running.send(query("select pg_sleep(30)"))
+    began = time.monotonic()
+    gateway.signal(signal.SIGTERM)
+    for client in (busy, running):
+        errors = [m for m in client.until_closed() if m.kind == "E"]
+        assert not errors or errors[-1].sqlstate == "57P01", [str(m) for m in errors]
+    assert gateway.wait() == 0
+    assert 0.5 < time.monotonic() - began < 6
+    wait_until(lambda: postgres.value("select count(*) from pg_stat_activity where usename = 'app' and state <> 'active'") == 0, "no server is left")
+    with postgres.admin() as admin:
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'")
+
+
+def test_a_second_signal_is_no_crash(make_gateway):
+    gateway = make_gateway(general={"shutdown_timeout": "60s"})
+    with gateway.wire() as busy:
+        busy.rows("begin")
+        gateway.signal(signal.SIGTERM)
+        gateway.signal(signal.SIGTERM)
+        busy.send(query("commit"))
+        busy.until_closed()
+    gateway.wait()
+
+
+def test_console_shutdown(make_gateway):
+    gateway = make_gateway()
+    with gateway.wire() as client, gateway.console_wire() as console:
+        client.value("select 1")
+        console.send(query("SHUTDOWN"))
+        assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
+    assert gateway.wait() == 0
+
+
+def test_servers_are_left_politely(make_gateway, postgres):
+    gateway = make_gateway()
+    with gateway.wire() as client:
+        client.value("select 1")
+    start = len(postgres.log())
+    gateway.signal(signal.SIGTERM)
+    assert gateway.wait() == 0
+    wait_until(lambda: not postgres.backends(), "no server is left")
+    assert "unexpected EOF" not in postgres.log()[start:]
+
+
+# --- reload -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_signal", (False, True), ids=("console", "signal"))
+def test_reload_reaches_connected_clients(make_gateway, postgres, by_signal):
+    """A pool that changes its database: at the next transaction, not within one. Another pool keeps its servers."""
+    gateway = make_gateway({"app": pool(postgres, pool_size=1), "calm": pool(postgres, pool_size=1)})
+    with gateway.wire() as idle, gateway.wire("app_md5", "app") as busy, gateway.wire("app", "calm") as calm:
+        assert idle.value("select current_database()") == "app"
+        busy.rows("begin")
+        assert busy.value("select current_database()") == "app"
+        pid = calm.value("select pg_backend_pid()")
+        gateway.reload(by_signal=by_signal, pools={"app": {"server_database": "postgres"}})
+        wait_until(lambda: idle.value("select current_database()") == "postgres", "the new setting holds")
+        assert busy.value("select current_database()") == "app"
+        busy.rows("commit")
+        assert busy.value("select current_database()") == "postgres"
+        assert calm.value("select pg_backend_pid()") == pid, "a pool that did not change lost its server"
+    gateway.wait_idle()
+    wait_until(
+        lambda: postgres.value("select count(*) from pg_stat_activity where datname = 'app' and usename in ('app', 'app_md5')") == 1,
+        "the servers of the old settings are closed",
+    )
+
+
+def test_reload_of_general_settings_reaches_pools(make_gateway):
+    gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "60s"})
+    with gateway.wire() as holder, gateway.wire() as waiter:
+        holder.rows("begin")
+        waiter.send(query("select 1"))
+        wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "one waits")
+        gateway.reload(general={"query_wait_timeout": "300ms"})
+        with gateway.wire() as late:
+            late.send(query("select 1"))
+            assert late.until("E")[-1].sqlstate == "53300"
+        holder.rows("commit")
+        waiter.ready()
+
+
+def test_reload_of_pool_size(make_gateway, postgres):
+    gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "10s"})
+    with gateway.wire() as one, gateway.wire() as two:
+        one.rows("begin")
+        users = [{**entry, "pool_size": 2} for entry in gateway.settings["pools"]["app"]["users"]]
+        gateway.reload(pools={"app": {"users": users}})
+        assert two.value("select 1") == "1"
+        assert gateway.pool_row()["pool_size"] == "2"
+        one.rows("commit")
+
+
+def test_reload_adds_and_removes(make_gateway, postgres):
+    gateway = make_gateway()
+    with gateway.wire() as client:
+        client.value("select 1")
+        gateway.reload(pools={"second": pool(postgres)})
+        with gateway.wire("app", "second") as other:
+            assert other.value("select 1") == "1"
+        gateway.reload(pools={"app": None})
+        try:
+            client.send(query("select 1"))
+            errors = [m for m in client.until("EZ") if m.kind == "E"]
+            assert errors, "a removed pool serves"
+        except Closed:
+            pytest.fail("a bare close")
+        with pytest.raises(LoginRefused):
+            gateway.wire("app", "app")
+        with gateway.wire("app", "second") as other:
+            assert other.value("select 1") == "1"
+
+
+def test_reload_of_a_password(make_gateway, postgres):
+    """A user whose secret changes: the new one counts for the next login."""
+    gateway = make_gateway()
+    users = [dict(entry) for entry in gateway.settings["pools"]["app"]["users"]]
+    next(u for u in users if u["username"] == "app")["password"] = postgres.secrets["app_md5"]
+    with gateway.wire() as client:
+        client.value("select 1")
+    gateway.reload(pools={"app": {"users": users}})
+    with pytest.raises(LoginRefused):
+        gateway.wire()
+
+
+@pytest.mark.parametrize("by_signal", (False, True), ids=("console", "signal"))
+@pytest.mark.parametrize("name", ("unknown key in general", "bad mode", "bad duration"))
+def test_a_bad_reload_changes_nothing(make_gateway, postgres, by_signal, name):
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    good = gateway.settings
+    with gateway.wire() as client:
+        pid = client.value("select pg_backend_pid()")
+        gateway.change(pools={"app": {"server_database": "postgres"}}, **{k: v for k, v in BAD_SETTINGS[name][0].items() if k != "pools"})
+        if "pools" in BAD_SETTINGS[name][0]:
+            gateway.change(**BAD_SETTINGS[name][0])
+        before = len(gateway.log())
+        if by_signal:
+            gateway.signal(signal.SIGHUP)
+        else:
+            with gateway.console_wire() as console:
+                assert console.error("RELOAD")["S"] == "ERROR"
+        gateway.wait_for_log(lambda log: BAD_SETTINGS[name][1][0] in log[before:], "the refusal names the key")
+        assert client.value("select current_database()") == "app"
+        assert client.value("select pg_backend_pid()") == pid
+        gateway.settings = good
+        gateway.reload()
+        assert client.value("select pg_backend_pid()") == pid, "a reload of the same settings cost a server"
+
+
+def test_many_reloads_under_load(make_gateway, postgres):
+    gateway = make_gateway(pool_options={"pool_size": 2}, general={"query_wait_timeout": "30s"})
+    clients = [gateway.wire() for _ in range(6)]
+    for round_ in range(30):
+        for client in clients:
+            client.send(query("select 1"))
+        gateway.reload(by_signal=round_ % 2 == 0, pools={"app": {"application_name": f"round_{round_}"}})
+        for client in clients:
+            assert [m.kind for m in client.ready()] == ["T", "D", "C", "Z"], client.transcript[-4:]
+    for client in clients:
+        client.close()
+    gateway.wait_idle()
+    wait_until(lambda: len(postgres.backends()) <= 2, "the servers of old settings are closed")
+
+
+# --- limits of the machine --------------------------------------------------------------------------------------------
+
+
+def test_descriptors_run_out(make_gateway):
+    """EMFILE at accept: no spinning, no end; service goes on when descriptors are free again."""
+    gateway = make_gateway(descriptors=64, general={"max_connections": 1000})
+    with gateway.wire() as client:
+        assert client.value("select 1") == "1"
+        crowd = [gateway.wire(login=False) for _ in range(120)]
+        before, began = gateway.processor_time(), time.monotonic()
+        assert client.value("select pg_sleep(1), 2") is not None
+        used, passed = gateway.processor_time() - before, time.monotonic() - began
+        assert used < 0.5 * passed, f"{used:.2f} s of processor time in {passed:.2f} s"
+        gateway.check_alive()
+        for other in crowd:
+            other.close()
+
+    def served():
+        try:
+            with gateway.wire(timeout=2) as again:
+                return again.value("select 1") == "1"
+        except (LoginRefused, Closed, OSError, TimeoutError):
+            return False
+
+    wait_until(served, "service goes on", 15)
+    gateway.wait_idle()
+
+
+def test_too_few_descriptors_for_the_settings_are_said_at_start(make_gateway):
+    gateway = make_gateway(descriptors=256, general={"max_connections": 5000})
+    gateway.wait_for_log(lambda log: "256" in log or "5000" in log, "a word about RLIMIT_NOFILE")
+
+
+def test_idle_costs_nothing(make_gateway):
+    """A hundred idle clients: no processor time."""
+    gateway = make_gateway()
+    clients = [gateway.wire() for _ in range(100)]
+    for client in clients[:10]:
+        client.value("select 1")
+    before = gateway.processor_time()
+    assert clients[0].nothing_comes(1.0)
+    assert gateway.processor_time() - before < 0.1
+    for client in clients:
+        client.close()

@@ -1,0 +1,214 @@
+import PGWire
+import Testing
+
+@testable import Gateway
+
+@Suite("Console, simple query protocol")
+struct ConsoleQueryTests {
+    @Test("answers what it knows itself")
+    func own() throws {
+        var script = ConsoleScript()
+        #expect(
+            try script.query("show version;") == [
+                .columns(["version"], types: [25], formats: [0]), .text("pggateway 9.8.7"), .complete("SHOW"),
+                .ready(.idle),
+            ]
+        )
+        let help = try script.query("SHOW HELP")
+        #expect(help.first == .columns(["item"], types: [25], formats: [0]))
+        #expect(help.suffix(2) == [.complete("SHOW"), .ready(.idle)])
+        #expect(help.count == 3 + HelpRow.rows.count)
+        #expect(script.requests.isEmpty)
+    }
+
+    @Test("asks the gateway for the rest")
+    func requested() throws {
+        var script = ConsoleScript()
+        #expect(
+            try script.query("SHOW USERS") == [.usersColumns] + ConsoleReply.usersRows + [
+                .complete("SHOW"), .ready(.idle),
+            ]
+        )
+        #expect(
+            try script.query("SHOW CONNECTIONS") == [
+                .columns(
+                    ["total", "errors", "tls", "plain", "cancel"],
+                    types: [20, 20, 20, 20, 20],
+                    formats: [0, 0, 0, 0, 0]
+                ),
+                .text("7", "1", "0", "5", "2"), .complete("SHOW"), .ready(.idle),
+            ]
+        )
+        #expect(try script.query("RELOAD") == [.complete("RELOAD"), .ready(.idle)])
+        #expect(
+            try script.query("SHUTDOWN") == [
+                .columns(["success"], types: [25], formats: [0]), .text("t"), .complete("SHUTDOWN"), .ready(.idle),
+            ]
+        )
+        #expect(script.requests == [.users, .connections, .reload, .shutdown])
+    }
+
+    @Test("every request is answered with the columns of its command", arguments: ConsoleRequest.allCases)
+    func everyRequest(request: ConsoleRequest) throws {
+        let command = try #require(ConsoleCommand.all.first { $0.answer == .request(request) })
+        var script = ConsoleScript()
+        let empty: ConsoleOutcome =
+            switch request {
+            case .pools: .rows([PoolRow]())
+            case .clients: .rows([ClientRow]())
+            case .servers: .rows([ServerRow]())
+            case .stats: .rows([StatsRow]())
+            case .databases: .rows([DatabaseRow]())
+            case .users: .rows([UserRow]())
+            case .lists: .rows([ListRow]())
+            case .config: .rows([ConfigRow]())
+            case .connections: .rows([ConnectionsRow]())
+            case .reload: .done
+            case .shutdown: .rows([ShutdownRow]())
+            }
+        script.outcomes = [request: empty]
+        let replies = try script.query(command.name)
+        if command.columns.isEmpty {
+            #expect(replies == [.complete(command.tag), .ready(.idle)])
+        } else {
+            let columns = ConsoleReply.columns(
+                command.columns.map(\.name),
+                types: command.columns.map(\.type.oid),
+                formats: command.columns.map { _ in 0 }
+            )
+            #expect(replies == [columns, .complete(command.tag), .ready(.idle)])
+        }
+    }
+
+    @Test("nothing to do", arguments: ["", " ", ";", " ; ;; ", "-- comment", "/* comment */ ;"])
+    func empty(text: String) throws {
+        var script = ConsoleScript()
+        #expect(try script.query(text) == [.emptyQuery, .ready(.idle)])
+    }
+
+    @Test("several statements, in order, up to the first error")
+    func several() throws {
+        var script = ConsoleScript()
+        #expect(
+            try script.query("RELOAD; SHOW USERS;; SET datestyle = ISO; SHOW nothing; RELOAD")
+                == [.complete("RELOAD"), .usersColumns] + ConsoleReply.usersRows + [
+                    .complete("SHOW"), .complete("SET"),
+                    .error("42704", message: "unknown SHOW target \"nothing\""), .ready(.idle),
+                ]
+        )
+        #expect(script.requests == [.reload, .users])
+    }
+
+    @Test("a failed request ends the query, not the session")
+    func failure() throws {
+        var script = ConsoleScript()
+        #expect(
+            try script.query("SHOW CONFIG; RELOAD")
+                == [.error("58000", message: "settings cannot be read"), .ready(.idle)]
+        )
+        #expect(try script.query("RELOAD") == [.complete("RELOAD"), .ready(.idle)])
+        #expect(script.requests == [.config, .reload])
+    }
+
+    @Test("a failure without severity is an ERROR; FATAL closes")
+    func severity() throws {
+        var script = ConsoleScript()
+        var fields = ServerMessageFields(severity: .error, sqlState: .systemError, message: "x")
+        fields.severity = nil
+        script.outcomes[.config] = .failure(fields)
+        #expect(try script.query("SHOW CONFIG") == [.error("58000", message: "x"), .ready(.idle)])
+        fields.severity = .fatal
+        script.outcomes[.config] = .failure(fields)
+        #expect(try script.query("SHOW CONFIG") == [.fatal("58000")])
+        #expect(script.isClosed)
+    }
+
+    @Test("an outcome that does not fit is an internal error")
+    func mismatch() throws {
+        var script = ConsoleScript()
+        let expected = "the answer to SHOW USERS does not have its columns"
+        for outcome in [ConsoleOutcome.done, .rows([PoolRow]())] {
+            script.outcomes[.users] = outcome
+            #expect(try script.query("SHOW USERS") == [.error("XX000", message: expected), .ready(.idle)])
+        }
+        script.outcomes[.reload] = .rows([ConsoleScript.user])
+        #expect(try script.query("RELOAD").first?.sqlState == "XX000")
+    }
+
+    @Test("transaction status follows PostgreSQL")
+    func transaction() throws {
+        var script = ConsoleScript()
+        let aborted = ConsoleReply.error(
+            "25P02",
+            message: "current transaction is aborted, commands ignored until end of transaction block"
+        )
+        #expect(try script.query("BEGIN") == [.complete("BEGIN"), .ready(.inTransaction)])
+        #expect(try script.query("BEGIN") == [.warning("25001"), .complete("BEGIN"), .ready(.inTransaction)])
+        #expect(try script.query("RELOAD") == [.complete("RELOAD"), .ready(.inTransaction)])
+        #expect(try script.query("") == [.emptyQuery, .ready(.inTransaction)])
+        #expect(try script.query("COMMIT") == [.complete("COMMIT"), .ready(.idle)])
+        #expect(try script.query("COMMIT") == [.warning("25P01"), .complete("COMMIT"), .ready(.idle)])
+        #expect(try script.query("ROLLBACK") == [.warning("25P01"), .complete("ROLLBACK"), .ready(.idle)])
+
+        #expect(try script.query("BEGIN; SHOW CONFIG").suffix(1) == [.ready(.failed)])
+        #expect(try script.query("RELOAD") == [aborted, .ready(.failed)])
+        #expect(try script.query("SHOW VERSION") == [aborted, .ready(.failed)])
+        #expect(try script.query("BEGIN") == [aborted, .ready(.failed)])
+        #expect(try script.query("nonsense").first?.sqlState == "42601")
+        #expect(try script.query("SET datestyle = ISO; ROLLBACK") == [aborted, .ready(.failed)])
+        #expect(try script.query("COMMIT; SELECT 1").prefix(2).first == .complete("ROLLBACK"))
+        #expect(script.session.status == .idle)
+
+        #expect(try script.query("BEGIN; nonsense").suffix(1) == [.ready(.failed)])
+        #expect(try script.query("ROLLBACK; RELOAD") == [.complete("ROLLBACK"), .complete("RELOAD"), .ready(.idle)])
+    }
+
+    @Test("too many statements in one query are refused whole")
+    func statementLimit() throws {
+        var script = ConsoleScript()
+        let limit = ConsoleLimits.statementsPerQuery
+        let accepted = try script.query(String(repeating: "RELOAD;", count: limit))
+        #expect(accepted.count == limit + 1)
+        let refused = try script.query(String(repeating: "RELOAD;", count: limit + 1))
+        #expect(refused.first?.sqlState == "53400")
+        #expect(refused.count == 2)
+        #expect(script.requests.count == limit)
+    }
+
+    @Test("function calls are refused, the session goes on")
+    func functionCall() throws {
+        var script = ConsoleScript()
+        let replies = try script.send {
+            $0.begin(FrontendMessageKind.functionCall)
+            $0.int32(1)
+            $0.end()
+            $0.query("RELOAD")
+        }
+        #expect(replies.first?.sqlState == "0A000")
+        #expect(replies.dropFirst() == [.ready(.idle), .complete("RELOAD"), .ready(.idle)])
+    }
+
+    @Test("the end of a session")
+    func end() throws {
+        var script = ConsoleScript()
+        #expect(try script.send { $0.terminate() }.isEmpty)
+        #expect(script.isClosed)
+        script = ConsoleScript()
+        #expect(try script.send { $0.empty(UInt8(ascii: "?")) } == [.fatal("08P01")])
+        #expect(script.isClosed)
+        script = ConsoleScript()
+        #expect(try script.send { $0.passwordMessage([1]) } == [.fatal("08P01")])
+        #expect(script.isClosed)
+    }
+
+    @Test("misuse by the caller ends in an error, not in a trap")
+    func misuse() throws {
+        var session = ConsoleSession(facts: ConsoleFacts(version: "1", database: "pggateway", user: "admin"))
+        #expect(session.complete(.done) == ConsoleStep(bytes: [], next: .receive))
+        let reload = WireMessage(kind: FrontendMessageKind.query, body: Array("RELOAD\0".utf8))
+        #expect(session.receive(reload) == ConsoleStep(bytes: [], next: .perform(.reload)))
+        let step = session.receive(reload)
+        #expect(step.next == .close)
+        #expect(try ConsoleScript.decode(step.bytes) == [.fatal("XX000")])
+    }
+}

@@ -1,0 +1,250 @@
+import Testing
+
+@testable import Gateway
+
+@Suite("Console tables")
+struct ConsoleTableTests {
+    /// Monitoring tools address columns by name and by position; both are an interface.
+    @Test(
+        "columns and their order",
+        arguments: [
+            ("SHOW HELP", "item"),
+            ("SHOW VERSION", "version"),
+            (
+                "SHOW POOLS",
+                """
+                database user pool_mode cl_idle cl_active cl_waiting cl_cancel_req sv_active sv_idle sv_used sv_login \
+                pool_size maxwait maxwait_us avg_xact_time paused fallback_active oldest_active_age_ms
+                """
+            ),
+            (
+                "SHOW CLIENTS",
+                """
+                client_id database user application_name addr tls state wait transaction_count query_count \
+                error_count age_seconds
+                """
+            ),
+            (
+                "SHOW SERVERS",
+                """
+                server_id server_process_id database_name user application_name tls state wait transaction_count \
+                query_count bytes_sent bytes_received age_seconds prepare_cache_hit prepare_cache_miss \
+                prepare_cache_size
+                """
+            ),
+            (
+                "SHOW STATS",
+                """
+                database user total_xact_count total_query_count total_received total_sent total_xact_time \
+                total_query_time total_wait_time total_errors avg_xact_count avg_query_count avg_recv avg_sent \
+                avg_errors avg_xact_time avg_query_time avg_wait_time
+                """
+            ),
+            (
+                "SHOW DATABASES",
+                """
+                name host port database force_user pool_size min_pool_size reserve_pool pool_mode max_connections \
+                current_connections
+                """
+            ),
+            ("SHOW USERS", "name pool_mode"),
+            ("SHOW LISTS", "list items"),
+            ("SHOW CONNECTIONS", "total errors tls plain cancel"),
+            ("SHOW CONFIG", "key value default changeable doc"),
+            ("RELOAD", ""),
+            ("SHUTDOWN", "success"),
+        ]
+    )
+    func columns(name: String, columns: String) throws {
+        let command = try #require(ConsoleCommand.all.first { $0.name == name })
+        #expect(command.columns.map(\.name) == columns.split(separator: " ").map(String.init))
+        #expect(command.tag == command.words.first)
+    }
+
+    @Test("every request has one command, and every command its documentation")
+    func table() {
+        let requests = ConsoleCommand.all.compactMap { command in
+            if case .request(let request) = command.answer { request } else { nil }
+        }
+        #expect(requests.count == ConsoleRequest.allCases.count)
+        #expect(Set(requests) == Set(ConsoleRequest.allCases))
+        #expect(Set(ConsoleCommand.all.map(\.name)).count == ConsoleCommand.all.count)
+        for command in ConsoleCommand.all {
+            #expect(command.summary.hasSuffix("."))
+            #expect(Set(command.columns.map(\.name)).count == command.columns.count)
+            for column in command.columns {
+                #expect(!column.meaning.isEmpty && !column.meaning.hasSuffix("."), "\(command.name) \(column.name)")
+            }
+        }
+    }
+
+    @Test("pool")
+    func pool() {
+        let row = PoolRow(
+            database: "d",
+            user: "u",
+            poolMode: "session",
+            clientsIdle: 1,
+            clientsActive: 2,
+            clientsWaiting: 3,
+            clientCancelRequests: 4,
+            serversActive: 5,
+            serversIdle: 6,
+            serversUsed: 7,
+            serversLogin: 8,
+            poolSize: 9,
+            longestWaitMicroseconds: 12_345_678,
+            averageTransactionMicroseconds: 10,
+            isPaused: true,
+            isFallbackActive: false,
+            oldestActiveAgeMilliseconds: 11
+        )
+        let numbers: [Int64] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 345_678, 10, 1, 0, 11]
+        #expect(row.values == [.text("d"), .text("u"), .text("session")] + numbers.map(ConsoleValue.int))
+    }
+
+    @Test("client")
+    func client() {
+        let row = ClientRow(
+            number: 5,
+            database: "d",
+            user: "u",
+            applicationName: "a",
+            address: "10.0.0.1:5000",
+            isTLS: true,
+            state: .waiting,
+            wait: .read,
+            transactions: 1,
+            queries: 2,
+            errors: 3,
+            ageSeconds: 4
+        )
+        let words = ["#c5", "d", "u", "a", "10.0.0.1:5000", "true", "waiting", "read"]
+        #expect(row.values == words.map(ConsoleValue.text) + [1, 2, 3, 4].map(ConsoleValue.int))
+    }
+
+    @Test("server", arguments: [(0x1f, "0x0000001f"), (UInt32.max, "0xffffffff"), (0, "0x00000000")])
+    func server(number: UInt32, identifier: String) {
+        let row = ServerRow(
+            number: number,
+            processID: 4711,
+            database: "d",
+            user: "u",
+            applicationName: "a",
+            state: .idle,
+            wait: .write,
+            transactions: 1,
+            queries: 2,
+            bytesSent: 3,
+            bytesReceived: 4,
+            ageSeconds: 5,
+            preparedHits: 6,
+            preparedMisses: 7,
+            preparedCount: 8
+        )
+        let words = ["d", "u", "a", "false", "idle", "write"]
+        #expect(
+            row.values == [.text(identifier), .int(4711)] + words.map(ConsoleValue.text)
+                + [1, 2, 3, 4, 5, 6, 7, 8].map(ConsoleValue.int)
+        )
+    }
+
+    @Test("stats")
+    func stats() {
+        func figures(_ first: Int) -> StatsRow.Figures {
+            StatsRow.Figures(
+                transactions: first,
+                queries: first + 1,
+                bytesReceived: first + 2,
+                bytesSent: first + 3,
+                transactionMicroseconds: first + 4,
+                queryMicroseconds: first + 5,
+                waitMicroseconds: first + 6,
+                errors: first + 7
+            )
+        }
+        let row = StatsRow(database: "d", user: "u", total: figures(10), average: figures(20))
+        let numbers: [Int64] = [10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 27, 24, 25, 26]
+        #expect(row.values == [.text("d"), .text("u")] + numbers.map(ConsoleValue.int))
+    }
+
+    @Test("database, user, connections, setting")
+    func inventory() {
+        var database = DatabaseRow(
+            name: "n",
+            host: "h",
+            port: 5432,
+            database: "d",
+            forceUser: nil,
+            poolSize: 1,
+            minPoolSize: 2,
+            reservePool: 3,
+            poolMode: "session",
+            maxConnections: 4,
+            currentConnections: 5
+        )
+        let values: [ConsoleValue] = [
+            .text("n"), .text("h"), .int(5432), .text("d"), .null, .int(1), .int(2), .int(3), .text("session"),
+            .int(4), .int(5),
+        ]
+        #expect(database.values == values)
+        database.forceUser = "f"
+        #expect(database.values[4] == .text("f"))
+        #expect(ConsoleScript.user.values == [.text("app"), .text("transaction")])
+        #expect(
+            ConnectionsRow(total: 1, errors: 2, tls: 3, plain: 4, cancel: 5).values
+                == [1, 2, 3, 4, 5].map(ConsoleValue.int)
+        )
+        let setting = ConfigRow(
+            key: "k",
+            value: "v",
+            defaultValue: nil,
+            isChangeable: false,
+            documentation: "doc"
+        )
+        #expect(setting.values == [.text("k"), .text("v"), .null, .text("no"), .text("doc")])
+    }
+
+    @Test("lists")
+    func lists() {
+        let counts = ListCounts(
+            databases: 1,
+            users: 2,
+            pools: 3,
+            freeClients: 4,
+            usedClients: 5,
+            loginClients: 6,
+            freeServers: 7,
+            usedServers: 8
+        )
+        let names = [
+            "databases", "users", "pools", "free_clients", "used_clients", "login_clients", "free_servers",
+            "used_servers", "dns_names", "dns_zones", "dns_queries", "dns_pending",
+        ]
+        #expect(counts.rows.map(\.list) == names)
+        #expect(counts.rows.map(\.items) == [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0])
+    }
+
+    @Test("help names every command")
+    func help() {
+        let targets = "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG"
+        #expect(HelpRow.rows.map(\.item) == ["SHOW " + targets, "RELOAD", "SHUTDOWN"])
+    }
+
+    @Test(
+        "values in both formats",
+        arguments: [
+            (.null, nil, nil),
+            (.text(""), [], []),
+            (.text("é"), [0xc3, 0xa9], [0xc3, 0xa9]),
+            (.int(0), [0x30], [0, 0, 0, 0, 0, 0, 0, 0]),
+            (.int(-1), [0x2d, 0x31], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            (.int(0x0102_0304_0506_0708), Array("72623859790382856".utf8), [1, 2, 3, 4, 5, 6, 7, 8]),
+            (.int(.min), Array("-9223372036854775808".utf8), [0x80, 0, 0, 0, 0, 0, 0, 0]),
+        ] as [(ConsoleValue, [UInt8]?, [UInt8]?)]
+    )
+    func encoding(value: ConsoleValue, text: [UInt8]?, binary: [UInt8]?) {
+        #expect(value.encoded(as: .text) == text)
+        #expect(value.encoded(as: .binary) == binary)
+    }
+}

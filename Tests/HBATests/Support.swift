@@ -1,0 +1,41 @@
+import HBA
+
+/// The methods that the policies of these tests may name.
+let knownMethods: Set<String> = ["trust", "reject", "md5", "scram-sha-256", "password"]
+
+/// Reads a policy named `pg_hba.conf`.
+func policy(_ text: String, methods: Set<String> = knownMethods) throws(HBAErrors) -> HBAPolicy {
+    try HBAPolicy.parse(text: text, file: "pg_hba.conf", methods: methods)
+}
+
+/// The errors of a text; none when it loads.
+func errors(_ text: String, methods: Set<String> = knownMethods) -> [HBAError] {
+    do {
+        _ = try policy(text, methods: methods)
+        return []
+    } catch {
+        return error.errors
+    }
+}
+
+/// Where a question comes from, in short: `unix`, `10.0.0.1`, or `10.0.0.1 tls`.
+func clientOrigin(_ text: String) -> HBAQuestion.Origin? {
+    let words = text.split(separator: " ").map { String($0) }
+    guard let first = words.first, first != "unix" else { return .local }
+    return IPAddress(first).map { .tcp($0, isTLS: words.last == "tls") }
+}
+
+extension HBADecision {
+    /// `METHOD@LINE`, or `no match`.
+    var short: String {
+        switch self.verdict {
+        case .method(let rule), .reject(let rule): "\(rule.method)@\(rule.line)"
+        case .noMatch: "no match"
+        }
+    }
+
+    /// The method, or `no match`.
+    var word: String {
+        self.rule?.method ?? "no match"
+    }
+}

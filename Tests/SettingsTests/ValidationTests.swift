@@ -1,0 +1,119 @@
+import Settings
+import Testing
+
+@Suite struct ValidationTests {
+    @Test func hbaAndPgHbaTogether() {
+        let problems = Load.problems(yaml: Load.general("hba: [10.0.0.0/8]", "pg_hba: \"local all all trust\""))
+        #expect(problems.map(\.reason) == ["hba and pg_hba cannot be specified at the same time"])
+        #expect(problems.map(\.line) == [4])
+    }
+
+    @Test(arguments: [
+        ("port: 0", "general.port"), ("port: 65536", "general.port"), ("port: \"6432\"", "general.port"),
+        ("port: 6432.5", "general.port"), ("max_connections: 0", "general.max_connections"),
+        ("max_connections: -1", "general.max_connections"), ("worker_threads: 99999", "general.worker_threads"),
+        ("tcp_no_delay: \"true\"", "general.tcp_no_delay"), ("tcp_no_delay: 1", "general.tcp_no_delay"),
+        ("host: \"\"", "general.host"), ("tls_mode: Require", "general.tls_mode"),
+        ("scaling_warm_pool_ratio: 101", "general.scaling_warm_pool_ratio"),
+        ("scaling_max_parallel_creates: 0", "general.scaling_max_parallel_creates"),
+        ("startup_parameters: [a]", "general.startup_parameters"), ("patroni_api_urls: x", "general.patroni_api_urls"),
+        ("max_concurrent_creates: 99999999999999999999", "general.max_concurrent_creates"),
+        ("connect_timeout: 0", "general.connect_timeout"),
+    ])
+    func generalValues(line: String, keyPath: String) {
+        #expect(Load.problems(yaml: Load.general(line)).map(\.keyPath) == [keyPath])
+    }
+
+    @Test func longSocketFolder() {
+        let folder = "/" + String(repeating: "d", count: 100)
+        #expect(
+            Load.problems(yaml: Load.general("unix_socket_dir: \(folder)")).map(\.keyPath) == [
+                "general.unix_socket_dir"
+            ])
+        #expect(Load.problems(yaml: Load.pool(["server_host: \(folder)"])).map(\.keyPath) == ["pools.db.server_host"])
+    }
+
+    @Test func duplicateUsername() {
+        let text = Load.pool() + "      - username: app\n        password: \"\"\n"
+        let problem = Load.problems(yaml: text).first
+        #expect(problem?.keyPath == "pools.db.users[1].username")
+        #expect(problem?.line == 9)
+        #expect(problem?.reason == "duplicate username `app` in pool, first at /etc/gw/main.yaml:7")
+    }
+
+    @Test(arguments: [
+        ("min_pool_size: 41", "pools.db.users[0].min_pool_size"), ("pool_size: 0", "pools.db.users[0].pool_size"),
+        ("server_password: x", "pools.db.users[0].server_password"),
+        ("server_username: \"\"", "pools.db.users[0].server_username"),
+        ("pool_mode: sometimes", "pools.db.users[0].pool_mode"),
+    ])
+    func userValues(line: String, keyPath: String) {
+        #expect(Load.problems(yaml: Load.pool(user: [line])).map(\.keyPath) == [keyPath])
+    }
+
+    @Test func jwtKeysAreRefusedClearly() {
+        let server = Load.pool(user: ["server_username: s", "server_password: \"jwt-priv-key-fpath:/k.pem\""])
+        #expect(Load.problems(yaml: server).map(\.reason) == ["`jwt-priv-key-fpath:` is not supported yet"])
+        let client = Load.pool().replacing("password: \"\"", with: "password: \"jwt-pkey-fpath:/k.pem\"")
+        #expect(Load.problems(yaml: client).map(\.reason) == ["`jwt-pkey-fpath:` is not supported yet"])
+        #expect(Load.problems(yaml: client).first?.hint?.contains("SCRAM-SHA-256$") == true)
+    }
+
+    @Test(arguments: [
+        ("", true), ("md50123456789abcdef0123456789abcdef", true), ("md50123456789abcdef0123456789abcde", false),
+        ("md50123456789ABCDEF0123456789abcdef", false), ("md5", false), ("secret", false), (Load.verifier, true),
+        ("SCRAM-SHA-256$", false), ("SCRAM-SHA-256$0:c2E=$" + Load.verifier.suffix(89), false),
+        ("SCRAM-SHA-256$4096:c2E=$QUJD:QUJD", false), (Load.verifier + "$", false), (Load.verifier + ":x", false),
+        (Load.verifier.replacing("4096", with: "4x"), false),
+        (Load.verifier.replacing("c2FsdHNhbHRzYWx0c2E=", with: ""), false),
+    ])
+    func passwordShapes(password: String, isGood: Bool) {
+        let text = Load.pool().replacing("password: \"\"", with: "password: \"\(password)\"")
+        #expect(Load.problems(yaml: text).isEmpty == isGood)
+    }
+
+    @Test(arguments: ["\"\"", "pgbouncer", "pggateway", "pgdoorman"])
+    func poolNames(name: String) {
+        let text = Load.general().replacing("pools: {}", with: "pools: {\(name): {}}")
+        #expect(Load.problems(yaml: text).count == 1)
+    }
+
+    @Test(arguments: [
+        "pools: []", "pools: 5", "pools: {db: 5}", "pools: {db: {users: 5}}", "pools: {db: {users: [5]}}",
+        "web: 5\npools: {}",
+    ])
+    func wrongShapes(text: String) {
+        #expect(Load.problems(yaml: Load.general().replacing("pools: {}", with: text)).count == 1)
+    }
+
+    @Test func warnings() throws {
+        let text =
+            Load.pool(["reserve_pool_size: 2", "auth_query: {query: q, user: u}"], user: ["auth_pam_service: x"])
+            .replacing(
+                "general:\n",
+                with: "general:\n  prepared_statements: true\n  hba: [10.0.0.0/8]\n  unix_socket_dir: /run\n")
+            + "prometheus: {enabled: true}\n"
+        let warnings = try Load.yaml(text).warnings
+        #expect(
+            warnings.contains("/etc/gw/main.yaml:2: general.prepared_statements: is accepted but not yet effective"))
+        #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size") })
+        #expect(warnings.filter { $0.contains("auth_query") }.count == 1)
+        #expect(warnings.filter { $0.contains(": web: ") }.count == 1)
+        #expect(warnings.contains { $0.contains(": prometheus: is an old name of `web`") })
+        #expect(warnings.contains { $0.contains("not by PAM") })
+        #expect(warnings.contains { $0.contains("bypass") })
+        #expect(warnings.count == 7)
+        #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
+    }
+
+    @Test func oldNames() throws {
+        let settings = try Load.yaml(Load.general("client_prepared_statements_cache_size: 5"))
+        #expect(settings.warnings.contains { $0.contains("old name of `client_anonymous_prepared_cache_size`") })
+        #expect(Load.problems(yaml: Load.general("scaling_cooldown_sleep: 10ms")).isEmpty)
+    }
+
+    @Test func poolWithoutUsersWarns() throws {
+        let text = Load.general().replacing("pools: {}", with: "pools: {db: {}}")
+        #expect(try Load.yaml(text).warnings == ["/etc/gw/main.yaml:4: pools.db: has no users and accepts nobody"])
+    }
+}

@@ -1,0 +1,184 @@
+import Glibc
+import Logging
+import Testing
+
+@testable import Telemetry
+
+@Suite("Log lines")
+struct LogHandlerTests {
+    func logger(_ output: LogOutput, label: String = "pool") -> Logger {
+        Logger(label: label, factory: { output.handler(label: $0) })
+    }
+
+    @Test func writesText() throws {
+        let recorder = LogRecorder()
+        var logger = self.logger(try recorder.output("trace"))
+        logger[metadataKey: "user"] = "alice"
+        logger.info("checkout", metadata: ["database": "shop", "wait": .stringConvertible(12)])
+        logger.error("gone", metadata: ["user": "bob"])
+        logger.warning("slow")
+        #expect(
+            recorder.lines == [
+                "2024-01-07T19:19:38.080Z  INFO pool: checkout database=shop user=alice wait=12\n",
+                "2024-01-07T19:19:38.080Z ERROR pool: gone user=bob\n",
+                "2024-01-07T19:19:38.080Z  WARN pool: slow user=alice\n",
+            ]
+        )
+    }
+
+    @Test func namesFiveLevels() throws {
+        let recorder = LogRecorder()
+        let logger = self.logger(try recorder.output("trace"))
+        for level in Logger.Level.allCases {
+            logger.log(level: level, "x")
+        }
+        let words = recorder.lines.map { String($0.dropFirst(25).prefix(5)) }
+        #expect(words == ["TRACE", "DEBUG", " INFO", " INFO", " WARN", "ERROR", "ERROR"])
+    }
+
+    @Test(arguments: [
+        ("plain", "plain"), ("10.0.0.1:5432", "10.0.0.1:5432"), ("", "\"\""), ("two words", "\"two words\""),
+        ("a=b", "\"a=b\""), ("say \"hi\"", "\"say \\\"hi\\\"\""), ("back\\slash", "\"back\\\\slash\""),
+        ("x\n2024-01-07T19:19:38.080Z ERROR pool: forged", "\"x\\n2024-01-07T19:19:38.080Z ERROR pool: forged\""),
+        ("cr\rlf", "\"cr\\rlf\""), ("crlf\r\n", "\"crlf\\r\\n\""), ("tab\t", "\"tab\\t\""),
+        ("\u{1B}[2K", "\"\\u{1b}[2K\""), ("nul\0", "\"nul\\u{00}\""), ("\u{85}", "\"\\u{85}\""),
+        ("\u{2028}", "\"\\u{2028}\""), ("\u{202E}", "\"\\u{202e}\""), ("no\u{A0}break", "\"no\u{A0}break\""),
+        ("Zoë日本", "Zoë日本"),
+    ])
+    func escapesValues(value: String, expected: String) throws {
+        let recorder = LogRecorder()
+        self.logger(try recorder.output()).info("m", metadata: ["k": .string(value)])
+        #expect(recorder.lines == ["2024-01-07T19:19:38.080Z  INFO pool: m k=\(expected)\n"])
+    }
+
+    @Test func escapesMessagesLabelsAndKeys() throws {
+        let recorder = LogRecorder()
+        let logger = self.logger(try recorder.output(), label: "p\nq")
+        logger.info("one\ntwo = \"2\"", metadata: ["a b": "c"])
+        #expect(
+            recorder.lines == ["2024-01-07T19:19:38.080Z  INFO p\\nq: one\\ntwo = \"2\" \"a b\"=c\n"]
+        )
+    }
+
+    @Test func everyControlCharacterStaysOnItsLine() throws {
+        let recorder = LogRecorder()
+        let text = String(String.UnicodeScalarView((0...0x9F).compactMap(Unicode.Scalar.init)))
+        for format in LogFormat.allCases {
+            let logger = self.logger(try recorder.output("info", format: format), label: text)
+            logger.info("\(text)", metadata: [text: .string(text), "list": [.string(text), [text: .string(text)]]])
+        }
+        #expect(recorder.lines.count == 2)
+        for line in recorder.lines {
+            #expect(line.unicodeScalars.filter { $0.properties.generalCategory == .control } == ["\n"])
+            #expect(line.hasSuffix("\n"))
+        }
+    }
+
+    @Test func cutsLongTexts() throws {
+        let recorder = LogRecorder()
+        self.logger(try recorder.output()).info("m", metadata: ["k": .string(String(repeating: "é", count: 100_000))])
+        let line = try #require(recorder.lines.first)
+        #expect(line.utf8.count < 4_200)
+        #expect(line.hasSuffix("é…\n"))
+    }
+
+    @Test func writesJSON() throws {
+        let recorder = LogRecorder()
+        let logger = self.logger(try recorder.output("info", format: .structured))
+        logger.info(
+            "say \"hi\"\n",
+            metadata: ["level": "forged", "path": "a\\b", "list": ["x", ["k": "\u{01}"]], "n": .stringConvertible(3)]
+        )
+        #expect(
+            recorder.lines == [
+                #"{"timestamp":"2024-01-07T19:19:38.080Z","level":"INFO","target":"pool","message":"say \"hi\"\n","#
+                    + #""level_":"forged","list":["x",{"k":"\u0001"}],"n":"3","path":"a\\b"}"# + "\n"
+            ]
+        )
+    }
+
+    struct Refusal: Error, CustomStringConvertible {
+        let description = "no such role"
+    }
+
+    @Test func carriesErrorsAndProvidedMetadata() throws {
+        let recorder = LogRecorder()
+        let output = try recorder.output()
+        let provider = Logger.MetadataProvider { ["client": "#c7", "user": "provided"] }
+        let logger = Logger(label: "login") { label in
+            var handler = output.handler(label: label)
+            handler.metadata = ["user": "logger"]
+            handler.metadataProvider = provider
+            return handler
+        }
+        logger.error("refused", error: Refusal())
+        #expect(
+            recorder.lines == [
+                "2024-01-07T19:19:38.080Z ERROR login: refused client=#c7 error=\"no such role\" user=provided\n"
+            ]
+        )
+    }
+
+    @Test func theFilterChangesWhileLoggersLive() throws {
+        let recorder = LogRecorder()
+        let output = try recorder.output("warn,login=off")
+        let pool = self.logger(output)
+        let login = self.logger(output, label: "login.scram")
+        func seen() -> [String] {
+            let before = recorder.lines.count
+            pool.debug("d")
+            pool.warning("w")
+            login.critical("c")
+            return recorder.lines.dropFirst(before).map { String($0.dropLast().suffix(1)) }
+        }
+        #expect(seen() == ["w"])
+        try output.filter.apply("warn,pool=debug")
+        #expect(seen() == ["d", "w", "c"])
+        try output.filter.apply("trace,pool=error")
+        #expect(seen() == ["c"])
+        #expect(throws: LogRulesError.unknownLevel("loud")) { try output.filter.apply("loud") }
+        #expect(output.filter.rules.description == "trace,pool=error")
+        try output.filter.apply("off")
+        #expect(seen() == [])
+        try output.filter.apply("Default")
+        #expect(seen() == ["w"])
+        #expect(output.filter.rules == output.filter.initialRules)
+    }
+
+    @Test func aLoggersOwnLevelStaysItsOwn() throws {
+        let recorder = LogRecorder()
+        let output = try recorder.output("off")
+        let plain = self.logger(output)
+        var loud = plain
+        loud.logLevel = .debug
+        loud.debug("mine")
+        plain.critical("silent")
+        #expect(recorder.lines.count == 1)
+        #expect(plain.logLevel == .critical)
+        #expect(loud.logLevel == .debug)
+    }
+
+    @Test func labelsBeyondTheLimitFollowTheGeneralLevel() throws {
+        let filter = LogFilter(try LogRules(parsing: "info,late=trace"))
+        for index in 0..<LogFilter.maximumLabels {
+            #expect(filter.channel(for: "label\(index)").threshold == .info)
+        }
+        let late = filter.channel(for: "late")
+        #expect(late.threshold == .info)
+        filter.apply(LogRules(base: .error))
+        #expect(late.threshold == .error)
+        #expect(filter.channel(for: "label3").threshold == .error)
+    }
+
+    @Test func oneLineIsOneWrite() throws {
+        var descriptors: [Int32] = [-1, -1]
+        #expect(unsafe socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &descriptors) == 0)
+        defer { descriptors.forEach { _ = close($0) } }
+        LogOutput.write("first line\n", to: descriptors[0])
+        LogOutput.write("second\n", to: descriptors[0])
+        var buffer = [UInt8](repeating: 0, count: 100)
+        // A sequenced-packet socket keeps the borders between writes.
+        #expect(unsafe read(descriptors[1], &buffer, buffer.count) == 11)
+        #expect(unsafe read(descriptors[1], &buffer, buffer.count) == 7)
+    }
+}
