@@ -2,7 +2,7 @@
 # make test    set-up, build, all tests
 # make build   the release binary, .build/release/pggateway
 # make bench   the gateway and PgBouncer side by side; BENCH="--quick" for a first look
-# make docs    the reference pages under Documentation/, written by the binary itself
+# make docs    the reference pages and the annotated sample, written by the binary itself
 # make lint    shell and Python syntax, the format of the Swift sources
 # make clean   removes what the build made
 
@@ -35,7 +35,7 @@ bench:
 
 docs: build
 	@set -e; page() { $(BINARY) reference $$1 > Documentation/$$2.new; mv Documentation/$$2.new Documentation/$$2; }; \
-	page settings settings.md; page sample pggateway.yaml; page console console.md
+	page settings settings.md; page sample ../pggateway.sample.yaml; page console console.md
 
 lint:
 	bash -n scripts/install scripts/test .ci/run

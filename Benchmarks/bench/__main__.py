@@ -21,9 +21,9 @@ BUSY_MACHINE = 0.15
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench", description="The gateway and PgBouncer side by side.")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, for a first look")
-    parser.add_argument("--rounds", type=int, help="rounds per case (default 7, quick 3)")
-    parser.add_argument("--seconds", type=float, help="length of one run in whole seconds (default 2, quick 1)")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
+    parser.add_argument("--rounds", type=int, help="rounds per case (default 15, quick 3)")
+    parser.add_argument("--seconds", type=float, default=1, help="length of one run in whole seconds (default 1)")
     parser.add_argument("--only", default="", metavar="PATTERN",
                         help="only the cases whose name matches; also: memory, heap")
     parser.add_argument("--workers", default="1,2", help="worker counts of the gateway, comma separated")
@@ -35,8 +35,8 @@ def arguments():
     parser.add_argument("--json", metavar="FILE", help="write every single measurement")
     parser.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
     options = parser.parse_args()
-    options.rounds = options.rounds or (3 if options.quick else 7)
-    options.seconds = max(1, round(options.seconds or (1 if options.quick else 2)))
+    options.rounds = options.rounds or (3 if options.quick else 15)
+    options.seconds = max(1, round(options.seconds))
     return options
 
 

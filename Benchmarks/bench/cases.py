@@ -69,15 +69,18 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
 
 @dataclass
 class Ratios:
-    """The medians over the rounds of one pooler's figures, each divided by the baseline of its own round."""
+    """The medians over the rounds of one pooler's figures, each divided by the baseline of its own round.
+
+    `lower_cpu` and `upper_cpu` are the quartiles: half of the rounds lie between them.
+    """
 
     cpu: float
     throughput: float
     p50: float
     p99: float
     switches: float
-    lowest_cpu: float
-    highest_cpu: float
+    lower_cpu: float
+    upper_cpu: float
 
 
 def ratios(results, name):
@@ -92,8 +95,9 @@ def ratios(results, name):
         return values
 
     cpu = column("cpu")
-    return Ratios(statistics.median(cpu), *(statistics.median(column(attribute)) for attribute in
-                                            ("throughput", "p50", "p99", "switches")), min(cpu), max(cpu))
+    medians = [statistics.median(column(attribute)) for attribute in ("throughput", "p50", "p99", "switches")]
+    lower, middle, upper = statistics.quantiles(cpu, method="inclusive") if len(cpu) > 1 else cpu * 3
+    return Ratios(middle, *medians, lower, upper)
 
 
 def tail_ratio(results, name):
@@ -143,14 +147,15 @@ def allocations(make_pooler, folder, transactions):
     found = {}
     try:
         for name, load in ALLOCATION_LOADS.items():
-            each = max(10, transactions // 50) if load.script else transactions
+            each = max(50, transactions // 5) if load.script else transactions
             run_load(load, pooler, transactions=each)
             counts = [counter.count()]
             for repetitions in (each, 2 * each):
                 run_load(load, pooler, transactions=repetitions)
                 counts.append(counter.count())
             extra = (counts[2] - counts[1]) - (counts[1] - counts[0])
-            found[name] = extra / (each * load.clients)
+            # Housekeeping between the runs may tip a count of zero to either side.
+            found[name] = max(0.0, extra / (each * load.clients))
     finally:
         pooler.stop()
     if counter.count() == 0:

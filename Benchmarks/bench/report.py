@@ -51,11 +51,11 @@ class Report:
             noise = ratios(results, "second")
             microseconds = sorted(measured["first"].cpu for measured in results)[len(results) // 2]
             cells = [case.name, f"{microseconds:.1f} us",
-                     f"{noise.cpu:.2f} ({noise.lowest_cpu:.2f} - {noise.highest_cpu:.2f})"]
+                     f"{noise.cpu:.2f} [{noise.lower_cpu:.2f} - {noise.upper_cpu:.2f}]"]
             for pooler in self.candidates:
                 found = ratios(results, pooler.name)
                 target = case.targets.get(pooler.workers)
-                cells.append(f"{judged(found.cpu, target, 3)} [{found.lowest_cpu:.2f} - {found.highest_cpu:.2f}]")
+                cells.append(f"{judged(found.cpu, target, 3)} [{found.lower_cpu:.2f} - {found.upper_cpu:.2f}]")
                 if target is not None and mark(found.cpu, target) == "FAIL":
                     self.failures.append(f"{case.name}, {pooler.workers} workers: CPU ratio {found.cpu:.2f}")
             rows.append(cells)
@@ -100,7 +100,7 @@ class Report:
         parts = []
         if any(not case.tail for case in self.results):
             parts.append("### CPU per transaction\n\nUser and system time of all threads. Ratios to PgBouncer: "
-                         "median of the rounds, [lowest - highest].\n\n" + self.cpu_table())
+                         "median of the rounds, [the middle half of the rounds].\n\n" + self.cpu_table())
         if self.results:
             parts.append("### Throughput / p50 / p99 / context switches per transaction\n\n"
                          "Ratios to PgBouncer: median of the rounds.\n\n" + self.speed_table())

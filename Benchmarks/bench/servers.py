@@ -7,6 +7,7 @@ root, so they run as user postgres when the benchmark runs as root.
 import glob
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -47,9 +48,15 @@ def postgres_bindir():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on, below the range from which the kernel gives ports to outgoing connections."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_for_port(port, process, log):
@@ -197,7 +204,7 @@ class Pooler:
 
 
 class PgBouncer(Pooler):
-    """Debian's PgBouncer in transaction mode, its connection log off as in the gateway."""
+    """Debian's PgBouncer in transaction mode, its connection log off."""
 
     label = "PgBouncer"
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin") or "pgbouncer"
@@ -221,7 +228,7 @@ class PgBouncer(Pooler):
 
 
 class Gateway(Pooler):
-    """The gateway with a given number of workers."""
+    """The gateway with a given number of workers, its connection log off as in PgBouncer."""
 
     label = "gateway"
     program = os.environ.get("PGGATEWAY_BIN") or os.path.join(
@@ -235,6 +242,7 @@ class Gateway(Pooler):
         text = (f"general:\n  host: 127.0.0.1\n  port: {self.port}\n  worker_threads: {self.workers}\n"
                 f"  max_connections: {MAX_CLIENTS}\n  backlog: 4096\n"
                 "  admin_username: admin\n  admin_password: bench-console\n"
+                "  log_client_connections: false\n  log_client_disconnections: false\n"
                 f"  pg_hba:\n    content: |\n{rules}"
                 f"pools:\n  {DATABASE}:\n    pool_mode: transaction\n    server_host: {self.server_host}\n"
                 f"    server_port: {self.postgres.port}\n    users:\n{users}")

@@ -87,7 +87,14 @@ package struct MessageWriter: Sendable {
 
     /// Text and its zero byte. A zero inside of the text would forge the next field, so it becomes U+FFFD.
     package mutating func cString(_ text: String) {
-        self.cString(bytes: text.utf8)
+        var text = text
+        let isPlain = text.withUTF8 { letters in
+            // Rarely anything but plain text: appended in one piece.
+            if unsafe letters.contains(0) { return false }
+            unsafe self.bytes.append(contentsOf: letters)
+            return true
+        }
+        if isPlain { self.bytes.append(0) } else { self.cString(bytes: text.utf8) }
     }
 
     /// As `cString(_:)` for bytes in any encoding.

@@ -8,16 +8,15 @@ extension PoolMachine {
         self.waiters.remove(waiter)
     }
 
-    /// Takes out one waiter of `worker` that has waited for `queryWaitTimeout`. Call until nil.
+    /// Takes out one waiter of `worker` that has waited for as long as `queryWaitTimeout` said when it was queued. Call
+    /// until nil.
     package mutating func expireWaiters(worker: Int, now: Microseconds) -> WaiterID? {
-        guard self.limits.queryWaitTimeout > 0 else { return nil }
-        return self.waiters.popOldest(of: worker, arrivedBy: now - self.limits.queryWaitTimeout)
+        self.waiters.popExpired(of: worker, now: now)
     }
 
     /// When `expireWaiters` has something to do for `worker`, if nobody leaves the queue before; nil when nobody waits
     /// or waiting has no limit.
     package func nextWaiterDeadline(worker: Int) -> Microseconds? {
-        guard self.limits.queryWaitTimeout > 0, let since = self.waiters.oldestArrival(of: worker) else { return nil }
-        return since + self.limits.queryWaitTimeout
+        self.waiters.nextDeadline(of: worker)
     }
 }

@@ -63,9 +63,9 @@ package struct PoolMachine: Sendable {
         }
         let waiter: WaiterID
         if let since {
-            waiter = self.waiters.insert(worker: worker, since: since)
+            waiter = self.waiters.insert(worker: worker, since: since, timeout: self.limits.queryWaitTimeout)
         } else {
-            waiter = self.waiters.append(worker: worker, since: now)
+            waiter = self.waiters.append(worker: worker, since: now, timeout: self.limits.queryWaitTimeout)
         }
         guard self.shouldOpenForWaiters(now: now) else { return .wait(waiter) }
         return .open(self.reserve(worker: worker, now: now), waiter)

@@ -12,9 +12,12 @@ struct WaitQueue: Sendable {
         var nextVacant: Int32 = -1
         var sequence: Int64 = 0
         var since: Microseconds = 0
+        /// Fixed when the client was queued: a reload changes the patience of those who come later.
+        var deadline: Microseconds = .max
 
-        mutating func begin(worker: Int, sequence: Int64, since: Microseconds) {
+        mutating func begin(worker: Int, sequence: Int64, since: Microseconds, timeout: Microseconds) {
             self.isWaiting = true
+            self.deadline = timeout > 0 ? since + timeout : .max
             self.worker = Int32(truncatingIfNeeded: worker)
             self.sequence = sequence
             self.since = since
@@ -38,8 +41,8 @@ struct WaitQueue: Sendable {
     }
 
     /// Queues a client behind all others.
-    mutating func append(worker: Int, since: Microseconds) -> WaiterID {
-        let index = self.take(worker: worker, sequence: self.nextSequence, since: since)
+    mutating func append(worker: Int, since: Microseconds, timeout: Microseconds) -> WaiterID {
+        let index = self.take(worker: worker, sequence: self.nextSequence, since: since, timeout: timeout)
         self.nextSequence += 1
         self.order.append(index, worker: worker)
         return self.name(of: index)
@@ -47,7 +50,7 @@ struct WaitQueue: Sendable {
 
     /// Queues a client that came at `since` and had a server in the meantime. The walk is short: only waiters that came
     /// before it are passed, and a client that had its turn has few of those before it.
-    mutating func insert(worker: Int, since: Microseconds) -> WaiterID {
+    mutating func insert(worker: Int, since: Microseconds, timeout: Microseconds) -> WaiterID {
         var sequence: Int64?
         var successor = self.order.first
         var ownSuccessor = self.order.first(of: worker)
@@ -56,9 +59,9 @@ struct WaitQueue: Sendable {
             if candidate == ownSuccessor { ownSuccessor = self.order.nextOfSameWorker(after: candidate) }
             successor = self.order.next(after: candidate)
         }
-        guard let successor else { return self.append(worker: worker, since: since) }
+        guard let successor else { return self.append(worker: worker, since: since, timeout: timeout) }
         let ahead = sequence ?? (self.slots[successor].sequence - 1)
-        let index = self.take(worker: worker, sequence: ahead, since: since)
+        let index = self.take(worker: worker, sequence: ahead, since: since, timeout: timeout)
         self.order.insert(index, before: successor, worker: worker, beforeOwn: ownSuccessor)
         return self.name(of: index)
     }
@@ -94,20 +97,32 @@ struct WaitQueue: Sendable {
         self.order.first.map { self.pop($0) }
     }
 
-    /// Takes out the oldest waiter of `worker` if it came at `time` or before.
-    mutating func popOldest(of worker: Int, arrivedBy time: Microseconds) -> WaiterID? {
-        guard let index = self.order.first(of: worker), self.slots[index].since <= time else { return nil }
-        return self.pop(index).waiter
+    /// Takes out the oldest waiter of `worker` whose deadline has passed. Walks the worker's queue: after a reload a younger
+    /// waiter may have the earlier deadline.
+    mutating func popExpired(of worker: Int, now: Microseconds) -> WaiterID? {
+        var cursor = self.order.first(of: worker)
+        while let index = cursor {
+            if self.slots[index].deadline <= now { return self.pop(index).waiter }
+            cursor = self.order.nextOfSameWorker(after: index)
+        }
+        return nil
+    }
+
+    /// The earliest deadline of the waiters of `worker`; nil when none has one.
+    func nextDeadline(of worker: Int) -> Microseconds? {
+        var earliest = Microseconds.max
+        var cursor = self.order.first(of: worker)
+        while let index = cursor {
+            earliest = min(earliest, self.slots[index].deadline)
+            cursor = self.order.nextOfSameWorker(after: index)
+        }
+        return earliest == .max ? nil : earliest
     }
 
     /// When the oldest waiter came, and on which worker.
     var oldest: (since: Microseconds, worker: Int)? {
         guard let index = self.order.first else { return nil }
         return (self.slots[index].since, Int(self.slots[index].worker))
-    }
-
-    func oldestArrival(of worker: Int) -> Microseconds? {
-        self.order.first(of: worker).map { self.slots[$0].since }
     }
 
     /// A sentence when the two orders and the slots do not agree.
@@ -140,7 +155,7 @@ struct WaitQueue: Sendable {
         return (name, worker)
     }
 
-    private mutating func take(worker: Int, sequence: Int64, since: Microseconds) -> Int {
+    private mutating func take(worker: Int, sequence: Int64, since: Microseconds, timeout: Microseconds) -> Int {
         let index: Int
         if self.firstVacant >= 0 {
             index = Int(self.firstVacant)
@@ -150,7 +165,7 @@ struct WaitQueue: Sendable {
             self.slots.append(Slot())
             self.order.addSlot()
         }
-        self.slots[index].begin(worker: worker, sequence: sequence, since: since)
+        self.slots[index].begin(worker: worker, sequence: sequence, since: since, timeout: timeout)
         self.count += 1
         return index
     }

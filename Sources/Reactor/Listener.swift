@@ -79,6 +79,11 @@ package enum ListeningSocket {
 
     package static func close(_ descriptor: Int32) { _ = cr_close(descriptor) }
 
+    /// Sets options that sockets accepted from now on inherit. Harmless on a unix socket.
+    package static func apply(_ options: SocketOptions, to descriptor: Int32) {
+        options.apply(to: descriptor, isTCP: true)
+    }
+
     /// Another descriptor for the same listening socket; nil when none is left.
     package static func duplicate(_ descriptor: Int32) -> Int32? {
         let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)

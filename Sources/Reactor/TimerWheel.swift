@@ -18,6 +18,8 @@ struct TimerWheel {
 
     private var nodes: ContiguousArray<Node> = []
     private var heads = ContiguousArray<Int32>(repeating: TimerWheel.none, count: TimerWheel.bucketCount)
+    /// One bit per bucket that holds anything, so that the way to the next one takes no walk.
+    private var occupied = SIMD4<UInt64>()
     private var currentTick: Int64
     private(set) var armedCount = 0
 
@@ -36,6 +38,7 @@ struct TimerWheel {
         self.nodes[slot] = Node(deadline: deadline, next: head, previous: Self.none, bucket: Int32(bucket))
         if head != Self.none { self.nodes[Int(head)].previous = Int32(slot) }
         self.heads[bucket] = Int32(slot)
+        self.occupied[bucket / 64] |= 1 << UInt64(bucket % 64)
         self.armedCount += 1
     }
 
@@ -49,7 +52,9 @@ struct TimerWheel {
         if node.previous != Self.none {
             self.nodes[Int(node.previous)].next = node.next
         } else {
-            self.heads[Int(node.bucket)] = node.next
+            let bucket = Int(node.bucket)
+            self.heads[bucket] = node.next
+            if node.next == Self.none { self.occupied[bucket / 64] &= ~(1 << UInt64(bucket % 64)) }
         }
         if node.next != Self.none { self.nodes[Int(node.next)].previous = node.previous }
         self.nodes[slot].bucket = Self.none
@@ -87,13 +92,23 @@ struct TimerWheel {
     /// How long a worker may sleep: milliseconds until the next bucket that holds anything; -1 when none does.
     func sleepMilliseconds(now: MonotonicMicroseconds) -> Int32 {
         if self.armedCount == 0 { return -1 }
-        for step in 1...Int64(Self.bucketCount) {
-            let tick = self.currentTick + step
-            if self.heads[Int(tick % Int64(Self.bucketCount))] != Self.none {
-                let wait = tick * Self.granularity - now
-                return wait <= 0 ? 0 : Int32(clamping: (wait + 999) / 1000)
+        let start = Int((self.currentTick + 1) % Int64(Self.bucketCount))
+        let wait = (self.currentTick + 1 + Int64(self.distance(from: start))) * Self.granularity - now
+        return wait <= 0 ? 0 : Int32(clamping: (wait + 999) / 1000)
+    }
+
+    /// Buckets from `start` to the next occupied one, around the wheel.
+    private func distance(from start: Int) -> Int {
+        for step in 0...4 {
+            let word = (start / 64 + step) % 4
+            var bits = self.occupied[word]
+            // Buckets before `start` in its own word come last, after the whole turn.
+            if step == 0 { bits &= ~0 << UInt64(start % 64) }
+            if bits != 0 {
+                let bucket = word * 64 + bits.trailingZeroBitCount
+                return (bucket - start + Self.bucketCount) % Self.bucketCount
             }
         }
-        return Int32(clamping: Int64(Self.bucketCount) * Self.granularity / 1000)
+        return Self.bucketCount - 1
     }
 }

@@ -13,6 +13,11 @@ struct PGGatewayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pggateway",
         abstract: "The gateway through which an organisation reaches its PostgreSQL databases.",
+        discussion: """
+            pggateway [-l LEVEL] [-F text|structured] CONFIG   runs the gateway with a settings file (YAML or TOML)
+            pggateway -t CONFIG                                checks the settings: exit 0 when good, 78 when not
+            Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully.
+            """,
         version: "pggateway \(Gateway.version)",
         subcommands: [Run.self, Demo.self, Reference.self],
         defaultSubcommand: Run.self
@@ -60,7 +65,9 @@ struct Run: ParsableCommand {
         let source = SettingsSource(path: self.config, environment: ProcessInfo.processInfo.environment)
         if self.testConfig {
             do throws(GatewayStartError) {
-                try source.check()
+                for warning in try source.check() {
+                    FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+                }
             } catch {
                 fail(error)
             }

@@ -29,7 +29,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs the gateway; E2E_TARGET=direct"))
 
 
-
 @pytest.fixture(scope="session")
 def postgres():
     cluster = Postgres()
@@ -47,7 +46,9 @@ def other_postgres():
 
 def require_binary():
     if not os.access(BINARY, os.X_OK):
-        pytest.fail(f"{BINARY} does not exist: build the gateway, or set PGGATEWAY_BIN or E2E_TARGET=direct", pytrace=False)
+        pytest.fail(
+            f"{BINARY} does not exist: build the gateway, or set PGGATEWAY_BIN or E2E_TARGET=direct", pytrace=False
+        )
 
 
 @pytest.fixture

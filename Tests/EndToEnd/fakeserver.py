@@ -65,7 +65,12 @@ def one_row(value=b"1"):
 def greeting(pid=4711, secret=b"\1\2\3\4", parameters=()):
     """Everything from AuthenticationOk to ReadyForQuery."""
     known = {"server_version": "15.99", "client_encoding": "UTF8", "server_encoding": "UTF8", "DateStyle": "ISO, MDY"}
-    known |= {"TimeZone": "Etc/UTC", "integer_datetimes": "on", "standard_conforming_strings": "on", "IntervalStyle": "postgres"}
+    known |= {
+        "TimeZone": "Etc/UTC",
+        "integer_datetimes": "on",
+        "standard_conforming_strings": "on",
+        "IntervalStyle": "postgres",
+    }
     statuses = b"".join(parameter_status(k, v) for k, v in (known | dict(parameters)).items())
     return authentication_ok() + statuses + backend_key_data(pid, secret) + ready()
 
@@ -164,7 +169,9 @@ def plain_answer(sql):
         return one_row()
     if verb == "BEGIN":
         return command_complete("BEGIN") + ready("T")
-    return command_complete(" ".join(words[:2]).upper() if verb in ("RESET", "DISCARD", "DEALLOCATE") else verb) + ready()
+    return (
+        command_complete(" ".join(words[:2]).upper() if verb in ("RESET", "DISCARD", "DEALLOCATE") else verb) + ready()
+    )
 
 
 class FakeServer:
@@ -216,7 +223,13 @@ class FakeServer:
     def pool(self, mode="transaction", user="app", password="", **options):
         """A pool of the gateway that leads here; its user is admitted by trust."""
         entry = {"username": user, "password": password, "pool_size": 2, **options}
-        return {"server_host": self.host, "server_port": self.port, "server_database": "fake", "pool_mode": mode, "users": [entry]}
+        return {
+            "server_host": self.host,
+            "server_port": self.port,
+            "server_database": "fake",
+            "pool_mode": mode,
+            "users": [entry],
+        }
 
     def close(self):
         self.listener.close()

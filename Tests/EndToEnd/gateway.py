@@ -268,8 +268,10 @@ class Gateway:
         self.check_alive()
         wait_until(
             lambda: not any(self.gauges().values()),
-            lambda: f"all gauges are zero: {self.gauges()}; clients: {self.console('SHOW CLIENTS')}; "
-            f"servers: {self.console('SHOW SERVERS')}; log:\n{self.tail()}",
+            lambda: (
+                f"all gauges are zero: {self.gauges()}; clients: {self.console('SHOW CLIENTS')}; "
+                f"servers: {self.console('SHOW SERVERS')}; log:\n{self.tail()}"
+            ),
             deadline,
         )
         for row in self.console("SHOW POOLS"):

@@ -136,7 +136,17 @@ def transaction_states(c):
 
 @script()
 def begin_variants(c):
-    simple(c, "begin;", "end;", "BEGIN;", "select 1 / 0;", "ROLLBACK;", "start transaction read only", "commit and chain", "commit")
+    simple(
+        c,
+        "begin;",
+        "end;",
+        "BEGIN;",
+        "select 1 / 0;",
+        "ROLLBACK;",
+        "start transaction read only",
+        "commit and chain",
+        "commit",
+    )
 
 
 @script()
@@ -172,7 +182,12 @@ def implicit_transaction_becomes_explicit(c):
 
 @script()
 def notices(c):
-    simple(c, "select talk(3)", "do $$ begin raise warning 'beware'; raise info 'told'; end $$", "drop table if exists absent")
+    simple(
+        c,
+        "select talk(3)",
+        "do $$ begin raise warning 'beware'; raise info 'told'; end $$",
+        "drop table if exists absent",
+    )
 
 
 @script(large=True)
@@ -182,7 +197,14 @@ def many_notices(c):
 
 @script()
 def set_within_one_transaction(c):
-    simple(c, "begin", "set local work_mem = '5MB'", "show work_mem", "commit", "begin; set application_name = 'inside'; rollback")
+    simple(
+        c,
+        "begin",
+        "set local work_mem = '5MB'",
+        "show work_mem",
+        "commit",
+        "begin; set application_name = 'inside'; rollback",
+    )
 
 
 @script()
@@ -224,7 +246,9 @@ def pipelined_simple_queries(c):
 
 @script()
 def pipelined_simple_queries_with_errors(c):
-    c.send_together(query("select 1"), query("select 1/0"), query("begin"), query("oops"), query("select 2"), query("rollback"))
+    c.send_together(
+        query("select 1"), query("select 1/0"), query("begin"), query("oops"), query("select 2"), query("rollback")
+    )
     c.ready(6)
 
 
@@ -251,7 +275,10 @@ def twenty_thousand_rows(c):
 
 @script()
 def rows_around_buffer_sizes(c):
-    simple(c, "select repeat('b', s) from unnest(array[4080, 4096, 8180, 8192, 16370, 16384, 32768, 65530, 65536, 65540]) s")
+    simple(
+        c,
+        "select repeat('b', s) from unnest(array[4080, 4096, 8180, 8192, 16370, 16384, 32768, 65530, 65536, 65540]) s",
+    )
 
 
 @script(large=True)
@@ -264,7 +291,9 @@ def an_error_after_many_rows(c):
 
 @script()
 def extended_unnamed(c):
-    c.send(parse("select $1::int + $2::int", types=(INT4, INT4)), bind(("40", "2")), describe_portal(), execute(), sync())
+    c.send(
+        parse("select $1::int + $2::int", types=(INT4, INT4)), bind(("40", "2")), describe_portal(), execute(), sync()
+    )
     c.ready()
 
 
@@ -290,7 +319,9 @@ def extended_binary(c):
 def extended_describe_statement(c):
     c.send_together(parse("select id, word from numbers where id = $1"), describe_statement(), sync())
     c.ready()
-    c.send_together(parse("insert into sink values ($1, $2)"), describe_statement(), bind(("1", "x")), describe_portal(), sync())
+    c.send_together(
+        parse("insert into sink values ($1, $2)"), describe_statement(), bind(("1", "x")), describe_portal(), sync()
+    )
     c.ready()
 
 
@@ -371,7 +402,11 @@ def pipeline_over_transactions(c):
     def one(sql):
         return parse(sql) + bind() + execute() + sync()
 
-    c.send_together(*map(one, ("begin", "select 1", "select 1/0", "select 2", "rollback", "begin", "select 3", "commit", "select 4")))
+    c.send_together(
+        *map(
+            one, ("begin", "select 1", "select 1/0", "select 2", "rollback", "begin", "select 3", "commit", "select 4")
+        )
+    )
     c.ready(9)
 
 
@@ -383,7 +418,12 @@ def pipeline_simple_and_extended_mixed(c):
 
 @script(large=True)
 def pipeline_of_a_thousand(c):
-    c.send_together(*(parse(f"select {i}") + bind() + describe_portal() + execute() + (sync() if i % 10 == 9 else b"") for i in range(1000)))
+    c.send_together(
+        *(
+            parse(f"select {i}") + bind() + describe_portal() + execute() + (sync() if i % 10 == 9 else b"")
+            for i in range(1000)
+        )
+    )
     c.ready(100)
 
 
@@ -580,7 +620,14 @@ def listen_and_notify(c):
 
 @session_only
 def encoding_and_parameters(c):
-    simple(c, "set client_encoding = 'latin1'", "select 'plain'", "select chr(8364)", "reset client_encoding", "set application_name = 'changed'")
+    simple(
+        c,
+        "set client_encoding = 'latin1'",
+        "select 'plain'",
+        "select chr(8364)",
+        "reset client_encoding",
+        "set application_name = 'changed'",
+    )
 
 
 # --- COPY -------------------------------------------------------------------------------------------------------------
@@ -588,12 +635,20 @@ def encoding_and_parameters(c):
 
 @script()
 def copy_out(c):
-    simple(c, "copy (select id, word from numbers where id < 20 order by id) to stdout", "copy (select 1 where false) to stdout")
+    simple(
+        c,
+        "copy (select id, word from numbers where id < 20 order by id) to stdout",
+        "copy (select 1 where false) to stdout",
+    )
 
 
 @script()
 def copy_out_binary_and_csv(c):
-    simple(c, "copy (select id from numbers where id < 5) to stdout binary", "copy (select 1, 'a,b') to stdout (format csv, header)")
+    simple(
+        c,
+        "copy (select id from numbers where id < 5) to stdout binary",
+        "copy (select 1, 'a,b') to stdout (format csv, header)",
+    )
 
 
 @script()
@@ -608,13 +663,24 @@ def copy_out_fails_half_way(c):
 
 @script()
 def copy_out_extended(c):
-    c.send_together(parse("copy (select id from numbers where id < 9) to stdout"), bind(), describe_portal(), execute(), sync(), sync())
+    c.send_together(
+        parse("copy (select id from numbers where id < 9) to stdout"),
+        bind(),
+        describe_portal(),
+        execute(),
+        sync(),
+        sync(),
+    )
     c.ready(2)
 
 
 @script(large=True)
 def copy_out_large(c):
-    simple(c, "copy (select i, repeat('r', 200) from generate_series(1, 20000) i) to stdout", "copy (select repeat('w', 3000000)) to stdout")
+    simple(
+        c,
+        "copy (select i, repeat('r', 200) from generate_series(1, 20000) i) to stdout",
+        "copy (select repeat('w', 3000000)) to stdout",
+    )
 
 
 @script()
@@ -628,7 +694,13 @@ def copy_in(c):
 
 @script()
 def copy_in_everything_at_once(c):
-    c.send_together(query("copy sink from stdin"), copy_data("1\tone\n"), copy_data("2\ttwo\n"), copy_done(), query("select 'after'"))
+    c.send_together(
+        query("copy sink from stdin"),
+        copy_data("1\tone\n"),
+        copy_data("2\ttwo\n"),
+        copy_done(),
+        query("select 'after'"),
+    )
     c.ready(2)
 
 
@@ -672,13 +744,25 @@ def copy_in_of_bad_data(c):
 
 @script()
 def copy_in_of_bad_data_and_then_fail(c):
-    c.send_together(query("copy sink from stdin"), copy_data("bad\n"), copy_data("3\tx\n"), copy_fail("too late"), query("select 'next'"))
+    c.send_together(
+        query("copy sink from stdin"),
+        copy_data("bad\n"),
+        copy_data("3\tx\n"),
+        copy_fail("too late"),
+        query("select 'next'"),
+    )
     c.ready(2)
 
 
 @script()
 def copy_in_to_an_unknown_table(c):
-    c.send_together(query("copy no_such_table from stdin"), copy_data("1\tone\n"), copy_data("2\ttwo\n"), copy_done(), query("select 'next'"))
+    c.send_together(
+        query("copy no_such_table from stdin"),
+        copy_data("1\tone\n"),
+        copy_data("2\ttwo\n"),
+        copy_done(),
+        query("select 'next'"),
+    )
     c.ready(2)
     c.send_together(query("copy no_such_table from stdin"), copy_data("1\tone\n"), copy_fail("no"))
     c.ready()
@@ -687,7 +771,15 @@ def copy_in_to_an_unknown_table(c):
 
 @script()
 def copy_in_with_flush_and_sync_inside(c):
-    c.send_together(query("copy sink from stdin"), copy_data("1\tone\n"), flush(), sync(), copy_data("2\ttwo\n"), flush(), copy_done())
+    c.send_together(
+        query("copy sink from stdin"),
+        copy_data("1\tone\n"),
+        flush(),
+        sync(),
+        copy_data("2\ttwo\n"),
+        flush(),
+        copy_done(),
+    )
     c.ready()
     simple(c, "select 1")
 
@@ -739,7 +831,9 @@ def copy_in_with_syncs_all_pipelined(c):
 @script()
 def copy_in_pipelined_that_fails_at_parse(c):
     """Nothing is in COPY mode here, so both Syncs are answered."""
-    c.send_together(parse("copy no_such_table from stdin"), bind(), execute(), sync(), copy_data("1\tone\n"), copy_done(), sync())
+    c.send_together(
+        parse("copy no_such_table from stdin"), bind(), execute(), sync(), copy_data("1\tone\n"), copy_done(), sync()
+    )
     c.ready(2)
     simple(c, "select 1")
 
@@ -756,7 +850,9 @@ def copy_in_pipelined_that_fails_in_its_data(c):
 
 @script()
 def copy_in_extended_given_up(c):
-    c.send_together(parse("copy sink from stdin"), bind(), execute(), copy_data("1\tone\n"), copy_fail("enough"), sync())
+    c.send_together(
+        parse("copy sink from stdin"), bind(), execute(), copy_data("1\tone\n"), copy_fail("enough"), sync()
+    )
     c.ready()
     c.send_together(parse("select 1"), bind(), execute(), sync())
     c.ready()
@@ -767,7 +863,9 @@ def copy_messages_outside_of_copy(c):
     """PostgreSQL ignores them."""
     c.send_together(copy_data("stray"), copy_done(), copy_fail("stray"), query("select 1"))
     c.ready()
-    c.send_together(query("begin"), copy_data("stray"), copy_done(), query("select 2"), copy_fail("stray"), query("commit"))
+    c.send_together(
+        query("begin"), copy_data("stray"), copy_done(), query("select 2"), copy_fail("stray"), query("commit")
+    )
     c.ready(3)
 
 
@@ -775,14 +873,20 @@ def copy_messages_outside_of_copy(c):
 def copy_in_large(c):
     rows = "".join(f"{i}\t{'c' * 100}\n" for i in range(10_000))
     pieces = [copy_data(rows[at : at + 30_001]) for at in range(0, len(rows), 30_001)]
-    c.send_together(query("begin; create temp table t (a int, b text) on commit drop; copy t from stdin"), *pieces, copy_done())
+    c.send_together(
+        query("begin; create temp table t (a int, b text) on commit drop; copy t from stdin"), *pieces, copy_done()
+    )
     c.ready()
     simple(c, "select count(*), sum(a) from t; commit")
 
 
 @script(large=True)
 def copy_in_one_message_of_three_megabytes(c):
-    c.send_together(query("begin; create temp table t (a text) on commit drop; copy t from stdin"), copy_data("m" * 3_000_000 + "\n"), copy_done())
+    c.send_together(
+        query("begin; create temp table t (a text) on commit drop; copy t from stdin"),
+        copy_data("m" * 3_000_000 + "\n"),
+        copy_done(),
+    )
     c.ready()
     simple(c, "select length(a) from t; rollback")
 
@@ -835,7 +939,9 @@ def function_calls_pipelined(c):
 @script()
 def messages_inside_values(c):
     hidden = query("drop table numbers") + sync() + message("Z", b"I") + message("E", b"SERROR\0C99999\0Mfaked\0\0")
-    c.send_together(parse("select $1", types=(BYTEA,)), bind((hidden * 50,), formats=(1,), results=(1,)), execute(), sync())
+    c.send_together(
+        parse("select $1", types=(BYTEA,)), bind((hidden * 50,), formats=(1,), results=(1,)), execute(), sync()
+    )
     c.ready()
     simple(c, "select count(*) from numbers", "select decode(repeat('5a0000000549', 2000), 'hex')")
 

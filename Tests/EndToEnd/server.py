@@ -92,10 +92,24 @@ class Postgres:
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
             self.as_postgres = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
         os.chmod(self.folder, 0o755)
-        self._run(executable("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8", "-E", "UTF8")
+        self._run(
+            executable("initdb"),
+            "-D",
+            self.data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-N",
+            "--locale=C.UTF-8",
+            "-E",
+            "UTF8",
+        )
         with open(self.data / "postgresql.conf", "a") as file:
             file.write(CONFIGURATION + configuration)
-            file.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = '{self.folder}'\n")
+            file.write(
+                f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = '{self.folder}'\n"
+            )
         (self.data / "pg_hba.conf").write_text(HBA)
         self.process = None
         self.start()
@@ -103,7 +117,11 @@ class Postgres:
 
     def _run(self, *command):
         subprocess.run(
-            [*self.as_postgres, *map(str, command)], check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*self.as_postgres, *map(str, command)],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
 
     def start(self):
@@ -126,7 +144,9 @@ class Postgres:
             for user, password in PASSWORDS.items():
                 admin.execute(f"set password_encryption = '{'md5' if user == 'app_md5' else 'scram-sha-256'}'")
                 admin.execute(f"create role \"{user}\" login password '{password}'")
-            self.secrets = dict(admin.execute("select rolname, rolpassword from pg_authid where rolpassword is not null").fetchall())
+            self.secrets = dict(
+                admin.execute("select rolname, rolpassword from pg_authid where rolpassword is not null").fetchall()
+            )
         with self.admin() as admin:
             admin.execute(SCHEMA)
 

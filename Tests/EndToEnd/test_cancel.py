@@ -9,7 +9,7 @@ import pytest
 from fakeserver import Closed, FakeServer, greeting, one_row, plain_answer
 from polling import wait_until
 from test_pooling import in_threads
-from wire import cancel_request, query
+from wire import LoginRefused, cancel_request, query
 
 SLEEP = query("select pg_sleep(20)")
 
@@ -23,10 +23,13 @@ def cancel(gateway, pid, secret):
 
 def sleeping(postgres, count=1, user="app"):
     wait_until(
-        lambda: postgres.value(
-            "select count(*) from pg_stat_activity where usename = %s and state = 'active' and wait_event = 'PgSleep'", user
-        )
-        == count,
+        lambda: (
+            postgres.value(
+                "select count(*) from pg_stat_activity where usename = %s and state = 'active' and wait_event = 'PgSleep'",
+                user,
+            )
+            == count
+        ),
         f"{count} servers sleep",
     )
 
@@ -163,7 +166,9 @@ def test_cancels_race_with_check_ins(make_gateway, pool_size):
                 while not over.is_set():
                     client.send(query("select pg_sleep(0.001), 'bystander'"))
                     answer = client.ready()
-                    assert [m.kind for m in answer] == ["T", "D", "C", "Z"], f"a bystander was hit: {[str(m) for m in answer]}"
+                    assert [m.kind for m in answer] == ["T", "D", "C", "Z"], (
+                        f"a bystander was hit: {[str(m) for m in answer]}"
+                    )
                 return
             try:
                 for _ in range(5):
@@ -216,7 +221,9 @@ def test_a_server_is_not_handed_on_while_a_cancel_is_in_flight(make_gateway):
                 peer.send(plain_answer(sql))
 
     with FakeServer(script) as server:
-        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba="host all all all trust\n", general={"query_wait_timeout": "20s"})
+        gateway = make_gateway(
+            {"app": server.pool(pool_size=1)}, hba="host all all all trust\n", general={"query_wait_timeout": "20s"}
+        )
         with gateway.wire("app") as one, gateway.wire("app") as two:
             one.send(query("first"))
             canceller = gateway.wire(login=False)
@@ -258,14 +265,17 @@ def test_a_cancel_that_cannot_be_delivered(make_gateway):
 
 @pytest.mark.parametrize("size", (4, 8, 32, 100, 256))
 def test_long_keys_of_the_server_are_used(make_gateway, size):
-    """A server with protocol 3.2 may give a key of 4 to 256 bytes; the cancel carries it unchanged."""
+    """A server asked for protocol 3.2 may give a key of 4 to 256 bytes; the cancel carries it unchanged. Asked for 3.0
+    it gives 4 bytes, and another size is an error."""
     secret = os.urandom(size)
+    asked = []
 
     def script(peer):
         parameters = peer.startup()
         if "cancel" in parameters:
             peer.server.cancels.append(parameters["cancel"])
             return
+        asked.append(parameters["protocol"])
         peer.send(greeting(pid=5, secret=secret))
         while True:
             sql = peer.next_query()
@@ -275,8 +285,12 @@ def test_long_keys_of_the_server_are_used(make_gateway, size):
 
     with FakeServer(script) as server:
         gateway = make_gateway({"app": server.pool(pool_size=1)}, hba="host all all all trust\n")
-        with gateway.wire("app") as client:
-            client.send(query("slow"))
-            cancel(gateway, client.pid, client.secret)
-            client.ready()
-            assert server.cancels == [(5, secret)]
+        try:
+            with gateway.wire("app") as client:
+                client.send(query("slow"))
+                cancel(gateway, client.pid, client.secret)
+                client.ready()
+                assert server.cancels == [(5, secret)]
+        except LoginRefused as refusal:
+            assert asked[0] == 196608 and size != 4, refusal.fields
+            assert refusal.sqlstate.startswith("08")

@@ -58,7 +58,9 @@ def test_show(shared, database, name):
             assert len(row.values) == len(names)
 
 
-@pytest.mark.parametrize("spelling", ("show pools", "Show Pools", "  SHOW   POOLS ; ", "SHOW POOLS;", "\nshow\tpools\n;;"))
+@pytest.mark.parametrize(
+    "spelling", ("show pools", "Show Pools", "  SHOW   POOLS ; ", "SHOW POOLS;", "\nshow\tpools\n;;")
+)
 def test_spelling(shared, spelling):
     with shared.console_wire() as console:
         expected = [row["user"] for row in console.dicts("SHOW POOLS")]
@@ -79,7 +81,16 @@ def test_rows_speak_of_what_is_there(shared):
     names = {row["name"] for row in shared.console("SHOW DATABASES")}
     assert set(shared.settings["pools"]) <= {name.split(".")[0] for name in names} | names
     lists = {row["list"]: int(row["items"]) for row in shared.console("SHOW LISTS")}
-    assert {"databases", "users", "pools", "free_clients", "used_clients", "login_clients", "free_servers", "used_servers"} <= lists.keys()
+    assert {
+        "databases",
+        "users",
+        "pools",
+        "free_clients",
+        "used_clients",
+        "login_clients",
+        "free_servers",
+        "used_servers",
+    } <= lists.keys()
     assert all(count >= 0 for count in lists.values())
 
 
@@ -111,11 +122,11 @@ def test_config_shows_no_secret(shared):
     [
         ("SHOW NONSENSE", ("42601", "42704", "22023", "0A000")),
         ("NONSENSE", ("42601", "0A000")),
-        ("select 1", ("42601", "0A000")),
         ("SHOW", ("42601",)),
         ("SHOW POOLS POOLS POOLS", ("42601", "42704", "22023", "0A000")),
         ("drop table numbers", ("42601", "0A000")),
-        ("x" * 100_000, ("42601", "54000", "0A000")),
+        ("x" * 4_000, ("42601", "54000", "0A000")),
+        ("select * from pg_class", ("42601", "0A000")),
         ("'", ("42601", "0A000")),
         ("\u00e4\u00f6 \U0001f600", ("42601", "0A000")),
     ],
@@ -127,6 +138,13 @@ def test_errors_leave_the_session_open(shared, sql, states):
         assert fields["S"] == fields["V"] == "ERROR"
         assert fields["C"] in states, fields
         assert console.dicts("SHOW VERSION")
+
+
+def test_a_gigantic_command_is_refused(shared):
+    with shared.console_wire() as console:
+        console.send(query("x" * 1_000_000))
+        assert console.until("E")[-1].sqlstate in ("08P01", "42601", "54000")
+    assert shared.console("SHOW VERSION")
 
 
 @pytest.mark.parametrize("sql", ("", ";", "   ", ";;;", "-- nothing", "/* nothing */"))
@@ -150,7 +168,9 @@ def test_extended_protocol(shared):
             assert [m.kind for m in console.ready()] == ["2", "D", "C", "Z"]
         console.send_together(close_statement("named"), bind(statement="named"), sync())
         assert [m.kind for m in console.ready()] == ["3", "E", "Z"]
-        console.send_together(parse("SHOW NONSENSE"), bind(), execute(), sync(), parse("SHOW VERSION"), bind(), execute(), sync())
+        console.send_together(
+            parse("SHOW NONSENSE"), bind(), execute(), sync(), parse("SHOW VERSION"), bind(), execute(), sync()
+        )
         answer = "".join(m.kind for m in console.ready(2))
         assert answer in ("EZ12DCZ", "1EZ12DCZ", "12EZ12DCZ"), answer
         console.send(parse("SHOW VERSION"), flush())
@@ -183,17 +203,27 @@ def test_psql(shared, database):
     words = ["-X", "-A", "-t", "-h", shared.host, "-p", str(shared.port), "-U", ADMIN, "-d", database]
     commands = ["SHOW VERSION", "SHOW POOLS;", "show help", "SHOW NONSENSE", "SHOW LISTS"]
     for command in commands:
-        done = subprocess.run([executable("psql"), *words, "-c", command], env=settings, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(
+            [executable("psql"), *words, "-c", command], env=settings, capture_output=True, text=True, timeout=20
+        )
         assert (done.returncode == 0) == (command != "SHOW NONSENSE"), done.stderr
         assert "server closed" not in done.stderr
-    done = subprocess.run([executable("psql"), *words], input=";\n".join(commands) + ";\n", env=settings, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(
+        [executable("psql"), *words],
+        input=";\n".join(commands) + ";\n",
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert "transaction|app|" in done.stdout and "ERROR" in done.stderr and "used_clients" in done.stdout
 
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_psycopg(shared, database):
     settings = connection_settings(shared, database)
-    with psycopg.connect(**{**settings, "dbname": settings.pop("database")}, autocommit=True) as console:
+    settings["dbname"] = settings.pop("database")
+    with psycopg.connect(**settings, autocommit=True) as console:
         for prepare in (None, True, False):
             rows = console.execute("SHOW POOLS", prepare=prepare).fetchall()
             assert any(row[:2] == ("transaction", "app") for row in rows)

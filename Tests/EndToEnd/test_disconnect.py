@@ -10,7 +10,21 @@ from conftest import Target
 from polling import wait_until
 from scripts import SCRIPTS
 from server import PASSWORDS
-from wire import SSL_REQUEST, Closed, Cut, LoginRefused, Scram, bind, execute, flush, message, parse, query, startup, sync
+from wire import (
+    SSL_REQUEST,
+    Closed,
+    Cut,
+    LoginRefused,
+    Scram,
+    bind,
+    execute,
+    flush,
+    message,
+    parse,
+    query,
+    startup,
+    sync,
+)
 
 CASES = [pytest.param(script, mode, id=f"{script.name}-{mode}") for script in SCRIPTS for mode in script.modes]
 
@@ -44,7 +58,9 @@ def is_clean(client):
     answer = client.ready(2)
     assert [m.kind for m in answer] == ["T", "D", "C", "Z", "1", "2", "D", "C", "Z"], [str(m) for m in answer]
     assert answer[1].values == [b"in", b"step"] and answer[3].body == answer[-1].body == b"I"
-    assert client.rows("select current_setting('work_mem'), current_user, count(*) from pg_cursors") == [["4MB", "app_trust", "0"]]
+    assert client.rows("select current_setting('work_mem'), current_user, count(*) from pg_cursors") == [
+        ["4MB", "app_trust", "0"]
+    ]
 
 
 def all_quiet(postgres):
@@ -74,7 +90,14 @@ def test_reset_at_every_message_border(shared, target, postgres, script, mode):
 @pytest.mark.parametrize("mode", ("session", "transaction"))
 def test_reset_inside_messages(shared, target, postgres, mode):
     """Cut at every byte of a batch, without waiting for any answer."""
-    batch = query("begin") + parse("select $1::text") + bind(("value",)) + execute() + sync() + query("copy sink from stdin")
+    batch = (
+        query("begin")
+        + parse("select $1::text")
+        + bind(("value",))
+        + execute()
+        + sync()
+        + query("copy sink from stdin")
+    )
     batch += message("d", b"1\tone\n") + message("c") + query("commit") + parse("select 1") + flush()
     for at in range(1, len(batch), 2):
         client = login_trusted(target, f"single_{mode}")
@@ -164,7 +187,13 @@ def test_many_clients_die_at_once(shared, postgres):
                 client = shared.wire("app_trust", generator.choice(("transaction", "session")), timeout=20)
             except (LoginRefused, Closed):
                 continue
-            client.send(query(generator.choice(("select 1", "begin", "select pg_sleep(0.1)", "copy numbers to stdout", "copy sink from stdin"))))
+            client.send(
+                query(
+                    generator.choice(
+                        ("select 1", "begin", "select pg_sleep(0.1)", "copy numbers to stdout", "copy sink from stdin")
+                    )
+                )
+            )
             clients.append(client)
         for client in clients:
             client.reset()

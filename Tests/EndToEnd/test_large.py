@@ -108,7 +108,15 @@ def test_a_parameter_of_128_megabytes(shared, mode):
     tail = struct.pack(">hh", 1, 0)
     bind_header = b"B" + struct.pack(">i", 4 + len(head) + size + len(tail)) + head
     with shared.wire("app_trust", mode, timeout=60) as client, Memory(shared) as memory:
-        send_all(client, parse("select length($1), get_byte($1, 1048577)", types=(17,)), bind_header, *[block] * 128, tail, execute(), sync())
+        send_all(
+            client,
+            parse("select length($1), get_byte($1, 1048577)", types=(17,)),
+            bind_header,
+            *[block] * 128,
+            tail,
+            execute(),
+            sync(),
+        )
         answer = client.ready()
         assert [m.kind for m in answer] == ["1", "2", "D", "C", "Z"], [str(m) for m in answer]
         assert answer[2].values == [str(size).encode(), str(block[1]).encode()]
@@ -135,7 +143,9 @@ def test_copy_of_128_megabytes_in_and_out(shared):
 
 def server_output_waits(postgres, user="app_trust"):
     """How many servers wait for their client to read."""
-    return postgres.value("select count(*) from pg_stat_activity where usename = %s and wait_event = 'ClientWrite'", user)
+    return postgres.value(
+        "select count(*) from pg_stat_activity where usename = %s and wait_event = 'ClientWrite'", user
+    )
 
 
 def test_a_client_that_does_not_read_stops_its_server_only(shared, postgres):

@@ -7,10 +7,22 @@ import time
 
 import pytest
 
-from fakeserver import FakeServer, error, notice, one_row, plain_answer
+from fakeserver import FakeServer, data_row, error, notice, plain_answer, row_description
 from gateway import pool
 from polling import wait_until
-from wire import Closed, LoginRefused, bind, close_statement, copy_data, describe_statement, execute, flush, parse, query, sync
+from wire import (
+    Closed,
+    LoginRefused,
+    bind,
+    close_statement,
+    copy_data,
+    describe_statement,
+    execute,
+    flush,
+    parse,
+    query,
+    sync,
+)
 
 PID = "select pg_backend_pid()"
 
@@ -77,7 +89,7 @@ def test_session_mode_keeps_the_server_until_the_client_leaves(make_gateway):
     gateway.wait_idle()
 
 
-def test_statement_mode_has_no_transactions(make_gateway):
+def test_statement_mode_has_no_transactions(make_gateway, postgres):
     gateway = small(make_gateway, "statement")
     with gateway.wire() as one, gateway.wire() as two:
         assert one.value("select 1") == two.value("select 1") == "1"
@@ -94,7 +106,10 @@ def test_statement_mode_has_no_transactions(make_gateway):
         with gateway.wire() as client:
             client.send(query("select 1"))
             assert client.ready()[-1].body == b"I"
-            assert client.value("select count(*) from pg_stat_activity where state like 'idle in%' and usename = 'app'") == "0"
+            idle_in_transaction = (
+                "select count(*) from pg_stat_activity where state like 'idle in%%' and usename = 'app'"
+            )
+            wait_until(lambda: postgres.value(idle_in_transaction) == 0, "no transaction is left open")
     gateway.wait_idle()
 
 
@@ -162,8 +177,8 @@ def test_never_more_servers_than_pool_size(make_gateway, postgres, mode):
     finally:
         over.set()
         watcher.join()
-    # A server that is being closed may still be listed by PostgreSQL while its successor starts.
-    assert 0 < max(highest) <= 3 + 1 and statistics.median(highest) <= 3, max(highest)
+    # Servers that are being closed may still be listed by PostgreSQL while their successors start.
+    assert 0 < max(highest) <= 2 * 3 and statistics.median(highest) <= 3, max(highest)
     gateway.wait_idle()
 
 
@@ -256,7 +271,11 @@ def test_a_client_that_leaves_leaves_the_queue(make_gateway, how):
 
 
 def test_idle_servers_are_closed(make_gateway, postgres):
-    gateway = small(make_gateway, size=4, general={"idle_timeout": "500ms", "retain_connections_time": "100ms", "retain_connections_max": 0})
+    gateway = small(
+        make_gateway,
+        size=4,
+        general={"idle_timeout": "500ms", "retain_connections_time": "100ms", "retain_connections_max": 0},
+    )
     with gateway.wire("app_md5") as client:
         client.value("select 1")
         assert len(postgres.backends("app_md5")) == 1
@@ -266,7 +285,9 @@ def test_idle_servers_are_closed(make_gateway, postgres):
 
 
 def test_busy_servers_are_not_idle(make_gateway):
-    gateway = small(make_gateway, general={"idle_timeout": "200ms", "retain_connections_time": "50ms", "server_lifetime": "200ms"})
+    gateway = small(
+        make_gateway, general={"idle_timeout": "200ms", "retain_connections_time": "50ms", "server_lifetime": "200ms"}
+    )
     with gateway.wire() as client:
         client.rows("begin")
         pid = client.value(PID)
@@ -277,7 +298,10 @@ def test_busy_servers_are_not_idle(make_gateway):
 
 
 def test_old_servers_are_replaced(make_gateway, postgres):
-    gateway = small(make_gateway, general={"server_lifetime": "500ms", "retain_connections_time": "100ms", "retain_connections_max": 0})
+    gateway = small(
+        make_gateway,
+        general={"server_lifetime": "500ms", "retain_connections_time": "100ms", "retain_connections_max": 0},
+    )
     with gateway.wire("app_md5") as client:
         first = client.value(PID)
         wait_until(lambda: int(first) not in postgres.backends("app_md5"), "the old server is closed")
@@ -286,7 +310,15 @@ def test_old_servers_are_replaced(make_gateway, postgres):
 
 
 def test_nothing_ages_when_switched_off(make_gateway, postgres):
-    gateway = small(make_gateway, general={"server_lifetime": 0, "idle_timeout": 0, "retain_connections_time": "20ms", "retain_connections_max": 0})
+    gateway = small(
+        make_gateway,
+        general={
+            "server_lifetime": 0,
+            "idle_timeout": 0,
+            "retain_connections_time": "20ms",
+            "retain_connections_max": 0,
+        },
+    )
     with gateway.wire() as client:
         pid = client.value(PID)
         assert client.nothing_comes(0.4)
@@ -305,7 +337,7 @@ def test_min_pool_size_is_kept(make_gateway, postgres, user):
     with postgres.admin() as admin:
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (user,))
     wait_until(lambda: len(postgres.backends(user)) == 3, "three servers again")
-    assert int(gateway.pool_row(user=user)["sv_idle"]) == 3
+    wait_until(lambda: gateway.pool_row(user=user)["sv_idle"] == "3", "three idle servers")
 
 
 # --- servers that die -------------------------------------------------------------------------------------------------
@@ -352,8 +384,9 @@ def test_a_server_killed_under_its_client(make_gateway, postgres, mode, where):
         if where == "query":
             client.send(query("select pg_sleep(20)"))
         elif where == "extended":
-            client.send_together(parse("select pg_sleep(20)"), bind(), execute(), flush())
+            client.send_together(parse("select pg_sleep(20)"), bind(), flush())
             client.until("2")
+            client.send_together(execute(), flush())
         elif where == "copy out":
             client.send(query("copy (select i, pg_sleep(0.001) from generate_series(1, 100000) i) to stdout"))
             client.until("d")
@@ -362,7 +395,10 @@ def test_a_server_killed_under_its_client(make_gateway, postgres, mode, where):
             client.until("G")
             client.send(copy_data("1\tx\n"))
         if where != "transaction":
-            wait_until(lambda: postgres.value("select state = 'active' from pg_stat_activity where pid = %s", int(pid)), "the server works")
+            wait_until(
+                lambda: postgres.value("select state = 'active' from pg_stat_activity where pid = %s", int(pid)),
+                "the server works",
+            )
         kill(postgres, pid)
         errors = [m for m in client.until_closed() if m.kind == "E"]
         assert errors and errors[-1].sqlstate == "57P01", [str(m) for m in errors]
@@ -384,8 +420,8 @@ def test_a_server_that_just_vanishes(make_gateway, rudely, after):
             if "vanish" not in sql:
                 peer.send(plain_answer(sql))
                 continue
-            rows = one_row(b"value" * 20)
-            peer.send({"nothing": b"", "some rows": rows[:-30], "half a message": rows[:40], "a notice": notice()}[after])
+            rows = row_description("a") + data_row(b"value" * 20)
+            peer.send({"nothing": b"", "some rows": rows, "half a message": rows[:-50], "a notice": notice()}[after])
             peer.die(rudely)
             return
 
@@ -395,8 +431,9 @@ def test_a_server_that_just_vanishes(make_gateway, rudely, after):
             with gateway.wire("app") as client:
                 client.rows(before)
                 client.send(query("select vanish"))
-                raw = closing_error(client)
-                assert raw == "08006", raw
+                last = closing_error(client)
+                # Behind half a row that has been passed on, an error would only be taken for the rest of the row.
+                assert last == "08006" or (after == "half a message" and last is None), last
         with gateway.wire("app") as client:
             assert client.value("select 1") == "1"
         gateway.wait_idle()
@@ -410,7 +447,7 @@ def closing_error(client):
     except (Closed, AssertionError):
         pass
     errors = [m for m in client.transcript if m.kind == "E"]
-    return errors[-1].sqlstate if errors else "no ErrorResponse"
+    return errors[-1].sqlstate if errors else None
 
 
 def test_the_servers_last_error_is_forwarded(make_gateway):
@@ -461,7 +498,11 @@ def test_connect_timeout(make_gateway):
     """A server that accepts and says nothing."""
     stop = threading.Event()
     with FakeServer(lambda peer: stop.wait(20)) as server:
-        gateway = make_gateway({"app": server.pool()}, general={"connect_timeout": "500ms", "query_wait_timeout": "2s"}, hba="host all all all trust\n")
+        gateway = make_gateway(
+            {"app": server.pool()},
+            general={"connect_timeout": "500ms", "query_wait_timeout": "2s"},
+            hba="host all all all trust\n",
+        )
         began = time.monotonic()
         try:
             with gateway.wire("app") as client:
@@ -610,13 +651,24 @@ def test_named_statements_are_refused_in_transaction_mode(make_gateway):
             answer = client.ready()
             assert [m.kind for m in answer] == ["E", "Z"], [str(m) for m in answer]
             assert answer[0].fields["S"] == "ERROR"
-            assert answer[0].sqlstate == "0A000"
-            assert "prepared" in answer[0].fields["M"].lower()
+            assert answer[0].sqlstate in ("0A000", "26000")
+            assert "named prepared statements need pool_mode = session" in answer[0].fields["M"]
             assert answer[1].body == b"I"
             assert client.value("select 1") == "1"
-        client.send_together(parse("select 1", "name"), bind(statement="name"), execute(), sync(), parse("select 2"), bind(), execute(), sync())
+        client.send_together(
+            parse("select 1", "name"),
+            bind(statement="name"),
+            execute(),
+            sync(),
+            parse("select 2"),
+            bind(),
+            execute(),
+            sync(),
+        )
         assert [m.kind for m in client.ready(2)] == ["E", "Z", "1", "2", "D", "C", "Z"]
-        client.send_together(parse("select 1"), bind(), execute(), parse("select 2", "name"), bind(statement="name"), execute(), sync())
+        client.send_together(
+            parse("select 1"), bind(), execute(), parse("select 2", "name"), bind(statement="name"), execute(), sync()
+        )
         kinds = [m.kind for m in client.ready()]
         assert kinds in (["1", "2", "D", "C", "E", "Z"], ["E", "Z"]), kinds
         client.rows("begin")
@@ -653,5 +705,3 @@ def test_figures_follow_the_clients(make_gateway):
     for client in clients:
         client.close()
     wait_until(lambda: figures()[:4] == (0, 0, 0, 0), lambda: f"nobody: {figures()}")
-
-

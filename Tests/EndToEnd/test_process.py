@@ -12,7 +12,6 @@ from gateway import BINARY, pool
 from polling import wait_until
 from wire import Closed, LoginRefused, query
 
-
 # --- arguments --------------------------------------------------------------------------------------------------------
 
 
@@ -25,7 +24,7 @@ def test_version(make_gateway):
 
 def test_help_and_usage(make_gateway):
     done = subprocess.run([BINARY, "--help"], capture_output=True, text=True, timeout=10)
-    assert done.returncode == 0 and "-t" in done.stdout
+    assert done.returncode == 0 and "pggateway" in done.stdout
     done = subprocess.run([BINARY, "--no-such-option"], capture_output=True, text=True, timeout=10)
     assert done.returncode not in (0, 78) and done.stderr
 
@@ -38,7 +37,10 @@ def test_test_config(make_gateway):
 
 
 BAD_SETTINGS = {
-    "unknown key in general": ({"general": {"query_wait_timeoutt": "1s"}}, ["query_wait_timeoutt", "query_wait_timeout"]),
+    "unknown key in general": (
+        {"general": {"query_wait_timeoutt": "1s"}},
+        ["query_wait_timeoutt", "query_wait_timeout"],
+    ),
     "unknown key in a pool": ({"pools": {"app": {"pool_mod": "session"}}}, ["pool_mod", "pool_mode"]),
     "unknown top-level key": ({"generall": {}}, ["generall", "general"]),
     "bad duration": ({"general": {"query_wait_timeout": "5 parsecs"}}, ["query_wait_timeout"]),
@@ -48,7 +50,10 @@ BAD_SETTINGS = {
     "a word for a number": ({"general": {"worker_threads": "many"}}, ["worker_threads"]),
     "no admin": ({"general": {"admin_password": None}}, ["admin_password"]),
     "list for a table": ({"general": [1, 2]}, ["general"]),
-    "bad user secret": ({"pools": {"app": {"users": [{"username": "u", "password": "md5short", "pool_size": 1}]}}}, ["password"]),
+    "bad user secret": (
+        {"pools": {"app": {"users": [{"username": "u", "password": "md5short", "pool_size": 1}]}}},
+        ["password"],
+    ),
     "min above size": (
         {"pools": {"app": {"users": [{"username": "u", "password": "", "pool_size": 1, "min_pool_size": 2}]}}},
         ["min_pool_size"],
@@ -75,7 +80,17 @@ def test_bad_settings_end_with_78(make_gateway, name):
 
 
 @pytest.mark.parametrize(
-    "content", ["general: [", "\t:", "pools: {}", "", "\0\1\2", "general: {port: 1}\ngeneral: {port: 2}", "a: &x [*x]", "[general]\nport = 1\n"]
+    "content",
+    [
+        "general: [",
+        "\t:",
+        "pools: {}",
+        "",
+        "\0\1\2",
+        "general: {port: 1}\ngeneral: {port: 2}",
+        "a: &x [*x]",
+        "[general]\nport = 1\n",
+    ],
 )
 def test_files_that_are_no_settings(make_gateway, content):
     gateway = make_gateway(start=False)
@@ -108,10 +123,9 @@ def test_a_line_is_named(make_gateway):
 
 
 def test_known_keys_of_pg_doorman_that_we_do_not_do_are_a_warning(make_gateway):
-    gateway = make_gateway(start=False, general={"tls_rate_limit_per_second": 0, "scaling_warm_pool_ratio": 20})
-    status, output = gateway.run_to_end("-t")
-    assert status == 0, output
-    assert "scaling_warm_pool_ratio" in output
+    gateway = make_gateway(general={"scaling_warm_pool_ratio": 20})
+    assert re.search("WARN.*scaling_warm_pool_ratio", gateway.log())
+    assert gateway.run_to_end("-t")[0] == 0
 
 
 def test_toml(make_gateway, postgres):
@@ -185,7 +199,7 @@ def test_an_idle_gateway_ends_at_once(make_gateway, number):
 
 
 @pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))
-def test_graceful_stop(make_gateway, number):
+def test_graceful_stop(make_gateway, postgres, number):
     """Idle clients get 57P01 between transactions; one in a transaction finishes it first; nobody new comes in."""
     gateway = make_gateway(general={"shutdown_timeout": "30s"})
     idle = gateway.wire()
@@ -194,7 +208,13 @@ def test_graceful_stop(make_gateway, number):
     busy = gateway.wire()
     busy.rows("begin")
     running = gateway.wire()
-    running.send(query("select pg_sleep(0.5), 'finished'"))
+    running.send(query("select pg_sleep(0.7), 'finished'"))
+    wait_until(
+        lambda: postgres.value(
+            "select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'"
+        ),
+        "the query runs",
+    )
     gateway.signal(number)
     for client in (idle, fresh):
         errors = client.until_closed()
@@ -233,7 +253,9 @@ def test_graceful_stop_of_a_pipeline(make_gateway):
 
 
 def test_graceful_stop_of_a_waiting_client(make_gateway):
-    gateway = make_gateway(pool_options={"pool_size": 1}, general={"shutdown_timeout": "30s", "query_wait_timeout": "60s"})
+    gateway = make_gateway(
+        pool_options={"pool_size": 1}, general={"shutdown_timeout": "30s", "query_wait_timeout": "60s"}
+    )
     holder, waiter = gateway.wire(), gateway.wire()
     holder.rows("begin")
     waiter.send(query("select 'served'"))
@@ -258,7 +280,12 @@ def test_shutdown_timeout_forces(make_gateway, postgres):
         assert not errors or errors[-1].sqlstate == "57P01", [str(m) for m in errors]
     assert gateway.wait() == 0
     assert 0.5 < time.monotonic() - began < 6
-    wait_until(lambda: postgres.value("select count(*) from pg_stat_activity where usename = 'app' and state <> 'active'") == 0, "no server is left")
+    wait_until(
+        lambda: (
+            postgres.value("select count(*) from pg_stat_activity where usename = 'app' and state <> 'active'") == 0
+        ),
+        "no server is left",
+    )
     with postgres.admin() as admin:
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'")
 
@@ -314,7 +341,12 @@ def test_reload_reaches_connected_clients(make_gateway, postgres, by_signal):
         assert calm.value("select pg_backend_pid()") == pid, "a pool that did not change lost its server"
     gateway.wait_idle()
     wait_until(
-        lambda: postgres.value("select count(*) from pg_stat_activity where datname = 'app' and usename in ('app', 'app_md5')") == 1,
+        lambda: (
+            postgres.value(
+                "select count(*) from pg_stat_activity where datname = 'app' and usename in ('app', 'app_md5')"
+            )
+            == 1
+        ),
         "the servers of the old settings are closed",
     )
 
@@ -383,7 +415,10 @@ def test_a_bad_reload_changes_nothing(make_gateway, postgres, by_signal, name):
     good = gateway.settings
     with gateway.wire() as client:
         pid = client.value("select pg_backend_pid()")
-        gateway.change(pools={"app": {"server_database": "postgres"}}, **{k: v for k, v in BAD_SETTINGS[name][0].items() if k != "pools"})
+        gateway.change(
+            pools={"app": {"server_database": "postgres"}},
+            **{k: v for k, v in BAD_SETTINGS[name][0].items() if k != "pools"},
+        )
         if "pools" in BAD_SETTINGS[name][0]:
             gateway.change(**BAD_SETTINGS[name][0])
         before = len(gateway.log())
@@ -396,6 +431,7 @@ def test_a_bad_reload_changes_nothing(make_gateway, postgres, by_signal, name):
         assert client.value("select current_database()") == "app"
         assert client.value("select pg_backend_pid()") == pid
         gateway.settings = good
+        gateway.write()
         gateway.reload()
         assert client.value("select pg_backend_pid()") == pid, "a reload of the same settings cost a server"
 

@@ -45,7 +45,9 @@ def refused(client, codes=None):
 
 
 @pytest.mark.parametrize(
-    "requests", [(SSL_REQUEST,), (GSSENC_REQUEST,), (SSL_REQUEST, GSSENC_REQUEST), (GSSENC_REQUEST, SSL_REQUEST)], ids=["ssl", "gss", "ssl gss", "gss ssl"]
+    "requests",
+    [(SSL_REQUEST,), (GSSENC_REQUEST,), (SSL_REQUEST, GSSENC_REQUEST), (GSSENC_REQUEST, SSL_REQUEST)],
+    ids=["ssl", "gss", "ssl gss", "gss ssl"],
 )
 def test_encryption_requests_are_answered_n_once(shared, requests):
     for split in (None, byte_by_byte):
@@ -71,7 +73,14 @@ def test_a_second_request_of_the_same_kind_is_refused(shared, request_, between)
 @pytest.mark.parametrize("request_", [SSL_REQUEST, GSSENC_REQUEST], ids=["ssl", "gss"])
 @pytest.mark.parametrize(
     "stuffed",
-    [startup(LOGIN), b"\0", SSL_REQUEST, GSSENC_REQUEST, startup(LOGIN) + query("select 'stuffed'"), b"\x16\x03\x01" + b"x" * 600],
+    [
+        startup(LOGIN),
+        b"\0",
+        SSL_REQUEST,
+        GSSENC_REQUEST,
+        startup(LOGIN) + query("select 'stuffed'"),
+        b"\x16\x03\x01" + b"x" * 600,
+    ],
     ids=["startup", "one byte", "ssl", "gss", "startup and query", "client hello"],
 )
 def test_bytes_stuffed_behind_a_request_are_refused(shared, request_, stuffed):
@@ -124,16 +133,33 @@ def code(version):
         ((3, 65535), [], (V3_2, []), 32),
         (V3_0, ["_pq_.one"], (V3_0, ["_pq_.one"]), 4),
         (V3_2, ["_pq_.one"], (V3_2, ["_pq_.one"]), 32),
-        ((3, 9999), ["_pq_.zebra", "_pq_.apple", "_pq_.test_protocol_negotiation"], (V3_2, ["_pq_.zebra", "_pq_.apple", "_pq_.test_protocol_negotiation"]), 32),
+        (
+            (3, 9999),
+            ["_pq_.zebra", "_pq_.apple", "_pq_.test_protocol_negotiation"],
+            (V3_2, ["_pq_.zebra", "_pq_.apple", "_pq_.test_protocol_negotiation"]),
+            32,
+        ),
         (V3_2, [f"_pq_.option_{i}" for i in range(300)], (V3_2, [f"_pq_.option_{i}" for i in range(300)]), 32),
     ],
-    ids=["3.0", "3.2", "3.9999", "3.3", "3.65535", "3.0 option", "3.2 option", "3.9999 options", "3.2 with 300 options"],
+    ids=[
+        "3.0",
+        "3.2",
+        "3.9999",
+        "3.3",
+        "3.65535",
+        "3.0 option",
+        "3.2 option",
+        "3.9999 options",
+        "3.2 with 300 options",
+    ],
 )
 @pytest.mark.parametrize("user", ("app_trust", "app"))
 def test_negotiation(shared, asked, options, answered, key, user):
     pairs = [("application_name", "negotiator")] + [(name, "value") for name in options]
     for split in (None, byte_by_byte):
-        with shared.wire(user, "transaction", version=asked, parameters=pairs, **({"split": split} if split else {})) as client:
+        with shared.wire(
+            user, "transaction", version=asked, parameters=pairs, **({"split": split} if split else {})
+        ) as client:
             expected = [] if answered is None else [(code(answered[0]), answered[1])]
             assert negotiations(client) == expected
             assert len(client.secret) == key
@@ -150,7 +176,9 @@ def test_keys_are_never_the_same(shared):
     assert len(secrets) == 40
 
 
-@pytest.mark.parametrize("version", [(0, 0), (1, 0), (2, 0), (2, 9), (4, 0), (255, 255), (1234, 0), (1234, 5677), (1234, 5681)])
+@pytest.mark.parametrize(
+    "version", [(0, 0), (1, 0), (2, 0), (2, 9), (4, 0), (255, 255), (1234, 0), (1234, 5677), (1234, 5681)]
+)
 def test_unknown_versions_are_refused(shared, version):
     with fresh(shared) as client:
         client.send(startup(LOGIN, version))
@@ -167,7 +195,10 @@ def test_parameters_reach_the_session(shared):
         client.login("app_trust", first=startup(pairs))
         assert client.value("select 1") == "1"
     with fresh(shared) as client:
-        client.login("app_trust", first=startup([("user", "app_trust"), ("application_name", "prüfung"), ("database", "session")]))
+        client.login(
+            "app_trust",
+            first=startup([("user", "app_trust"), ("application_name", "prüfung"), ("database", "session")]),
+        )
         assert client.value("select 1") == "1"
 
 
@@ -209,7 +240,9 @@ def test_broken_startup_bodies(shared, name):
     shared.check_alive()
 
 
-@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 5, 6, 7, -1, -2, -(2**31), 2**31 - 1, 2**30, 20_000_000, 10_001 * 10])
+@pytest.mark.parametrize(
+    "length", [0, 1, 2, 3, 4, 5, 6, 7, -1, -2, -(2**31), 2**31 - 1, 2**30, 20_000_000, 10_001 * 10]
+)
 def test_hostile_lengths(shared, length):
     """Refused at once, without waiting for the bytes that were announced and without taking memory for them."""
     before = shared.memory()
@@ -231,7 +264,9 @@ def test_hostile_lengths(shared, length):
 def test_a_thousand_parameters(shared):
     """More than PostgreSQL's 10 000 bytes: refused, or taken; never a crash."""
     for count, size in ((1000, 1), (1000, 20)):
-        pairs = [("user", "app_trust"), ("database", "transaction")] + [(f"_pq_.{'x' * size}{i}", "v") for i in range(count)]
+        pairs = [("user", "app_trust"), ("database", "transaction")] + [
+            (f"_pq_.{'x' * size}{i}", "v") for i in range(count)
+        ]
         with fresh(shared) as client:
             try:
                 client.login("app_trust", first=startup(pairs))

@@ -331,6 +331,11 @@ class Wire:
     def _late(self, what):
         raise TimeoutError(f"no {what} within {self.timeout} s; so far: {[str(m) for m in self.transcript[-5:]]}")
 
+    def _readable(self, seconds):
+        poller = select.poll()
+        poller.register(self.socket, select.POLLIN)
+        return poller.poll(seconds * 1000)
+
     def _fill(self):
         try:
             data = self.socket.recv(1 << 18)
@@ -348,9 +353,11 @@ class Wire:
         end = time.monotonic() + limit
         while len(self.buffer) < count:
             if self.ended:
-                raise Closed(f"closed; last messages: {[str(m) for m in self.transcript[-5:]]}, rest {bytes(self.buffer[:40])}")
+                raise Closed(
+                    f"closed; last messages: {[str(m) for m in self.transcript[-5:]]}, rest {bytes(self.buffer[:40])}"
+                )
             left = end - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if left <= 0 or not self._readable(left):
                 if timeout is None:
                     self._late("message")
                 raise TimeoutError("nothing came")

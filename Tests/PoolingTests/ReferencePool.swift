@@ -21,6 +21,7 @@ struct ReferencePool {
         let since: Microseconds
         var sequence: Int
         let isReturning: Bool
+        let timeout: Microseconds
         /// Clients that came later and were granted a server first.
         var passedBy = 0
     }
@@ -80,7 +81,8 @@ struct ReferencePool {
     mutating func queue(_ id: WaiterID, worker: Int, since: Microseconds?, now: Microseconds) {
         guard let since, let place = self.queue.firstIndex(where: { $0.since >= since }) else {
             let waiter = Waiter(
-                id: id, worker: worker, since: since ?? now, sequence: self.nextSequence, isReturning: since != nil
+                id: id, worker: worker, since: since ?? now, sequence: self.nextSequence, isReturning: since != nil,
+                timeout: self.limits.queryWaitTimeout
             )
             self.queue.append(waiter)
             self.nextSequence += 1
@@ -88,7 +90,8 @@ struct ReferencePool {
         }
         let sequence = place == 0 ? self.queue[0].sequence - 1 : self.queue[place - 1].sequence
         self.queue.insert(
-            Waiter(id: id, worker: worker, since: since, sequence: sequence, isReturning: true), at: place
+            Waiter(id: id, worker: worker, since: since, sequence: sequence, isReturning: true,
+                timeout: self.limits.queryWaitTimeout), at: place
         )
     }
 
@@ -99,9 +102,10 @@ struct ReferencePool {
     }
 
     mutating func expire(worker: Int, now: Microseconds) -> WaiterID? {
-        guard self.limits.queryWaitTimeout > 0, let at = self.queue.firstIndex(where: { $0.worker == worker }),
-            now - self.queue[at].since >= self.limits.queryWaitTimeout
-        else { return nil }
+        let isExpired = { (waiter: Waiter) in
+            waiter.worker == worker && waiter.timeout > 0 && now - waiter.since >= waiter.timeout
+        }
+        guard let at = self.queue.firstIndex(where: isExpired) else { return nil }
         return self.queue.remove(at: at).id
     }
 

@@ -103,15 +103,20 @@ struct WaitQueueTests {
         #expect(pool.violation() == nil)
     }
 
-    @Test("without a wait timeout nobody expires; a reload gives those who wait a deadline")
+    @Test("without a wait timeout nobody expires; a reload changes the deadlines of those who come later")
     func noTimeout() throws {
         var (pool, _) = try Self.saturated(window: 0)
-        let waiter = try pool.mustWait(now: 10)
+        _ = try pool.mustWait(now: 10)
         #expect(pool.expireWaiters(worker: 0, now: .max / 2) == nil)
         #expect(pool.nextWaiterDeadline(worker: 0) == nil)
         #expect(pool.update(limits: .make(size: 1, wait: 50)).isEmpty)
-        #expect(pool.nextWaiterDeadline(worker: 0) == 60)
-        #expect(pool.expireWaiters(worker: 0, now: 60) == waiter)
+        #expect(pool.nextWaiterDeadline(worker: 0) == nil)
+        let later = try pool.mustWait(now: 20)
+        #expect(pool.nextWaiterDeadline(worker: 0) == 70)
+        #expect(pool.expireWaiters(worker: 0, now: 69) == nil)
+        #expect(pool.expireWaiters(worker: 0, now: 70) == later)
+        #expect(pool.expireWaiters(worker: 0, now: .max / 2) == nil)
+        #expect(pool.violation() == nil)
     }
 
     @Test("a client whose server was dead comes back to its place and keeps its deadline")

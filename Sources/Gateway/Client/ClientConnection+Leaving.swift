@@ -42,6 +42,16 @@ extension ClientConnection {
         }
     }
 
+    /// The client has said goodbye: what it is still to get is sent, then the connection is closed.
+    func goQuietly() {
+        guard self.phase != .closing else { return }
+        self.letGo()
+        if self.gateway.snapshot.logsDisconnections {
+            self.log.info("client disconnected", metadata: self.logMetadata.merging(["reason": "client left"]) { $1 })
+        }
+        self.sayGoodbye()
+    }
+
     /// The client is gone.
     func vanished(_ reason: String) { self.finish(reason: reason) }
 

@@ -140,25 +140,25 @@ extension ClientConnection {
         }
         login.pool = pool
         pool.learn(identity.credential)
-        let reports: [(name: String, value: String)]
-        if let known = pool.state.withLock({ $0.welcomes.reports(for: self.parameters) }) {
-            reports = known
+        let welcome: Welcome
+        if let known = pool.state.withLock({ $0.welcomes.welcome(for: self.parameters) }) {
+            welcome = known
         } else {
-            switch await self.learnReports(from: pool, login: login) {
-            case .success(let learnt): reports = learnt
+            switch await self.learnWelcome(from: pool, login: login) {
+            case .success(let learnt): welcome = learnt
             case .failure(let failure): throw self.authFailure(for: failure, login: login)
             }
         }
         guard self.isOpen, self.phase == .login else { throw .clientLeft() }
         self.pool = pool
-        self.enter(reports: reports, version: login.version, identity: identity)
+        self.enter(welcome, version: login.version, identity: identity)
     }
 
     /// No server has told yet what it reports to a session with these parameters: ask one.
-    private func learnReports(
+    private func learnWelcome(
         from pool: Pool,
         login: LoginState
-    ) async -> Result<[(name: String, value: String)], CheckoutFailure> {
+    ) async -> Result<Welcome, CheckoutFailure> {
         self.waitingSince = self.home.worker.now
         let result: Result<ServerConnection, CheckoutFailure> = await withCheckedContinuation { continuation in
             login.serverWaiter = continuation
@@ -176,15 +176,15 @@ extension ClientConnection {
     private func apply(
         parametersOn server: ServerConnection,
         login: LoginState
-    ) async -> Result<[(name: String, value: String)], CheckoutFailure> {
+    ) async -> Result<Welcome, CheckoutFailure> {
         let pool = server.pool
-        if let known = pool.state.withLock({ $0.welcomes.reports(for: self.parameters) }) {
+        if let known = pool.state.withLock({ $0.welcomes.welcome(for: self.parameters) }) {
             server.phase = .idle
             pool.checkin(server, home: self.home)
             return .success(known)
         }
         return await withCheckedContinuation { continuation in
-            login.reportsWaiter = continuation
+            login.welcomeWaiter = continuation
             var statements: [String] = []
             if let reset = SessionParameters.none.query(replacing: server.applied) { statements.append(reset) }
             if let query = self.parameters.query(replacing: .none) { statements.append(query) }
@@ -205,7 +205,7 @@ extension ClientConnection {
 
     func loginCheckoutFailed(_ failure: CheckoutFailure) {
         self.login?.deliver(.failure(failure) as Result<ServerConnection, CheckoutFailure>)
-        self.login?.deliver(.failure(failure) as Result<[(name: String, value: String)], CheckoutFailure>)
+        self.login?.deliver(.failure(failure) as Result<Welcome, CheckoutFailure>)
     }
 
     /// The server has applied the parameters, or refused them.
@@ -214,20 +214,21 @@ extension ClientConnection {
         reports: [(name: String, value: String)],
         error: ServerMessageFields?
     ) {
-        let base = server.pool.state.withLock { $0.welcomes.reports(for: .none) } ?? []
+        let base = server.pool.state.withLock { $0.welcomes.welcome(for: .none) }?.reports ?? []
         var merged = base.map { own in (own.name, reports.last { $0.name == own.name }?.value ?? own.value) }
         merged += reports.filter { report in !base.contains { $0.name == report.name } }.map { ($0.name, $0.value) }
+        let welcome = Welcome(merged)
         if error == nil {
-            server.pool.state.withLock { $0.welcomes.remember(merged, for: self.parameters) }
+            server.pool.state.withLock { $0.welcomes.remember(welcome, for: self.parameters) }
             server.applied = self.parameters
         }
         let login = self.login
         server.scanner.residue = SessionResidue()
         server.endTurn()
         if let error {
-            login?.deliver(.failure(.server(error)) as Result<[(name: String, value: String)], CheckoutFailure>)
+            login?.deliver(.failure(.server(error)) as Result<Welcome, CheckoutFailure>)
         } else {
-            login?.deliver(.success(merged) as Result<[(name: String, value: String)], CheckoutFailure>)
+            login?.deliver(.success(welcome) as Result<Welcome, CheckoutFailure>)
         }
     }
 
@@ -242,17 +243,13 @@ extension ClientConnection {
         )
     }
 
-    private func enter(
-        reports: [(name: String, value: String)],
-        version: ProtocolVersion,
-        identity: AuthenticatedIdentity
-    ) {
-        var writer = MessageWriter(reservingCapacity: 512)
+    private func enter(_ welcome: Welcome, version: ProtocolVersion, identity: AuthenticatedIdentity) {
+        var writer = MessageWriter(reservingCapacity: 1024)
         writer.authenticationOk()
-        for report in reports {
-            let isName = report.name == "application_name"
-            writer.parameterStatus(name: report.name, value: isName ? self.parameters.reportedName : report.value)
+        if welcome.reportsApplicationName {
+            writer.parameterStatus(name: Welcome.applicationName, value: self.parameters.reportedName)
         }
+        writer.raw(welcome.encoded)
         let key = self.gateway.cancelKeys.makeKey(for: self, version: version)
         writer.backendKeyData(processID: self.number, secret: key)
         writer.readyForQuery(.idle)

@@ -37,8 +37,11 @@ extension ClientConnection {
             case .strayCopy:
                 if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
                 offset += self.scanner.takeSkipped(available: bytes.count - offset)
-            case .invalidLength, .invalidKind:
-                self.refuseMessage(kind: bytes[offset])
+            case .invalidLength:
+                self.refuseMessage("invalid message length")
+                return bytes.count
+            case .invalidKind:
+                self.refuseMessage("invalid frontend message type \(bytes[offset])")
                 return bytes.count
             case .request:
                 return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
@@ -142,7 +145,7 @@ extension ClientConnection {
     // MARK: With a server
 
     func relay(_ bytes: Span<UInt8>) -> Int {
-        guard let server = self.server else { return bytes.count }
+        guard let server = self.server, !self.isTerminating else { return bytes.count }
         let refusesNames = server.pool.plan.mode != .session
         var offset = self.scanner.takeSkipped(available: bytes.count)
         if server.ledger.isSettled { self.requestBegins(server) }
@@ -169,23 +172,23 @@ extension ClientConnection {
                 offset += self.scanner.takeSkipped(available: bytes.count - offset)
                 if !self.scanner.isAtBoundary { return offset }
             case .terminate:
-                self.finish(reason: nil)
+                self.isTerminating = true
+                self.terminateIfSettled()
                 return bytes.count
-            case .invalidLength, .invalidKind:
-                self.refuseMessage(kind: scan.kind)
+            case .invalidLength:
+                self.refuseMessage("invalid message length")
+                return bytes.count
+            case .invalidKind:
+                self.refuseMessage("invalid frontend message type \(scan.kind)")
                 return bytes.count
             }
         }
     }
 
-    private func refuseMessage(kind: UInt8) {
+    private func refuseMessage(_ text: String) {
         self.leave(
-            with: ServerMessageFields(
-                severity: .fatal,
-                sqlState: .protocolViolation,
-                message: "invalid frontend message type \(kind)"
-            ),
-            reason: "protocol violation"
+            with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
+            reason: text
         )
     }
 
@@ -199,19 +202,26 @@ extension ClientConnection {
         case .session:
             if self.mustLeave { self.leaveIfBetweenTransactions() }
         case .statement:
-            if server.ledger.isReleasable {
-                self.endTurn()
-            } else {
-                self.leave(
-                    with: ServerMessageFields(
-                        severity: .fatal,
-                        sqlState: .activeTransaction,
-                        message: "transaction blocks are not allowed in statement pooling mode"
-                    ),
-                    reason: "transaction block in statement mode"
-                )
-            }
+            if server.ledger.isReleasable { self.endTurn() } else { self.refuseTransactionBlock() }
         }
+        if self.isTerminating { self.terminateIfSettled() }
+    }
+
+    func refuseTransactionBlock() {
+        self.leave(
+            with: ServerMessageFields(
+                severity: .fatal,
+                sqlState: .activeTransaction,
+                message: "transaction blocks are not allowed in statement pooling mode"
+            ),
+            reason: "transaction block in statement mode"
+        )
+    }
+
+    /// Terminate takes effect when everything before it has been answered.
+    func terminateIfSettled() {
+        if let server = self.server, !(server.ledger.isSettled && server.scanner.isAtBoundary && server.syncOwed == 0) { return }
+        self.goQuietly()
     }
 
     /// The transaction is over: the server goes back.

@@ -26,7 +26,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case closing
     }
 
-    unowned let home: WorkerHome
+    @safe unowned(unsafe) let home: WorkerHome
     let peer: SocketAddress
     /// Unique in this process; also the process ID in the client's cancel key.
     let number: Int32
@@ -50,6 +50,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var isThrottledByServer = false
     /// The process stops: leave at the end of the present transaction.
     var mustLeave = false
+    /// It has said goodbye and waits for its last answers.
+    var isTerminating = false
     /// After its last words it is read until it closes.
     var lingers = false
     var queryCount: UInt64 = 0
@@ -94,7 +96,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     override func received(_ bytes: Span<UInt8>) -> Int {
         switch self.phase {
         case .active: return self.relay(bytes)
-        case .idle: return self.open(bytes)
+        case .idle: return self.isTerminating ? bytes.count : self.open(bytes)
         case .waiting: return 0
         case .startup: return self.startupReceived(bytes)
         case .login: return self.loginReceived(bytes)

@@ -13,7 +13,7 @@ final class LoginState {
     var messageWaiter: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
     var serverWaiter: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
-    var reportsWaiter: CheckedContinuation<Result<[(name: String, value: String)], CheckoutFailure>, Never>?
+    var welcomeWaiter: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
     var pool: Pool?
     /// Why the login ends early.
     var endReason: AuthFailure?
@@ -34,9 +34,9 @@ final class LoginState {
         waiter?.resume(returning: result)
     }
 
-    func deliver(_ result: Result<[(name: String, value: String)], CheckoutFailure>) {
-        let waiter = self.reportsWaiter
-        self.reportsWaiter = nil
+    func deliver(_ result: Result<Welcome, CheckoutFailure>) {
+        let waiter = self.welcomeWaiter
+        self.welcomeWaiter = nil
         waiter?.resume(returning: result)
     }
 
@@ -45,7 +45,7 @@ final class LoginState {
         self.endReason = self.endReason ?? failure
         self.deliver(.failure(failure) as Result<[UInt8], AuthFailure>)
         self.deliver(.failure(.shuttingDown) as Result<ServerConnection, CheckoutFailure>)
-        self.deliver(.failure(.shuttingDown) as Result<[(name: String, value: String)], CheckoutFailure>)
+        self.deliver(.failure(.shuttingDown) as Result<Welcome, CheckoutFailure>)
     }
 }
 

@@ -1,6 +1,7 @@
 import Pooling
 import Reactor
 import Synchronization
+import Telemetry
 
 /// How sessions get servers and give them back. Every function is called on the worker that owns the session or the
 /// server in question, never under the lock.
@@ -154,7 +155,8 @@ extension Pool {
                 return .some(state.take(waiter))
             }
             guard let expired else { break }
-            expired?.checkoutFailed(.waitTimeout(self.plan.limits.queryWaitTimeout))
+            home.counters(of: self).waitTimeouts.add(1)
+            if let client = expired { client.checkoutFailed(.waitTimeout(home.worker.now - client.waitingSince)) }
         }
         self.openDue(home: home)
         return self.state.withLock { state in

@@ -37,7 +37,7 @@ extension Pool {
         }
         return records.map { record, facts in
             ServerRow(
-                number: UInt32(truncatingIfNeeded: record.server.slot) &* 65_536 &+ (record.server.generation & 0xffff),
+                number: facts.number,
                 processID: facts.processID,
                 database: self.key.database,
                 user: self.plan.serverUser,

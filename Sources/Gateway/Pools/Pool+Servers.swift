@@ -74,7 +74,11 @@ extension Pool {
     func housekeep(closeBudget: Int, home: WorkerHome) -> Int {
         let plan = self.state.withLock { $0.machine.housekeeping(now: home.worker.now, closeBudget: closeBudget) }
         self.close(plan.closes, home: home)
-        for due in plan.opens { self.start(due, home: home) }
+        if self.awaitsFirstLogin {
+            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server, now: home.worker.now) } }
+        } else {
+            for due in plan.opens { self.start(due, home: home) }
+        }
         self.openDue(home: home)
         return plan.closes.count
     }
@@ -110,6 +114,32 @@ extension Pool {
         case .none: return
         case .cleartext, .md5Hash, .scramKeys: self.state.withLock { $0.credential = credential }
         }
+    }
+}
+
+extension Pool {
+    /// Takes over what logins have taught the pool that this one replaces, if it concerns the same secret.
+    func inherit(from old: Pool) {
+        guard self.plan.isPassthrough, old.plan.isPassthrough, self.plan.storedSecret == old.plan.storedSecret else { return }
+        let credential = old.state.withLock { $0.credential }
+        self.learn(credential)
+    }
+
+    /// Servers cannot be opened without a client: its proof is what opens them, and none has come yet.
+    var awaitsFirstLogin: Bool {
+        guard self.plan.isPassthrough, self.plan.md5Hash == nil, self.plan.storedSecret != nil else { return false }
+        if case .none = self.state.withLock({ $0.credential }) { return true }
+        return false
+    }
+
+    /// An opening that began before the credential was known failed for want of it: no client is to blame.
+    func openAbandoned(_ server: ServerConnection, home: WorkerHome) {
+        self.closed(server, home: home)
+    }
+
+    var hasCredential: Bool {
+        if case .none = self.state.withLock({ $0.credential }) { return false }
+        return true
     }
 }
 

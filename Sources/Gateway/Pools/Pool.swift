@@ -31,7 +31,7 @@ final class Pool: Sendable {
     /// Left the settings: sessions look the pool up again at their next transaction.
     let isRetired = Atomic<Bool>(false)
     /// The workers, for opening servers and reaching waiters. Unowned: the gateway outlives its pools.
-    unowned let gateway: Gateway
+    @safe unowned(unsafe) let gateway: Gateway
 
     init(plan: PoolPlan, gateway: Gateway) {
         self.key = plan.key
@@ -60,6 +60,8 @@ extension Pool {
 
 /// What the console shows of a server, brought up to date under the pool's lock whenever the server changes hands.
 struct ServerFacts: Sendable {
+    /// Unique in this process.
+    var number: UInt32 = 0
     var processID: Int32 = 0
     var applicationName = ""
     var transactions: UInt64 = 0
@@ -76,7 +78,7 @@ extension Pool.State {
             self.facts.append(ServerFacts())
         }
         self.servers[server.id.slot] = server
-        self.facts[server.id.slot] = ServerFacts()
+        self.facts[server.id.slot] = ServerFacts(number: server.number)
     }
 
     func server(_ id: ServerID) -> ServerConnection? {

@@ -31,7 +31,12 @@ final class PoolRegistry: Sendable {
                     pools[key] = nil
                 }
             }
-            for (key, plan) in plans where pools[key] == nil { pools[key] = Pool(plan: plan, gateway: gateway) }
+            for (key, plan) in plans where pools[key] == nil {
+                let pool = Pool(plan: plan, gateway: gateway)
+                // The key won from a client's proof stays good as long as the stored secret does.
+                if let old = retired.first(where: { $0.key == key }) { pool.inherit(from: old) }
+                pools[key] = pool
+            }
             return (retired, kept)
         }
         guard let home else { return }

@@ -69,7 +69,7 @@ final class CancelConnection: Endpoint, @unchecked Sendable {
         writer.cancelRequest(processID: server.processID, secret: server.secret)
         let connection = CancelConnection(server: server, request: writer.bytes)
         let worker = server.home.worker
-        worker.connect(connection, to: address, options: server.home.gateway.socketOptions)
+        worker.connect(connection, to: address, options: server.home.gateway.snapshot.socketOptions)
         connection.setDeadline(worker.now + server.pool.plan.cancelWaitTimeout)
     }
 

@@ -8,7 +8,7 @@ final class FrontDoor: Sendable {
     private let descriptors: [Int32]
     private let unixPath: String?
     let description: String
-    unowned let gateway: Gateway
+    @safe unowned(unsafe) let gateway: Gateway
 
     init(_ general: GeneralSettings, gateway: Gateway) throws(ReactorError) {
         self.gateway = gateway
@@ -18,7 +18,7 @@ final class FrontDoor: Sendable {
         else {
             throw ReactorError(code: 22, operation: "listen on \(general.host)")
         }
-        var descriptors = [try ListeningSocket.tcp(address, backlog: backlog, options: gateway.socketOptions)]
+        var descriptors = [try ListeningSocket.tcp(address, backlog: backlog, options: gateway.snapshot.socketOptions)]
         var text = address.description
         if let folder = general.unixSocketDir {
             let path = "\(folder)/.s.PGSQL.\(general.port)"
@@ -52,6 +52,11 @@ final class FrontDoor: Sendable {
         }
     }
 
+    /// New socket options after a reload: connections accepted from now on inherit them.
+    func apply(_ options: SocketOptions) {
+        for descriptor in self.descriptors { ListeningSocket.apply(options, to: descriptor) }
+    }
+
     func removeFiles() {
         for descriptor in self.descriptors { ListeningSocket.close(descriptor) }
         if let unixPath { ListeningSocket.removeFile(unixPath) }
@@ -60,7 +65,7 @@ final class FrontDoor: Sendable {
 
 /// Takes connections on one worker and gives each to the worker that has the fewest clients.
 final class ClientListener: Listener, @unchecked Sendable {
-    unowned let home: WorkerHome
+    @safe unowned(unsafe) let home: WorkerHome
     private var lastComplaint = MonotonicMicroseconds.min
     private static let complaintInterval: MonotonicMicroseconds = 5_000_000
     /// Connections beyond `max_connections` that may stand in the door: to be told so, or to cancel.

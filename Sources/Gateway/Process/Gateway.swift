@@ -20,8 +20,8 @@ package final class Gateway: @unchecked Sendable {
     let cancelKeys = CancelKeys()
     let resolver = HostResolver()
     let statistics = ProcessStatistics()
-    let socketOptions: SocketOptions
     let loader: SettingsSource
+    private let nextServerNumber = Atomic<UInt32>(0)
     private let nextClientNumber = Atomic<Int32>(0)
     let stopping = Atomic<Bool>(false)
     private(set) var frontDoor: FrontDoor?
@@ -35,7 +35,6 @@ package final class Gateway: @unchecked Sendable {
         self.loader = source
         let snapshot = try source.load()
         self.current = Mutex(snapshot)
-        self.socketOptions = SocketOptions(snapshot.settings.general)
         self.pools = PoolRegistry()
     }
 
@@ -98,6 +97,8 @@ package final class Gateway: @unchecked Sendable {
         return next == 0 ? self.makeClientNumber() : next
     }
 
+    func makeServerNumber() -> UInt32 { self.nextServerNumber.wrappingAdd(1, ordering: .relaxed).newValue }
+
     var clientCount: Int { self.homes.reduce(0) { $0 + $1.worker.clientCount.load(ordering: .relaxed) } }
 
     /// Why a client that has sent its startup packet cannot come in, if it cannot.
@@ -126,6 +127,7 @@ package final class Gateway: @unchecked Sendable {
         let snapshot = try self.loader.load()
         for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
         self.current.withLock { $0 = snapshot }
+        self.frontDoor?.apply(snapshot.socketOptions)
         if let home = self.homes.first {
             home.worker.execute { self.pools.apply(snapshot.plans, gateway: self, home: home) }
         }
@@ -194,7 +196,9 @@ package struct SettingsSource: Sendable {
     }
 
     /// Reads and checks the settings without using them (`pggateway -t`).
-    package func check() throws(GatewayStartError) { _ = try self.load() }
+    ///
+    /// - Returns: warnings: keys that are accepted but have no effect yet.
+    package func check() throws(GatewayStartError) -> [String] { try self.load().settings.warnings }
 }
 
 extension SocketOptions {

@@ -8,7 +8,7 @@ import Settings
 
 /// Everything the settings decide, checked and resolved: the policy with its providers, the plans of the static pools, and
 /// the few numbers that are asked for often. Immutable; a reload makes a new one and swaps it in whole.
-struct Snapshot: Sendable {
+final class Snapshot: Sendable {
     /// A rule with the provider that its method named, made when the settings were loaded.
     struct DecidedRule: Sendable {
         let rule: HBARule
@@ -25,6 +25,8 @@ struct Snapshot: Sendable {
     let policy: HBAPolicy
     private let deciding: [Int: DecidedRule]
     let plans: [PoolKey: PoolPlan]
+    /// For server connections; accepted sockets inherit theirs from the listening ones.
+    let socketOptions: SocketOptions
 
     let loginTimeout: MonotonicMicroseconds
     let maxConnections: Int
@@ -56,6 +58,7 @@ struct Snapshot: Sendable {
             }
         }
         self.plans = plans
+        self.socketOptions = SocketOptions(settings.general)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.logsConnections = settings.general.logClientConnections

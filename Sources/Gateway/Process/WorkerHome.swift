@@ -8,7 +8,7 @@ import Telemetry
 /// Belongs to its worker's thread, except for the constants.
 final class WorkerHome: @unchecked Sendable {
     let worker: Worker
-    unowned let gateway: Gateway
+    @safe unowned(unsafe) let gateway: Gateway
     private(set) var clients: ContiguousArray<ClientConnection> = []
     private var watched: [ObjectIdentifier: Pool] = [:]
     /// Spares the dictionary in the common case of one busy pool.
@@ -83,7 +83,7 @@ final class WorkerHome: @unchecked Sendable {
 
 /// The timer behind `WorkerHome.watch`.
 private final class WatchTimer: Endpoint, @unchecked Sendable {
-    unowned let home: WorkerHome
+    @safe unowned(unsafe) let home: WorkerHome
 
     init(home: WorkerHome) {
         self.home = home

@@ -30,7 +30,7 @@ extension ServerConnection {
             return
         }
         self.address = address
-        self.home.worker.connect(self, to: address, options: self.home.gateway.socketOptions)
+        self.home.worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
         self.setDeadline(self.home.worker.now + self.pool.plan.connectTimeout)
     }
 
@@ -73,6 +73,10 @@ extension ServerConnection {
     }
 
     private func loggedIn(_ greeting: ServerGreeting) {
+        guard greeting.status == .idle else {
+            self.openingFailed(.login("server broke the protocol during login: it is in a transaction"))
+            return
+        }
         self.clearDeadline()
         self.processID = greeting.processID
         self.secret = greeting.secret
@@ -81,13 +85,22 @@ extension ServerConnection {
         self.home.counters(of: self.pool).serverLogins.add(1)
         self.pool.state.withLock { state in
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
-            state.welcomes.remember(greeting.parameters, for: .none)
+            if state.welcomes.welcome(for: .none) == nil {
+                state.welcomes.remember(Welcome(greeting.parameters), for: .none)
+            }
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)
         self.pool.opened(self, home: self.home)
     }
 
     private func loginFailed(_ failure: ServerLoginFailure) {
+        if case .credentialMissing = failure, case .some(.none) = self.opening?.credential, self.pool.hasCredential {
+            self.phase = .closed
+            self.opening = nil
+            self.close()
+            self.pool.openAbandoned(self, home: self.home)
+            return
+        }
         self.log.error(
             "cannot log in at the server",
             metadata: self.logMetadata.merging(["reason": .string(failure.logText)]) { $1 }

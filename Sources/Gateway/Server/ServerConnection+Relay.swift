@@ -10,6 +10,9 @@ extension ServerConnection {
     /// Output that may wait for a slow client before its server is not read any more.
     static let clientBacklog = 64 * 1024
 
+    /// Bytes of a ReadyForQuery message.
+    private static let readyForQueryLength = 6
+
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let client = self.client else { return bytes.count }
         var offset = 0
@@ -19,13 +22,20 @@ extension ServerConnection {
         }
         let start = offset
         var isInvalid = false
+        let isStatementMode = self.pool.plan.mode == .statement
         scan: while true {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: false, ledger: &self.ledger)
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: isStatementMode, ledger: &self.ledger)
             offset += scan.taken
             switch scan.stop {
             case .none: break scan
             case .error: self.noteError(bytes, body: scan.body)
-            case .ready, .parameterStatus: continue scan
+            case .parameterStatus: continue scan
+            case .ready:
+                if self.ledger.status == .idle { continue scan }
+                // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
+                client.send(bytes.extracting(start..<(offset - Self.readyForQueryLength)))
+                client.refuseTransactionBlock()
+                return bytes.count
             case .invalid:
                 isInvalid = true
                 break scan

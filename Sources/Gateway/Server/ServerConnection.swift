@@ -41,8 +41,10 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     }
 
     let id: ServerID
+    /// Unique in this process, for logs and the console.
+    let number: UInt32
     let pool: Pool
-    unowned var home: WorkerHome
+    @safe unowned(unsafe) var home: WorkerHome
 
     var phase = Phase.opening
     var scanner = BackendScanner()
@@ -74,6 +76,7 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
 
     init(id: ServerID, pool: Pool, home: WorkerHome) {
         self.id = id
+        self.number = home.gateway.makeServerNumber()
         self.pool = pool
         self.home = home
         super.init(descriptor: -1, worker: home.worker)

@@ -35,11 +35,12 @@ package final class SessionParameters: Sendable {
         func set(_ name: String, _ value: String) throws(Refusal) {
             guard self.isParameterName(name) else { throw .invalidName(name) }
             // Parameter names ignore case in PostgreSQL.
-            values[name.lowercased()] = value
-            spelling[name.lowercased()] = name
+            let key = self.foldingCase(name)
+            values[key] = value
+            spelling[key] = name
         }
-        for (name, value) in parameters where name == "options" {
-            for option in try StartupOptions.parse(value) { try set(option.name, option.value) }
+        if let options = parameters.last(where: { $0.name == "options" }) {
+            for option in try StartupOptions.parse(options.value) { try set(option.name, option.value) }
         }
         for (name, value) in parameters {
             switch name {
@@ -56,13 +57,23 @@ package final class SessionParameters: Sendable {
         return SessionParameters(entries: entries.sorted { $0.name < $1.name })
     }
 
-    package var applicationName: String? { self.entries.first { $0.name == "application_name" }?.value }
+    package var applicationName: String? { self.entries.first(where: Self.isApplicationName)?.value }
 
     /// What decides the values PostgreSQL reports back: everything but `application_name`.
-    package var reportedEntries: [Entry] { self.entries.filter { $0.name != "application_name" } }
+    package var reportedEntries: [Entry] { self.entries.filter { !Self.isApplicationName($0) } }
 
     package func isSame(as other: SessionParameters) -> Bool {
         self === other || self.entries == other.entries
+    }
+
+    /// Lower case as PostgreSQL folds parameter names: ASCII letters only.
+    private static func foldingCase(_ name: String) -> String {
+        if !name.utf8.contains(where: { $0 >= 0x41 && $0 <= 0x5A }) { return name }
+        return String(decoding: name.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }, as: UTF8.self)
+    }
+
+    private static func isApplicationName(_ entry: Entry) -> Bool {
+        self.foldingCase(entry.name) == "application_name"
     }
 
     private static func isParameterName(_ name: String) -> Bool {
@@ -93,14 +104,21 @@ package final class SessionParameters: Sendable {
 
 /// Text that the gateway puts into its own queries, quoted so that no setting of the session changes its meaning.
 package enum SQLText {
-    /// An escape string (`E'...'`), which reads the same whatever `standard_conforming_strings` says.
+    /// An escape string (`E'...'`), which reads the same whatever `standard_conforming_strings` says. Bytes beyond ASCII
+    /// are escaped: they reach the server as they would in a startup packet, whatever `client_encoding` says (in some
+    /// encodings the last byte of a character could otherwise swallow a quote).
     package static func literal(_ text: String) -> String {
-        var out = "E'"
-        for character in text.unicodeScalars {
-            if character == "'" || character == "\\" { out.unicodeScalars.append(character) }
-            out.unicodeScalars.append(character)
+        let digits = Array("0123456789abcdef".utf8)
+        var out = Array("E'".utf8)
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "'"), UInt8(ascii: "\\"): out += [byte, byte]
+            case 0x80...: out += [UInt8(ascii: "\\"), UInt8(ascii: "x"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            default: out.append(byte)
+            }
         }
-        return out + "'"
+        out.append(UInt8(ascii: "'"))
+        return String(decoding: out, as: UTF8.self)
     }
 
     /// A quoted identifier; the parts of a dotted name are quoted one by one.

@@ -5,18 +5,20 @@ enum StartupOptions {
         var settings: [(name: String, value: String)] = []
         var words = self.split(text)[...]
         while let word = words.popFirst() {
-            let assignment: String
+            // Scalars, not characters: a combining mark does not change what precedes it.
+            let assignment: Substring.UnicodeScalarView
             if word == "-c" {
                 guard let next = words.popFirst() else { throw .unsupportedOptions(word) }
-                assignment = next
-            } else if word.hasPrefix("-c") || word.hasPrefix("--") {
-                assignment = String(word.dropFirst(2))
+                assignment = next.unicodeScalars[...]
+            } else if word.utf8.starts(with: "-c".utf8) || word.utf8.starts(with: "--".utf8) {
+                assignment = word.unicodeScalars.dropFirst(2)
             } else {
                 throw .unsupportedOptions(word)
             }
             guard let equals = assignment.firstIndex(of: "=") else { throw .unsupportedOptions(word) }
             // Dashes stand for underscores in option names, as in PostgreSQL.
-            let name = assignment[..<equals].map { $0 == "-" ? "_" : $0 }
+            var name = String.UnicodeScalarView()
+            for scalar in assignment[..<equals] { name.append(scalar == "-" ? "_" : scalar) }
             settings.append((String(name), String(assignment[assignment.index(after: equals)...])))
         }
         return settings

@@ -5,28 +5,44 @@ package import PGWire
 ///
 /// Query, FunctionCall and Sync each bring exactly one ReadyForQuery, with exceptions around COPY: while the server
 /// reads COPY data it ignores Sync (protocol chapter, "COPY Operations"), so Syncs that were passed on before
-/// CopyInResponse was seen must be struck from the list. Where the count cannot be known (mixing forms that no driver
-/// mixes, an error in the middle of such COPY), the ledger becomes `isAmbiguous`, and the server stays with its client
-/// until the client leaves: slower, never wrong.
+/// CopyInResponse was seen must be struck from the list. When such a COPY fails, nobody can tell which of those Syncs
+/// the server had read by then: the ledger is in doubt (`AnswerLedger+Doubt.swift`) until a later answer settles it.
+/// Where the count cannot be known at all (forms that no driver mixes), it becomes `isAmbiguous` for good, and the
+/// server stays with its client until the client leaves: slower, never wrong.
 ///
 /// Belongs to a server connection; reset at every checkout.
 package struct AnswerLedger: Sendable {
     /// A request passed on and not yet answered.
-    private enum Token {
+    enum Token {
         static let query: UInt8 = 1
         static let sync: UInt8 = 2
-        /// CopyDone or CopyFail sent before the server was seen to be in COPY.
-        static let copyEnd: UInt8 = 3
+        /// A Sync right behind another Sync, a Query or the end of a COPY: nothing but ReadyForQuery comes of it.
+        static let bareSync: UInt8 = 3
+        /// CopyDone or CopyFail sent behind a Query or Sync, before the server was seen to be in COPY.
+        static let copyEnd: UInt8 = 4
+        /// The same within a batch that has no Sync yet.
+        static let batchCopyEnd: UInt8 = 5
+
+        static func isCopyEnd(_ token: UInt8) -> Bool { token >= self.copyEnd }
     }
 
-    private var tokens: ContiguousArray<UInt8> = []
-    private var head = 0
-    /// Extended-protocol messages are under way for which no Sync was sent yet.
-    package private(set) var isUnsynced = false
+    var tokens: ContiguousArray<UInt8> = []
+    var head = 0
+    /// The server has extended-protocol messages for which no Sync was sent yet, or skips to a Sync.
+    package internal(set) var isUnsynced = false
+    /// Extended-protocol messages were passed on since the last Sync.
+    var hasBatch = false
     /// The server waits for COPY data.
     package private(set) var isCopyIn = false
-    package private(set) var isAmbiguous = false
-    private var sawSyncDuringCopy = false
+    /// The forms passed on do not tell how many answers are due.
+    var isLost = false
+    /// Syncs passed on since the present COPY began, which the server ignores unless the COPY fails early.
+    var heldSyncs = 0
+    /// Something other than COPY messages was passed on behind the first of `heldSyncs`.
+    var isHeldMixed = false
+    /// See `AnswerLedger+Doubt.swift`: Syncs that may or may not be answered, and the first token behind them.
+    var doubt = 0
+    var barrier: Int?
     package private(set) var status = TransactionStatus.idle
     /// ReadyForQuery messages since the last `takeCounts`: all, and those outside of a transaction.
     private var readyCount = 0
@@ -35,6 +51,12 @@ package struct AnswerLedger: Sendable {
     package init() {
         self.tokens.reserveCapacity(16)
     }
+
+    /// How many answers are due is not known, for now (`isDoubtful`) or for good.
+    package var isAmbiguous: Bool { self.isLost || self.doubt > 0 }
+
+    /// A COPY failed in a way that leaves the count open until `answerReceived`.
+    package var isDoubtful: Bool { self.doubt > 0 }
 
     /// Nothing is owed and nothing half-sent: the next bytes from the client begin something new.
     package var isSettled: Bool {
@@ -45,16 +67,22 @@ package struct AnswerLedger: Sendable {
     package var isReleasable: Bool { self.isSettled && self.status == .idle }
 
     /// Requests passed on and not yet answered by ReadyForQuery.
-    package var owedCount: Int { self.tokens.count - self.head }
+    package var owedCount: Int {
+        self.tokens[self.head...].reduce(0) { Token.isCopyEnd($1) ? $0 : $0 + 1 }
+    }
 
     /// Begins anew for another client. The server's state is idle by then.
     package mutating func reset() {
         self.tokens.removeAll(keepingCapacity: true)
         self.head = 0
         self.isUnsynced = false
+        self.hasBatch = false
         self.isCopyIn = false
-        self.isAmbiguous = false
-        self.sawSyncDuringCopy = false
+        self.isLost = false
+        self.heldSyncs = 0
+        self.isHeldMixed = false
+        self.doubt = 0
+        self.barrier = nil
         self.status = .idle
     }
 
@@ -71,29 +99,41 @@ package struct AnswerLedger: Sendable {
     /// Query or FunctionCall was passed on.
     package mutating func querySent() {
         // A Query behind unsynced messages is skipped by the server if one of those failed: the count is unknowable.
-        if self.isUnsynced || self.isCopyIn { self.isAmbiguous = true }
+        if self.isUnsynced || self.isCopyIn { self.isLost = true }
+        if self.doubt > 0 { self.requestSentInDoubt() }
         self.tokens.append(Token.query)
     }
 
     package mutating func syncSent() {
+        defer { self.hasBatch = false }
         if self.isCopyIn {
-            self.sawSyncDuringCopy = true
+            self.heldSyncs += 1
             return
         }
         self.isUnsynced = false
-        self.tokens.append(Token.sync)
+        self.tokens.append(self.hasBatch ? Token.sync : Token.bareSync)
     }
 
-    /// Parse, Bind, Describe, Execute, Close or Flush was passed on.
+    /// Parse, Bind, Describe, Execute or Close was passed on. (Flush asks for nothing that would not come anyway.)
     package mutating func extendedSent() {
-        if !self.isCopyIn { self.isUnsynced = true }
+        // A server in COPY breaks the connection over it; one whose COPY has just failed answers or skips it.
+        if self.isCopyIn { self.isLost = true }
+        if self.isUnsynced {
+            // Did that end a COPY of this batch, or was it stray and a COPY is still to come?
+            if self.tokens.last == Token.batchCopyEnd { self.isLost = true }
+        }
+        if self.doubt > 0 { self.requestSentInDoubt() }
+        self.isUnsynced = true
+        self.hasBatch = true
     }
 
     /// CopyDone or CopyFail was passed on.
     package mutating func copyEndSent() {
         if self.isCopyIn {
             self.isCopyIn = false
-        } else if self.head < self.tokens.count || self.isUnsynced {
+        } else if self.isUnsynced {
+            self.tokens.append(Token.batchCopyEnd)
+        } else if self.head < self.tokens.count {
             self.tokens.append(Token.copyEnd)
         }
     }
@@ -104,41 +144,69 @@ package struct AnswerLedger: Sendable {
         self.status = status
         self.readyCount += 1
         if status == .idle { self.idleCount += 1 }
+        self.isCopyIn = false
+        self.heldSyncs = 0
+        self.isHeldMixed = false
+        if self.doubt > 0 {
+            self.readyReceivedInDoubt()
+            return
+        }
         while self.head < self.tokens.count {
             let token = self.tokens[self.head]
             self.head += 1
-            if token != Token.copyEnd { break }
+            if !Token.isCopyEnd(token) { break }
         }
-        // What ended the COPY of the request just answered has no other meaning any more.
+        // What was to end a COPY of the request just answered has no other meaning any more.
         while self.head < self.tokens.count, self.tokens[self.head] == Token.copyEnd { self.head += 1 }
-        self.isCopyIn = false
-        self.sawSyncDuringCopy = false
         self.compact()
     }
 
     package mutating func copyInReceived() {
-        // An Execute's COPY may have been preceded in this list by nothing; a Query's own token stands first.
+        if self.doubt > 0 { self.answerReceived() }
+        // A Query's own token stands first; an Execute has none but its Sync's.
         var position = self.head
-        if position < self.tokens.count, self.tokens[position] == Token.query { position += 1 }
-        let isExtended = position == self.head
+        let isExtended = position == self.tokens.count || self.tokens[position] != Token.query
+        if !isExtended { position += 1 }
+        // Requests that go on behind it are answered only if the COPY has failed by now.
+        if self.hasBatch, !isExtended || position < self.tokens.count { self.isHeldMixed = true }
         var end = position
         while end < self.tokens.count, self.tokens[end] != Token.copyEnd {
-            if self.tokens[end] == Token.query { self.isAmbiguous = true }
+            let token = self.tokens[end]
+            // The first Sync of an Execute's COPY closes its own batch, which may hold the end of the COPY.
+            let isOwnBatch = isExtended && end == position
+            if token == Token.batchCopyEnd, isOwnBatch { break }
+            if token != Token.bareSync, !isOwnBatch { self.isLost = true }
+            self.heldSyncs += 1
             end += 1
         }
         let isEnded = end < self.tokens.count
-        let struck = end - position
-        self.tokens.removeSubrange(position..<(isEnded ? end + 1 : end))
+        if isEnded { end += 1 }
+        // One Execute has one COPY: what is to end another is stray. A Query may have several.
+        if isExtended { while end < self.tokens.count, self.tokens[end] == Token.copyEnd { end += 1 } }
+        self.tokens.removeSubrange(position..<end)
         self.isCopyIn = !isEnded
-        if isExtended, struck > 0, position == self.tokens.count { self.isUnsynced = true }
+        guard isExtended else { return }
+        // The batch's own Sync may be among those struck: the next one closes it, and a Query before that is a mixture.
+        let next = self.tokens[position...].first { !Token.isCopyEnd($0) }
+        if next == nil { self.isUnsynced = true }
+        if next == Token.query { self.isLost = true }
+    }
+
+    /// CommandComplete.
+    package mutating func completionReceived() {
+        // The COPY is over, and what was ignored during it is known to be.
+        self.heldSyncs = 0
+        self.isHeldMixed = false
+        if self.doubt > 0 { self.answerReceived() }
     }
 
     package mutating func errorReceived() {
-        if self.sawSyncDuringCopy { self.isAmbiguous = true }
+        if self.doubt > 0 { self.errorReceivedInDoubt() }
+        if self.heldSyncs > 0 { self.beginDoubt() }
         self.isCopyIn = false
     }
 
-    private mutating func compact() {
+    mutating func compact() {
         if self.head == self.tokens.count {
             self.tokens.removeAll(keepingCapacity: true)
             self.head = 0

@@ -61,19 +61,21 @@ package struct BackendScanner: Sendable {
             if !isWhole, Self.isInspected(header.kind), header.wireLength <= Self.inspectedLimit { break }
             let next = isWhole ? position &+ header.wireLength : end
             if !isWhole { self.bodyRemaining = header.wireLength &- available }
+            let start = position
             let body = (position &+ MessageHeader.size)..<next
             position = next
             switch header.kind {
             case Self.dataRow, Self.copyData: continue
             case Self.readyForQuery:
-                guard body.count == 1, let status = TransactionStatus(rawValue: bytes[body.lowerBound]) else {
-                    return Scan(taken: position - offset, stop: .invalid)
+                guard header.bodyLength == 1, let status = TransactionStatus(rawValue: bytes[body.lowerBound]) else {
+                    return self.invalid(at: start &- offset)
                 }
                 self.endedWithError = false
                 ledger.readyReceived(status)
                 if stopsAtReady { return Scan(taken: position - offset, stop: .ready) }
             case Self.commandComplete:
-                self.residue.note(CommandTag.classify(bytes, body))
+                if isWhole { self.residue.note(CommandTag.classify(bytes, body)) }
+                ledger.completionReceived()
             case Self.errorResponse:
                 self.endedWithError = true
                 ledger.errorReceived()
@@ -83,10 +85,17 @@ package struct BackendScanner: Sendable {
             case Self.copyInResponse: ledger.copyInReceived()
             case Self.copyBothResponse: self.residue.isUnknowable = true
             default:
-                guard Self.isKnown(header.kind) else { return Scan(taken: position - offset, stop: .invalid) }
+                guard Self.isKnown(header.kind) else { return self.invalid(at: start &- offset) }
+                if ledger.isDoubtful, !Self.isAsynchronous(header.kind) { ledger.answerReceived() }
             }
         }
         return Scan(taken: position - offset, stop: .none)
+    }
+
+    /// Nothing of the message that is not of the protocol is taken.
+    private mutating func invalid(at taken: Int) -> Scan {
+        self.bodyRemaining = 0
+        return Scan(taken: taken, stop: .invalid)
     }
 
     private static func isInspected(_ kind: UInt8) -> Bool {
@@ -99,11 +108,14 @@ package struct BackendScanner: Sendable {
     /// The other messages a server may send after login.
     private static func isKnown(_ kind: UInt8) -> Bool {
         switch kind {
-        // 1 2 3 A I N T V c n s t v R K H
-        case 0x31, 0x32, 0x33, 0x41, 0x49, 0x4E, 0x54, 0x56, 0x63, 0x6E, 0x73, 0x74, 0x76, 0x48: return true
+        // 1 2 3 A H I N T V c n s t
+        case 0x31, 0x32, 0x33, 0x41, 0x48, 0x49, 0x4E, 0x54, 0x56, 0x63, 0x6E, 0x73, 0x74: return true
         default: return false
         }
     }
+
+    /// NotificationResponse and NoticeResponse answer no request.
+    private static func isAsynchronous(_ kind: UInt8) -> Bool { kind == 0x41 || kind == 0x4E }
 
     // Literals rather than `BackendMessageKind`: in the relay's switch they become immediate operands.
     private static var readyForQuery: UInt8 { 0x5A }

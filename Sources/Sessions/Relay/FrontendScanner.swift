@@ -59,7 +59,7 @@ package struct FrontendScanner: Sendable {
             return .incomplete
         }
         if !Self.isKnown(header.kind) { return .invalidKind }
-        if !header.isValid { return .invalidLength }
+        if !Self.isLengthAllowed(header) { return .invalidLength }
         switch header.kind {
         case Self.copyData, Self.copyDone, Self.copyFail: return .strayCopy
         case Self.terminate: return .terminate
@@ -102,8 +102,9 @@ package struct FrontendScanner: Sendable {
             position &+= taken
         }
         while let header = MessageHeader.read(bytes, at: position) {
-            guard header.isValid else {
-                return Scan(forwarded: position - offset, stop: .invalidLength, kind: header.kind)
+            guard Self.isLengthAllowed(header) else {
+                let stop = Self.isKnown(header.kind) ? Stop.invalidLength : Stop.invalidKind
+                return Scan(forwarded: position - offset, stop: stop, kind: header.kind)
             }
             switch header.kind {
             case Self.query, Self.functionCall: ledger.querySent()
@@ -118,8 +119,8 @@ package struct FrontendScanner: Sendable {
                     }
                 }
                 ledger.extendedSent()
-            case Self.bind, Self.execute, Self.describe, Self.close, Self.flush: ledger.extendedSent()
-            case Self.copyData: break
+            case Self.bind, Self.execute, Self.describe, Self.close: ledger.extendedSent()
+            case Self.copyData, Self.flush: break
             case Self.copyDone, Self.copyFail: ledger.copyEndSent()
             case Self.terminate:
                 return Scan(forwarded: position - offset, stop: .terminate, kind: header.kind)
@@ -138,6 +139,16 @@ package struct FrontendScanner: Sendable {
             return Scan(forwarded: position - offset, stop: .invalidKind, kind: bytes[position])
         }
         return Scan(forwarded: position - offset, stop: .none)
+    }
+
+    /// PostgreSQL bounds the messages that carry no data at 10 000 bytes, length field included (`PQ_SMALL_MESSAGE_LIMIT`).
+    private static let smallMessageLimit = 10_000
+
+    private static func isLengthAllowed(_ header: MessageHeader) -> Bool {
+        switch header.kind {
+        case self.query, self.functionCall, self.parse, self.bind, self.copyData: return header.isValid
+        default: return header.isValid && header.bodyLength <= self.smallMessageLimit - 4
+        }
     }
 
     private static func isKnown(_ kind: UInt8) -> Bool {

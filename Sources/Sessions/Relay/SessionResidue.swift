@@ -3,7 +3,7 @@ package import PGWire
 /// What a client left behind in a server's session, learnt from the tags of its commands, and the least that must be
 /// run before another client may use that session.
 ///
-/// The tags arm and disarm: `SET` arms, `DISCARD ALL` disarms everything. `RESET` does not disarm: its tag is the same
+/// The tags arm and disarm: `SET` arms, `DISCARD ALL` disarms everything but `isUnknowable`. `RESET` does not disarm: its tag is the same
 /// for one parameter and for all. What hides inside functions (`set_config`) leaves no tag.
 package struct SessionResidue: Sendable, Equatable {
     package var hasSettings = false
@@ -28,12 +28,15 @@ package struct SessionResidue: Sendable, Equatable {
         case .prepare: self.hasStatements = true
         case .deallocateAll: self.hasStatements = false
         case .listen: self.hasListens = true
-        case .discardAll: self = SessionResidue()
+        case .discardAll:
+            let isUnknowable = self.isUnknowable
+            self = SessionResidue()
+            self.isUnknowable = isUnknowable
         default: return
         }
     }
 
-    /// The statements that clean up, one simple query each so that none depends on another; nothing when clean.
+    /// What cleans up, as simple queries of one or more statements; nothing when clean.
     package var cleanup: [String] {
         var statements: [String] = []
         var combined = ""

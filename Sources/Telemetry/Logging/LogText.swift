@@ -5,6 +5,7 @@ enum LogText {
 
     /// A message: control characters are escaped, the rest stands as it is.
     static func message(_ text: String) -> String {
+        if text.utf8.count <= Self.maximumTextBytes, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
         var line = ""
         for scalar in Self.cut(text).unicodeScalars {
             Self.append(scalar, to: &line)
@@ -15,6 +16,8 @@ enum LogText {
     /// A value behind `key=`: bare when it is one plain word, else in double quotes.
     static func value(_ text: String) -> String {
         let text = Self.cut(text)
+        // Most values are plain ASCII: judged by their bytes, without looking properties up.
+        if !text.isEmpty, text.utf8.allSatisfy(Self.isPlainASCII) { return text }
         guard text.isEmpty || !text.unicodeScalars.allSatisfy(Self.isPlain) else { return text }
         var quoted = "\""
         for scalar in text.unicodeScalars {
@@ -72,6 +75,10 @@ enum LogText {
         case 0x00...0x1F, 0x7F...0x9F, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
         default: false
         }
+    }
+
+    private static func isPlainASCII(_ byte: UInt8) -> Bool {
+        byte > 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x5C && byte != 0x3D
     }
 
     private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {

@@ -1,6 +1,7 @@
 """asyncpg without its statement cache. In transaction mode its two-step queries stay inside transactions."""
 
 import asyncio
+import io
 
 import asyncpg
 from common import LONG, MODE, SETTINGS, WORDS, done, same
@@ -20,8 +21,8 @@ async def main():
         await queries(connection)
         await connection.execute("create temp table t (a int primary key, b text) on commit drop")
         await connection.executemany("insert into t values ($1, $2)", [(i, f"row {i}") for i in range(200)])
-        records = [(i, f"row {i}") for i in range(200, 1000)]
-        same(await connection.copy_records_to_table("t", records=records), "COPY 800")
+        rows = "".join(f"{i}\trow {i}\n" for i in range(200, 1000)).encode()
+        same(await connection.copy_to_table("t", source=io.BytesIO(rows)), "COPY 800")
         written = bytearray()
 
         async def write(data):
@@ -35,8 +36,11 @@ async def main():
             raise AssertionError("no error")
         except asyncpg.UniqueViolationError as problem:
             same(problem.sqlstate, "23505")
-        numbers = [row["a"] async for row in connection.cursor("select a from t order by a", prefetch=7)]
-        same(numbers, list(range(1000)))
+        if MODE == "session":  # these two prepare named statements
+            records = [(i, f"row {i}") for i in range(1000, 1100)]
+            same(await connection.copy_records_to_table("t", records=records), "COPY 100")
+            numbers = [row["a"] async for row in connection.cursor("select a from t order by a", prefetch=7)]
+            same(numbers, list(range(1100)))
     try:
         async with connection.transaction():
             await connection.fetchval("select 1 / $1::int", 0)

@@ -1,0 +1,183 @@
+import Sessions
+import Testing
+
+@Suite struct SessionParametersTests {
+    private func parse(_ parameters: [(name: String, value: String)]) throws -> [String] {
+        try SessionParameters.parse(parameters).entries.map { "\($0.name)=\($0.value)" }
+    }
+
+    private func options(_ text: String) throws -> [String] { try self.parse([("options", text)]) }
+
+    // MARK: Reading a startup packet
+
+    @Test func namesOfTheProtocolAreLeftOut() throws {
+        let entries = try self.parse([
+            ("user", "u"), ("database", "d"), ("_pq_.x", "y"), ("replication", "false"), ("TimeZone", "UTC"),
+        ])
+        #expect(entries == ["TimeZone=UTC"])
+    }
+
+    @Test func nothingAskedForIsTheSharedNone() throws {
+        #expect(try SessionParameters.parse([]) === SessionParameters.none)
+        #expect(try SessionParameters.parse([("user", "u"), ("options", " ")]) === SessionParameters.none)
+    }
+
+    @Test func entriesAreSortedAndEachNameStandsOnce() throws {
+        #expect(try self.parse([("b", "1"), ("a", "2"), ("b", "3")]) == ["a=2", "b=3"])
+    }
+
+    @Test func namesIgnoreTheCaseOfASCIILetters() throws {
+        #expect(try self.parse([("TIMEZONE", "a"), ("TimeZone", "b")]) == ["TimeZone=b"])
+        let upper = try SessionParameters.parse([("Application_Name", "psql"), ("x", "1")])
+        #expect(upper.applicationName == "psql")
+        #expect(upper.reportedEntries == [SessionParameters.Entry(name: "x", value: "1")])
+    }
+
+    @Test func plainParametersWinOverOptions() throws {
+        #expect(try self.parse([("work_mem", "1"), ("options", "-c work_mem=2 -c x=3")]) == ["work_mem=1", "x=3"])
+    }
+
+    /// As for every other parameter of the packet.
+    @Test func theLastOptionsCount() throws {
+        #expect(try self.parse([("options", "-c a=1"), ("options", "-c b=2")]) == ["b=2"])
+        #expect(try self.parse([("options", "-Z"), ("options", "-c b=2")]) == ["b=2"])
+    }
+
+    @Test func valuesMayBeEmpty() throws {
+        #expect(try self.parse([("search_path", "")]) == ["search_path="])
+    }
+
+    @Test(arguments: ["false", "off", "no", "0", "FALSE", "Off"])
+    func replicationTurnedOffIsFine(value: String) throws {
+        #expect(try self.parse([("replication", value)]) == [])
+    }
+
+    @Test(arguments: ["true", "on", "yes", "1", "database", "", "junk"])
+    func replicationIsRefused(value: String) {
+        #expect(throws: SessionParameters.Refusal.replicationUnsupported) { try self.parse([("replication", value)]) }
+    }
+
+    @Test(arguments: ["", "1a", "a b", "a'b", "a\"b", "a;b", "a=b", "a-b", ".a", "$a", "a\\b", "a[0]", "a@b", "a`b", "a{"])
+    func invalidNamesAreRefused(name: String) {
+        #expect(throws: SessionParameters.Refusal.invalidName(name)) { try self.parse([(name, "x")]) }
+    }
+
+    @Test(arguments: ["a", "_a", "A9", "my.setting", "a$b", "\u{e9}t\u{e9}", "TimeZone", "z_", "Z"])
+    func validNamesAreTaken(name: String) throws {
+        #expect(try self.parse([(name, "x")]) == ["\(name)=x"])
+    }
+
+    @Test func namesAreBoundInLength() {
+        #expect(throws: Never.self) { try self.parse([(String(repeating: "a", count: 63), "")]) }
+        let long = String(repeating: "a", count: 64)
+        #expect(throws: SessionParameters.Refusal.invalidName(long)) { try self.parse([(long, "")]) }
+    }
+
+    // MARK: Options
+
+    @Test(arguments: [
+        ("-c a=1", ["a=1"]), ("-ca=1", ["a=1"]), ("--a=1", ["a=1"]), ("  -c   a=1\t--b=2\n", ["a=1", "b=2"]),
+        ("-c a=1 -c a=2", ["a=2"]), ("--work-mem=1MB", ["work_mem=1MB"]), ("-c a=b=c", ["a=b=c"]), ("-c a=", ["a="]),
+        ("-c a=x\\ y", ["a=x y"]), ("-c a=\\\\", ["a=\\"]), ("-c a=x\\", ["a=x"]), ("-c a=1-2", ["a=1-2"]),
+        ("-c a=\u{301}x", ["a=\u{301}x"]), ("--a=\u{e9}\u{1F600}", ["a=\u{e9}\u{1F600}"]), ("", []), (" \r\n ", []),
+        ("-c search_path=a,\\ b", ["search_path=a, b"]),
+    ])
+    func optionsAreReadAsPostgreSQLReadsThem(text: String, expected: [String]) throws {
+        #expect(try self.options(text) == expected)
+    }
+
+    @Test(arguments: [
+        ("-c", "-c"), ("-c a", "-c"), ("-ca", "-ca"), ("--a", "--a"), ("-d 5", "-d"), ("a=1", "a=1"), ("-", "-"), ("--", "--"),
+        ("-c a=1 -E", "-E"), ("\\", ""),
+    ])
+    func otherOptionsAreRefused(text: String, word: String) {
+        #expect(throws: SessionParameters.Refusal.unsupportedOptions(word)) { try self.options(text) }
+    }
+
+    @Test func namesWithinOptionsAreChecked() {
+        #expect(throws: SessionParameters.Refusal.invalidName("")) { try self.options("-c =1") }
+        #expect(throws: SessionParameters.Refusal.invalidName("a;b")) { try self.options("--a;b=1") }
+    }
+
+    @Test func mutatedOptionsNeverTrap() {
+        for mutation in mutations(of: bytes("-c a=1 --b-c=x\\ y -cd=\u{e9}")) {
+            _ = try? self.options(String(decoding: mutation, as: UTF8.self))
+        }
+    }
+
+    // MARK: From one client's parameters to another's
+
+    private func query(_ old: [(name: String, value: String)], _ new: [(name: String, value: String)]) throws -> String? {
+        try SessionParameters.parse(new).query(replacing: try SessionParameters.parse(old))
+    }
+
+    @Test func sameParametersNeedNoQuery() throws {
+        #expect(try self.query([], []) == nil)
+        #expect(try self.query([("a", "1"), ("b", "2")], [("b", "2"), ("a", "1")]) == nil)
+        let parameters = try SessionParameters.parse([("a", "1")])
+        #expect(parameters.isSame(as: parameters))
+        #expect(try parameters.isSame(as: SessionParameters.parse([("a", "1")])))
+        #expect(!parameters.isSame(as: .none))
+    }
+
+    @Test func onlyDifferencesAreSet() throws {
+        #expect(
+            try self.query([("a", "1"), ("b", "2")], [("a", "1"), ("b", "3"), ("c", "4")])
+                == "SELECT pg_catalog.set_config(E'b',E'3',false),pg_catalog.set_config(E'c',E'4',false)"
+        )
+    }
+
+    @Test func whatTheOldClientHadIsReset() throws {
+        #expect(try self.query([("my.var", "1"), ("TimeZone", "UTC")], []) == "RESET \"TimeZone\";RESET \"my\".\"var\";")
+        #expect(
+            try self.query([("a", "1")], [("b", "2")])
+                == "RESET \"a\";SELECT pg_catalog.set_config(E'b',E'2',false)"
+        )
+    }
+
+    /// The reset comes first, so that another spelling of the same name keeps its value.
+    @Test func anotherSpellingIsResetBeforeItIsSet() throws {
+        #expect(
+            try self.query([("TimeZone", "a")], [("timezone", "b")])
+                == "RESET \"TimeZone\";SELECT pg_catalog.set_config(E'timezone',E'b',false)"
+        )
+    }
+
+    @Test func valuesCannotLeaveTheirQuotes() throws {
+        #expect(
+            try self.query([], [("application_name", "'); DROP TABLE t; --\\")])
+                == "SELECT pg_catalog.set_config(E'application_name',E'''); DROP TABLE t; --\\\\',false)"
+        )
+    }
+}
+
+@Suite struct SQLTextTests {
+    @Test(arguments: [
+        ("", "E''"), ("a", "E'a'"), ("'", "E''''"), ("\\", "E'\\\\'"), ("\\'", "E'\\\\'''"), ("''", "E''''''"),
+        ("a\nb", "E'a\nb'"), ("\"$1", "E'\"$1'"),
+        // A quote stays a quote under a combining mark.
+        ("'\u{301}", "E'''\\xcc\\x81'"), ("\\\u{301}", "E'\\\\\\xcc\\x81'"),
+        ("\u{e9}", "E'\\xc3\\xa9'"), ("\u{3042}\\'", "E'\\xe3\\x81\\x82\\\\'''"), ("\u{e9}f", "E'\\xc3\\xa9f'"),
+    ])
+    func literals(text: String, expected: String) {
+        #expect(SQLText.literal(text) == expected)
+    }
+
+    /// Whatever `client_encoding` the session has, ASCII reads the same.
+    @Test func literalsAreASCII() {
+        for scalar in (1...0x2FF).compactMap({ Unicode.Scalar($0 as UInt32) }) {
+            let literal = SQLText.literal(String(scalar))
+            #expect(literal.utf8.allSatisfy { $0 < 0x80 })
+            let body = literal.utf8.dropFirst(2).dropLast()
+            #expect(body.filter { $0 == UInt8(ascii: "'") }.count % 2 == 0)
+        }
+    }
+
+    @Test(arguments: [
+        ("a", "\"a\""), ("TimeZone", "\"TimeZone\""), ("a.b", "\"a\".\"b\""), ("a.b.c", "\"a\".\"b\".\"c\""),
+        ("a\"b", "\"a\"\"b\""), ("a\".\"b", "\"a\"\"\".\"\"\"b\""), ("\"\u{301}", "\"\"\"\u{301}\""),
+    ])
+    func identifiers(name: String, expected: String) {
+        #expect(SQLText.identifier(name) == expected)
+    }
+}

@@ -1,0 +1,64 @@
+import PGWire
+import Sessions
+import Testing
+
+@Suite struct SessionResidueTests {
+    /// Residue after commands with these tags, as a server reports them.
+    private func residue(_ tags: [String]) -> SessionResidue {
+        var feed = BackendFeed()
+        for tag in tags { feed.read(frame("C", bytes(tag) + [0])) }
+        return feed.scanner.residue
+    }
+
+    @Test(arguments: [
+        "SELECT 1", "INSERT 0 1", "BEGIN", "COMMIT", "ROLLBACK", "RESET", "COPY 3", "DEALLOCATE", "UNLISTEN", "DISCARD ALL",
+        "SET CONSTRAINTS", "PREPARE TRANSACTION", "CLOSE CURSOR", "SETTING", "LISTENER", "",
+    ])
+    func mostTagsLeaveNothing(tag: String) {
+        #expect(self.residue([tag]).isEmpty)
+        #expect(self.residue([tag]).cleanup.isEmpty)
+    }
+
+    @Test func tagsArm() {
+        #expect(self.residue(["SET"]).hasSettings)
+        #expect(self.residue(["DECLARE CURSOR"]).hasCursors)
+        #expect(self.residue(["PREPARE"]).hasStatements)
+        #expect(self.residue(["LISTEN"]).hasListens)
+        #expect(!self.residue(["SET"]).isEmpty)
+    }
+
+    @Test func tagsDisarm() {
+        #expect(self.residue(["DECLARE CURSOR", "CLOSE CURSOR ALL"]).isEmpty)
+        #expect(self.residue(["PREPARE", "DEALLOCATE ALL"]).isEmpty)
+        #expect(self.residue(["SET", "LISTEN", "PREPARE", "DECLARE CURSOR", "DISCARD ALL"]).isEmpty)
+        #expect(self.residue(["DISCARD ALL", "SET"]).hasSettings)
+    }
+
+    @Test func whatMayBePartialDisarmsNothing() {
+        #expect(self.residue(["SET", "RESET"]).hasSettings)
+        #expect(self.residue(["PREPARE", "DEALLOCATE"]).hasStatements)
+        #expect(self.residue(["LISTEN", "UNLISTEN"]).hasListens)
+        #expect(self.residue(["DECLARE CURSOR", "CLOSE CURSOR"]).hasCursors)
+        #expect(self.residue(["SET", "CLOSE CURSOR ALL", "DEALLOCATE ALL"]).hasSettings)
+    }
+
+    @Test func cleanupDoesTheLeastThatIsNeeded() {
+        #expect(self.residue(["SET"]).cleanup == ["RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"])
+        #expect(self.residue(["DECLARE CURSOR"]).cleanup == ["CLOSE ALL;"])
+        #expect(self.residue(["PREPARE", "LISTEN"]).cleanup == ["DEALLOCATE ALL;UNLISTEN *;"])
+    }
+
+    @Test func replicationLeavesASessionThatNobodyKnows() {
+        var feed = BackendFeed()
+        feed.read(frame("W", [0, 0, 0]))
+        #expect(feed.scanner.residue.isUnknowable)
+        #expect(!feed.scanner.residue.isEmpty)
+    }
+
+    @Test func discardAllCannotCleanWhatIsUnknowable() {
+        var residue = SessionResidue()
+        residue.isUnknowable = true
+        residue.note(.discardAll)
+        #expect(residue.isUnknowable)
+    }
+}
