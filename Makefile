@@ -26,7 +26,7 @@ build:
 	@$(MAKE) --no-print-directory binary
 
 binary:
-	swift build -c release --product pggateway </dev/null
+	@scripts/build
 
 bench:
 	@scripts/install build bench

@@ -162,7 +162,8 @@ static int clear_stale_socket(const struct sockaddr_storage *storage, socklen_t 
     int connected = connect(probe, (const struct sockaddr *)storage, length);
     int error = connected < 0 ? errno : 0;
     close(probe);
-    if (error == 0 || error == EAGAIN) return -EADDRINUSE;
+    // Only a refusal proves that nobody listens; anything else may be a socket of another kind or of another user.
+    if (error != ECONNREFUSED && error != ENOENT) return -EADDRINUSE;
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 

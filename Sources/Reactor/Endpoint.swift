@@ -26,13 +26,14 @@ open class Endpoint: @unchecked Sendable {
         var wantsRedelivery = false
     }
 
-    final var channel: Channel
-    final var unread = HeldBytes()
-    final var unsent = HeldBytes()
-    /// Why a connect failed before it began; reported in the next round.
-    final var connectError: Int32 = 0
+    // Not checked for exclusive access at run time, for the reasons given in `Worker`.
+    @safe @exclusivity(unchecked) final var channel: Channel
+    @safe @exclusivity(unchecked) final var unread = HeldBytes()
+    @safe @exclusivity(unchecked) final var unsent = HeldBytes()
+    /// Why a connect, a registration or a send failed; reported in a later round.
+    @safe @exclusivity(unchecked) final var pendingError: Int32 = 0
     /// The worker that owns this endpoint. Unowned: workers live as long as the process.
-    public final unowned(unsafe) var worker: Worker
+    @exclusivity(unchecked) public final unowned(unsafe) var worker: Worker
 
     /// - Parameter descriptor: a non-blocking stream socket that this endpoint now owns, or -1 for one that only
     ///   has a deadline and a mailbox.
@@ -97,7 +98,7 @@ open class Endpoint: @unchecked Sendable {
                 taken = result
             } else if result != -Errno.again {
                 // The peer is gone. Reading will find out (and may still find its last words).
-                unsafe self.worker.noteBroken(self)
+                unsafe self.worker.noteBroken(self, error: Int32(clamping: -result))
                 return
             }
         }
@@ -118,9 +119,10 @@ open class Endpoint: @unchecked Sendable {
 
     /// Goes on reading; bytes held back are offered again.
     public final func resumeReading() {
+        // Set even when nothing is held back: `received` may be under way and leave something.
+        if self.channel.isPaused || !self.unread.isEmpty { self.channel.wantsRedelivery = true }
         self.channel.isPaused = false
-        if !self.unread.isEmpty { self.channel.wantsRedelivery = true }
-        if self.channel.wantsRedelivery || self.channel.mayHaveBytes { unsafe self.worker.enqueue(self) }
+        if !self.unread.isEmpty || self.channel.mayHaveBytes { unsafe self.worker.enqueue(self) }
     }
 
     /// Arms the one deadline of this endpoint, replacing an earlier one.

@@ -14,6 +14,8 @@ struct TimerWheel {
         var next: Int32 = TimerWheel.none
         var previous: Int32 = TimerWheel.none
         var bucket: Int32 = TimerWheel.none
+        /// Taken out by `advance`, and neither armed again nor cancelled since.
+        var isDue = false
     }
 
     private var nodes: ContiguousArray<Node> = []
@@ -43,8 +45,16 @@ struct TimerWheel {
     }
 
     mutating func cancel(_ slot: Int) {
-        guard slot < self.nodes.count, self.nodes[slot].bucket != Self.none else { return }
-        self.unlink(slot)
+        guard slot < self.nodes.count else { return }
+        self.nodes[slot].isDue = false
+        if self.nodes[slot].bucket != Self.none { self.unlink(slot) }
+    }
+
+    /// True once for a slot that `advance` has taken out, unless its deadline was moved or cancelled meanwhile.
+    mutating func takeDue(_ slot: Int) -> Bool {
+        guard slot < self.nodes.count, self.nodes[slot].isDue else { return false }
+        self.nodes[slot].isDue = false
+        return true
     }
 
     private mutating func unlink(_ slot: Int) {
@@ -83,6 +93,7 @@ struct TimerWheel {
             let next = self.nodes[Int(slot)].next
             if self.nodes[Int(slot)].deadline <= now {
                 self.unlink(Int(slot))
+                self.nodes[Int(slot)].isDue = true
                 due.append(Int(slot))
             }
             slot = next

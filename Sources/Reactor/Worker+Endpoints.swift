@@ -16,7 +16,11 @@ extension Worker {
         endpoint.channel.slot = slot
         self.slots[Int(slot)].endpoint = endpoint
         self.slots[Int(slot)].isShared = false
-        if endpoint.channel.descriptor >= 0 { self.register(endpoint, modify: false) }
+        guard endpoint.channel.descriptor >= 0 else { return }
+        // What was given to `send`, or was to be delivered, before the endpoint came here.
+        if !endpoint.unsent.isEmpty { endpoint.channel.awaitsWritable = true }
+        self.register(endpoint, modify: false)
+        if endpoint.channel.wantsRedelivery || endpoint.pendingError != 0 { self.enqueue(endpoint) }
     }
 
     func register(_ endpoint: Endpoint, modify: Bool) {
@@ -30,7 +34,7 @@ extension Worker {
             modify
             ? cr_epoll_modify(self.epoll, endpoint.channel.descriptor, flags, UInt32(slot), generation)
             : cr_epoll_add(self.epoll, endpoint.channel.descriptor, flags, UInt32(slot), generation)
-        if result < 0 { self.noteBroken(endpoint) }
+        if result < 0 { self.noteBroken(endpoint, error: -result) }
     }
 
     /// Gives up an endpoint without closing it: it can be attached to another worker.
@@ -60,9 +64,10 @@ extension Worker {
     }
 
     /// Marks an endpoint as free to be taken by any worker while it stays registered here. Call before the lock that
-    /// publishes it is taken.
+    /// publishes it is taken. Its deadline is cleared; it may not hold back bytes.
     public func share(_ endpoint: Endpoint) {
         guard endpoint.channel.slot >= 0 else { return }
+        self.timers.cancel(Int(endpoint.channel.slot))
         self.slots[Int(endpoint.channel.slot)].isShared = true
     }
 
@@ -101,7 +106,7 @@ extension Worker {
         let descriptor = unsafe cr_connect(&raw, &inProgress)
         if descriptor < 0 {
             self.attach(endpoint)
-            endpoint.connectError = -descriptor
+            endpoint.pendingError = -descriptor
             endpoint.channel.isConnecting = true
             self.mailbox.push(.finishConnect(endpoint))
             return
@@ -115,10 +120,11 @@ extension Worker {
 
     func finishConnect(_ endpoint: Endpoint) {
         guard endpoint.channel.isConnecting, endpoint.channel.slot >= 0 else { return }
-        let pending = endpoint.channel.descriptor >= 0 ? cr_socket_error(endpoint.channel.descriptor) : 0
-        let error = endpoint.connectError != 0 ? endpoint.connectError : pending
+        let found = endpoint.channel.descriptor >= 0 ? cr_socket_error(endpoint.channel.descriptor) : 0
+        let error = endpoint.pendingError != 0 ? endpoint.pendingError : found
         endpoint.channel.isConnecting = false
         if error != 0 {
+            endpoint.pendingError = 0
             endpoint.failed(error)
             return
         }

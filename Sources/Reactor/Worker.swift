@@ -17,6 +17,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
 
     struct Slot {
         var endpoint: Endpoint?
+        /// Changes whenever the slot is freed.
         var generation: UInt32 = 0
         /// Stands in the queue of endpoints that must not wait for the kernel.
         var isQueued = false
@@ -24,29 +25,37 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         var isShared = false
     }
 
+    /// An endpoint as the worker remembers it: it may have been closed or have moved since.
+    struct Place {
+        let slot: Int32
+        let generation: UInt32
+    }
+
     public let index: Int
     let epoll: Int32
     private let wakeDescriptor: Int32
 
-    var slots: ContiguousArray<Slot> = []
+    // Exclusive access is not checked at run time here: one thread uses these, and none is lent out (`inout`) across
+    // a call that could come back to the worker. The checks took more instructions than all the rest of the relay.
+    @safe @exclusivity(unchecked) var slots: ContiguousArray<Slot> = []
     var freeSlots: ContiguousArray<Int32> = []
-    var timers: TimerWheel
-    var blocks = BlockCache()
-    /// Slots with their generations rather than endpoints: what was queued may have been closed or have moved.
-    private var ready: ContiguousArray<(slot: Int32, generation: UInt32)> = []
-    private var readySpare: ContiguousArray<(slot: Int32, generation: UInt32)> = []
+    @safe @exclusivity(unchecked) var timers: TimerWheel
+    @safe @exclusivity(unchecked) var blocks = BlockCache()
+    /// Endpoints that must not wait for the kernel.
+    @safe @exclusivity(unchecked) var ready: ContiguousArray<Place> = []
+    @safe @exclusivity(unchecked) private var readySpare: ContiguousArray<Place> = []
     private var dueSlots: ContiguousArray<Int> = []
-    private var events: ContiguousArray<cr_event>
-    private let receiveBuffer: UnsafeMutableRawBufferPointer
-    private var isStopping = false
+    private let events: UnsafeMutableBufferPointer<cr_event>
+    let receiveBuffer: UnsafeMutableRawBufferPointer
+    @safe @exclusivity(unchecked) private var isStopping = false
 
     let mailbox = Mailbox()
     /// The batch of messages being worked off; swapped with the mailbox's array.
-    var mail: ContiguousArray<WorkerMessage> = []
-    var localJobs: ContiguousArray<UnownedJob> = []
+    @safe @exclusivity(unchecked) var mail: ContiguousArray<WorkerMessage> = []
+    @safe @exclusivity(unchecked) var localJobs: ContiguousArray<UnownedJob> = []
 
     /// The moment at which the present round of the loop began.
-    public private(set) var now: MonotonicMicroseconds
+    @safe @exclusivity(unchecked) public private(set) var now: MonotonicMicroseconds
 
     /// Clients this worker holds: written here, read by whoever accepts. Any thread.
     package let clientCount = Atomic<Int>(0)
@@ -59,7 +68,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         let now = MonotonicClock.now()
         self.now = now
         self.timers = TimerWheel(now: now)
-        self.events = ContiguousArray(repeating: cr_event(), count: Self.eventCapacity)
+        unsafe self.events = .allocate(capacity: Self.eventCapacity)
         unsafe self.receiveBuffer = .allocate(byteCount: Self.receiveCapacity, alignment: 64)
         _ = try ReactorError.check(
             cr_epoll_add(self.epoll, self.wakeDescriptor, EventFlags.readable | EventFlags.edge, Self.wakeSlot, 0),
@@ -68,6 +77,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     }
 
     deinit {
+        unsafe self.events.deallocate()
         unsafe self.receiveBuffer.deallocate()
         _ = cr_close(self.epoll)
         _ = cr_close(self.wakeDescriptor)
@@ -98,13 +108,11 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
             timeout = self.timers.sleepMilliseconds(now: self.now)
             if timeout != 0, !self.mailbox.prepareToSleep() { timeout = 0 }
         }
-        let count = unsafe self.events.withUnsafeMutableBufferPointer { buffer in
-            unsafe cr_epoll_wait(self.epoll, buffer.baseAddress, Int32(buffer.count), timeout)
-        }
+        let count = unsafe cr_epoll_wait(self.epoll, self.events.baseAddress, Int32(Self.eventCapacity), timeout)
         self.mailbox.woke()
         self.now = MonotonicClock.now()
         for position in 0..<Int(count) {
-            let event = self.events[position]
+            let event = unsafe self.events[position]
             if event.slot == Self.wakeSlot {
                 cr_eventfd_drain(self.wakeDescriptor)
             } else {
@@ -116,134 +124,17 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     /// Ends `run` after the present round. On the worker's thread; from others use `execute`.
     public func stop() { self.isStopping = true }
 
-    private func dispatch(_ event: cr_event) {
-        let index = Int(event.slot)
-        guard index < self.slots.count, self.slots[index].generation == event.generation,
-            let endpoint = self.slots[index].endpoint
-        else { return }
-        if self.slots[index].isShared {
-            endpoint.trafficWhileShared(on: self)
-            return
-        }
-        if endpoint.channel.isConnecting {
-            self.finishConnect(endpoint)
-            return
-        }
-        if event.events & EventFlags.writable != 0, endpoint.channel.awaitsWritable { self.flush(endpoint) }
-        if event.events & ~EventFlags.writable != 0, endpoint.channel.slot == Int32(index) {
-            endpoint.channel.mayHaveBytes = true
-            if event.events & EventFlags.ending != 0 { endpoint.channel.isEnding = true }
-            if endpoint.channel.isListener { endpoint.acceptPending() } else { self.serve(endpoint) }
-        }
-    }
-
-    private func serve(_ endpoint: Endpoint) {
-        if endpoint.channel.isPaused {
-            if endpoint.channel.isEnding { endpoint.hungUpWhilePaused() }
-        } else {
-            self.receive(endpoint)
-        }
-    }
-
-    /// Reads once, behind the bytes that were held back, and delivers. An endpoint whose bytes filled the buffer, or
-    /// whose end is still to be read, is queued for the next round, so that a big result cannot starve the others.
-    private func receive(_ endpoint: Endpoint) {
-        let held = endpoint.unread.count
-        var total = held
-        if held > 0 {
-            unsafe self.receiveBuffer.copyMemory(from: endpoint.unread.bytes)
-            endpoint.unread.clear(cache: &self.blocks)
-        }
-        endpoint.channel.wantsRedelivery = false
-        if endpoint.channel.mayHaveBytes {
-            let room = Self.receiveCapacity - held
-            guard room > 0, let base = unsafe self.receiveBuffer.baseAddress else {
-                endpoint.failed(Errno.messageTooLong)
-                return
-            }
-            let count = unsafe cr_receive(endpoint.channel.descriptor, base + held, room)
-            if count > 0 {
-                total += count
-                if count < room, !endpoint.channel.isEnding { endpoint.channel.mayHaveBytes = false }
-            } else {
-                endpoint.channel.mayHaveBytes = false
-                if count != -Errno.again {
-                    if count == 0 { endpoint.ended() } else { endpoint.failed(Int32(clamping: -count)) }
-                    return
-                }
-                if held == 0 {
-                    endpoint.nothingToRead()
-                    return
-                }
-            }
-        }
-        if total > 0 { self.deliver(endpoint, count: total) }
-        if endpoint.channel.mayHaveBytes, !endpoint.channel.isPaused { self.enqueue(endpoint) }
-    }
-
-    private func deliver(_ endpoint: Endpoint, count: Int) {
-        let bytes = unsafe UnsafeRawBufferPointer(rebasing: self.receiveBuffer[0..<count])
-        let consumed = unsafe endpoint.received(bytes.assumingMemoryBound(to: UInt8.self).span)
-        if consumed < count, endpoint.isOpen {
-            unsafe endpoint.unread.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), cache: &self.blocks)
-        }
-    }
-
-    private func flush(_ endpoint: Endpoint) {
-        let sent = unsafe cr_send(
-            endpoint.channel.descriptor,
-            endpoint.unsent.bytes.baseAddress,
-            endpoint.unsent.count
-        )
-        if sent < 0 {
-            if sent != -Errno.again { self.noteBroken(endpoint) }
-            return
-        }
-        endpoint.unsent.drop(sent, cache: &self.blocks)
-        if endpoint.unsent.isEmpty {
-            endpoint.awaitWritable(false)
-            endpoint.sent()
-        }
-    }
-
-    /// A send failed: what was to go out is dropped, and reading finds the reason (or the peer's last words).
-    func noteBroken(_ endpoint: Endpoint) {
-        endpoint.unsent.clear(cache: &self.blocks)
-        endpoint.channel.isEnding = true
-        endpoint.channel.mayHaveBytes = true
-        self.enqueue(endpoint)
-    }
-
-    // MARK: Work that must not wait for the kernel
-
-    /// Queues an endpoint for the next round. Each stands in the queue once at most.
-    func enqueue(_ endpoint: Endpoint) {
-        let slot = endpoint.channel.slot
-        guard slot >= 0, !self.slots[Int(slot)].isQueued else { return }
-        self.slots[Int(slot)].isQueued = true
-        self.ready.append((slot, self.slots[Int(slot)].generation))
-    }
-
     private func serveReady() {
         if self.ready.isEmpty { return }
         swap(&self.ready, &self.readySpare)
-        for entry in self.readySpare {
-            let slot = Int(entry.slot)
-            guard self.slots[slot].generation == entry.generation, let endpoint = self.slots[slot].endpoint else { continue }
-            self.slots[slot].isQueued = false
-            if self.slots[slot].isShared {
-                endpoint.trafficWhileShared(on: self)
-            } else {
-                self.serve(endpoint)
-            }
-        }
+        for place in self.readySpare { self.serveQueued(place) }
         self.readySpare.removeAll(keepingCapacity: true)
     }
 
     private func fireTimers() {
         if self.timers.armedCount == 0 { return }
         self.timers.advance(to: self.now, due: &self.dueSlots)
-        for slot in self.dueSlots where slot < self.slots.count {
+        for slot in self.dueSlots where self.timers.takeDue(slot) && !self.slots[slot].isShared {
             self.slots[slot].endpoint?.deadlinePassed()
         }
         self.dueSlots.removeAll(keepingCapacity: true)

@@ -19,6 +19,8 @@ struct SettingsValidation {
         if values.text("host")?.isEmpty == true {
             diagnostics.report(values.location(of: "host"), values.path(of: "host"), "is empty")
         }
+        Self.refuseUnkeptPromise("tls_mode", of: ["require", "verify-full"], values, &diagnostics)
+        Self.refuseUnkeptPromise("server_tls_mode", of: Self.demandingServerModes, values, &diagnostics)
         Self.checkSocketFolder("unix_socket_dir", port: "port", values, &diagnostics)
         if values.text("unix_socket_dir") != nil, !values.list("hba").isEmpty {
             diagnostics.warn(
@@ -36,6 +38,7 @@ struct SettingsValidation {
 
     static func check(pool name: String, _ values: SectionValues, hasUsers: Bool, into diagnostics: inout Diagnostics) {
         let location = values.location
+        Self.refuseUnkeptPromise("server_tls_mode", of: Self.demandingServerModes, values, &diagnostics)
         if name.isEmpty {
             diagnostics.report(location, "pools", "the name of a pool is empty")
         }
@@ -68,6 +71,12 @@ struct SettingsValidation {
                     values.location(of: "password"), values.path(of: "password"), error.reason, hint: error.hint)
             }
         }
+        if values.isWritten("auth_pam_service") {
+            diagnostics.report(
+                values.location(of: "auth_pam_service"), values.path(of: "auth_pam_service"),
+                "PAM is not available yet, and the user would be let in without it"
+            )
+        }
         if values.integer("min_pool_size") > values.integer("pool_size") {
             diagnostics.report(
                 values.location(of: "min_pool_size"), values.path(of: "min_pool_size"),
@@ -84,6 +93,24 @@ struct SettingsValidation {
                 place, values.path(of: "server_password"), "`jwt-priv-key-fpath:` is not supported yet",
                 hint: "supported: a plain password")
         }
+    }
+
+    private static let demandingServerModes = ["require", "verify-ca", "verify-full"]
+
+    /// A setting that demands encryption must not be accepted while there is none: a door left open is worse than a gateway
+    /// that does not start.
+    private static func refuseUnkeptPromise(
+        _ key: String,
+        of demands: [String],
+        _ values: SectionValues,
+        _ diagnostics: inout Diagnostics
+    ) {
+        guard values.isWritten(key), let mode = values.text(key), demands.contains(mode.lowercased()) else { return }
+        diagnostics.report(
+            values.location(of: key), values.path(of: key),
+            "`\(mode)` demands TLS, which is not available yet: connections would be in clear text",
+            hint: "`allow` and `disable` are accepted"
+        )
     }
 
     private static func checkSocketFolder(

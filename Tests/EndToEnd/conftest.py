@@ -1,7 +1,7 @@
 """Fixtures: one PostgreSQL for the session, gateways per test or per module.
 
-E2E_TARGET=direct runs the comparison and driver tests against PostgreSQL itself (which checks the tests), and leaves out
-the tests that need a gateway.
+E2E_TARGET=direct runs the comparison and driver tests against PostgreSQL itself (which checks the tests), and leaves
+out the tests that need a gateway. PGGATEWAY_BIN names another binary than .build/release/pggateway.
 """
 
 import os

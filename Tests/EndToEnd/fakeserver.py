@@ -1,4 +1,7 @@
-"""A scripted PostgreSQL server: the test says, message by message, what it answers. For servers that are broken or hostile."""
+"""A scripted PostgreSQL server: the test says, message by message, what it answers.
+
+For servers that are broken or hostile.
+"""
 
 import base64
 import hashlib
@@ -246,7 +249,7 @@ class FakeServer:
         self.close()
 
 
-# --- SCRAM, the server's side, honest or not ---------------------------------------------------------------------------
+# --- SCRAM, the server's side, honest or not --------------------------------------------------------------------------
 
 
 class ScramServer:

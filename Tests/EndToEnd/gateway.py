@@ -125,6 +125,7 @@ class Gateway:
         command = [str(BINARY), *self.arguments, str(self.file)]
         if self.descriptors:
             command = ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}", *command]
+        command = ["setpriv", "--pdeathsig=KILL", *command]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 command,

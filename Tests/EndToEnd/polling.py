@@ -4,7 +4,10 @@ import time
 
 
 def wait_until(condition, what, deadline=10.0, interval=0.01):
-    """Calls `condition` until it returns something true, and returns that; fails with `what` after `deadline` seconds."""
+    """Calls `condition` until it returns something true, and returns that.
+
+    Fails with `what` (a text, or a function that makes one) after `deadline` seconds.
+    """
     end = time.monotonic() + deadline
     while True:
         value = condition()

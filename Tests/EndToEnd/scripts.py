@@ -1,8 +1,10 @@
-"""Protocol scripts: what a client sends and for what it waits. They are run against PostgreSQL and through the gateway and
-must be answered by the same messages (test_compare), and they are cut off at every message border (test_disconnect).
+"""Protocol scripts: what a client sends and for what it waits.
 
-A script is a function of one logged-in `Wire`. Its name is its documentation. Scripts that need the same server for longer
-than one transaction, or named statements, are for session mode only.
+They are run against PostgreSQL and through the gateway and must be answered by the same messages (test_compare), and
+they are cut off at every message border (test_disconnect).
+
+A script is a function of one logged-in `Wire`. Its name is its documentation. Scripts that need the same server for
+longer than one transaction, or named statements, are for session mode only.
 """
 
 import random

@@ -48,6 +48,9 @@ log_statement = all
 lc_messages = 'C'
 """
 
+#: For `setpriv`: the process ends when the test run is killed.
+DIES_WITH_US = ["--pdeathsig=INT"]
+
 SCHEMA = """
 create unlogged table sink (a integer, b text);
 create table numbers (id integer primary key, word text);
@@ -125,7 +128,7 @@ class Postgres:
         )
 
     def start(self):
-        command = [*self.as_postgres, executable("postgres"), "-D", str(self.data)]
+        command = [*(self.as_postgres or ["setpriv"]), *DIES_WITH_US, executable("postgres"), "-D", str(self.data)]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self._answers, lambda: "PostgreSQL starts: " + self.log()[-2000:], deadline=30)
@@ -160,6 +163,10 @@ class Postgres:
     def value(self, sql, *arguments):
         with self.admin() as admin:
             return admin.execute(sql, arguments).fetchone()[0]
+
+    def sleeping(self, user="app"):
+        """How many servers of `user` are inside pg_sleep: their query can be cancelled or killed now."""
+        return self.value("select count(*) from pg_stat_activity where usename = %s and wait_event = 'PgSleep'", user)
 
     def backends(self, user="app"):
         """The process ids of the server processes that `user` has now."""

@@ -22,16 +22,7 @@ def cancel(gateway, pid, secret):
 
 
 def sleeping(postgres, count=1, user="app"):
-    wait_until(
-        lambda: (
-            postgres.value(
-                "select count(*) from pg_stat_activity where usename = %s and state = 'active' and wait_event = 'PgSleep'",
-                user,
-            )
-            == count
-        ),
-        f"{count} servers sleep",
-    )
+    wait_until(lambda: postgres.sleeping(user) == count, f"{count} servers sleep")
 
 
 @pytest.mark.parametrize("mode", ("transaction", "session"))
@@ -64,7 +55,7 @@ def test_cancel_over_the_unix_socket(make_gateway, postgres, tmp_path):
 @pytest.mark.parametrize("version", ((3, 0), (3, 2)))
 def test_wrong_and_invented_keys_are_ignored(shared, postgres, version):
     with shared.wire("app", "transaction", version=version) as client:
-        client.send(query("select pg_sleep(0.7), 'undisturbed'"))
+        client.send(query("select pg_sleep(1.2), 'undisturbed'"))
         sleeping(postgres)
         server = postgres.value("select pid from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'")
         flipped = bytes([client.secret[0] ^ 1]) + client.secret[1:]
@@ -100,14 +91,14 @@ def test_late_and_repeated_cancels_harm_nobody(make_gateway, postgres):
         for _ in range(5):
             cancel(gateway, one.pid, one.secret)
         assert one.ready()[-2].sqlstate == "57014"
-        two.send(query("select pg_sleep(0.5), 'undisturbed'"))
+        two.send(query("select pg_sleep(1.2), 'undisturbed'"))
         sleeping(postgres)
         for _ in range(20):
             cancel(gateway, one.pid, one.secret)
         assert [m.kind for m in two.ready()] == ["T", "D", "C", "Z"]
         assert one.value("select 1") == "1"
         one.close()
-        two.send(query("select pg_sleep(0.5), 'undisturbed'"))
+        two.send(query("select pg_sleep(1.2), 'undisturbed'"))
         sleeping(postgres)
         for _ in range(5):
             cancel(gateway, one.pid, one.secret)  # its client has left
@@ -129,7 +120,7 @@ def test_cancel_of_a_waiting_client(make_gateway, postgres):
     """It holds no server, so no server is touched; the client itself is told 57014 or goes on waiting."""
     gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "30s"})
     with gateway.wire() as holder, gateway.wire() as waiter:
-        holder.send(query("select pg_sleep(1), 'undisturbed'"))
+        holder.send(query("select pg_sleep(1.2), 'undisturbed'"))
         sleeping(postgres)
         waiter.send(query("select 'at last'"))
         wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "the second waits")

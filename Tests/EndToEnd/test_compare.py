@@ -1,4 +1,7 @@
-"""The same bytes sent to PostgreSQL and through the gateway must be answered by the same messages, however the bytes are cut."""
+"""The same bytes sent to PostgreSQL and through the gateway must be answered by the same messages.
+
+However the bytes are cut: whole, at random places, byte by byte.
+"""
 
 import random
 import struct
@@ -48,7 +51,8 @@ def difference(expected, found):
             return f"message {number}: PostgreSQL {a}, gateway {b}"
     common = min(len(expected), len(found))
     more = [str(m) for m in max(expected, found, key=len)[common:][:3]] if len(expected) != len(found) else []
-    return f"{len(expected)} messages from PostgreSQL, {len(found)} through the gateway; the first {common} are equal, then {more}"
+    counts = f"{len(expected)} messages from PostgreSQL, {len(found)} through the gateway"
+    return f"{counts}; the first {common} are equal, then {more}"
 
 
 def fail_if_different(expected, found, what):
@@ -148,7 +152,7 @@ def test_a_parameter_changed_from_outside(postgres, target):
     ],
 )
 def test_broken_framing_ends_the_session(target, mode, hostile):
-    """Both idle and in a transaction: an ErrorResponse FATAL 08P01 (or 54000 for a size) or, as PostgreSQL does for lengths, a close; never a hang."""
+    """Both idle and in a transaction: FATAL 08P01 (or 54000 for a size) or, as PostgreSQL does for lengths, a close."""
     for before in ((), (query("begin"),)):
         with target.wire(mode, timeout=5) as client:
             client.send(*before)

@@ -21,11 +21,11 @@ COLUMNS = {
     "pool_size maxwait maxwait_us avg_xact_time paused".split(),
     "CLIENTS": "client_id database user application_name addr tls state wait transaction_count query_count error_count "
     "age_seconds".split(),
-    "SERVERS": "server_id server_process_id database_name user application_name tls state wait transaction_count query_count "
-    "bytes_sent bytes_received age_seconds".split(),
-    "STATS": "database user total_xact_count total_query_count total_received total_sent total_xact_time total_query_time "
-    "total_wait_time total_errors avg_xact_count avg_query_count avg_recv avg_sent avg_errors avg_xact_time avg_query_time "
-    "avg_wait_time".split(),
+    "SERVERS": "server_id server_process_id database_name user application_name tls state wait transaction_count "
+    "query_count bytes_sent bytes_received age_seconds".split(),
+    "STATS": "database user total_xact_count total_query_count total_received total_sent total_xact_time "
+    "total_query_time total_wait_time total_errors avg_xact_count avg_query_count avg_recv avg_sent avg_errors "
+    "avg_xact_time avg_query_time avg_wait_time".split(),
     "DATABASES": "name host port database force_user pool_size min_pool_size reserve_pool pool_mode max_connections "
     "current_connections".split(),
     "USERS": ["name", "pool_mode"],

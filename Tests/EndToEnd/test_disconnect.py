@@ -141,7 +141,7 @@ def test_reset_at_every_step_of_a_login(shared):
 
 
 def test_half_closed_clients(shared):
-    """A client that shuts down its sending side after a query still gets its answer or at least a close; nothing stays."""
+    """A client that shuts down its sending side gets its answer or at least a close; nothing stays."""
     for mode in ("session", "transaction"):
         client = shared.wire("app_trust", mode)
         client.send(query("select 'half closed'"))
@@ -182,7 +182,7 @@ def test_many_clients_die_at_once(shared, postgres):
     generator = random.Random(11)
     for _ in range(3):
         clients = []
-        for number in range(60):
+        for _ in range(60):
             try:
                 client = shared.wire("app_trust", generator.choice(("transaction", "session")), timeout=20)
             except (LoginRefused, Closed):

@@ -1,5 +1,7 @@
-"""Real drivers: each program under drivers/ connects, asks with parameters, runs transactions, makes errors, copies where
-its driver can. In session mode with everything it has, in transaction mode without named statements."""
+"""Real drivers: each program under drivers/ connects, asks with parameters, runs transactions, makes errors, copies.
+
+In session mode with everything its driver has, in transaction mode without named statements.
+"""
 
 import os
 import subprocess

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from fakeserver import FakeServer, ScramServer, error, greeting, one_row
+from polling import wait_until
 from server import PASSWORDS
 from wire import LoginRefused, Wire, cancel_request, query
 
@@ -28,6 +29,7 @@ def test_wire_logs_in_with_every_method(postgres, user):
 def test_wire_cancels(postgres):
     with postgres.wire("app", "app") as client, Wire(postgres.host, postgres.port) as canceller:
         client.send(query("select pg_sleep(20)"))
+        wait_until(postgres.sleeping, "the query runs")
         canceller.send(cancel_request(client.pid, client.secret))
         canceller.until_closed()
         assert client.ready()[-2].sqlstate == "57014"

@@ -149,7 +149,7 @@ def server_output_waits(postgres, user="app_trust"):
 
 
 def test_a_client_that_does_not_read_stops_its_server_only(shared, postgres):
-    """Back-pressure: the server waits in its write, the gateway takes no memory and no processor time, others are served."""
+    """Back-pressure: the server waits, the gateway takes no memory and no processor time, others are served."""
     with Memory(shared) as memory:
         slow = [shared.wire("app_trust", "transaction", receive_buffer=4096) for _ in range(3)]
         for client in slow:
@@ -230,7 +230,7 @@ def test_a_big_result_does_not_starve_others(shared):
 
 
 def test_memory_of_many_idle_clients(make_gateway):
-    """A thousand clients that have each run a query: little more than before (2 KiB each is the aim, 8 is the alarm)."""
+    """A thousand clients that have each run a query: 2 KiB each is the aim, 8 the alarm."""
     gateway = make_gateway(general={"max_connections": 3000})
     warm = [gateway.wire("app_trust", "app") for _ in range(50)]
     for client in warm:

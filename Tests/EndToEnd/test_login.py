@@ -70,7 +70,7 @@ def b64(data):
     ],
 )
 def test_methods(make_gateway, rule, user, method):
-    """Right passwords come in and reach the server by passthrough; wrong ones do not, on a cold pool and on a warm one."""
+    """Right passwords come in and reach the server by passthrough; wrong ones do not, not on a warm pool either."""
     gateway = with_rules(make_gateway, f"host all all {LOCAL} {rule}")
     with gateway.wire(user, "app") as client:
         asked = {0: "ok", 3: "password", 5: "md5", 10: "scram"}[int.from_bytes(client.transcript[0].body[:4], "big")]
@@ -544,7 +544,7 @@ def test_secrets_from_the_environment_and_from_a_file(make_gateway, postgres, tm
 
 
 def test_the_servers_verifier_differs(make_gateway, postgres):
-    """The client's proof is right for our verifier, which is not the one that PostgreSQL has: the log says exactly that."""
+    """The proof is right for our verifier, which is not the one that PostgreSQL has: the log says exactly that."""
     stale = verifier(PASSWORDS["app"])
     gateway = make_gateway(one_user(postgres, username="app", password=stale))
     try:

@@ -137,7 +137,8 @@ def test_toml(make_gateway, postgres):
         f'[general]\nhost = "127.0.0.1"\nport = {gateway.port}\nadmin_username = "{general["admin_username"]}"\n'
         f'admin_password = "{general["admin_password"]}"\nquery_wait_timeout = "2s"\n'
         f"pg_hba = {{ content = \"host all all 127.0.0.1/32 md5\" }}\n\n[pools.app]\nserver_host = '127.0.0.1'\n"
-        f"server_port = {postgres.port}\n\n[[pools.app.users]]\nusername = '{user['username']}'\npassword = '{user['password']}'\npool_size = 3\n"
+        f"server_port = {postgres.port}\n\n[[pools.app.users]]\n"
+        f"username = '{user['username']}'\npassword = '{user['password']}'\npool_size = 3\n"
     )
     gateway.start()
     with gateway.wire("app", "app") as client:
@@ -209,12 +210,7 @@ def test_graceful_stop(make_gateway, postgres, number):
     busy.rows("begin")
     running = gateway.wire()
     running.send(query("select pg_sleep(0.7), 'finished'"))
-    wait_until(
-        lambda: postgres.value(
-            "select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'"
-        ),
-        "the query runs",
-    )
+    wait_until(postgres.sleeping, "the query runs")
     gateway.signal(number)
     for client in (idle, fresh):
         errors = client.until_closed()

@@ -1,4 +1,4 @@
-"""The first packets of a connection: encryption requests, protocol negotiation, hostile lengths, limits and the deadline."""
+"""The first packets of a connection: encryption requests, negotiation, hostile lengths, limits and the deadline."""
 
 import struct
 import threading
@@ -106,7 +106,7 @@ def test_direct_tls_is_refused(shared):
 
 
 def negotiations(client):
-    """(version code, names) of every NegotiateProtocolVersion, which must come before the first authentication request."""
+    """(version code, names) of every NegotiateProtocolVersion; all come before the first authentication request."""
     kinds = [m.kind for m in client.transcript]
     found = []
     for at, one in enumerate(client.transcript):
@@ -309,7 +309,7 @@ def test_cancel_request_behind_an_ssl_request(shared):
 # --- limits and the deadline ------------------------------------------------------------------------------------------
 
 
-def test_max_connections(make_gateway):
+def test_max_connections(make_gateway, postgres):
     gateway = make_gateway(general={"max_connections": 5})
     clients = [gateway.wire("app_trust", "app") for _ in range(5)]
     for ask_first in (False, True):
@@ -324,6 +324,7 @@ def test_max_connections(make_gateway):
             assert "too many clients" in refusal.value.fields["M"]
     victim = clients[0]
     victim.send(query("select pg_sleep(20)"))
+    wait_until(lambda: postgres.sleeping("app_trust"), "the query runs")
     with gateway.wire(login=False) as client:  # a cancel request is no client
         client.send(cancel_request(victim.pid, victim.secret))
         client.until_closed()

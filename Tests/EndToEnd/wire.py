@@ -1,7 +1,7 @@
 """A raw client of the PostgreSQL protocol, so that tests read like protocol scripts.
 
-Functions build frontend messages; `Wire` sends them and reads backend messages. Nothing here is clever on purpose: what a
-test sends is what goes over the wire, hostile lengths included.
+Functions build frontend messages; `Wire` sends them and reads backend messages. Nothing here is clever on purpose: what
+a test sends is what goes over the wire, hostile lengths included.
 """
 
 import base64

@@ -88,7 +88,7 @@ import Testing
 
     @Test func warnings() throws {
         let text =
-            Load.pool(["reserve_pool_size: 2", "auth_query: {query: q, user: u}"], user: ["auth_pam_service: x"])
+            Load.pool(["reserve_pool_size: 2", "auth_query: {query: q, user: u}"])
             .replacing(
                 "general:\n",
                 with: "general:\n  prepared_statements: true\n  hba: [10.0.0.0/8]\n  unix_socket_dir: /run\n")
@@ -100,10 +100,35 @@ import Testing
         #expect(warnings.filter { $0.contains("auth_query") }.count == 1)
         #expect(warnings.filter { $0.contains(": web: ") }.count == 1)
         #expect(warnings.contains { $0.contains(": prometheus: is an old name of `web`") })
-        #expect(warnings.contains { $0.contains("not by PAM") })
         #expect(warnings.contains { $0.contains("bypass") })
-        #expect(warnings.count == 7)
+        #expect(warnings.count == 6)
         #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
+    }
+
+    /// What demands encryption or PAM must not be let through while there is none.
+    @Test(arguments: [
+        ("tls_mode: require", "general.tls_mode"), ("tls_mode: verify-full", "general.tls_mode"),
+        ("server_tls_mode: require", "general.server_tls_mode"),
+        ("server_tls_mode: VERIFY-CA", "general.server_tls_mode"),
+    ])
+    func unkeptPromises(line: String, keyPath: String) {
+        let problems = Load.problems(yaml: Load.general(line))
+        #expect(problems.map(\.keyPath) == [keyPath])
+        #expect(problems.first?.reason.contains("TLS") == true)
+    }
+
+    @Test func unkeptPromisesOfPoolsAndUsers() throws {
+        #expect(
+            Load.problems(yaml: Load.pool(["server_tls_mode: verify-full"])).map(\.keyPath) == [
+                "pools.db.server_tls_mode"
+            ])
+        #expect(
+            Load.problems(yaml: Load.pool([], user: ["auth_pam_service: x"])).map(\.keyPath) == [
+                "pools.db.users[0].auth_pam_service"
+            ])
+        for mode in ["allow", "disable", "prefer"] {
+            #expect(try Load.yaml(Load.general("server_tls_mode: \(mode)")).warnings.count == 1)
+        }
     }
 
     @Test func oldNames() throws {

@@ -141,7 +141,11 @@ extension ClientConnection {
         login.pool = pool
         pool.learn(identity.credential)
         let welcome: Welcome
-        if let known = pool.state.withLock({ $0.welcomes.welcome(for: self.parameters) }) {
+        let (parameters, remembered) = pool.state.withLock { state in
+            (state.parameterSets.shared(self.parameters), state.welcomes.welcome(for: self.parameters))
+        }
+        self.parameters = parameters
+        if let known = remembered {
             welcome = known
         } else {
             switch await self.learnWelcome(from: pool, login: login) {

@@ -20,6 +20,7 @@ final class Pool: Sendable {
         /// Derived from a clear password at the last SCRAM login, to save the derivation.
         var knownKeys: SCRAMKeys?
         var welcomes = WelcomeCache()
+        var parameterSets = ParameterSets()
         var averaging: AveragingPeriod
     }
 

@@ -21,6 +21,21 @@ struct Welcome: Sendable {
     static let applicationName = "application_name"
 }
 
+/// One object for all sessions that ask for the same parameters, so that two of them are told apart by comparing
+/// references. Bounded; protected by its pool's lock.
+struct ParameterSets {
+    private static let setsMax = 256
+
+    private var sets: [[SessionParameters.Entry]: SessionParameters] = [:]
+
+    mutating func shared(_ parameters: SessionParameters) -> SessionParameters {
+        if let known = self.sets[parameters.entries] { return known }
+        if self.sets.count >= Self.setsMax { self.sets.removeAll(keepingCapacity: true) }
+        self.sets[parameters.entries] = parameters
+        return parameters
+    }
+}
+
 /// Welcomes by the parameters a session asked for: learnt once from a real server, then told to every further client without
 /// asking it again. Bounded; protected by its pool's lock.
 struct WelcomeCache {

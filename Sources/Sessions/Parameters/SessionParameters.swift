@@ -104,9 +104,9 @@ package final class SessionParameters: Sendable {
 
 /// Text that the gateway puts into its own queries, quoted so that no setting of the session changes its meaning.
 package enum SQLText {
-    /// An escape string (`E'...'`), which reads the same whatever `standard_conforming_strings` says. Bytes beyond ASCII
-    /// are escaped: they reach the server as they would in a startup packet, whatever `client_encoding` says (in some
-    /// encodings the last byte of a character could otherwise swallow a quote).
+    /// An escape string (`E'...'`), which reads the same whatever `standard_conforming_strings` says. Bytes beyond
+    /// ASCII are escaped: they reach the server as they would in a startup packet, whatever `client_encoding` says (in
+    /// some encodings the last byte of a character could otherwise swallow a quote).
     package static func literal(_ text: String) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var out = Array("E'".utf8)

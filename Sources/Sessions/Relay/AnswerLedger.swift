@@ -11,6 +11,7 @@ package import PGWire
 /// server stays with its client until the client leaves: slower, never wrong.
 ///
 /// Belongs to a server connection; reset at every checkout.
+@usableFromInline
 package struct AnswerLedger: Sendable {
     /// A request passed on and not yet answered.
     enum Token {
@@ -26,24 +27,27 @@ package struct AnswerLedger: Sendable {
         static func isCopyEnd(_ token: UInt8) -> Bool { token >= self.copyEnd }
     }
 
-    var tokens: ContiguousArray<UInt8> = []
-    var head = 0
+    @usableFromInline var tokens: ContiguousArray<UInt8> = []
+    @usableFromInline var head = 0
     /// The server has extended-protocol messages for which no Sync was sent yet, or skips to a Sync.
-    package internal(set) var isUnsynced = false
+    @usableFromInline package internal(set) var isUnsynced = false
     /// Extended-protocol messages were passed on since the last Sync.
     var hasBatch = false
     /// The server waits for COPY data.
-    package private(set) var isCopyIn = false
+    @usableFromInline package internal(set) var isCopyIn = false
     /// The forms passed on do not tell how many answers are due.
-    var isLost = false
+    @usableFromInline var isLost = false
     /// Syncs passed on since the present COPY began, which the server ignores unless the COPY fails early.
     var heldSyncs = 0
     /// Something other than COPY messages was passed on behind the first of `heldSyncs`.
     var isHeldMixed = false
     /// See `AnswerLedger+Doubt.swift`: Syncs that may or may not be answered, and the first token behind them.
-    var doubt = 0
+    @usableFromInline var doubt = 0
     var barrier: Int?
-    package private(set) var status = TransactionStatus.idle
+    package private(set) var status = TransactionStatus.idle {
+        didSet { self.isOutsideTransaction = self.status == .idle }
+    }
+    @usableFromInline var isOutsideTransaction = true
     /// ReadyForQuery messages since the last `takeCounts`: all, and those outside of a transaction.
     private var readyCount = 0
     private var idleCount = 0
@@ -53,18 +57,21 @@ package struct AnswerLedger: Sendable {
     }
 
     /// How many answers are due is not known, for now (`isDoubtful`) or for good.
+    @inlinable
     package var isAmbiguous: Bool { self.isLost || self.doubt > 0 }
 
     /// A COPY failed in a way that leaves the count open until `answerReceived`.
     package var isDoubtful: Bool { self.doubt > 0 }
 
     /// Nothing is owed and nothing half-sent: the next bytes from the client begin something new.
+    @inlinable
     package var isSettled: Bool {
         self.head == self.tokens.count && !self.isUnsynced && !self.isCopyIn && !self.isAmbiguous
     }
 
     /// Settled outside of a transaction: the server may be handed to somebody else.
-    package var isReleasable: Bool { self.isSettled && self.status == .idle }
+    @inlinable
+    package var isReleasable: Bool { self.isSettled && self.isOutsideTransaction }
 
     /// Requests passed on and not yet answered by ReadyForQuery.
     package var owedCount: Int {
@@ -73,7 +80,7 @@ package struct AnswerLedger: Sendable {
 
     /// Begins anew for another client. The server's state is idle by then.
     package mutating func reset() {
-        self.tokens.removeAll(keepingCapacity: true)
+        if !self.tokens.isEmpty { self.tokens.removeAll(keepingCapacity: true) }
         self.head = 0
         self.isUnsynced = false
         self.hasBatch = false
@@ -114,7 +121,8 @@ package struct AnswerLedger: Sendable {
         self.tokens.append(self.hasBatch ? Token.sync : Token.bareSync)
     }
 
-    /// Parse, Bind, Describe, Execute or Close was passed on. (Flush asks for nothing that would not come anyway.)
+    /// Parse, Bind, Describe, Execute or Close was passed on. (Flush asks for nothing that would not
+    /// come anyway.)
     package mutating func extendedSent() {
         // A server in COPY breaks the connection over it; one whose COPY has just failed answers or skips it.
         if self.isCopyIn { self.isLost = true }
@@ -208,7 +216,8 @@ package struct AnswerLedger: Sendable {
 
     mutating func compact() {
         if self.head == self.tokens.count {
-            self.tokens.removeAll(keepingCapacity: true)
+            // Nearly always one request at a time: taking the last one out is much cheaper than emptying the array.
+            if self.head == 1 { _ = self.tokens.popLast() } else { self.tokens.removeAll(keepingCapacity: true) }
             self.head = 0
         } else if self.head >= 1024 {
             self.tokens.removeSubrange(0..<self.head)

@@ -4,6 +4,7 @@ import PGWire
 /// looked into; those are held back until they are whole (as long as they are short), everything else flows.
 ///
 /// Belongs to a server connection.
+@usableFromInline
 package struct BackendScanner: Sendable {
     package enum Stop: UInt8, Sendable {
         /// Everything that can be taken was taken.
@@ -28,7 +29,7 @@ package struct BackendScanner: Sendable {
     /// Messages that are looked into are held back up to this length; longer ones pass unseen.
     package static let inspectedLimit = 8 * 1024
 
-    private var bodyRemaining = 0
+    @usableFromInline var bodyRemaining = 0
     /// An ErrorResponse was the last thing of substance; cleared by ReadyForQuery.
     package private(set) var endedWithError = false
     /// Session state that the client has changed and that must be cleaned before the next client.
@@ -36,6 +37,7 @@ package struct BackendScanner: Sendable {
 
     package init() {}
 
+    @inlinable
     package var isAtBoundary: Bool { self.bodyRemaining == 0 }
 
     /// Scans from `offset` on.

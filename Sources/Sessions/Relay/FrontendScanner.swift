@@ -4,6 +4,7 @@ package import PGWire
 /// server will owe for it, and where the gateway has to step in.
 ///
 /// Bodies are counted; only the kinds below are looked into. Belongs to a client connection.
+@usableFromInline
 package struct FrontendScanner: Sendable {
     /// Why a scan stopped before the end of the bytes.
     package enum Stop: UInt8, Sendable {
@@ -42,12 +43,13 @@ package struct FrontendScanner: Sendable {
     package static let wholeMessageLimit = 16 * 1024
 
     /// Bytes of the present message that are still to come, and whether they go to the server.
-    private var bodyRemaining = 0
+    @usableFromInline var bodyRemaining = 0
     private var skipsBody = false
 
     package init() {}
 
     /// The next byte begins a message.
+    @inlinable
     package var isAtBoundary: Bool { self.bodyRemaining == 0 }
 
     /// Looks at the message at `offset` without taking anything.
@@ -108,7 +110,10 @@ package struct FrontendScanner: Sendable {
             }
             switch header.kind {
             case Self.query, Self.functionCall: ledger.querySent()
-            case Self.sync: ledger.syncSent()
+            case Self.sync:
+                // One with a body is answered by an error before its ReadyForQuery.
+                if header.bodyLength != 0 { ledger.extendedSent() }
+                ledger.syncSent()
             case Self.parse:
                 if refusesNamedStatements, header.bodyLength > 0 {
                     guard position &+ MessageHeader.size < end else {
@@ -120,7 +125,10 @@ package struct FrontendScanner: Sendable {
                 }
                 ledger.extendedSent()
             case Self.bind, Self.execute, Self.describe, Self.close: ledger.extendedSent()
-            case Self.copyData, Self.flush: break
+            case Self.flush:
+                // Nothing is owed for it, but one with a body is an error that makes the server skip to Sync.
+                if header.bodyLength != 0 { ledger.extendedSent() }
+            case Self.copyData: break
             case Self.copyDone, Self.copyFail: ledger.copyEndSent()
             case Self.terminate:
                 return Scan(forwarded: position - offset, stop: .terminate, kind: header.kind)

@@ -3,8 +3,8 @@ package import PGWire
 /// What a client left behind in a server's session, learnt from the tags of its commands, and the least that must be
 /// run before another client may use that session.
 ///
-/// The tags arm and disarm: `SET` arms, `DISCARD ALL` disarms everything but `isUnknowable`. `RESET` does not disarm: its tag is the same
-/// for one parameter and for all. What hides inside functions (`set_config`) leaves no tag.
+/// The tags arm and disarm: `SET` arms, `DISCARD ALL` disarms everything but `isUnknowable`. `RESET` does not disarm:
+/// its tag is the same for one parameter and for all. What hides inside functions (`set_config`) leaves no tag.
 package struct SessionResidue: Sendable, Equatable {
     package var hasSettings = false
     package var hasCursors = false

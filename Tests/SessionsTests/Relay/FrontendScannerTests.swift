@@ -252,6 +252,35 @@ import Testing
         #expect(feed.ledger.isReleasable)
     }
 
+    /// The server reports it as an error in an extended message, and skips everything until Sync.
+    @Test func flushWithABodyIsUnsynced() {
+        var feed = FrontendFeed()
+        feed.read(frame("H", [0]))
+        #expect(feed.ledger.isUnsynced)
+        #expect(!feed.ledger.isReleasable)
+        feed.read(frame("S"))
+        feed.ledger.readyReceived(.idle)
+        #expect(feed.ledger.isReleasable)
+    }
+
+    /// Its error must not pass for the answer to the request behind it.
+    @Test func syncWithABodyIsAnsweredByAnErrorFirst() {
+        var feed = FrontendFeed()
+        feed.read(frame("P", [0, 0, 0, 0]) + frame("S"))
+        feed.ledger.copyInReceived()
+        feed.read(frame("c") + frame("S"))
+        feed.ledger.errorReceived()
+        feed.ledger.readyReceived(.idle)
+        #expect(feed.ledger.isDoubtful)
+        feed.read(frame("S", [0]) + frame("Q", [0]))
+        feed.ledger.errorReceived()
+        feed.ledger.readyReceived(.idle)
+        #expect(!feed.ledger.isReleasable)
+        #expect(feed.ledger.owedCount == 1)
+        feed.ledger.readyReceived(.idle)
+        #expect(feed.ledger.isReleasable)
+    }
+
     @Test func flushWithinCopyDataIsNoRequest() {
         var feed = FrontendFeed()
         feed.read(frame("Q", [0]))

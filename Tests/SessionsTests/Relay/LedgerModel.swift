@@ -1,8 +1,8 @@
 import PGWire
 import Sessions
 
-/// A client, a gateway's ledger and a reference server with two pipes between them. Every step moves one message, in any
-/// order that pipes allow; after each one the ledger's claims are compared with the truth.
+/// A client, a gateway's ledger and a reference server with two pipes between them. Every step moves one message, in
+/// any order that pipes allow; after each one the ledger's claims are compared with the truth.
 struct LedgerModel {
     var ledger = AnswerLedger()
     private(set) var server: ReferenceServer

@@ -11,8 +11,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "SELECT 1", "INSERT 0 1", "BEGIN", "COMMIT", "ROLLBACK", "RESET", "COPY 3", "DEALLOCATE", "UNLISTEN", "DISCARD ALL",
-        "SET CONSTRAINTS", "PREPARE TRANSACTION", "CLOSE CURSOR", "SETTING", "LISTENER", "",
+        "SELECT 1", "INSERT 0 1", "BEGIN", "COMMIT", "ROLLBACK", "RESET", "COPY 3", "DEALLOCATE", "UNLISTEN",
+        "DISCARD ALL", "SET CONSTRAINTS", "PREPARE TRANSACTION", "CLOSE CURSOR", "SETTING", "LISTENER", "",
     ])
     func mostTagsLeaveNothing(tag: String) {
         #expect(self.residue([tag]).isEmpty)

@@ -270,7 +270,8 @@ import Testing
     }
 
     @Test func mutatedPacketsNeverTrap() {
-        for packet in [self.plainStartup, self.packet { $0.cancelRequest(processID: 1, secret: [1, 2, 3, 4]) }, self.ssl] {
+        let cancel = self.packet { $0.cancelRequest(processID: 1, secret: [1, 2, 3, 4]) }
+        for packet in [self.plainStartup, cancel, self.ssl] {
             for mutation in mutations(of: packet) {
                 let whole = self.events([mutation])
                 #expect(whole.count <= 1 || whole.first == .reply("N"))

@@ -1,0 +1,319 @@
+import Glibc
+import Testing
+
+@testable import Reactor
+
+/// Bytes that come in: held back, paused, redelivered, ended.
+@Suite struct ReceivingTests {
+    private func attached() throws -> (worker: Worker, probe: Probe, peer: Peer) {
+        let worker = try Worker(index: 0)
+        let (descriptor, peer) = Sockets.pair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        worker.attach(probe)
+        return (worker, probe, peer)
+    }
+
+    /// Messages of 7 bytes, taken whole only.
+    @Test func partialConsumptionIsOfferedAgainAtEverySplit() throws {
+        let message = pattern(21)
+        for split in 0...message.count {
+            let (worker, probe, peer) = try self.attached()
+            probe.taking = { _, count in count / 7 * 7 }
+            peer.write(Array(message[..<split]))
+            settle(worker)
+            #expect(probe.consumed.count == split / 7 * 7)
+            #expect(probe.unreadCount == split % 7)
+            peer.write(Array(message[split...]))
+            #expect(pump(worker) { probe.consumed.count == message.count })
+            #expect(probe.consumed == message)
+            #expect(probe.unreadCount == 0)
+            probe.close()
+        }
+    }
+
+    @Test func bytesOneByOneAreHeldUntilTheyMakeAMessage() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { _, count in count < 3000 ? 0 : 3000 }
+        let message = pattern(3000)
+        for byte in message {
+            #expect(probe.consumed.isEmpty)
+            peer.write([byte])
+            settle(worker)
+        }
+        #expect(probe.consumed == message)
+        #expect(probe.offers == Array(1...3000))
+    }
+
+    @Test func pausedEndpointGetsNothing() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.pauseReading()
+        peer.write([1, 2, 3])
+        settle(worker)
+        #expect(probe.offers.isEmpty)
+        #expect(probe.hasUnreadInput)
+        probe.resumeReading()
+        settle(worker)
+        #expect(probe.consumed == [1, 2, 3])
+        #expect(probe.offers == [3])
+    }
+
+    @Test func resumingRedeliversHeldBytesWithoutNewInput() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { probe, _ in
+            probe.pauseReading()
+            return 1
+        }
+        peer.write([1, 2, 3])
+        settle(worker)
+        #expect(probe.consumed == [1])
+        for expected in [[1, 2], [1, 2, 3]] as [[UInt8]] {
+            probe.resumeReading()
+            settle(worker)
+            #expect(probe.consumed == expected)
+        }
+        probe.resumeReading()
+        settle(worker)
+        #expect(probe.offers == [3, 2, 1])
+    }
+
+    @Test func resumedInsideTheSameCall() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { probe, _ in
+            if probe.offers.count > 1 { return 2 }
+            probe.pauseReading()
+            probe.resumeReading()
+            return 1
+        }
+        peer.write([1, 2, 3])
+        settle(worker)
+        #expect(probe.consumed == [1, 2, 3])
+        #expect(probe.offers == [3, 2])
+    }
+
+    @Test func consumingNothingDoesNotSpin() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { _, _ in 0 }
+        peer.write([1, 2, 3])
+        settle(worker)
+        #expect(probe.offers == [3])
+    }
+
+    @Test func consumingNothingOfAFullBufferFails() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { _, _ in 0 }
+        let writer = TestThread { peer.write([UInt8](repeating: 7, count: Worker.receiveCapacity * 2)) }
+        #expect(pump(worker) { !probe.isOpen })
+        writer.join()
+        #expect(probe.happenings == [.failed(Errno.messageTooLong)])
+        #expect(probe.offers.count < 1000)
+    }
+
+    /// A client may send much while it waits for a server: the full buffer is not its fault.
+    @Test func fullBufferHeldDuringAPauseIsRedelivered() throws {
+        let (worker, probe, peer) = try self.attached()
+        let all = pattern(Worker.receiveCapacity * 2)
+        probe.taking = { probe, count in
+            if count < Worker.receiveCapacity { return 0 }
+            probe.pauseReading()
+            return 0
+        }
+        let writer = TestThread { peer.write(all) }
+        #expect(pump(worker) { probe.isReadingPaused })
+        #expect(probe.unreadCount == Worker.receiveCapacity)
+        probe.taking = nil
+        probe.resumeReading()
+        #expect(pump(worker) { probe.consumed.count == all.count || !probe.isOpen })
+        writer.join()
+        #expect(probe.happenings.isEmpty)
+        #expect(probe.consumed == all)
+    }
+
+    @Test func closingInsideReceived() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { probe, _ in
+            probe.close()
+            probe.close()
+            return 1
+        }
+        peer.write([1, 2, 3])
+        settle(worker)
+        #expect(!probe.isOpen && probe.unreadCount == 0)
+        #expect(probe.offers == [3])
+        #expect(probe.happenings.isEmpty)
+        #expect(worker.slots.allSatisfy { $0.endpoint == nil })
+        #expect(worker.freeSlots.count == worker.slots.count)
+    }
+
+    // MARK: The end
+
+    @Test(arguments: [1, 1000, Worker.receiveCapacity, Worker.receiveCapacity + 1, 180_000])
+    func dataFollowedByTheEndIsDelivered(count: Int) throws {
+        let (worker, probe, peer) = try self.attached()
+        let all = pattern(count)
+        let writer = TestThread {
+            peer.write(all)
+            peer.close()
+        }
+        if count <= 1000 { writer.join() }
+        #expect(pump(worker) { !probe.isOpen })
+        if count > 1000 { writer.join() }
+        settle(worker)
+        #expect(probe.consumed == all)
+        #expect(probe.happenings == [.ended])
+    }
+
+    /// What was held back during a pause comes before the end, whenever the end arrived.
+    @Test(arguments: [false, true])
+    func heldBytesComeBeforeTheEnd(endsLater: Bool) throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { probe, _ in
+            probe.pauseReading()
+            return 1
+        }
+        peer.write([1, 2, 3])
+        if !endsLater { peer.close() }
+        settle(worker)
+        if endsLater { peer.close() }
+        settle(worker)
+        #expect(probe.consumed == [1])
+        probe.taking = nil
+        probe.resumeReading()
+        settle(worker)
+        #expect(probe.consumed == [1, 2, 3])
+        #expect(probe.happenings.filter { $0 != .hungUp } == [.ended])
+    }
+
+    @Test func heldBytesComeBeforeAReset() throws {
+        let worker = try Worker(index: 0)
+        let (descriptor, peer) = try Sockets.tcpPair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        worker.attach(probe)
+        probe.taking = { probe, _ in
+            probe.pauseReading()
+            return 1
+        }
+        peer.write([1, 2, 3])
+        #expect(pump(worker) { probe.isReadingPaused })
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        unsafe setsockopt(peer.descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+        peer.close()
+        #expect(pump(worker) { probe.happenings == [.hungUp] })
+        probe.taking = nil
+        probe.resumeReading()
+        settle(worker)
+        #expect(probe.consumed == [1, 2, 3])
+        #expect(probe.happenings == [.hungUp, .failed(ECONNRESET)])
+    }
+
+    @Test func hungUpWhilePaused() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.pauseReading()
+        settle(worker)
+        peer.write([9])
+        peer.close()
+        settle(worker)
+        #expect(probe.happenings == [.hungUp])
+        #expect(probe.offers.isEmpty)
+        probe.resumeReading()
+        settle(worker)
+        #expect(probe.consumed == [9])
+        #expect(probe.happenings == [.hungUp, .ended])
+    }
+
+    @Test func halfClosedPeerStillGetsItsAnswer() throws {
+        let (worker, probe, peer) = try self.attached()
+        probe.taking = { probe, count in
+            probe.send([42])
+            return count
+        }
+        peer.write([1])
+        peer.shutdown(Int(SHUT_WR))
+        settle(worker)
+        #expect(peer.read() == [42])
+        #expect(probe.happenings == [.ended])
+    }
+
+    @Test func bigTransfersLetOthersIn() throws {
+        let (worker, source, writerPeer) = try self.attached()
+        let (targetDescriptor, readerPeer) = Sockets.pair()
+        let target = Probe(descriptor: targetDescriptor, worker: worker)
+        let (otherDescriptor, otherPeer) = Sockets.pair()
+        let other = Probe(descriptor: otherDescriptor, worker: worker)
+        worker.attach(target)
+        worker.attach(other)
+        other.taking = { other, count in
+            other.send([1])
+            return count
+        }
+        let relay = Relay(descriptor: source.descriptor, worker: worker, target: target)
+        worker.detach(source)
+        worker.attach(relay)
+        target.onHappening = { _, happening in if happening == .sent { relay.resumeReading() } }
+
+        let chunk = pattern(251 * 1024)
+        let chunks = 64 * 1024 * 1024 / chunk.count + 1
+        let writer = TestThread { for _ in 0..<chunks { writerPeer.write(chunk) } }
+        let reader = ByteCounter(expecting: chunks * chunk.count, from: readerPeer)
+        var pings = 0
+        var late = 0
+        let isDone = pump(worker, seconds: 120) {
+            if let answer = otherPeer.read() { pings += answer.count }
+            otherPeer.write([1])
+            worker.runOnce(blocking: false)
+            worker.runOnce(blocking: false)
+            if otherPeer.read() != [1] { late += 1 }
+            return relay.relayed == chunks * chunk.count && target.unsentCount == 0
+        }
+        #expect(isDone)
+        writer.join()
+        #expect(reader.join() == chunks * chunk.count)
+        #expect(late == 0)
+        #expect(relay.highestBacklog <= 2 * Worker.receiveCapacity)
+        #expect(relay.isOpen && target.isOpen)
+    }
+}
+
+/// Passes everything on to `target`, and rests while that has a backlog.
+private final class Relay: Endpoint, @unchecked Sendable {
+    private let target: Probe
+    private(set) var relayed = 0
+    private(set) var highestBacklog = 0
+
+    init(descriptor: Int32, worker: Worker, target: Probe) {
+        self.target = target
+        super.init(descriptor: descriptor, worker: worker)
+    }
+
+    override func received(_ bytes: Span<UInt8>) -> Int {
+        self.target.send(bytes)
+        self.relayed += bytes.count
+        self.highestBacklog = max(self.highestBacklog, self.target.unsentCount + self.unreadCount)
+        if self.target.unsentCount > 64 * 1024 { self.pauseReading() }
+        return bytes.count
+    }
+}
+
+/// A thread that reads and checks a `pattern` of a known length.
+private final class ByteCounter: @unchecked Sendable {
+    private var thread: TestThread?
+    /// Bytes that were as expected. Written by the thread, read after it has been joined.
+    private var good = 0
+
+    init(expecting total: Int, from peer: Peer) {
+        self.thread = TestThread { [self] in
+            while self.good < total, let bytes = peer.read(1 << 20, waiting: true), !bytes.isEmpty {
+                var expected = UInt8(self.good % 251)
+                for byte in bytes {
+                    if byte != expected { return }
+                    expected = expected == 250 ? 0 : expected + 1
+                }
+                self.good += bytes.count
+            }
+        }
+    }
+
+    func join() -> Int {
+        self.thread?.join()
+        return self.good
+    }
+}
