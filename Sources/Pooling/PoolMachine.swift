@@ -15,8 +15,8 @@
 ///
 /// After `opened`, `openFailed`, `closed`, `update(limits:)` and on every tick the driver calls `nextOpen` until nil.
 ///
-/// Always true: opening + idle + busy + closing stays within the pool size (after the size was lowered: never grows until
-/// it does); nobody waits while a server is idle. `violation()` checks what can be seen from one state.
+/// Always true: opening + idle + busy + closing stays within the pool size (after the size was lowered: never grows
+/// until it does); nobody waits while a server is idle. `violation()` checks what can be seen from one state.
 package struct PoolMachine: Sendable {
     /// How long no server is opened for waiters after one could not be opened while others live.
     package static let openRetryDelay: Microseconds = 1_000_000

@@ -97,8 +97,8 @@ struct WaitQueue: Sendable {
         self.order.first.map { self.pop($0) }
     }
 
-    /// Takes out the oldest waiter of `worker` whose deadline has passed. Walks the worker's queue: after a reload a younger
-    /// waiter may have the earlier deadline.
+    /// Takes out the oldest waiter of `worker` whose deadline has passed. Walks the worker's queue: after a reload a
+    /// younger waiter may have the earlier deadline.
     mutating func popExpired(of worker: Int, now: Microseconds) -> WaiterID? {
         var cursor = self.order.first(of: worker)
         while let index = cursor {

@@ -68,7 +68,12 @@ package enum ListeningSocket {
     }
 
     /// Creates the socket file `path` with the permission bits `mode`. A dead file is replaced, a live one is an error.
-    package static func unix(path: String, backlog: Int32, mode: Int32, bufferBytes: Int32) throws(ReactorError) -> Int32 {
+    package static func unix(
+        path: String,
+        backlog: Int32,
+        mode: Int32,
+        bufferBytes: Int32
+    ) throws(ReactorError) -> Int32 {
         let descriptor = try ReactorError.check(unsafe cr_listen_unix(path, backlog, mode), doing: "listen on \(path)")
         if bufferBytes > 0 { cr_set_buffer(descriptor, bufferBytes) }
         return descriptor

@@ -97,8 +97,8 @@ struct SettingsValidation {
 
     private static let demandingServerModes = ["require", "verify-ca", "verify-full"]
 
-    /// A setting that demands encryption must not be accepted while there is none: a door left open is worse than a gateway
-    /// that does not start.
+    /// A setting that demands encryption must not be accepted while there is none: a door left open is worse than a
+    /// gateway that does not start.
     private static func refuseUnkeptPromise(
         _ key: String,
         of demands: [String],

@@ -25,7 +25,10 @@ struct PGGatewayCommand: ParsableCommand {
 }
 
 struct LogOptions: ParsableArguments {
-    @Option(name: [.customShort("l"), .long], help: "error, warn, info, debug, trace, off; or rules such as 'warn,pool=debug'.")
+    @Option(
+        name: [.customShort("l"), .long],
+        help: "error, warn, info, debug, trace, off; or rules such as 'warn,pool=debug'."
+    )
     var logLevel = "info"
 
     @Option(name: [.customShort("F"), .long], help: "text or structured.")
@@ -110,7 +113,9 @@ struct Demo: ParsableCommand {
 }
 
 struct Reference: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Prints reference pages, made from the tables the code reads.")
+    static let configuration = CommandConfiguration(
+        abstract: "Prints reference pages, made from the tables the code reads."
+    )
 
     enum Page: String, ExpressibleByArgument, CaseIterable {
         case settings

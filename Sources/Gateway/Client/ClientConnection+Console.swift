@@ -28,7 +28,7 @@ extension ClientConnection {
         self.console = ConsoleState(session: ConsoleSession(facts: facts))
         self.clearDeadline()
         self.phase = .console
-        self.log.info("console client logged in", metadata: self.logMetadata.merging(["rule": .string(login.rule)]) { $1 })
+        self.log.info("console client logged in", metadata: self.logMetadata(["rule": .string(login.rule)]))
         self.send(writer.bytes)
         self.resumeReading()
     }
@@ -69,7 +69,7 @@ extension ClientConnection {
             console.isPerforming = true
             self.pauseReading()
             if request == .reload || request == .shutdown {
-                self.log.notice("console command", metadata: self.logMetadata.merging(["command": "\(request)"]) { $1 })
+                self.log.notice("console command", metadata: self.logMetadata(["command": "\(request)"]))
             }
             Task(executorPreference: self.home.worker) {
                 let outcome = await self.gateway.answer(request, home: self.home)

@@ -13,7 +13,7 @@ extension ClientConnection {
     func leave(with fields: ServerMessageFields, reason: String?) {
         guard self.phase != .closing else { return }
         if let reason {
-            self.log.info("client refused or ended", metadata: self.logMetadata.merging(["reason": .string(reason)]) { $1 })
+            self.log.info("client refused or ended", metadata: self.logMetadata(["reason": .string(reason)]))
         }
         if let server = self.server, !server.scanner.isAtBoundary {
             // The client is in the middle of a message of its server: an error would be taken for a part of it.
@@ -47,7 +47,7 @@ extension ClientConnection {
         guard self.phase != .closing else { return }
         self.letGo()
         if self.gateway.snapshot.logsDisconnections {
-            self.log.info("client disconnected", metadata: self.logMetadata.merging(["reason": "client left"]) { $1 })
+            self.log.info("client disconnected", metadata: self.logMetadata(["reason": "client left"]))
         }
         self.sayGoodbye()
     }
@@ -59,7 +59,7 @@ extension ClientConnection {
     func finish(reason: String? = nil) {
         guard self.isOpen else { return }
         if self.phase != .closing, self.gateway.snapshot.logsDisconnections, !self.user.isEmpty, self.login == nil {
-            let metadata = self.logMetadata.merging(["reason": .string(reason ?? "client left")]) { $1 }
+            let metadata = self.logMetadata(["reason": .string(reason ?? "client left")])
             self.log.info("client disconnected", metadata: metadata)
         }
         self.letGo()
@@ -107,7 +107,7 @@ extension ClientConnection {
         }
         self.log.info(
             "server connection lost",
-            metadata: self.logMetadata.merging(["reason": .string(loss.lastError?.message ?? loss.reason)]) { $1 }
+            metadata: self.logMetadata(["reason": .string(loss.lastError?.message ?? loss.reason)])
         )
         if loss.isMidMessage {
             self.finish(reason: loss.reason)
@@ -147,7 +147,8 @@ extension ClientConnection {
     }
 
     func leaveIfBetweenTransactions() {
-        guard let server = self.server, server.ledger.isReleasable, server.scanner.isAtBoundary, self.scanner.isAtBoundary
+        guard let server = self.server, server.ledger.isReleasable, server.scanner.isAtBoundary,
+            self.scanner.isAtBoundary
         else { return }
         self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
     }

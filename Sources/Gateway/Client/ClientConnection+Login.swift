@@ -6,8 +6,8 @@ import Reactor
 import Sessions
 import Synchronization
 
-/// From the StartupMessage to ReadyForQuery: policy, proof, route, welcome. One asynchronous function on the worker's own
-/// executor; everything it waits for ends when the client leaves or the login deadline passes.
+/// From the StartupMessage to ReadyForQuery: policy, proof, route, welcome. One asynchronous function on the worker's
+/// own executor; everything it waits for ends when the client leaves or the login deadline passes.
 extension ClientConnection {
     func beginLogin(version: ProtocolVersion) {
         self.phase = .login
@@ -76,9 +76,10 @@ extension ClientConnection {
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
         self.log.warning(
             "login failed",
-            metadata: self.logMetadata.merging([
-                "rule": .string(login.rule), "reason": .string(failure.logText), "code": .string(failure.reason.rawValue),
-            ]) { $1 }
+            metadata: self.logMetadata([
+                "rule": .string(login.rule), "reason": .string(failure.logText),
+                "code": .string(failure.reason.rawValue),
+            ])
         )
         guard self.isOpen, self.phase == .login else { return }
         self.login = nil
@@ -260,9 +261,9 @@ extension ClientConnection {
         if self.gateway.snapshot.logsConnections {
             self.log.info(
                 "client logged in",
-                metadata: self.logMetadata.merging([
+                metadata: self.logMetadata([
                     "rule": .string(self.login?.rule ?? ""), "method": .string(identity.method),
-                ]) { $1 }
+                ])
             )
         }
         self.login = nil

@@ -133,7 +133,8 @@ extension ClientConnection {
 
     /// The pool it waits in has been replaced by a reload.
     func poolRetired(_ pool: Pool) {
-        guard let waiter = self.waiter, pool === self.pool || self.phase == .login, pool.cancelWait(waiter) else { return }
+        guard let waiter = self.waiter, pool === self.pool || self.phase == .login, pool.cancelWait(waiter)
+        else { return }
         self.waiter = nil
         switch self.phase {
         case .waiting: self.retryCheckout()
@@ -150,7 +151,12 @@ extension ClientConnection {
         var offset = self.scanner.takeSkipped(available: bytes.count)
         if server.ledger.isSettled { self.requestBegins(server) }
         while true {
-            let scan = self.scanner.scan(bytes, from: offset, refusesNamedStatements: refusesNames, ledger: &server.ledger)
+            let scan = self.scanner.scan(
+                bytes,
+                from: offset,
+                refusesNamedStatements: refusesNames,
+                ledger: &server.ledger
+            )
             if scan.forwarded > 0 {
                 server.send(bytes.extracting(offset..<(offset + scan.forwarded)))
                 server.turn.sentBytes &+= UInt64(scan.forwarded)
@@ -198,7 +204,11 @@ extension ClientConnection {
         self.account(server)
         switch server.pool.plan.mode {
         case .transaction:
-            if server.ledger.isReleasable { self.endTurn() } else if self.mustLeave { self.leaveIfBetweenTransactions() }
+            if server.ledger.isReleasable {
+                self.endTurn()
+            } else if self.mustLeave {
+                self.leaveIfBetweenTransactions()
+            }
         case .session:
             if self.mustLeave { self.leaveIfBetweenTransactions() }
         case .statement:
@@ -220,7 +230,9 @@ extension ClientConnection {
 
     /// Terminate takes effect when everything before it has been answered.
     func terminateIfSettled() {
-        if let server = self.server, !(server.ledger.isSettled && server.scanner.isAtBoundary && server.syncOwed == 0) { return }
+        if let server = self.server {
+            guard server.ledger.isSettled, server.scanner.isAtBoundary, server.syncOwed == 0 else { return }
+        }
         self.goQuietly()
     }
 

@@ -5,11 +5,11 @@ import Reactor
 import Sessions
 import Synchronization
 
-/// One client, from accept to close. `+Startup` and `+Login` bring it in, `+Session` moves its requests, `+Console` answers
-/// it when it asked for the console, `+Leaving` ends it.
+/// One client, from accept to close. `+Startup` and `+Login` bring it in, `+Session` moves its requests, `+Console`
+/// answers it when it asked for the console, `+Leaving` ends it.
 ///
-/// Belongs to one worker for life. Kept small: thousands of these are idle at any time; what is needed only during login
-/// or by the console hangs off optional references.
+/// Belongs to one worker for life. Kept small: thousands of these are idle at any time; what is needed only during
+/// login or by the console hangs off optional references.
 final class ClientConnection: Endpoint, @unchecked Sendable {
     enum Phase: UInt8 {
         /// Before the StartupMessage is understood.
@@ -82,6 +82,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
             "address": .string(self.peer.description),
         ]
     }
+
+    func logMetadata(_ more: Logger.Metadata) -> Logger.Metadata { self.logMetadata.merging(more) { $1 } }
 
     /// The worker has taken the connection over.
     func begin() {

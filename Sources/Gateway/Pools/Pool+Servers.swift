@@ -65,7 +65,8 @@ extension Pool {
     /// Traffic on a server that is registered at `home` but idle: wins it for a look, unless somebody else has it.
     func claimIdle(_ server: ServerConnection, home: WorkerHome) -> Bool {
         self.state.withLock { state in
-            guard let record = state.machine.record(of: server.id), record.worker == home.worker.index else { return false }
+            guard let record = state.machine.record(of: server.id), record.worker == home.worker.index
+            else { return false }
             return state.machine.claimIdle(server.id)
         }
     }
@@ -120,7 +121,8 @@ extension Pool {
 extension Pool {
     /// Takes over what logins have taught the pool that this one replaces, if it concerns the same secret.
     func inherit(from old: Pool) {
-        guard self.plan.isPassthrough, old.plan.isPassthrough, self.plan.storedSecret == old.plan.storedSecret else { return }
+        guard self.plan.isPassthrough, old.plan.isPassthrough, self.plan.storedSecret == old.plan.storedSecret
+        else { return }
         let credential = old.state.withLock { $0.credential }
         self.learn(credential)
     }

@@ -16,8 +16,8 @@ final class PoolRegistry: Sendable {
         }
     }
 
-    /// Puts the pools of new settings in force: pools whose server settings did not change stay with all their servers, the
-    /// others are replaced, and what left the settings goes.
+    /// Puts the pools of new settings in force: pools whose server settings did not change stay with all their
+    /// servers, the others are replaced, and what left the settings goes.
     /// - Parameter home: the worker this runs on; nil at start, when no pool exists yet.
     func apply(_ plans: [PoolKey: PoolPlan], gateway: Gateway, home: WorkerHome?) {
         let (retired, kept) = self.pools.withLock { pools -> ([Pool], [(Pool, PoolPlan)]) in

@@ -36,8 +36,8 @@ struct ParameterSets {
     }
 }
 
-/// Welcomes by the parameters a session asked for: learnt once from a real server, then told to every further client without
-/// asking it again. Bounded; protected by its pool's lock.
+/// Welcomes by the parameters a session asked for: learnt once from a real server, then told to every further client
+/// without asking it again. Bounded; protected by its pool's lock.
 struct WelcomeCache {
     /// Different sets of startup parameters remembered at once.
     private static let entriesMax = 64

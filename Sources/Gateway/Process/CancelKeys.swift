@@ -5,8 +5,8 @@ import Synchronization
 
 /// The cancel keys given to clients, and the way from a key to its client. Any worker.
 ///
-/// A key means the client, not a server: a request reaches whatever server the client holds at that moment, and nobody when
-/// it holds none. So a late, repeated or invented key harms nobody.
+/// A key means the client, not a server: a request reaches whatever server the client holds at that moment, and
+/// nobody when it holds none. So a late, repeated or invented key harms nobody.
 final class CancelKeys: Sendable {
     private struct Entry {
         let secret: [UInt8]
@@ -48,9 +48,9 @@ extension ClientConnection {
     }
 }
 
-/// One CancelRequest on its way to PostgreSQL. The server it is meant for is not handed to anybody else until PostgreSQL has
-/// closed this connection, which it does after it has signalled the backend (protocol chapter, "Canceling Requests in
-/// Progress"). Belongs to the server's worker.
+/// One CancelRequest on its way to PostgreSQL. The server it is meant for is not handed to anybody else until
+/// PostgreSQL has closed this connection, which it does after it has signalled the backend (protocol chapter,
+/// "Canceling Requests in Progress"). Belongs to the server's worker.
 final class CancelConnection: Endpoint, @unchecked Sendable {
     private var server: ServerConnection?
     private let request: [UInt8]

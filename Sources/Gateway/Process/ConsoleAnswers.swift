@@ -43,7 +43,11 @@ extension Gateway {
         guard let failure else { return .done }
         self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(failure)])
         return .failure(
-            ServerMessageFields(severity: .error, sqlState: .invalidParameterValue, message: "reload failed: \(failure)")
+            ServerMessageFields(
+                severity: .error,
+                sqlState: .invalidParameterValue,
+                message: "reload failed: \(failure)"
+            )
         )
     }
 

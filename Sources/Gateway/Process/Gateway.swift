@@ -72,7 +72,8 @@ package final class Gateway: @unchecked Sendable {
         self.log.notice(
             "pggateway \(Self.version) is ready",
             metadata: [
-                "listening": .string(self.frontDoor?.description ?? ""), "workers": .stringConvertible(self.homes.count),
+                "listening": .string(self.frontDoor?.description ?? ""),
+                "workers": .stringConvertible(self.homes.count),
                 "pools": .stringConvertible(snapshot.plans.count),
             ]
         )
@@ -149,7 +150,10 @@ package final class Gateway: @unchecked Sendable {
             }
         }
         let left = self.events.waitUntilEmpty(timeout: timeout) { self.clientCount }
-        if left > 0 { self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": .stringConvertible(left)]) }
+        if left > 0 {
+            let count: Logger.MetadataValue = .stringConvertible(left)
+            self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": count])
+        }
         for home in self.homes {
             home.worker.execute {
                 for client in home.clients { client.finish(reason: "shutdown") }

@@ -2,8 +2,8 @@ import Dispatch
 import Reactor
 import Synchronization
 
-/// Turns `server_host` into an address. Numeric addresses and socket directories need no look-up; names are looked up on a
-/// queue of their own, because the system's resolver blocks, and remembered for a short time.
+/// Turns `server_host` into an address. Numeric addresses and socket directories need no look-up; names are looked up
+/// on a queue of their own, because the system's resolver blocks, and remembered for a short time.
 final class HostResolver: Sendable {
     private struct Answer {
         let addresses: [SocketAddress]

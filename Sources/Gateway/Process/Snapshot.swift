@@ -6,8 +6,8 @@ import Reactor
 import Sessions
 import Settings
 
-/// Everything the settings decide, checked and resolved: the policy with its providers, the plans of the static pools, and
-/// the few numbers that are asked for often. Immutable; a reload makes a new one and swaps it in whole.
+/// Everything the settings decide, checked and resolved: the policy with its providers, the plans of the static
+/// pools, and the few numbers that are asked for often. Immutable; a reload makes a new one and swaps it in whole.
 final class Snapshot: Sendable {
     /// A rule with the provider that its method named, made when the settings were loaded.
     struct DecidedRule: Sendable {
@@ -33,7 +33,8 @@ final class Snapshot: Sendable {
     let logsConnections: Bool
     let logsDisconnections: Bool
 
-    /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the new settings
+    /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the
+    /// new settings
     ///   applies then.
     init(settings: GatewaySettings) throws(SnapshotError) {
         let registry: AuthProviderRegistry
@@ -71,7 +72,8 @@ final class Snapshot: Sendable {
     func isConsole(_ database: String) -> Bool { ConsoleReference.databases.contains(database) }
 
     func decide(_ question: HBAQuestion) -> Decision {
-        guard let rule = self.policy.decide(question).rule, let decided = self.deciding[rule.index] else { return .none }
+        guard let rule = self.policy.decide(question).rule, let decided = self.deciding[rule.index]
+        else { return .none }
         return .rule(decided)
     }
 

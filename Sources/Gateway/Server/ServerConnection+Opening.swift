@@ -103,7 +103,7 @@ extension ServerConnection {
         }
         self.log.error(
             "cannot log in at the server",
-            metadata: self.logMetadata.merging(["reason": .string(failure.logText)]) { $1 }
+            metadata: self.logMetadata(reason: failure.logText)
         )
         switch failure {
         case .serverError(let fields): self.openingFailed(.server(fields), isLogged: true)
@@ -118,7 +118,7 @@ extension ServerConnection {
         if !isLogged {
             self.log.error(
                 "cannot open a server connection",
-                metadata: self.logMetadata.merging(["reason": .string(reason.fields.message)]) { $1 }
+                metadata: self.logMetadata(reason: reason.fields.message)
             )
         }
         self.close()

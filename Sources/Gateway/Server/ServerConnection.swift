@@ -16,7 +16,8 @@ struct ServerLoss {
 }
 
 /// One connection to PostgreSQL. Opened and logged in by `ServerConnection+Opening.swift`; while a client holds it,
-/// `ServerConnection+Relay.swift` moves its answers; between clients `ServerConnection+Errands.swift` cleans and checks it.
+/// `ServerConnection+Relay.swift` moves its answers; between clients `ServerConnection+Errands.swift` cleans and
+/// checks it.
 ///
 /// Belongs to the worker it is attached to; while idle it is shared, and the pool's lock decides who gets it.
 final class ServerConnection: Endpoint, @unchecked Sendable {
@@ -94,6 +95,10 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
 
     var logMetadata: Logger.Metadata {
         ["pool": .string(self.pool.key.description), "server_pid": .stringConvertible(self.processID)]
+    }
+
+    func logMetadata(reason: String) -> Logger.Metadata {
+        self.logMetadata.merging(["reason": .string(reason)]) { $1 }
     }
 
     // MARK: Events
@@ -201,6 +206,6 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     }
 
     private func logClosing(_ reason: String) {
-        self.log.debug("server connection closed", metadata: self.logMetadata.merging(["reason": .string(reason)]) { $1 })
+        self.log.debug("server connection closed", metadata: self.logMetadata(reason: reason))
     }
 }

@@ -1,6 +1,6 @@
-/// The run-time parameters a client asked for in its startup packet (`TimeZone`, `search_path`, `options=-c ...`): part of
-/// its identity towards every server it gets. Immutable, shared by reference so that "the same as last time" is one
-/// pointer comparison.
+/// The run-time parameters a client asked for in its startup packet (`TimeZone`, `search_path`, `options=-c ...`):
+/// part of its identity towards every server it gets. Immutable, shared by reference so that "the same as last time"
+/// is one pointer comparison.
 package final class SessionParameters: Sendable {
     package struct Entry: Sendable, Hashable {
         package let name: String
@@ -27,8 +27,8 @@ package final class SessionParameters: Sendable {
         case replicationUnsupported
     }
 
-    /// Reads the parameters of a startup packet. Protocol-level names (`user`, `database`, `_pq_.*`) are left out; the last of
-    /// several values wins, `options` before plain parameters, as PostgreSQL applies them.
+    /// Reads the parameters of a startup packet. Protocol-level names (`user`, `database`, `_pq_.*`) are left out;
+    /// the last of several values wins, `options` before plain parameters, as PostgreSQL applies them.
     package static func parse(_ parameters: [(name: String, value: String)]) throws(Refusal) -> SessionParameters {
         var values: [String: String] = [:]
         var spelling: [String: String] = [:]
@@ -78,13 +78,15 @@ package final class SessionParameters: Sendable {
 
     private static func isParameterName(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= 63 else { return false }
-        func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A || byte == 0x5F || byte >= 0x80 }
+        func isLetter(_ byte: UInt8) -> Bool {
+            (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A || byte == 0x5F || byte >= 0x80
+        }
         return isLetter(first)
             && name.utf8.allSatisfy { isLetter($0) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2E || $0 == 0x24 }
     }
 
-    /// The simple query that turns a session with `old` applied into one with these parameters; nil when there is nothing to
-    /// do. `set_config` rather than SET: it reads lists (`search_path`) the way a startup packet does.
+    /// The simple query that turns a session with `old` applied into one with these parameters; nil when there is
+    /// nothing to do. `set_config` rather than SET: it reads lists (`search_path`) the way a startup packet does.
     package func query(replacing old: SessionParameters) -> String? {
         if self.isSame(as: old) { return nil }
         var text = ""

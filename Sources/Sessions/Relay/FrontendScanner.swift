@@ -149,7 +149,8 @@ package struct FrontendScanner: Sendable {
         return Scan(forwarded: position - offset, stop: .none)
     }
 
-    /// PostgreSQL bounds the messages that carry no data at 10 000 bytes, length field included (`PQ_SMALL_MESSAGE_LIMIT`).
+    /// PostgreSQL bounds the messages that carry no data at 10 000 bytes, length field included
+    /// (`PQ_SMALL_MESSAGE_LIMIT`).
     private static let smallMessageLimit = 10_000
 
     private static func isLengthAllowed(_ header: MessageHeader) -> Bool {
