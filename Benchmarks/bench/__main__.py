@@ -72,8 +72,12 @@ def run(options, folder):
             pooler.start()
         for case in all_cases():
             if re.search(options.only, case.name):
-                report.results[case] = run_case(
-                    case, poolers[0], poolers[1:], options.rounds, options.seconds, tell)
+                try:
+                    report.results[case] = run_case(
+                        case, poolers[0], poolers[1:], options.rounds, options.seconds, tell)
+                except SetUpError as error:
+                    tell(f"{case.name}: {error}")
+                    report.broken.append(f"{case.name}: could not be measured")
         for pooler in poolers:
             pooler.stop()
         measure_fresh_processes(options, makers, folder, report)

@@ -16,12 +16,17 @@ ONE_MEBIBYTE = "select repeat('x', 1048576);\n"
 SELECT_ONE = "select 1;\n"
 MEMORY_TARGET = 2048.0
 TAIL_TARGET = 1.5
+TAIL_STRETCH = 3
 ALLOCATION_TARGET = 0.05
 
 
 @dataclass(eq=False)
 class Case:
-    """One load and the CPU ratio to reach, by number of workers."""
+    """One load and the CPU ratio to reach, by number of workers.
+
+    `tail` marks the case whose latencies are judged: its runs are longer and fewer, because pgbench starts its
+    clock before its clients connect, and the first second is left out.
+    """
 
     name: str
     load: Load
@@ -53,11 +58,13 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
     meanwhile does so for both sides; the candidates change places from round to round.
     """
     results = []
+    skip = 0.0
+    if case.tail:
+        rounds, seconds, skip = max(2, rounds // TAIL_STRETCH), seconds + TAIL_STRETCH, 1.0
     for pooler in (baseline, *candidates):
-        run_load(case.load, pooler, seconds=1)
+        run_load(case.load, pooler, seconds=seconds)
     for number in range(rounds):
         middle = candidates if number % 2 == 0 else candidates[::-1]
-        skip = min(1.0, seconds / 4) if case.tail else 0.0
         measured = {"first": run_load(case.load, baseline, seconds, skip_seconds=skip)}
         for pooler in middle:
             measured[pooler.name] = run_load(case.load, pooler, seconds, skip_seconds=skip)

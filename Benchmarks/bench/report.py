@@ -39,6 +39,7 @@ class Report:
         self.idle = {}
         self.heap = {}
         self.failures = []
+        self.broken = []
 
     def labels(self):
         return [f"{pooler.label}, {pooler.workers} worker{'s' * (pooler.workers > 1)}" for pooler in self.candidates]
@@ -96,7 +97,7 @@ class Report:
         return [name, f"{cells[0]:.{digits}f}", *(judged(value, target, digits) for value in cells[1:])]
 
     def text(self):
-        self.failures = []
+        self.failures = list(self.broken)
         parts = []
         if any(not case.tail for case in self.results):
             parts.append("### CPU per transaction\n\nUser and system time of all threads. Ratios to PgBouncer: "

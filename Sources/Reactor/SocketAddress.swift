@@ -42,7 +42,8 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     public var description: String {
         switch self.raw.family {
         case 4:
-            return self.addressBytes.map { String($0) }.joined(separator: ".") + ":\(self.raw.port)"
+            let (a, b, c, d) = (raw.address.0, raw.address.1, raw.address.2, raw.address.3)
+            return "\(a).\(b).\(c).\(d):\(raw.port)"
         case 6:
             return "[\(Self.text(ofIPv6: self.addressBytes))]:\(self.raw.port)"
         default:

@@ -5,7 +5,6 @@ import copy
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -141,8 +140,10 @@ class Gateway:
     def _accepts(self):
         assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.tail()}"
         try:
-            with socket.create_connection((self.host, self.port), 1):
-                return True
+            self.wire(login=False).close()
+            if "unix_socket_dir" in self.settings["general"]:
+                self.wire(login=False, unix=True).close()
+            return True
         except OSError:
             return False
 

@@ -22,7 +22,7 @@ import Testing
         // Given before the connection stands: goes out when it does.
         probe.send([1, 2, 3])
         #expect(pump(worker) { probe.happenings.contains(.connected) })
-        let peer = Peer(unsafe accept(listening, nil, nil))
+        let peer = Peer(accept(listening, nil, nil))
         settle(worker)
         #expect(peer.read(waiting: true) == [1, 2, 3])
         peer.write([4])
@@ -46,7 +46,6 @@ import Testing
         let address = try #require(SocketAddress(unixPath: "/nonexistent/socket"))
         let probe = self.start(worker, address)
         #expect(probe.isOpen)
-        worker.runOnce(blocking: true)
         #expect(pump(worker) { !probe.isOpen })
         #expect(probe.happenings == [.failed(ENOENT)])
     }
@@ -58,7 +57,7 @@ import Testing
         let listening = try ListeningSocket.unix(path: path, backlog: 4, mode: 0o700, bufferBytes: 0)
         defer { ListeningSocket.close(listening) }
         let probe = self.start(worker, try #require(SocketAddress(unixPath: path)))
-        let peer = Peer(unsafe accept(listening, nil, nil))
+        let peer = Peer(accept(listening, nil, nil))
         peer.write([7])
         #expect(pump(worker) { probe.consumed == [7] })
         #expect(probe.happenings == [.connected])

@@ -16,7 +16,8 @@ import Testing
         #expect(probe.isOpen && probe.descriptor == -1)
         let deadline = MonotonicClock.now() + 40_000
         probe.setDeadline(deadline)
-        while probe.happenings.isEmpty { worker.runOnce(blocking: true) }
+        probe.onHappening = { _, _ in worker.stop() }
+        worker.run()
         #expect(MonotonicClock.now() >= deadline)
         settle(worker)
         #expect(probe.happenings == [.deadline])

@@ -85,7 +85,7 @@ final class Peer: Sendable {
                     self.descriptor,
                     buffer.baseAddress.map { unsafe $0 + offset },
                     bytes.count - offset,
-                    Int32(MSG_NOSIGNAL.rawValue)
+                    Int32(MSG_NOSIGNAL)
                 )
             }
             if count < 0 { return false }
@@ -97,7 +97,7 @@ final class Peer: Sendable {
     /// What is there now, at most `capacity` bytes; empty at the end; nil when nothing is there or an error occurred.
     func read(_ capacity: Int = 65_536, waiting: Bool = false) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: capacity)
-        let flags = waiting ? 0 : Int32(MSG_DONTWAIT.rawValue)
+        let flags = waiting ? 0 : Int32(MSG_DONTWAIT)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(self.descriptor, $0.baseAddress, capacity, flags) }
         return count < 0 ? nil : Array(bytes.prefix(count))
     }
@@ -120,7 +120,7 @@ enum Sockets {
         guard let peer = Self.connect(port: ListeningSocket.port(of: listening)) else {
             throw ReactorError(code: ECONNREFUSED, operation: "connect")
         }
-        return (unsafe accept(listening, nil, nil), peer)
+        return (accept(listening, nil, nil), peer)
     }
 
     static func loopback(port: UInt16 = 0) throws -> SocketAddress {
@@ -197,7 +197,7 @@ struct TestThread {
         self.handle = handle
     }
 
-    func join() { _ = unsafe pthread_join(self.handle, nil) }
+    func join() { _ = pthread_join(self.handle, nil) }
 }
 
 /// `count` bytes that show when one is lost, doubled or moved.

@@ -23,7 +23,7 @@ extension ClientConnection {
         do throws(AuthFailure) {
             let snapshot = self.gateway.snapshot
             let decided = try self.decide(snapshot)
-            login.rule = "\(decided.rule.file):\(decided.rule.line)"
+            login.decided = decided
             let attempt = LoginAttempt(
                 user: self.user,
                 database: self.database,
@@ -142,11 +142,9 @@ extension ClientConnection {
         login.pool = pool
         pool.learn(identity.credential)
         let welcome: Welcome
-        let (parameters, remembered) = pool.state.withLock { state in
-            (state.parameterSets.shared(self.parameters), state.welcomes.welcome(for: self.parameters))
-        }
-        self.parameters = parameters
-        if let known = remembered {
+        let recalled = pool.state.withLock { $0.parameterSets.recall(self.parameters) }
+        self.parameters = recalled.parameters
+        if let known = recalled.welcome {
             welcome = known
         } else {
             switch await self.learnWelcome(from: pool, login: login) {
@@ -183,7 +181,7 @@ extension ClientConnection {
         login: LoginState
     ) async -> Result<Welcome, CheckoutFailure> {
         let pool = server.pool
-        if let known = pool.state.withLock({ $0.welcomes.welcome(for: self.parameters) }) {
+        if let known = pool.state.withLock({ $0.parameterSets.welcome(for: self.parameters) }) {
             server.phase = .idle
             pool.checkin(server, home: self.home)
             return .success(known)
@@ -219,12 +217,12 @@ extension ClientConnection {
         reports: [(name: String, value: String)],
         error: ServerMessageFields?
     ) {
-        let base = server.pool.state.withLock { $0.welcomes.welcome(for: .none) }?.reports ?? []
+        let base = server.pool.state.withLock { $0.parameterSets.welcome(for: .none) }?.reports ?? []
         var merged = base.map { own in (own.name, reports.last { $0.name == own.name }?.value ?? own.value) }
         merged += reports.filter { report in !base.contains { $0.name == report.name } }.map { ($0.name, $0.value) }
         let welcome = Welcome(merged)
         if error == nil {
-            server.pool.state.withLock { $0.welcomes.remember(welcome, for: self.parameters) }
+            server.pool.state.withLock { $0.parameterSets.remember(welcome, for: self.parameters) }
             server.applied = self.parameters
         }
         let login = self.login

@@ -9,9 +9,8 @@ extension ClientConnection {
     func startupReceived(_ bytes: Span<UInt8>) -> Int {
         var offset = 0
         while self.phase == .startup, offset < bytes.count, self.isOpen {
-            guard var startup = self.startup else { break }
-            let (consumed, step) = startup.receive(bytes.extracting(offset..<bytes.count))
-            self.startup = startup
+            // In place: a copy would make the collected bytes be copied too.
+            guard let (consumed, step) = self.startup?.receive(bytes.extracting(offset..<bytes.count)) else { break }
             offset += consumed
             switch step {
             case .wait: return offset

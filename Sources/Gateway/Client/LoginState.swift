@@ -1,4 +1,5 @@
 import AuthProviders
+import HBA
 import PGWire
 import Reactor
 import Sessions
@@ -17,8 +18,10 @@ final class LoginState {
     var pool: Pool?
     /// Why the login ends early.
     var endReason: AuthFailure?
-    /// For the log: which rule decided.
-    var rule = ""
+    /// Which rule decided.
+    var decided: Snapshot.DecidedRule?
+    /// The same for the log.
+    var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
     init(version: ProtocolVersion) { self.version = version }
 

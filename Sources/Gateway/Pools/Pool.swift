@@ -19,7 +19,6 @@ final class Pool: Sendable {
         var credential: ServerCredential
         /// Derived from a clear password at the last SCRAM login, to save the derivation.
         var knownKeys: SCRAMKeys?
-        var welcomes = WelcomeCache()
         var parameterSets = ParameterSets()
         var averaging: AveragingPeriod
     }

@@ -24,21 +24,36 @@ struct Welcome: Sendable {
 /// One object for all sessions that ask for the same parameters, so that two of them are told apart by comparing
 /// references. Bounded; protected by its pool's lock.
 struct ParameterSets {
+    private struct Known {
+        let parameters: SessionParameters
+        let welcome: Welcome
+    }
+
     private static let setsMax = 256
 
-    private var sets: [[SessionParameters.Entry]: SessionParameters] = [:]
+    private var sets: [[SessionParameters.Entry]: Known] = [:]
+    private var welcomes = WelcomeCache()
 
-    mutating func shared(_ parameters: SessionParameters) -> SessionParameters {
-        if let known = self.sets[parameters.entries] { return known }
+    /// The shared object for `parameters`, and the welcome of such a session; nil when no server has told yet.
+    mutating func recall(_ parameters: SessionParameters) -> (parameters: SessionParameters, welcome: Welcome?) {
+        if let known = self.sets[parameters.entries] { return (known.parameters, known.welcome) }
+        guard let welcome = self.welcomes.welcome(for: parameters) else { return (parameters, nil) }
         if self.sets.count >= Self.setsMax { self.sets.removeAll(keepingCapacity: true) }
-        self.sets[parameters.entries] = parameters
-        return parameters
+        self.sets[parameters.entries] = Known(parameters: parameters, welcome: welcome)
+        return (parameters, welcome)
+    }
+
+    func welcome(for parameters: SessionParameters) -> Welcome? { self.welcomes.welcome(for: parameters) }
+
+    mutating func remember(_ welcome: Welcome, for parameters: SessionParameters) {
+        self.sets[parameters.entries] = nil
+        self.welcomes.remember(welcome, for: parameters)
     }
 }
 
 /// Welcomes by the parameters a session asked for: learnt once from a real server, then told to every further client
 /// without asking it again. Bounded; protected by its pool's lock.
-struct WelcomeCache {
+private struct WelcomeCache {
     /// Different sets of startup parameters remembered at once.
     private static let entriesMax = 64
 

@@ -33,8 +33,7 @@ extension Gateway {
         let failure = await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 do throws(GatewayStartError) {
-                    try self.reload()
-                    continuation.resume(returning: String?.none)
+                    try self.reload { continuation.resume(returning: String?.none) }
                 } catch {
                     continuation.resume(returning: error.description)
                 }

@@ -124,15 +124,19 @@ package final class Gateway: @unchecked Sendable {
     // MARK: Reload
 
     /// Reads the settings again. They apply whole or not at all. Blocks on files: not for workers.
-    package func reload() throws(GatewayStartError) {
+    ///
+    /// - Parameter done: called when policy and pools are in force, on a worker.
+    package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
         let snapshot = try self.loader.load()
         for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
-        self.current.withLock { $0 = snapshot }
-        self.frontDoor?.apply(snapshot.socketOptions)
-        if let home = self.homes.first {
-            home.worker.execute { self.pools.apply(snapshot.plans, gateway: self, home: home) }
+        guard let home = self.homes.first else { return }
+        home.worker.execute {
+            self.current.withLock { $0 = snapshot }
+            self.frontDoor?.apply(snapshot.socketOptions)
+            self.pools.apply(snapshot.plans, gateway: self, home: home)
+            self.log.notice("settings reloaded")
+            done()
         }
-        self.log.notice("settings reloaded")
     }
 
     // MARK: Stop

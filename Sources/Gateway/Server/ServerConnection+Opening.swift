@@ -85,8 +85,8 @@ extension ServerConnection {
         self.home.counters(of: self.pool).serverLogins.add(1)
         self.pool.state.withLock { state in
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
-            if state.welcomes.welcome(for: .none) == nil {
-                state.welcomes.remember(Welcome(greeting.parameters), for: .none)
+            if state.parameterSets.welcome(for: .none) == nil {
+                state.parameterSets.remember(Welcome(greeting.parameters), for: .none)
             }
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)

@@ -4,8 +4,11 @@
 /// key gives unknown users new salts, which an observer across a restart can notice: pass a key that outlives the
 /// process where that matters. Immutable.
 public struct MockAuthentication: Sendable {
-    private let key: SecretBytes
+    private let keyed: KeyedHash
     private let iterations: Int
+    /// No password leads to these, whoever the user is.
+    private let storedKey: SecretBytes
+    private let serverKey: SecretBytes
 
     /// Iterations of a PostgreSQL verifier unless an administrator chose others.
     public static let defaultIterations = 4096
@@ -21,17 +24,20 @@ public struct MockAuthentication: Sendable {
     ///   - key: any length; 32 random bytes are best.
     ///   - iterations: what the real users' verifiers have, for they show it; brought into 1...10 000 000.
     public init(key: SecretBytes, iterations: Int = Self.defaultIterations) {
-        self.key = key
+        let keyed = KeyedHash(key: key)
+        self.keyed = keyed
+        self.storedKey = SecretBytes(keyed.code(for: Array("stored key".utf8)))
+        self.serverKey = SecretBytes(keyed.code(for: Array("server key".utf8)))
         self.iterations = min(max(iterations, 1), SCRAMVerifier.iterationsMax)
     }
 
-    /// A verifier that no password fits.
+    /// A verifier that no password fits. Only the salt differs from user to user: it alone is ever shown.
     package func verifier(user: String) -> SCRAMVerifier {
         SCRAMVerifier(
             iterations: self.iterations,
             salt: Array(self.derive("salt", user).prefix(Self.saltBytes)),
-            storedKey: SecretBytes(self.derive("stored key", user)),
-            serverKey: SecretBytes(self.derive("server key", user))
+            storedKey: self.storedKey,
+            serverKey: self.serverKey
         )
     }
 
@@ -41,6 +47,6 @@ public struct MockAuthentication: Sendable {
     }
 
     private func derive(_ purpose: String, _ user: String) -> [UInt8] {
-        SCRAMMath.hmac(key: self.key, message: Array(purpose.utf8) + [0] + Array(user.utf8))
+        self.keyed.code(for: Array(purpose.utf8) + [0] + Array(user.utf8))
     }
 }

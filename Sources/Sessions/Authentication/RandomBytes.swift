@@ -5,7 +5,17 @@ package enum RandomBytes {
 
     package static func make(count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
-        return (0..<max(count, 0)).map { _ in generator.next() }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(max(count, 0))
+        // Eight bytes for each call into the system.
+        while bytes.count < count {
+            var word: UInt64 = generator.next()
+            for _ in 0..<min(8, count - bytes.count) {
+                bytes.append(UInt8(truncatingIfNeeded: word))
+                word >>= 8
+            }
+        }
+        return bytes
     }
 
     /// A fresh SCRAM nonce of 24 printable characters without a comma.

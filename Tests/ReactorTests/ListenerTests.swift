@@ -1,0 +1,179 @@
+import Glibc
+import Testing
+
+@testable import Reactor
+
+/// Takes every connection and closes it again.
+private final class Door: Listener, @unchecked Sendable {
+    private(set) var accepted = 0
+    private(set) var exhaustions: [Int32] = []
+    private(set) var peers: [SocketAddress] = []
+
+    override func accepted(descriptor: Int32, peer: SocketAddress) {
+        self.accepted += 1
+        self.peers.append(peer)
+        _ = Glibc.close(descriptor)
+    }
+
+    override func exhausted(_ error: Int32) { self.exhaustions.append(error) }
+}
+
+@Suite struct ListenerTests {
+    @Test func twoWorkersShareOneSocket() throws {
+        let listening = try Sockets.listen(backlog: 256)
+        let port = ListeningSocket.port(of: listening)
+        let workers = try (0..<2).map { index in try Worker(index: index) }
+        let doors = try workers.enumerated().map { index, worker in
+            let descriptor = index == 0 ? listening : try #require(ListeningSocket.duplicate(listening))
+            return Door(descriptor: descriptor, worker: worker)
+        }
+        for (worker, door) in zip(workers, doors) { worker.attach(door) }
+        var peers: [Peer] = []
+        for round in 1...50 {
+            for _ in 0..<4 { peers.append(try #require(Sockets.connect(port: port))) }
+            // Whoever runs first takes what there is; nothing is taken twice.
+            workers[round % 2].runOnce(blocking: false)
+        }
+        #expect(pump(workers[0], workers[1]) { doors[0].accepted + doors[1].accepted == 200 })
+        settle(workers[0], workers[1])
+        #expect(doors[0].accepted + doors[1].accepted == 200)
+        #expect(doors.allSatisfy { $0.accepted > 0 })
+        #expect(doors.allSatisfy { $0.peers.allSatisfy { $0.description.hasPrefix("127.0.0.1:") } })
+        // One that closes leaves the socket to the other.
+        doors[0].close()
+        peers.append(try #require(Sockets.connect(port: port)))
+        #expect(pump(workers[0], workers[1]) { doors[0].accepted + doors[1].accepted == 201 })
+        doors[1].close()
+        #expect(Sockets.connect(port: port) == nil)
+    }
+
+    /// In a process of its own, whose descriptors are used up.
+    @Test func exhaustionPausesAndPasses() async {
+        await #expect(processExitsWith: .success) {
+            let worker = try Worker(index: 0)
+            let listening = try Sockets.listen()
+            let door = Door(descriptor: listening, worker: worker)
+            worker.attach(door)
+            let peers = (0..<3).compactMap { _ in Sockets.connect(port: ListeningSocket.port(of: listening)) }
+            var limit = rlimit()
+            unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            limit.rlim_cur = 64
+            unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            var fillers: [Int32] = []
+            while case let filler = dup(listening), filler >= 0 { fillers.append(filler) }
+
+            worker.runOnce(blocking: true)
+            guard peers.count == 3, door.exhaustions == [EMFILE], door.accepted == 0 else { exit(2) }
+            // While it rests the worker sleeps, although connections wait.
+            let start = MonotonicClock.now()
+            var rounds = 0
+            while door.exhaustions.count < 3, rounds < 1000 {
+                worker.runOnce(blocking: true)
+                rounds += 1
+            }
+            guard MonotonicClock.now() - start >= 2 * Listener.exhaustionPause, rounds < 20 else { exit(3) }
+            for filler in fillers { _ = close(filler) }
+            guard pump(worker, until: { door.accepted == 3 }), door.exhaustions.count == 3 else { exit(4) }
+            exit(0)
+        }
+    }
+}
+
+/// Socket files. In order, because a new file's mode goes through the umask of the process.
+@Suite(.serialized) struct UnixListenerTests {
+    private func listen(_ path: String, mode: Int32 = 0o600) throws(ReactorError) -> Int32 {
+        try ListeningSocket.unix(path: path, backlog: 4, mode: mode, bufferBytes: 0)
+    }
+
+    private func failure(_ path: String) -> Int32? {
+        do throws(ReactorError) {
+            ListeningSocket.close(try self.listen(path))
+            return nil
+        } catch {
+            return error.code
+        }
+    }
+
+    @Test(arguments: [0o600, 0o660, 0o777, 0o700] as [Int32])
+    func modeBits(mode: Int32) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/s"
+        let descriptor = try self.listen(path, mode: mode)
+        defer { ListeningSocket.close(descriptor) }
+        var status = stat()
+        #expect(unsafe stat(path, &status) == 0)
+        #expect(status.st_mode & 0o7777 == UInt32(mode))
+        #expect(status.st_mode & S_IFMT == S_IFSOCK)
+    }
+
+    @Test func umaskIsLeftAlone() throws {
+        let folder = try TemporaryFolder()
+        let before = umask(0o022)
+        umask(before)
+        ListeningSocket.close(try self.listen(folder.path + "/s"))
+        let after = umask(before)
+        #expect(after == before)
+    }
+
+    @Test func staleFileIsReplacedAndALiveOneIsNot() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/s"
+        let first = try self.listen(path)
+        #expect(self.failure(path) == EADDRINUSE)
+        ListeningSocket.close(first)
+        let second = try self.listen(path)
+        #expect(self.failure(path) == EADDRINUSE)
+        ListeningSocket.close(second)
+        ListeningSocket.removeFile(path)
+        #expect(!folder.holds("s"))
+    }
+
+    /// A live socket of another kind refuses the probe in another way than a dead one.
+    @Test func datagramSocketIsNotReplaced() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/s"
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: Array(path.utf8)) }
+        let bound = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        #expect(bound == 0)
+        #expect(self.failure(path) == EADDRINUSE)
+        #expect(folder.holds("s"))
+    }
+
+    @Test func otherFilesAreNotTouched() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/s"
+        close(unsafe open(path, O_CREAT | O_WRONLY, 0o600))
+        #expect(self.failure(path) == EADDRINUSE)
+        #expect(folder.holds("s"))
+        #expect(self.failure(folder.path + "/missing/s") == ENOENT)
+    }
+
+    @Test func pathTooLong() throws {
+        let folder = try TemporaryFolder()
+        let room = 107 - folder.path.utf8.count - 1
+        let longest = folder.path + "/" + String(repeating: "a", count: room)
+        #expect(self.failure(longest) == nil)
+        #expect(self.failure(longest + "a") == ENAMETOOLONG)
+    }
+
+    @Test func acceptedPeerHasNoAddress() throws {
+        let folder = try TemporaryFolder()
+        let worker = try Worker(index: 0)
+        let path = folder.path + "/s"
+        let door = Door(descriptor: try self.listen(path), worker: worker)
+        worker.attach(door)
+        let client = Probe(descriptor: -1, worker: worker)
+        worker.connect(client, to: try #require(SocketAddress(unixPath: path)), options: SocketOptions())
+        #expect(pump(worker) { door.accepted == 1 })
+        #expect(door.peers.map(\.description) == ["unix"])
+        door.close()
+    }
+}
