@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "pggateway",
             dependencies: [
-                "Gateway", "Settings", "Telemetry",
+                "Gateway", "Reactor", "Settings", "Telemetry", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

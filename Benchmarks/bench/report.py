@@ -58,7 +58,7 @@ class Report:
                 target = case.targets.get(pooler.workers)
                 cells.append(f"{judged(found.cpu, target, 3)} [{found.lower_cpu:.2f} - {found.upper_cpu:.2f}]")
                 if target is not None and mark(found.cpu, target) == "FAIL":
-                    self.failures.append(f"{case.name}, {pooler.workers} workers: CPU ratio {found.cpu:.2f}")
+                    self.failures.append(f"{case.name}, worker_threads {pooler.workers}: CPU ratio {found.cpu:.3f}")
             rows.append(cells)
         return table(["case", "PgBouncer", "PgBouncer again", *self.labels()], rows)
 

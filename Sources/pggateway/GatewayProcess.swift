@@ -3,19 +3,22 @@ import Glibc
 import Logging
 import Reactor
 
-/// The gateway as a process: started, then driven by signals. SIGHUP reloads; SIGTERM and SIGINT stop gracefully, and a
-/// second one stops at once.
+/// The gateway as a process: started, then driven by signals. SIGHUP reloads; SIGTERM and SIGINT stop gracefully.
 enum GatewayProcess {
     private static let signals = [SIGHUP, SIGTERM, SIGINT]
 
+    static func blockSignals() { ProcessSignals.block(Self.signals) }
+
     /// Returns when the gateway has stopped. Call on the main thread.
-    static func run(source: SettingsSource, log: Logger) throws(GatewayStartError) {
-        ProcessSignals.block(Self.signals)
+    ///
+    /// - Parameter reloadsOnHangup: whether SIGHUP reloads the settings; else it stops the gateway as well.
+    static func run(source: SettingsSource, log: Logger, reloadsOnHangup: Bool = true) throws(GatewayStartError) {
+        Self.blockSignals()
         let gateway = try Gateway(source: source, log: log)
         try gateway.start()
         while true {
             let signal = ProcessSignals.wait(for: Self.signals)
-            if signal != SIGHUP { break }
+            if signal != SIGHUP || !reloadsOnHangup { break }
             do throws(GatewayStartError) {
                 try gateway.reload()
             } catch {

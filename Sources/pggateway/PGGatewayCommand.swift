@@ -99,12 +99,15 @@ struct Demo: ParsableCommand {
 
     func run() throws {
         let log = try self.logging.bootstrap()
+        // Held back before anything is started, so that Ctrl-C in the middle leaves no PostgreSQL behind.
+        GatewayProcess.blockSignals()
         let demo = try DemoSession.start(port: self.port)
         defer { demo.stop() }
-        print(demo.banner)
+        FileHandle.standardOutput.write(Data("\(demo.banner)\n".utf8))
         let source = SettingsSource(path: demo.configPath, environment: ProcessInfo.processInfo.environment)
         do throws(GatewayStartError) {
-            try GatewayProcess.run(source: source, log: log)
+            // A terminal that closes ends the demonstration.
+            try GatewayProcess.run(source: source, log: log, reloadsOnHangup: false)
         } catch {
             demo.stop()
             fail(error)

@@ -123,9 +123,10 @@ import Testing
         probe.taking = nil
         probe.resumeReading()
         #expect(pump(worker) { probe.consumed.count == all.count || !probe.isOpen })
+        probe.close()
         writer.join()
         #expect(probe.happenings.isEmpty)
-        #expect(probe.consumed == all)
+        #expect(isSame(probe.consumed, all))
     }
 
     @Test func closingInsideReceived() throws {
@@ -158,7 +159,7 @@ import Testing
         #expect(pump(worker) { !probe.isOpen })
         if count > 1000 { writer.join() }
         settle(worker)
-        #expect(probe.consumed == all)
+        #expect(isSame(probe.consumed, all))
         #expect(probe.happenings == [.ended])
     }
 

@@ -204,3 +204,6 @@ struct TestThread {
 func pattern(_ count: Int, from start: Int = 0) -> [UInt8] {
     (start..<(start + count)).map { UInt8(truncatingIfNeeded: $0 % 251) }
 }
+
+/// Compares long arrays; `#expect` on the arrays themselves would describe their difference, which takes for ever.
+func isSame(_ first: [UInt8], _ second: [UInt8]) -> Bool { first == second }
