@@ -554,6 +554,20 @@ STATE = [
 ]
 
 
+@pytest.mark.parametrize("loss", ("reset all", "reset search_path", "discard all"))
+def test_startup_parameters_survive_a_reset_by_another_client(make_gateway, loss):
+    """What one client resets on a server is applied again before the next client gets it."""
+    gateway = small(make_gateway, size=1)
+    with (
+        gateway.wire(parameters={"search_path": "one, two"}) as one,
+        gateway.wire(parameters={"search_path": "one, two"}) as two,
+    ):
+        assert two.value("show search_path") == "one, two"
+        one.rows(loss)
+        assert two.value("show search_path") == "one, two"
+    gateway.wait_idle()
+
+
 @pytest.fixture(scope="module")
 def role_member(postgres):
     with postgres.admin() as admin:

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func tcpSucceeds() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let listening = try Sockets.listen()
         defer { ListeningSocket.close(listening) }
         let probe = self.start(worker, try Sockets.loopback(port: ListeningSocket.port(of: listening)))
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func refused() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let listening = try Sockets.listen()
         let port = ListeningSocket.port(of: listening)
         ListeningSocket.close(listening)
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func unixPathThatIsNotThere() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let address = try #require(SocketAddress(unixPath: "/nonexistent/socket"))
         let probe = self.start(worker, address)
         #expect(probe.isOpen)
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func unixSucceedsAndPeerSpeaksFirst() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let folder = try TemporaryFolder()
         let path = folder.path + "/socket"
         let listening = try ListeningSocket.unix(path: path, backlog: 4, mode: 0o700, bufferBytes: 0)
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func endpointMayConnectAgainAfterAFailure() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let probe = self.start(worker, try #require(SocketAddress(unixPath: "/nonexistent/socket")))
         #expect(pump(worker) { !probe.isOpen })
         let listening = try Sockets.listen()
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func closedBeforeTheOutcome() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let listening = try Sockets.listen()
         defer { ListeningSocket.close(listening) }
         let good = self.start(worker, try Sockets.loopback(port: ListeningSocket.port(of: listening)))
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test func deadlineWhileConnecting() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         // A backlog of one that nobody empties: further connects stay under way.
         let listening = try Sockets.listen(backlog: 0)
         defer { ListeningSocket.close(listening) }

@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func firesOnceAndNeverEarly() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let probe = self.timer(on: worker)
         #expect(probe.isOpen && probe.descriptor == -1)
         let deadline = MonotonicClock.now() + 40_000
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func movedClearedAndClosed() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let probes = (0..<4).map { _ in self.timer(on: worker) }
         let now = MonotonicClock.now()
         for probe in probes { probe.setDeadline(now + 1) }
@@ -40,7 +40,7 @@ import Testing
 
     /// All are due in the same round; the first to be told takes the others out.
     @Test func dueDeadlinesMayBeTakenBack() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let probes = (0..<5).map { _ in self.timer(on: worker) }
         var successor: Probe?
         for probe in probes {
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test func rearmedFromItsOwnCallback() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let probe = self.timer(on: worker)
         probe.onHappening = { probe, _ in
             if probe.happenings.count < 3 { probe.setDeadline(0) }
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func slotReuseDoesNotInheritADeadline() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let first = self.timer(on: worker)
         let slot = first.channel.slot
         first.setDeadline(0)
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func sharedEndpointHasNoDeadline() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let probe = self.timer(on: worker)
         probe.setDeadline(0)
         worker.share(probe)

@@ -50,7 +50,7 @@ import Testing
 
     /// Starts `count` workers on threads of their own and stops them after `body`.
     private func withRunningWorkers(_ count: Int, _ body: ([Worker]) throws -> Void) throws {
-        let workers = try (0..<count).map { index in try Worker(index: index) }
+        let workers = try (0..<count).map { index in try Worker.immortal(index: index) }
         let threads = try workers.map { worker in try WorkerThread.start(worker) }
         defer {
             for worker in workers { worker.execute { worker.stop() } }
@@ -138,7 +138,7 @@ import Testing
     }
 
     @Test func postedToItself() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let probe = Probe(descriptor: -1, worker: worker)
         worker.send(probe, code: 1)
         #expect(!probe.isOpen)
@@ -153,7 +153,7 @@ import Testing
     }
 
     @Test func jobsRunOnTheWorkersThread() async throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let thread = try WorkerThread.start(worker)
         let counters = Counters()
         await withTaskGroup(of: Void.self) { group in
@@ -182,7 +182,7 @@ import Testing
 
     /// Jobs that always make new jobs must not keep sockets waiting.
     @Test func socketsAreServedBetweenJobs() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let (descriptor, peer) = Sockets.pair()
         let probe = Probe(descriptor: descriptor, worker: worker)
         worker.attach(probe)

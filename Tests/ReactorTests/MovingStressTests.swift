@@ -8,7 +8,7 @@ import Testing
 /// something of their own accord.
 @Suite struct MovingStressTests {
     @Test func nothingIsLostDoubledOrReordered() throws {
-        let workers = try (0..<2).map { index in try Worker(index: index) }
+        let workers = try (0..<2).map { index in try Worker.immortal(index: index) }
         let hall = Hall(workers: workers, turns: 20_000)
         let pairs = (0..<8).map { _ in Sockets.pair() }
         let echo = Echo(pairs.map(\.peer))

@@ -6,7 +6,7 @@ import Testing
 /// Bytes that go out: short writes, backlog, peers that have gone.
 @Suite struct SendingTests {
     private func attached() throws -> (worker: Worker, probe: Probe, peer: Peer) {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let (descriptor, peer) = Sockets.pair()
         let probe = Probe(descriptor: descriptor, worker: worker)
         worker.attach(probe)
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test func bytesSentBeforeAttachingGoOut() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let (descriptor, peer) = Sockets.pair()
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         let probe = Probe(descriptor: descriptor, worker: worker)
@@ -145,7 +145,7 @@ import Testing
 
     @Test func abortResetsThePeer() throws {
         for isAbort in [false, true] {
-            let worker = try Worker(index: 0)
+            let worker = try Worker.immortal(index: 0)
             let (descriptor, peer) = try Sockets.tcpPair()
             let probe = Probe(descriptor: descriptor, worker: worker)
             worker.attach(probe)

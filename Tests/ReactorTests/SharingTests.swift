@@ -12,8 +12,8 @@ import Testing
         let peer: Peer
 
         init() throws {
-            self.first = try Worker(index: 1)
-            self.second = try Worker(index: 2)
+            self.first = try Worker.immortal(index: 1)
+            self.second = try Worker.immortal(index: 2)
             let (descriptor, peer) = Sockets.pair()
             self.peer = peer
             self.probe = Probe(descriptor: descriptor, worker: self.first)
@@ -77,8 +77,8 @@ import Testing
 
     /// The kernel has reported an event, and before it is worked off the endpoint is given away.
     @Test func eventsUnderWayForAnEndpointThatLeftAreIgnored() throws {
-        let worker = try Worker(index: 0)
-        let other = try Worker(index: 1)
+        let worker = try Worker.immortal(index: 0)
+        let other = try Worker.immortal(index: 1)
         let (firstDescriptor, firstPeer) = Sockets.pair()
         let (secondDescriptor, secondPeer) = Sockets.pair()
         let probes = [
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test func eventsUnderWayDoNotReachTheNextUserOfTheSlot() throws {
-        let worker = try Worker(index: 0)
+        let worker = try Worker.immortal(index: 0)
         let pairs = (0..<2).map { _ in Sockets.pair() }
         let probes = pairs.map { Probe(descriptor: $0.descriptor, worker: worker) }
         let (newDescriptor, newPeer) = Sockets.pair()

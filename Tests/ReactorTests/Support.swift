@@ -98,7 +98,9 @@ final class Peer: Sendable {
     func read(_ capacity: Int = 65_536, waiting: Bool = false) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: capacity)
         let flags = waiting ? 0 : Int32(MSG_DONTWAIT)
-        let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(self.descriptor, $0.baseAddress, capacity, flags) }
+        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe recv(self.descriptor, buffer.baseAddress, capacity, flags)
+        }
         return count < 0 ? nil : Array(bytes.prefix(count))
     }
 
@@ -207,3 +209,12 @@ func pattern(_ count: Int, from start: Int = 0) -> [UInt8] {
 
 /// Compares long arrays; `#expect` on the arrays themselves would describe their difference, which takes for ever.
 func isSame(_ first: [UInt8], _ second: [UInt8]) -> Bool { first == second }
+
+extension Worker {
+    /// A worker that is never freed, as in the product: endpoints refer to theirs without keeping it alive.
+    static func immortal(index: Int) throws -> Worker {
+        let worker = try Worker(index: index)
+        _ = unsafe Unmanaged.passRetained(worker)
+        return worker
+    }
+}

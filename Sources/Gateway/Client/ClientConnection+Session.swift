@@ -147,7 +147,7 @@ extension ClientConnection {
 
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let server = self.server, !self.isTerminating else { return bytes.count }
-        let refusesNames = server.pool.plan.mode != .session
+        let refusesNames = !server.pool.isSessionMode
         var offset = self.scanner.takeSkipped(available: bytes.count)
         if server.ledger.isSettled { self.requestBegins(server) }
         while true {
@@ -202,17 +202,14 @@ extension ClientConnection {
     func serverSettled() {
         guard let server = self.server, self.scanner.isAtBoundary, server.ledger.isSettled else { return }
         self.account(server)
-        switch server.pool.plan.mode {
-        case .transaction:
-            if server.ledger.isReleasable {
-                self.endTurn()
-            } else if self.mustLeave {
-                self.leaveIfBetweenTransactions()
-            }
-        case .session:
+        if server.pool.isSessionMode {
             if self.mustLeave { self.leaveIfBetweenTransactions() }
-        case .statement:
-            if server.ledger.isReleasable { self.endTurn() } else { self.refuseTransactionBlock() }
+        } else if server.ledger.isReleasable {
+            self.endTurn()
+        } else if server.pool.isStatementMode {
+            self.refuseTransactionBlock()
+        } else if self.mustLeave {
+            self.leaveIfBetweenTransactions()
         }
         if self.isTerminating { self.terminateIfSettled() }
     }
@@ -253,7 +250,7 @@ extension ClientConnection {
     private func requestBegins(_ server: ServerConnection) {
         let now = self.home.worker.now
         self.requestBegan = now
-        if server.ledger.status == .idle { self.transactionBegan = now }
+        if server.ledger.isOutsideTransaction { self.transactionBegan = now }
     }
 
     /// Enters what was answered since the last time into the books of the client, the server and the pool.

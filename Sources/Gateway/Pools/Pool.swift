@@ -2,6 +2,7 @@ import PGWire
 import Pooling
 import Reactor
 import Sessions
+import Settings
 import Synchronization
 import Telemetry
 
@@ -25,6 +26,9 @@ final class Pool: Sendable {
 
     let key: PoolKey
     let plan: PoolPlan
+    /// The plan's mode as the relay asks for it: two flags cost less than comparing values of another module.
+    let isSessionMode: Bool
+    let isStatementMode: Bool
     let state: Mutex<State>
     /// One per worker, each written by its worker alone.
     let counters: [PoolCounters]
@@ -36,6 +40,8 @@ final class Pool: Sendable {
     init(plan: PoolPlan, gateway: Gateway) {
         self.key = plan.key
         self.plan = plan
+        self.isSessionMode = plan.mode == .session
+        self.isStatementMode = plan.mode == .statement
         self.gateway = gateway
         let workers = gateway.homes.count
         self.counters = (0..<workers).map { _ in PoolCounters() }

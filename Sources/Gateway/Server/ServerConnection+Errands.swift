@@ -97,7 +97,7 @@ extension ServerConnection {
 
     private func becomeClean() {
         // RESET ALL and DISCARD ALL took the client's parameters away as well.
-        if self.pool.plan.mode == .session || self.scanner.residue.hasSettings { self.applied = .none }
+        if self.pool.isSessionMode || self.scanner.residue.hasSettings { self.applied = .none }
         self.scanner.residue = SessionResidue()
         self.ledger.reset()
         self.phase = .idle

@@ -22,7 +22,7 @@ extension ServerConnection {
         }
         let start = offset
         var isInvalid = false
-        let isStatementMode = self.pool.plan.mode == .statement
+        let isStatementMode = self.pool.isStatementMode
         scan: while true {
             let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: isStatementMode, ledger: &self.ledger)
             offset += scan.taken
@@ -31,7 +31,7 @@ extension ServerConnection {
             case .error: self.noteError(bytes, body: scan.body)
             case .parameterStatus: continue scan
             case .ready:
-                if self.ledger.status == .idle { continue scan }
+                if self.ledger.isOutsideTransaction { continue scan }
                 // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
                 client.send(bytes.extracting(start..<(offset - Self.readyForQueryLength)))
                 client.refuseTransactionBlock()
@@ -141,9 +141,18 @@ extension ServerConnection {
 
     /// Back to the pool, clean.
     func goHome() {
+        if self.scanner.lostParameters {
+            self.scanner.lostParameters = false
+            self.applied = .none
+        }
+        if self.ledger.isOutsideTransaction, !self.pool.isSessionMode, self.scanner.residue.isEmpty {
+            self.phase = .idle
+            self.pool.checkin(self, home: self.home)
+            return
+        }
         var statements: [String] = []
-        if self.ledger.status != .idle { statements.append("ROLLBACK") }
-        if self.pool.plan.mode == .session {
+        if !self.ledger.isOutsideTransaction { statements.append("ROLLBACK") }
+        if self.pool.isSessionMode {
             statements.append("DISCARD ALL")
         } else if self.pool.plan.cleansSessions {
             statements += self.scanner.residue.cleanup

@@ -47,7 +47,8 @@ package struct AnswerLedger: Sendable {
     package private(set) var status = TransactionStatus.idle {
         didSet { self.isOutsideTransaction = self.status == .idle }
     }
-    @usableFromInline var isOutsideTransaction = true
+    /// The last ReadyForQuery said `I`.
+    @usableFromInline package internal(set) var isOutsideTransaction = true
     /// ReadyForQuery messages since the last `takeCounts`: all, and those outside of a transaction.
     private var readyCount = 0
     private var idleCount = 0

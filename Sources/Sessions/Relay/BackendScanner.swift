@@ -34,6 +34,8 @@ package struct BackendScanner: Sendable {
     package private(set) var endedWithError = false
     /// Session state that the client has changed and that must be cleaned before the next client.
     package var residue = SessionResidue()
+    /// RESET or DISCARD ALL ran: parameters applied in the client's name may be gone.
+    package var lostParameters = false
 
     package init() {}
 
@@ -76,7 +78,7 @@ package struct BackendScanner: Sendable {
                 ledger.readyReceived(status)
                 if stopsAtReady { return Scan(taken: position - offset, stop: .ready) }
             case Self.commandComplete:
-                if isWhole { self.residue.note(CommandTag.classify(bytes, body)) }
+                if isWhole { self.note(CommandTag.classify(bytes, body)) }
                 ledger.completionReceived()
             case Self.errorResponse:
                 self.endedWithError = true
@@ -98,6 +100,11 @@ package struct BackendScanner: Sendable {
     private mutating func invalid(at taken: Int) -> Scan {
         self.bodyRemaining = 0
         return Scan(taken: taken, stop: .invalid)
+    }
+
+    private mutating func note(_ tag: CommandTag) {
+        self.residue.note(tag)
+        if tag == .reset || tag == .discardAll { self.lostParameters = true }
     }
 
     private static func isInspected(_ kind: UInt8) -> Bool {

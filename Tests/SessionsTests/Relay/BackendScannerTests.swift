@@ -239,6 +239,14 @@ import Testing
         }
     }
 
+    /// What the gateway applied in a client's name goes with RESET and DISCARD ALL, and with nothing else.
+    @Test(arguments: [("RESET", true), ("DISCARD ALL", true), ("SET", false), ("SELECT 1", false), ("CLOSE CURSOR", false)])
+    func tagsThatTakeParametersAway(tag: String, isLost: Bool) {
+        var feed = BackendFeed()
+        feed.read(self.messages { $0.commandComplete(tag) })
+        #expect(feed.scanner.lostParameters == isLost)
+    }
+
     // MARK: Doubt
 
     /// Any answer but a notice settles what a failed COPY left open.
