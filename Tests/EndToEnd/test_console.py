@@ -262,3 +262,12 @@ def test_pg8000(shared):
     cursor.execute("SHOW VERSION")
     assert cursor.fetchone()
     console.close()
+
+
+def test_a_slow_reader_gets_all_answers(gateway):
+    """The console stops reading while its answers are not taken, and goes on when they are."""
+    commands = 1500
+    with gateway.console_wire(receive_buffer=4096) as console:
+        console.send_together(*[query("show config") for _ in range(commands)])
+        for _ in range(commands):
+            assert console.ready()[-1].body == b"I"

@@ -129,6 +129,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
             self.isThrottlingServer = false
             self.server?.resumeReading()
         }
+        // The console stops reading while its answers are not taken.
+        if let console = self.console, !console.isPerforming { self.resumeReading() }
     }
 
     override func deadlinePassed() {
