@@ -225,9 +225,9 @@ extension ClientConnection {
         )
     }
 
-    /// Terminate takes effect when everything before it has been answered.
+    /// Terminate takes effect when everything before it has been answered; at once where nobody can tell when that is.
     func terminateIfSettled() {
-        if let server = self.server {
+        if let server = self.server, !server.ledger.isAmbiguous {
             guard server.ledger.isSettled, server.scanner.isAtBoundary, server.syncOwed == 0 else { return }
         }
         self.goQuietly()
