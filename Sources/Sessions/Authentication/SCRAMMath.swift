@@ -100,3 +100,10 @@ struct KeyedHash: Sendable {
         return outer.finalize()
     }
 }
+
+/// The states have absorbed the key: they are as secret as it is.
+extension KeyedHash: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    var description: String { "<keyed hash>" }
+    var debugDescription: String { self.description }
+    var customMirror: Mirror { Mirror(self, children: [:]) }
+}
