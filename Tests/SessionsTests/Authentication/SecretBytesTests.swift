@@ -42,7 +42,8 @@ import Testing
             SecretBytes("hunter2"), ServerCredential.cleartext(SecretBytes("hunter2")),
             ServerCredential.md5Hash(SecretBytes("hunter2")), ServerCredential.scramKeys(keys), stored, keys,
             try SCRAMVector.plain.verifier(), MockAuthentication(key: SecretBytes("hunter2")),
-            SCRAMClient(secret: .password(SecretBytes("hunter2"))),
+            // A fixed nonce: a random one may hold the very bytes that are looked for.
+            SCRAMClient(secret: .password(SecretBytes("hunter2")), nonce: Array("fixed-nonce".utf8)),
             ServerLogin(user: "u", database: "d", credential: .cleartext(SecretBytes("hunter2"))),
         ]
         for holder in holders {
@@ -50,7 +51,9 @@ import Testing
             dump(holder, to: &dumped)
             for shown in [String(describing: holder), String(reflecting: holder), dumped] {
                 #expect(!shown.contains("hunter2"))
-                #expect(!shown.contains("104"))
+                // "hu" as numbers, in the form of an array and in that of a dump; "104" alone may be part of an address.
+                #expect(!shown.contains("104, 117"))
+                #expect(!shown.contains("- 104\n"))
                 #expect(!shown.contains("abab"))
                 #expect(!shown.contains("65, 65"))
                 #expect(!shown.contains("THoP"))
