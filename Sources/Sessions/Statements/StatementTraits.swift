@@ -1,0 +1,35 @@
+/// What the text of a Query or Parse contains that concerns session state. Found by `SQLScan`.
+///
+/// The traits say too much rather than too little: a text that PostgreSQL refuses may have any of them.
+package struct StatementTraits: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt16
+
+    package init(rawValue: UInt16) {
+        self.rawValue = rawValue
+    }
+
+    /// `DEALLOCATE [PREPARE] name`; the names are in `SQLScan.deallocated`.
+    package static let deallocate = StatementTraits(rawValue: 1 << 0)
+    /// `DEALLOCATE [PREPARE] ALL`.
+    package static let deallocateAll = StatementTraits(rawValue: 1 << 1)
+    package static let discardAll = StatementTraits(rawValue: 1 << 2)
+    /// `PREPARE name ... AS ...`, not `PREPARE TRANSACTION`.
+    package static let prepare = StatementTraits(rawValue: 1 << 3)
+    /// `EXECUTE name`, also behind `EXPLAIN` and `CREATE TABLE ... AS`.
+    package static let execute = StatementTraits(rawValue: 1 << 4)
+    /// The whole text is one `BEGIN [WORK|TRANSACTION]` or `START TRANSACTION` without options.
+    package static let begin = StatementTraits(rawValue: 1 << 5)
+    /// Names a function that takes an advisory lock for the session.
+    package static let advisoryLock = StatementTraits(rawValue: 1 << 6)
+    /// Names `set_config`.
+    package static let setConfig = StatementTraits(rawValue: 1 << 7)
+    /// Creates a temporary object, or names the schema `pg_temp`.
+    package static let temporary = StatementTraits(rawValue: 1 << 8)
+    package static let copy = StatementTraits(rawValue: 1 << 9)
+    /// More than one statement; empty ones do not count.
+    package static let multiple = StatementTraits(rawValue: 1 << 10)
+    /// The text ends inside of a quote or a comment: PostgreSQL refuses all of it.
+    package static let unfinished = StatementTraits(rawValue: 1 << 11)
+    /// A `DEALLOCATE` names its statement by `U&"..."`, which is not decoded here.
+    package static let unreadableName = StatementTraits(rawValue: 1 << 12)
+}
