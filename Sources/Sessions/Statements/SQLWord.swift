@@ -53,8 +53,10 @@ enum SQLName {
     /// Takes a name of which at least one byte more than fits has been kept.
     private static func cut(_ name: [UInt8]) -> [UInt8] {
         guard name.count > self.maximumLength else { return name }
-        var end = self.maximumLength
-        while end > 0, name[end] & 0xC0 == 0x80 { end -= 1 }
-        return Array(name[..<end])
+        // The longest character has three bytes behind its first; what is longer is no UTF-8 and is cut anywhere.
+        for end in (self.maximumLength - 3...self.maximumLength).reversed() where name[end] & 0xC0 != 0x80 {
+            return Array(name[..<end])
+        }
+        return Array(name[..<self.maximumLength])
     }
 }

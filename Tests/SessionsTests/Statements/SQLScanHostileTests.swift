@@ -9,7 +9,8 @@ import Testing
         "create",
         "Create", "or", "replace", "function", "procedure", "temp", "TEMPORARY", "local", "global", "table", "as", "AS",
         "into", "insert", "merge", "copy", "set_config", "pg_advisory_lock", "pg_try_advisory_lock_shared", "pg_temp",
-        "a", "e", "E", "u", "U&", "x", "b", "n", "é", "$1", "$$", "$a$", "$b$", "$", "1", "1.", "'", "''", "\"", "\"\"",
+        "a", "e", "E", "u", "U&", "x", "b", "n", "é", "$1", "$$", "$a$", "$b$", "$", "1", "1.", "'", "''",
+        "\"", "\"\"",
         "\\", "\\'", "/*", "*/", "--", "-", "/", "*", "\n", "\r", " ", " ", " ", " ", " ", ";", ";", "(", ")", ".", ",",
         "\"A\"", "u&\"a\"", "'x'", "E'\\''", "\u{B}", "/**/", "--\n",
     ]
