@@ -85,6 +85,11 @@ package struct MessageWriter: Sendable {
         self.bytes.append(contentsOf: bytes)
     }
 
+    /// As the other, without a detour over a generic sequence.
+    package mutating func raw(_ bytes: [UInt8]) {
+        self.bytes.append(contentsOf: bytes)
+    }
+
     /// Text and its zero byte. A zero inside of the text would forge the next field, so it becomes U+FFFD.
     package mutating func cString(_ text: String) {
         var text = text

@@ -26,6 +26,19 @@ extension MessageWriter {
         self.end()
     }
 
+    /// A Parse made of pieces that were read from one: name and query without a zero byte in them.
+    ///
+    /// - Parameter parameterTypes: as on the wire, a 16-bit count and the OIDs.
+    package mutating func parse(name: [UInt8], query: [UInt8], parameterTypes: [UInt8]) {
+        self.begin(FrontendMessageKind.parse)
+        self.raw(name)
+        self.uint8(0)
+        self.raw(query)
+        self.uint8(0)
+        self.raw(parameterTypes)
+        self.end()
+    }
+
     /// Formats are 0 for text, 1 for binary; an empty list means text throughout, one item speaks for all.
     package mutating func bind(
         portal: String,
