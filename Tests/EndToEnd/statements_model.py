@@ -16,7 +16,8 @@ An item is one message, or an unbreakable group of them:
 
 Left out is what transaction pooling cannot keep: SET, temporary tables, advisory locks, SQL PREPARE, WITH HOLD, LISTEN.
 Left out too, because a server that lacks the statement cannot answer them: in an aborted transaction the Describe of
-a statement without rows, and a Bind with the wrong number of parameters (`risky`).
+a statement without rows, and a Bind with the wrong number of parameters (`risky`). And texts whose Parse brings a notice:
+who shares a statement does not parse it again.
 """
 
 import random
@@ -72,7 +73,7 @@ TEXTS = (
     Text("select 1"),
     Text("select 'a word' as word, 2 as two"),
     Text("select $1::int + 1", values=((b"41",), (None,)), bad=((b"x",),), binary=((struct.pack(">i", 41),),)),
-    Text("select $1 as x", types=((), (INT4,), (INT8,), (TEXT,)), values=((b"7",),), weight=8),
+    Text("select $1 as x", types=((), (INT4,), (INT8,), (TEXT,)), values=((b"7",),), weight=16),
     Text("select $1::text as a, $2::bytea as b", values=((b"\xc3\xbc", b"\\x00ff"), (None, None)), bad=((b"\xff", b""),)),
     Text("select id, word from numbers where id <= 7 order by id", weight=8),
     Text("select word from numbers where id = $1", types=((), (INT4,), (INT8,)), values=((b"3",), (b"-1",))),
@@ -98,7 +99,7 @@ TEXTS = (
     Text('DEALLOCATE PREPARE "A" ;', rows=False, weight=1),
     Text("/* one */ deallocate -- two\n B", rows=False, weight=1),
     Text("Deallocate All", rows=False, weight=1),
-    Text(f'deallocate "{LONG[:63]}Z"', rows=False, weight=1),
+    Text(f'deallocate "{LONG[:63]}"', rows=False, weight=1),
     Text(f"select length($1::text) /* {'long ' * 4000}*/", values=((b"y" * 30000,), (b"z",)), weight=1),
     Text("selekt", weight=1),
     Text("select * from no_such_table", weight=1),
@@ -244,6 +245,7 @@ class Generator:
         self.errors = self.random.choice((0.01, 0.04, 0.15))
         self.queries = self.random.choice((0, 3, 10))
         self.unsynced = self.random.choice((0, 0.1, 0.4))
+        self.begins = self.random.choice((0, 0.1, 0.4))
         self.leaving = self.random.choice((0, 0.02, 0.06))
         self.short = self.random.choice((3, 8, 20))
 
@@ -277,6 +279,8 @@ class Generator:
                 result.append(item)
                 known.feed(item)
 
+        if session.status == "I" and not session.holds and self.random.random() < self.begins:
+            add(("query", "begin"))
         for _ in range(self.random.randint(1, self.short)):
             add(*self.one(known))
         if self.random.random() >= self.unsynced:

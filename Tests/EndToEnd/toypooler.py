@@ -6,7 +6,7 @@ the comparison notices. It is simple because it goes in lock-step: one message t
 - A statement has a name of ours on the servers (`toy_1`), shared by all clients with the same text, types and startup
   parameters. A server that lacks it gets it when it is bound or described.
 - An error that belongs to a client's name is made by the server itself: an unknown name is passed on and the server does not
-  know it either; for a name that exists, and for DEALLOCATE, the server is lent an empty statement of that name.
+  know it either; for a name that exists, and for DEALLOCATE, the server is lent a statement of that name.
 """
 
 import hashlib
@@ -403,15 +403,14 @@ class Client:
     # --- names lent to the server
 
     def lend(self, names):
-        """Gives the server empty statements under the client's names. None when the transaction is aborted: nothing is
-        removed then."""
+        """Gives the server statements under the client's names: ROLLBACK, which even an aborted transaction admits."""
         if self.broken("deallocate_passed_on") and len(names) != 1:
             return []
         lent = []
         for name in names:
-            if name and not self.aborted:
+            if name:
                 whole = self.statements[name][2]
-                found = self.server.ask(wire.message("P", whole + b"\0\0\0\0"), ENDS["P"])
+                found = self.server.ask(wire.message("P", whole + b"\0rollback\0\0\0"), ENDS["P"])
                 if found[-1].kind == "E":
                     break
                 lent.append(name)
@@ -430,10 +429,11 @@ class Client:
         self.server.statements = {name: None for name in self.server.statements if self.has(name.encode())}
 
     def has(self, name):
-        """Describe of an empty statement succeeds even in an aborted transaction; in a healthy one it must not fail."""
+        """In an aborted transaction a Describe tells, by its error; in a healthy one nothing may fail."""
         if self.server.status == "E" or self.skipping:
             whole = self.statements[name][2] if name in self.statements else name
-            return self.server.ask(wire.describe_statement(whole), ENDS["D"])[-1].kind != "E"
+            answer = self.server.ask(wire.describe_statement(whole), ENDS["D"])[-1]
+            return answer.kind != "E" or answer.sqlstate != "26000"
         sql = f"select 1 from pg_prepared_statements where md5(name) = '{hashlib.md5(name[:63]).hexdigest()}'"
         batch = wire.parse(sql) + wire.bind((), "toy_portal") + wire.execute("toy_portal") + wire.close_portal("toy_portal")
         found = self.server.ask(batch, "3E")
