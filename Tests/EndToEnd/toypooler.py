@@ -368,10 +368,11 @@ class Client:
         if found[-1].kind == "G":
             self.relay(found)
             found = self.copy_in(ENDS["E"])
+        if found[-1].kind == "C":  # In an aborted transaction only what ends it succeeds.
+            self.aborted = False
+            self.server.status = "T" if self.server.status == "E" else self.server.status
         if lent is not None:
             self.settle(lent, str(body))
-        if found[-1].kind == "C":
-            self.aborted = False
         return found
 
     def query(self, kind, body):
