@@ -85,6 +85,10 @@ package struct MessageWriter: Sendable {
         self.bytes.append(contentsOf: bytes)
     }
 
+    package mutating func raw(_ bytes: [UInt8]) {
+        self.bytes.append(contentsOf: bytes)
+    }
+
     /// Text and its zero byte. A zero inside of the text would forge the next field, so it becomes U+FFFD.
     package mutating func cString(_ text: String) {
         var text = text
@@ -118,6 +122,6 @@ package struct MessageWriter: Sendable {
 
     private mutating func openLength() {
         self.lengthOffset = self.bytes.count
-        self.bytes.append(contentsOf: [0, 0, 0, 0])
+        self.int32(0)
     }
 }
