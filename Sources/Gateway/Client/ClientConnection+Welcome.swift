@@ -172,7 +172,10 @@ extension ClientConnection {
 extension SessionParameters {
     /// `application_name` as PostgreSQL reports it: what is not printable ASCII becomes a question mark.
     var reportedName: String {
-        let name = (self.applicationName ?? "").utf8.prefix(63)
-        return String(decoding: name.map { $0 >= 32 && $0 < 127 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+        guard let name = self.applicationName else { return "" }
+        func isPrintable(_ byte: UInt8) -> Bool { byte >= 32 && byte < 127 }
+        if name.utf8.count <= 63, name.utf8.allSatisfy(isPrintable) { return name }
+        let bytes = name.utf8.prefix(63).map { isPrintable($0) ? $0 : UInt8(ascii: "?") }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -48,8 +48,9 @@ package struct StartupPacketReader: Sendable {
 
     private mutating func readLength() throws(WireError) -> Int {
         if let length = self.length { return length }
-        var reader = ByteReader(self.collected)
-        let length = Int(try reader.int32())
+        var bits: UInt32 = 0
+        for byte in self.collected.prefix(4) { bits = bits << 8 | UInt32(byte) }
+        let length = Int(Int32(bitPattern: bits))
         guard StartupPacket.lengthBounds.contains(length) else {
             throw StartupPacket.lengthError(length, StartupPacket.lengthBounds)
         }
