@@ -47,7 +47,7 @@ public enum LoginAnswer: Sendable {
 
 extension LoginExchange {
     /// Plays the exchange over a dialogue, for providers that had to wait for something before it could begin.
-    mutating func run(over dialogue: some ClientDialogue) async throws(AuthFailure) -> AuthenticatedIdentity {
+    package mutating func run(over dialogue: some ClientDialogue) async throws(AuthFailure) -> AuthenticatedIdentity {
         var step = try self.start()
         while true {
             switch step {

@@ -29,8 +29,8 @@ extension ClientConnection {
         pool.learn(identity.credential)
         let recalled = pool.state.withLock { $0.parameterSets.recall(self.parameters) }
         self.parameters = recalled.parameters
-        if let welcome = recalled.welcome {
-            try self.enter(pool, welcome, method: identity.method, login: login)
+        if let greeting = recalled.greeting {
+            try self.enter(pool, greeting, method: identity.method, login: login)
             return
         }
         self.sendUnsent(of: login)
@@ -38,7 +38,8 @@ extension ClientConnection {
             do throws(AuthFailure) {
                 switch await self.learnWelcome(from: pool, login: login) {
                 case .success(let welcome):
-                    try self.enter(pool, welcome, method: identity.method, login: login)
+                    let greeting = welcome.greeting(for: self.parameters)
+                    try self.enter(pool, greeting, method: identity.method, login: login)
                 case .failure(let failure):
                     throw self.authFailure(for: failure, login: login)
                 }
@@ -142,17 +143,13 @@ extension ClientConnection {
         )
     }
 
-    private func enter(_ pool: Pool, _ welcome: Welcome, method: String, login: LoginState) throws(AuthFailure) {
+    private func enter(_ pool: Pool, _ greeting: [UInt8], method: String, login: LoginState) throws(AuthFailure) {
         guard self.isOpen, self.phase == .login else { throw .clientLeft() }
         self.pool = pool
         let key = self.gateway.cancelKeys.makeKey(for: self, version: login.version)
-        var writer = MessageWriter(reservingCapacity: login.unsent.count + welcome.encoded.count + 256)
+        var writer = MessageWriter(reservingCapacity: login.unsent.count + greeting.count + 64)
         writer.raw(login.unsent)
-        writer.authenticationOk()
-        if welcome.reportsApplicationName {
-            writer.parameterStatus(name: Welcome.applicationName, value: self.parameters.reportedName)
-        }
-        writer.raw(welcome.encoded)
+        writer.raw(greeting)
         writer.backendKeyData(processID: self.number, secret: key)
         writer.readyForQuery(.idle)
         if self.gateway.snapshot.logsConnections {
@@ -166,16 +163,5 @@ extension ClientConnection {
         self.phase = .idle
         self.send(writer.bytes)
         self.resumeReading()
-    }
-}
-
-extension SessionParameters {
-    /// `application_name` as PostgreSQL reports it: what is not printable ASCII becomes a question mark.
-    var reportedName: String {
-        guard let name = self.applicationName else { return "" }
-        func isPrintable(_ byte: UInt8) -> Bool { byte >= 32 && byte < 127 }
-        if name.utf8.count <= 63, name.utf8.allSatisfy(isPrintable) { return name }
-        let bytes = name.utf8.prefix(63).map { isPrintable($0) ? $0 : UInt8(ascii: "?") }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -97,8 +97,10 @@ package final class SessionParameters: Sendable {
         func isLetter(_ byte: UInt8) -> Bool {
             (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A || byte == 0x5F || byte >= 0x80
         }
+        for byte in name.utf8 where !isLetter(byte) {
+            guard (byte >= 0x30 && byte <= 0x39) || byte == 0x2E || byte == 0x24 else { return false }
+        }
         return isLetter(first)
-            && name.utf8.allSatisfy { isLetter($0) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2E || $0 == 0x24 }
     }
 
     /// The simple query that turns a session with `old` applied into one with these parameters; nil when there is
