@@ -34,6 +34,12 @@ public protocol AuthProvider: Sendable {
     /// Called when settings load; bad options fail here, never at login.
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError)
 
+    /// The login of a provider that has nothing to wait for but the client, nil when only `authenticate` can tell.
+    ///
+    /// Asked first: a login that begins here needs no task. Gives the same questions and the same end as
+    /// `authenticate` would. May be left out.
+    func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening?
+
     /// One login. Returns who the client is, or throws to refuse.
     ///
     /// Runs on the worker that owns the connection: long computations and blocking calls have to leave it
@@ -45,4 +51,8 @@ public protocol AuthProvider: Sendable {
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity
+}
+
+extension AuthProvider {
+    public func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? { nil }
 }

@@ -64,7 +64,23 @@ public struct AuthServices: Sendable {
 extension AuthServices {
     /// Looks up the secret of an attempt's user; nil when no source knows the user.
     func lookUp(_ attempt: LoginAttempt) async throws(AuthFailure) -> (secret: StoredSecret, source: String)? {
-        switch await self.secrets.secret(user: attempt.user, database: attempt.database) {
+        try Self.found(await self.secrets.secret(user: attempt.user, database: attempt.database))
+    }
+
+    /// The same as far as it takes no waiting; the outer nil says that it does.
+    func lookUpAtHand(
+        _ attempt: LoginAttempt
+    ) throws(AuthFailure) -> (secret: StoredSecret, source: String)?? {
+        guard let answer = self.secrets.secretAtHand(user: attempt.user, database: attempt.database) else {
+            return nil
+        }
+        return .some(try Self.found(answer))
+    }
+
+    private static func found(
+        _ answer: SecretLookup
+    ) throws(AuthFailure) -> (secret: StoredSecret, source: String)? {
+        switch answer {
         case .found(let secret, let source): return (secret, source)
         case .notFound: return nil
         case .unavailable(let reason): throw .unavailable(log: reason)

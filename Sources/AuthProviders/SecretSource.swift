@@ -9,6 +9,13 @@ public protocol SecretSource: Sendable {
     var name: String { get }
 
     func secret(user: String, database: String) async -> SecretLookup
+
+    /// The same answer without waiting; nil when the source has to be waited for. May be left out.
+    func secretAtHand(user: String, database: String) -> SecretLookup?
+}
+
+extension SecretSource {
+    public func secretAtHand(user: String, database: String) -> SecretLookup? { nil }
 }
 
 /// The answer of a secret source.
@@ -32,6 +39,14 @@ public struct StaticSecrets: SecretSource {
     }
 
     public func secret(user: String, database: String) async -> SecretLookup {
+        self.find(user: user, database: database)
+    }
+
+    public func secretAtHand(user: String, database: String) -> SecretLookup? {
+        self.find(user: user, database: database)
+    }
+
+    private func find(user: String, database: String) -> SecretLookup {
         guard let secret = self.secrets[database]?[user] else { return .notFound }
         return .found(secret, source: self.name)
     }
@@ -56,6 +71,18 @@ public struct SecretSourceChain: SecretSource {
             case .notFound: continue
             case .found(let secret, let name): return .found(secret, source: name)
             case .unavailable(let reason): return .unavailable(reason)
+            }
+        }
+        return .notFound
+    }
+
+    public func secretAtHand(user: String, database: String) -> SecretLookup? {
+        for source in self.sources {
+            switch source.secretAtHand(user: user, database: database) {
+            case .notFound?: continue
+            case .found(let secret, let name)?: return .found(secret, source: name)
+            case .unavailable(let reason)?: return .unavailable(reason)
+            case nil: return nil
             }
         }
         return .notFound

@@ -49,11 +49,20 @@ package struct HBAPolicy: Sendable {
         return HBAPolicy(rules: rules)
     }
 
+    /// Where among `rules` the first one stands that matches; `nil` when none does.
+    package func decidingOffset(_ question: HBAQuestion) -> Int? {
+        var offset = 0
+        while offset < self.rules.count {
+            if self.rules[offset].mismatch(question) == nil { return offset }
+            offset += 1
+        }
+        return nil
+    }
+
     /// The first rule that matches decides.
     package func decide(_ question: HBAQuestion) -> HBADecision {
-        guard let rule = self.rules.first(where: { $0.mismatch(question) == nil }) else {
-            return HBADecision(.noMatch)
-        }
+        guard let offset = self.decidingOffset(question) else { return HBADecision(.noMatch) }
+        let rule = self.rules[offset]
         return HBADecision(rule.isReject ? .reject(rule) : .method(rule))
     }
 }

@@ -37,7 +37,8 @@ package struct IPAddress: Sendable, Hashable {
     package init?(bytes: [UInt8]) {
         switch bytes.count {
         case 4:
-            self.init(family: .v4, high: 0, low: Self.bigEndian(bytes[...]))
+            let low = UInt64(bytes[0]) << 24 | UInt64(bytes[1]) << 16 | UInt64(bytes[2]) << 8 | UInt64(bytes[3])
+            self.init(family: .v4, high: 0, low: low)
         case 16:
             let exact = IPAddress(
                 family: .v6,

@@ -48,7 +48,7 @@ package struct ByteReader: Sendable {
     /// Text up to the next zero byte, which is consumed. Text that is not UTF-8 is an error.
     package mutating func cString() throws(WireError) -> String {
         let range = try self.terminatedRange()
-        guard let text = String(validating: self.bytes[range], as: UTF8.self) else { throw .invalidText }
+        guard let text = self.text(range) else { throw .invalidText }
         self.offset = range.upperBound + 1
         return text
     }
@@ -102,9 +102,22 @@ package struct ByteReader: Sendable {
     }
 
     private func terminatedRange() throws(WireError) -> Range<Int> {
-        guard let terminator = self.bytes[self.offset..<self.end].firstIndex(of: 0) else {
-            throw .missingTerminator
+        var index = self.offset
+        while index < self.end {
+            if self.bytes[index] == 0 { return self.offset..<index }
+            index += 1
         }
-        return self.offset..<terminator
+        throw .missingTerminator
+    }
+
+    /// The text of these bytes; nil when they are not UTF-8.
+    private func text(_ range: Range<Int>) -> String? {
+        unsafe self.bytes.withUnsafeBufferPointer { all -> String? in
+            let bytes = unsafe UnsafeBufferPointer(rebasing: all[range])
+            // Rarely anything but ASCII, and that needs no validation.
+            let bits = unsafe bytes.reduce(0) { $0 | $1 }
+            if bits < 0x80 { return unsafe String(decoding: bytes, as: UTF8.self) }
+            return unsafe String(validating: bytes, as: UTF8.self)
+        }
     }
 }

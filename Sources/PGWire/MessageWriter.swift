@@ -123,6 +123,6 @@ package struct MessageWriter: Sendable {
 
     private mutating func openLength() {
         self.lengthOffset = self.bytes.count
-        self.bytes.append(contentsOf: [0, 0, 0, 0])
+        self.int32(0)
     }
 }

@@ -6,6 +6,10 @@ import Glibc
 open class Listener: Endpoint, @unchecked Sendable {
     /// Connections taken per event: the rest stays in the backlog for other workers.
     private static let acceptsPerEvent = 8
+    /// Connections that come closer together than this are taken several at a time. Otherwise looking for a second one
+    /// would be a system call in vain; the event is level-triggered, so that nothing is missed.
+    private static let burstInterval: MonotonicMicroseconds = 100
+    private var lastAccept = MonotonicMicroseconds.min / 2
     /// How long accepting rests when the process has no descriptor left.
     package static let exhaustionPause: MonotonicMicroseconds = 100_000
 
@@ -20,7 +24,10 @@ open class Listener: Endpoint, @unchecked Sendable {
     open func exhausted(_ error: Int32) {}
 
     final override func acceptPending() {
-        for _ in 0..<Self.acceptsPerEvent {
+        let now = unsafe self.worker.now
+        let accepts = now - self.lastAccept < Self.burstInterval ? Self.acceptsPerEvent : 1
+        self.lastAccept = now
+        for _ in 0..<accepts {
             var peer = cr_address()
             let descriptor = unsafe cr_accept(self.channel.descriptor, &peer)
             if descriptor >= 0 {

@@ -42,13 +42,38 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     public var description: String {
         switch self.raw.family {
         case 4:
-            let (a, b, c, d) = (raw.address.0, raw.address.1, raw.address.2, raw.address.3)
-            return "\(a).\(b).\(c).\(d):\(raw.port)"
+            return self.dottedQuadAndPort
         case 6:
             return "[\(Self.text(ofIPv6: self.addressBytes))]:\(self.raw.port)"
         default:
             let path = unsafe withUnsafeBytes(of: self.raw.path) { unsafe Array($0.prefix { $0 != 0 }) }
             return path.isEmpty ? "unix" : "unix:" + String(decoding: path, as: UTF8.self)
+        }
+    }
+
+    /// Written digit by digit: every login asks for it.
+    private var dottedQuadAndPort: String {
+        let octets = [self.raw.address.0, self.raw.address.1, self.raw.address.2, self.raw.address.3]
+        return unsafe String(unsafeUninitializedCapacity: 21) { text in
+            var count = 0
+            for (index, octet) in octets.enumerated() {
+                unsafe Self.append(UInt16(octet), to: text, at: &count)
+                unsafe text[count] = index < 3 ? UInt8(ascii: ".") : UInt8(ascii: ":")
+                count += 1
+            }
+            unsafe Self.append(self.raw.port, to: text, at: &count)
+            return count
+        }
+    }
+
+    /// Up to five digits.
+    private static func append(_ number: UInt16, to text: UnsafeMutableBufferPointer<UInt8>, at count: inout Int) {
+        var scale: UInt16 = 10_000
+        while scale > 1, number < scale { scale /= 10 }
+        while scale > 0 {
+            unsafe text[count] = UInt8(ascii: "0") + UInt8(number / scale % 10)
+            count += 1
+            scale /= 10
         }
     }
 

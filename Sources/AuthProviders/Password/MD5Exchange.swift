@@ -1,7 +1,7 @@
 import Sessions
 
-/// One md5 challenge over a dialogue, real or mock. A value of one login.
-struct MD5Exchange {
+/// One md5 challenge, real or mock. A value of one login.
+struct MD5Exchange: LoginExchange {
     private let subject: PasswordSubject
     private let isMock: Bool
     private let hash: SecretBytes
@@ -20,10 +20,14 @@ struct MD5Exchange {
         self.salt = services.randomBytes(MD5Password.saltLength)
     }
 
-    func run(over dialogue: some ClientDialogue) async throws(AuthFailure) -> AuthenticatedIdentity {
-        let response = try await dialogue.requestMD5Password(salt: self.salt)
+    mutating func start() throws(AuthFailure) -> LoginStep {
+        .ask(.md5Password(salt: self.salt))
+    }
+
+    mutating func receive(_ answer: LoginAnswer) throws(AuthFailure) -> LoginStep {
+        guard case .password(let response) = answer else { throw .answerOutOfOrder }
         let isRight = MD5Password.verify(response: response, hash: self.hash, salt: self.salt)
         guard isRight, !self.isMock else { throw self.subject.refusal(isSecretUsable: !self.isMock) }
-        return self.subject.identity(.md5Hash(self.hash))
+        return .admit(self.subject.identity(.md5Hash(self.hash)), saslFinal: nil)
     }
 }

@@ -13,20 +13,31 @@ struct MD5Provider: AuthProvider {
         self.services = services
     }
 
+    func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? {
+        guard let found = try self.services.lookUpAtHand(attempt) else { return nil }
+        let subject = PasswordSubject(found, attempt: attempt)
+        if self.isSCRAM(subject) { return .exchange(SCRAMExchange(subject: subject, services: self.services)) }
+        return .exchange(MD5Exchange(subject: subject, services: self.services))
+    }
+
     func authenticate(
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
         let subject = PasswordSubject(try await self.services.lookUp(attempt), attempt: attempt)
-        let isSCRAM: Bool
+        if self.isSCRAM(subject) {
+            var exchange = SCRAMExchange(subject: subject, services: self.services)
+            return try await exchange.run(over: dialogue)
+        }
+        var exchange = MD5Exchange(subject: subject, services: self.services)
+        return try await exchange.run(over: dialogue)
+    }
+
+    private func isSCRAM(_ subject: PasswordSubject) -> Bool {
         switch subject.secret?.kind {
-        case .md5: isSCRAM = false
-        case .scram: isSCRAM = true
-        case .empty, nil: isSCRAM = self.services.unknownUserExchange == .scramSHA256
+        case .md5: false
+        case .scram: true
+        case .empty, nil: self.services.unknownUserExchange == .scramSHA256
         }
-        if isSCRAM {
-            return try await SCRAMExchange(subject: subject, services: self.services).run(over: dialogue)
-        }
-        return try await MD5Exchange(subject: subject, services: self.services).run(over: dialogue)
     }
 }

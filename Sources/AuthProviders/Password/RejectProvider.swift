@@ -6,11 +6,19 @@ struct RejectProvider: AuthProvider {
         try options.allowOnly()
     }
 
+    func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? {
+        throw Self.refusal(attempt)
+    }
+
     func authenticate(
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
-        throw .notPermitted(
+        throw Self.refusal(attempt)
+    }
+
+    private static func refusal(_ attempt: LoginAttempt) -> AuthFailure {
+        .notPermitted(
             user: attempt.user,
             database: attempt.database,
             peerAddress: attempt.peerAddress,

@@ -1,56 +1,71 @@
 import Sessions
 
-/// One SCRAM-SHA-256 login over a dialogue, real or mock. A value of one login.
-struct SCRAMExchange {
+/// One SCRAM-SHA-256 login, real or mock. A value of one login.
+struct SCRAMExchange: LoginExchange {
     private let subject: PasswordSubject
     private let isMock: Bool
-    private let verifier: SCRAMVerifier
-    private let serverNonce: [UInt8]
+    private var server: SCRAMServer
+    /// The next answer is client-final-message.
+    private var isChallenged = false
 
     /// Random bytes of a server nonce, as many as PostgreSQL takes.
     private static let nonceBytes = 18
+    private static let mechanisms = [SCRAMServer.mechanism]
 
     init(subject: PasswordSubject, services: AuthServices) {
         // The mock is made for everybody, so that its cost does not tell unknown users from known ones.
         let mock = services.mock.verifier(user: subject.attempt.user)
+        let nonce = Base64.encode(services.randomBytes(Self.nonceBytes))
         if case .scram(let verifier) = subject.secret?.kind {
-            self.verifier = verifier
             self.isMock = false
+            self.server = SCRAMServer(verifier: verifier, isMock: false, serverNonce: nonce)
         } else {
-            self.verifier = mock
             self.isMock = true
+            self.server = SCRAMServer(verifier: mock, isMock: true, serverNonce: nonce)
         }
         self.subject = subject
-        self.serverNonce = Base64.encode(services.randomBytes(Self.nonceBytes))
     }
 
-    func run(over dialogue: some ClientDialogue) async throws(AuthFailure) -> AuthenticatedIdentity {
-        var server = SCRAMServer(verifier: self.verifier, isMock: self.isMock, serverNonce: self.serverNonce)
-        let (mechanism, initial) = try await dialogue.requestSASL(mechanisms: [SCRAMServer.mechanism])
-        guard mechanism == SCRAMServer.mechanism else {
-            throw .protocolViolation("client selected an invalid SASL authentication mechanism")
-        }
-        let first: [UInt8]
-        if let initial {
-            first = initial
-        } else {
+    mutating func start() throws(AuthFailure) -> LoginStep {
+        .ask(.sasl(mechanisms: Self.mechanisms))
+    }
+
+    mutating func receive(_ answer: LoginAnswer) throws(AuthFailure) -> LoginStep {
+        switch answer {
+        case .saslInitial(let mechanism, let data):
+            guard mechanism == SCRAMServer.mechanism else {
+                throw .protocolViolation("client selected an invalid SASL authentication mechanism")
+            }
             // RFC 4422 section 3: a client without initial data gets an empty challenge.
-            first = try await dialogue.continueSASL([])
+            guard let data else { return .ask(.saslContinue([])) }
+            return try self.challenge(data)
+        case .sasl(let data):
+            return self.isChallenged ? try self.finish(data) : try self.challenge(data)
+        case .password:
+            throw .answerOutOfOrder
         }
-        let challenge = try self.step { () throws(SCRAMFailure) in try server.receiveFirst(first) }
-        let final = try await dialogue.continueSASL(challenge)
-        let success = try self.step { () throws(SCRAMFailure) in try server.receiveFinal(final) }
-        try await dialogue.finishSASL(success.serverFinal)
-        return self.subject.identity(.scramKeys(success.keys))
     }
 
-    private func step<Value>(_ body: () throws(SCRAMFailure) -> Value) throws(AuthFailure) -> Value {
-        do {
-            return try body()
-        } catch SCRAMFailure.proofInvalid {
-            throw self.subject.refusal(isSecretUsable: !self.isMock)
+    private mutating func challenge(_ first: [UInt8]) throws(AuthFailure) -> LoginStep {
+        do throws(SCRAMFailure) {
+            self.isChallenged = true
+            return .ask(.saslContinue(try self.server.receiveFirst(first)))
         } catch {
-            throw .protocolViolation(error.description)
+            throw self.refusal(error)
         }
+    }
+
+    private mutating func finish(_ final: [UInt8]) throws(AuthFailure) -> LoginStep {
+        do throws(SCRAMFailure) {
+            let success = try self.server.receiveFinal(final)
+            return .admit(self.subject.identity(.scramKeys(success.keys)), saslFinal: success.serverFinal)
+        } catch {
+            throw self.refusal(error)
+        }
+    }
+
+    private func refusal(_ failure: SCRAMFailure) -> AuthFailure {
+        if case .proofInvalid = failure { return self.subject.refusal(isSecretUsable: !self.isMock) }
+        return .protocolViolation(failure.description)
     }
 }

@@ -11,11 +11,17 @@ struct SCRAMProvider: AuthProvider {
         self.services = services
     }
 
+    func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? {
+        guard let found = try self.services.lookUpAtHand(attempt) else { return nil }
+        return .exchange(SCRAMExchange(subject: PasswordSubject(found, attempt: attempt), services: self.services))
+    }
+
     func authenticate(
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
         let subject = PasswordSubject(try await self.services.lookUp(attempt), attempt: attempt)
-        return try await SCRAMExchange(subject: subject, services: self.services).run(over: dialogue)
+        var exchange = SCRAMExchange(subject: subject, services: self.services)
+        return try await exchange.run(over: dialogue)
     }
 }

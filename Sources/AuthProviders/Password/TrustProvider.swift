@@ -13,11 +13,22 @@ struct TrustProvider: AuthProvider {
         self.services = services
     }
 
+    func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? {
+        guard let found = try self.services.lookUpAtHand(attempt) else { return nil }
+        return .admitted(try self.admit(found, attempt))
+    }
+
     func authenticate(
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
-        let found = try await self.services.lookUp(attempt)
+        try self.admit(try await self.services.lookUp(attempt), attempt)
+    }
+
+    private func admit(
+        _ found: (secret: StoredSecret, source: String)?,
+        _ attempt: LoginAttempt
+    ) throws(AuthFailure) -> AuthenticatedIdentity {
         if found == nil, self.services.unknownTrustedUser == .refused {
             throw .wrongPassword(of: attempt, reason: .userUnknown, log: "no secret source knows the trusted user")
         }

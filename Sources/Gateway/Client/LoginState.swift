@@ -7,9 +7,15 @@ import Sessions
 /// What a client needs only until it is logged in.
 ///
 /// Belongs to the client's worker. The continuation is resumed exactly once: by the message it waits for, or by the end
-/// of the login.
-final class LoginState {
+/// of the login. `@unchecked Sendable` because its task runs on that worker, too.
+final class LoginState: @unchecked Sendable {
     let version: ProtocolVersion
+    /// The login as a machine, when its provider waits for nobody but the client.
+    var exchange: (any LoginExchange)?
+    /// What the exchange has asked the client.
+    var question: LoginQuestion?
+    /// Goes out in one piece with what follows.
+    var unsent: [UInt8] = []
     /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
     var messageWaiter: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
@@ -22,6 +28,9 @@ final class LoginState {
     var decided: Snapshot.DecidedRule?
     /// The same for the log.
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
+
+    /// Somebody waits for the client's next message.
+    var awaitsMessage: Bool { self.question != nil || self.messageWaiter != nil }
 
     init(version: ProtocolVersion) { self.version = version }
 
@@ -61,37 +70,19 @@ struct LoginDialogue: ClientDialogue {
     let client: ClientConnection
 
     func requestCleartextPassword() async throws(AuthFailure) -> SecretBytes {
-        var writer = MessageWriter()
-        writer.authenticationCleartextPassword()
-        return try await self.password(after: writer.bytes)
+        try LoginQuestion.password(from: await self.message(after: .cleartextPassword))
     }
 
     func requestMD5Password(salt: [UInt8]) async throws(AuthFailure) -> SecretBytes {
-        var writer = MessageWriter()
-        writer.authenticationMD5Password(salt: salt)
-        return try await self.password(after: writer.bytes)
+        try LoginQuestion.password(from: await self.message(after: .md5Password(salt: salt)))
     }
 
     func requestSASL(mechanisms: [String]) async throws(AuthFailure) -> (mechanism: String, data: [UInt8]?) {
-        var writer = MessageWriter()
-        writer.authenticationSASL(mechanisms: mechanisms)
-        let body = try await self.message(after: writer.bytes)
-        do throws(WireError) {
-            var reader = ByteReader(body)
-            let mechanism = try reader.cString()
-            let length = try reader.int32()
-            let data: [UInt8]? = length < 0 ? nil : try reader.bytes(Int(length))
-            try reader.expectEnd()
-            return (mechanism, data)
-        } catch {
-            throw .protocolViolation("malformed SASLInitialResponse message")
-        }
+        try LoginQuestion.saslInitial(from: await self.message(after: .sasl(mechanisms: mechanisms)))
     }
 
     func continueSASL(_ challenge: [UInt8]) async throws(AuthFailure) -> [UInt8] {
-        var writer = MessageWriter()
-        writer.authenticationSASLContinue(challenge)
-        return try await self.message(after: writer.bytes)
+        try await self.message(after: .saslContinue(challenge))
     }
 
     func finishSASL(_ data: [UInt8]) async throws(AuthFailure) {
@@ -100,19 +91,10 @@ struct LoginDialogue: ClientDialogue {
         self.client.send(writer.bytes)
     }
 
-    private func password(after request: [UInt8]) async throws(AuthFailure) -> SecretBytes {
-        var body = try await self.message(after: request)
-        guard body.last == 0, body.firstIndex(of: 0) == body.count - 1 else {
-            throw .protocolViolation("malformed password message")
-        }
-        body.removeLast()
-        return SecretBytes(wiping: &body)
-    }
-
-    private func message(after request: [UInt8]) async throws(AuthFailure) -> [UInt8] {
+    private func message(after question: LoginQuestion) async throws(AuthFailure) -> [UInt8] {
         let client = self.client
         guard let login = client.login, login.endReason == nil else { throw .clientLeft() }
-        client.send(request)
+        client.send(question.encoded)
         let result = await withCheckedContinuation { continuation in
             login.messageWaiter = continuation
             client.resumeReading()

@@ -19,6 +19,25 @@ struct Welcome: Sendable {
     }
 
     static let applicationName = "application_name"
+
+    /// AuthenticationOk and all ParameterStatus messages of a session with these parameters.
+    func greeting(for parameters: SessionParameters) -> [UInt8] {
+        var writer = MessageWriter(reservingCapacity: self.encoded.count + 128)
+        writer.authenticationOk()
+        if self.reportsApplicationName {
+            writer.parameterStatus(name: Self.applicationName, value: parameters.reportedName)
+        }
+        writer.raw(self.encoded)
+        return writer.bytes
+    }
+}
+
+extension SessionParameters {
+    /// `application_name` as PostgreSQL reports it: what is not printable ASCII becomes a question mark.
+    fileprivate var reportedName: String {
+        let name = (self.applicationName ?? "").utf8.prefix(63)
+        return String(decoding: name.map { $0 >= 32 && $0 < 127 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+    }
 }
 
 /// One object for all sessions that ask for the same parameters, so that two of them are told apart by comparing
@@ -26,7 +45,7 @@ struct Welcome: Sendable {
 struct ParameterSets {
     private struct Known {
         let parameters: SessionParameters
-        let welcome: Welcome
+        let greeting: [UInt8]
     }
 
     private static let setsMax = 256
@@ -34,13 +53,14 @@ struct ParameterSets {
     private var sets: [[SessionParameters.Entry]: Known] = [:]
     private var welcomes = WelcomeCache()
 
-    /// The shared object for `parameters`, and the welcome of such a session; nil when no server has told yet.
-    mutating func recall(_ parameters: SessionParameters) -> (parameters: SessionParameters, welcome: Welcome?) {
-        if let known = self.sets[parameters.entries] { return (known.parameters, known.welcome) }
+    /// The shared object for `parameters`, and the greeting of such a session; nil when no server has told yet.
+    mutating func recall(_ parameters: SessionParameters) -> (parameters: SessionParameters, greeting: [UInt8]?) {
+        if let known = self.sets[parameters.entries] { return (known.parameters, known.greeting) }
         guard let welcome = self.welcomes.welcome(for: parameters) else { return (parameters, nil) }
         if self.sets.count >= Self.setsMax { self.sets.removeAll(keepingCapacity: true) }
-        self.sets[parameters.entries] = Known(parameters: parameters, welcome: welcome)
-        return (parameters, welcome)
+        let greeting = welcome.greeting(for: parameters)
+        self.sets[parameters.entries] = Known(parameters: parameters, greeting: greeting)
+        return (parameters, greeting)
     }
 
     func welcome(for parameters: SessionParameters) -> Welcome? { self.welcomes.welcome(for: parameters) }

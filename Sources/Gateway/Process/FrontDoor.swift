@@ -98,10 +98,12 @@ final class ClientListener: Listener, @unchecked Sendable {
         client.begin()
     }
 
-    /// The worker with the fewest clients; this one when it is among them, which saves the way to another.
+    /// The worker with the fewest clients; this one when it has hardly more, which saves the way to another: clients
+    /// that come and go all the time would otherwise wake a second thread at every other login.
     private func leastLoaded(_ homes: [WorkerHome]) -> WorkerHome {
+        let own = self.home.worker.clientCount.load(ordering: .relaxed)
         var best = self.home
-        var fewest = best.worker.clientCount.load(ordering: .relaxed)
+        var fewest = own
         for home in homes {
             let count = home.worker.clientCount.load(ordering: .relaxed)
             if count < fewest {
@@ -109,8 +111,11 @@ final class ClientListener: Listener, @unchecked Sendable {
                 fewest = count
             }
         }
-        return best
+        return own - fewest <= Self.tolerance(among: fewest) ? self.home : best
     }
+
+    /// How many clients more than the least loaded worker one may have: none while few clients make all the load.
+    private static func tolerance(among clients: Int) -> Int { min(max(clients + 1, 0) / 4, 4) }
 
     override func exhausted(_ error: Int32) {
         self.home.gateway.statistics.acceptFailures.add(1, ordering: .relaxed)

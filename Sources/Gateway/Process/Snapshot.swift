@@ -10,20 +10,22 @@ import Settings
 /// pools, and the few numbers that are asked for often. Immutable; a reload makes a new one and swaps it in whole.
 final class Snapshot: Sendable {
     /// A rule with the provider that its method named, made when the settings were loaded.
-    struct DecidedRule: Sendable {
+    final class DecidedRule: Sendable {
         let rule: HBARule
         let attemptRule: LoginAttempt.Rule
         let provider: any AuthProvider
-    }
 
-    enum Decision {
-        case rule(DecidedRule)
-        case none
+        init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider) {
+            self.rule = rule
+            self.attemptRule = attemptRule
+            self.provider = provider
+        }
     }
 
     let settings: GatewaySettings
     let policy: HBAPolicy
-    private let deciding: [Int: DecidedRule]
+    /// In the order of the policy's rules.
+    private let deciding: [DecidedRule]
     let plans: [PoolKey: PoolPlan]
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
@@ -46,9 +48,9 @@ final class Snapshot: Sendable {
         self.settings = settings
         self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
         let services = AuthServices(secrets: try Self.secrets(settings), mock: Self.mock)
-        var deciding: [Int: DecidedRule] = [:]
+        var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
-            deciding[rule.index] = try Self.provider(for: rule, registry: registry, services: services)
+            deciding.append(try Self.provider(for: rule, registry: registry, services: services))
         }
         self.deciding = deciding
         var plans: [PoolKey: PoolPlan] = [:]
@@ -71,10 +73,10 @@ final class Snapshot: Sendable {
 
     func isConsole(_ database: String) -> Bool { ConsoleReference.databases.contains(database) }
 
-    func decide(_ question: HBAQuestion) -> Decision {
-        guard let rule = self.policy.decide(question).rule, let decided = self.deciding[rule.index]
-        else { return .none }
-        return .rule(decided)
+    /// The first rule that matches; nil when none does.
+    func decide(_ question: HBAQuestion) -> DecidedRule? {
+        guard let offset = self.policy.decidingOffset(question), offset < self.deciding.count else { return nil }
+        return self.deciding[offset]
     }
 
     // MARK: Parts

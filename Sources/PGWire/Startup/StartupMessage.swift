@@ -19,6 +19,7 @@ package struct StartupMessage: Sendable {
     init(version: ProtocolVersion, reader: inout ByteReader) throws(WireError) {
         guard version.major == 3 else { throw .unsupportedProtocol(version) }
         var parameters: [(name: String, value: String)] = []
+        parameters.reserveCapacity(8)
         while let next = reader.peek, next != 0 {
             let name = try reader.cString()
             guard !reader.isAtEnd else { throw .parameterWithoutValue }
@@ -60,6 +61,10 @@ package struct StartupMessage: Sendable {
 
     /// Names of the protocol extensions asked for, in order.
     package var extensions: [String] {
-        self.parameters.map(\.name).filter { $0.hasPrefix(Self.extensionPrefix) }
+        var names: [String] = []
+        for parameter in self.parameters where parameter.name.utf8.starts(with: Self.extensionPrefix.utf8) {
+            names.append(parameter.name)
+        }
+        return names
     }
 }

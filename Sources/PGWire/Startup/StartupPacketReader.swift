@@ -21,6 +21,8 @@ package struct StartupPacketReader: Sendable {
     /// Takes what belongs to the packet and returns how many bytes that was; 0 once it is complete.
     /// After a length out of bounds every call throws again.
     package mutating func append(_ bytes: borrowing Span<UInt8>) throws(WireError) -> Int {
+        // Room for most packets at once.
+        if self.collected.isEmpty { self.collected.reserveCapacity(128) }
         let lengthEnd = min(4 - min(4, self.collected.count), bytes.count)
         self.collect(bytes, 0..<lengthEnd)
         guard self.collected.count >= 4 else { return lengthEnd }
@@ -40,15 +42,15 @@ package struct StartupPacketReader: Sendable {
     }
 
     private mutating func collect(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
-        for index in range {
-            self.collected.append(bytes[index])
-        }
+        guard !range.isEmpty else { return }
+        unsafe bytes.extracting(range).withUnsafeBufferPointer { unsafe self.collected.append(contentsOf: $0) }
     }
 
     private mutating func readLength() throws(WireError) -> Int {
         if let length = self.length { return length }
-        var reader = ByteReader(self.collected)
-        let length = Int(try reader.int32())
+        var bits: UInt32 = 0
+        for byte in self.collected.prefix(4) { bits = bits << 8 | UInt32(byte) }
+        let length = Int(Int32(bitPattern: bits))
         guard StartupPacket.lengthBounds.contains(length) else {
             throw StartupPacket.lengthError(length, StartupPacket.lengthBounds)
         }

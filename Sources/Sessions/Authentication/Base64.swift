@@ -5,6 +5,7 @@ package enum Base64 {
 
     /// Encodes with padding.
     package static func encode(_ bytes: [UInt8]) -> [UInt8] {
+        let alphabet = self.alphabet
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count / 3 + 1) * 4)
         var index = 0
@@ -14,10 +15,10 @@ package enum Base64 {
             let second = available > 1 ? UInt32(bytes[index + 1]) : 0
             let third = available > 2 ? UInt32(bytes[index + 2]) : 0
             let group = first << 16 | second << 8 | third
-            text.append(self.alphabet[Int(group >> 18 & 63)])
-            text.append(self.alphabet[Int(group >> 12 & 63)])
-            text.append(available > 1 ? self.alphabet[Int(group >> 6 & 63)] : self.padding)
-            text.append(available > 2 ? self.alphabet[Int(group & 63)] : self.padding)
+            text.append(alphabet[Int(group >> 18 & 63)])
+            text.append(alphabet[Int(group >> 12 & 63)])
+            text.append(available > 1 ? alphabet[Int(group >> 6 & 63)] : self.padding)
+            text.append(available > 2 ? alphabet[Int(group & 63)] : self.padding)
             index += 3
         }
         return text

@@ -5,10 +5,8 @@
 /// process where that matters. Immutable.
 public struct MockAuthentication: Sendable {
     private let keyed: KeyedHash
-    private let iterations: Int
-    /// No password leads to these, whoever the user is.
-    private let storedKey: SecretBytes
-    private let serverKey: SecretBytes
+    /// No password leads to its keys, whoever the user is.
+    private let unsalted: SCRAMVerifier
 
     /// Iterations of a PostgreSQL verifier unless an administrator chose others.
     public static let defaultIterations = 4096
@@ -26,19 +24,17 @@ public struct MockAuthentication: Sendable {
     public init(key: SecretBytes, iterations: Int = Self.defaultIterations) {
         let keyed = KeyedHash(key: key)
         self.keyed = keyed
-        self.storedKey = SecretBytes(keyed.code(for: Array("stored key".utf8)))
-        self.serverKey = SecretBytes(keyed.code(for: Array("server key".utf8)))
-        self.iterations = min(max(iterations, 1), SCRAMVerifier.iterationsMax)
+        self.unsalted = SCRAMVerifier(
+            iterations: min(max(iterations, 1), SCRAMVerifier.iterationsMax),
+            salt: [],
+            storedKey: SecretBytes(keyed.code(for: Array("stored key".utf8))),
+            serverKey: SecretBytes(keyed.code(for: Array("server key".utf8)))
+        )
     }
 
     /// A verifier that no password fits. Only the salt differs from user to user: it alone is ever shown.
     package func verifier(user: String) -> SCRAMVerifier {
-        SCRAMVerifier(
-            iterations: self.iterations,
-            salt: Array(self.derive("salt", user).prefix(Self.saltBytes)),
-            storedKey: self.storedKey,
-            serverKey: self.serverKey
-        )
+        self.unsalted.salted(Array(self.derive("salt", user).prefix(Self.saltBytes)))
     }
 
     /// An md5 hash that no password is known for.

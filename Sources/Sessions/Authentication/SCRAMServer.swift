@@ -52,15 +52,31 @@ package struct SCRAMServer: Sendable {
         self.state = .finished
         var attributes = try SCRAMAttributes(message)
         let gs2Header = try Self.readGS2Header(&attributes)
-        let bare = Array(message[attributes.offset...])
-        let clientNonce = try Self.readBare(&attributes)
-        let nonce = clientNonce + self.serverNonce
-        let serverFirst =
-            Array("r=".utf8) + nonce + Array(",s=".utf8) + Base64.encode(self.verifier.salt)
-            + Array(",i=\(self.verifier.iterations)".utf8)
-        let transcript = bare + [UInt8(ascii: ",")] + serverFirst
+        let bare = message[attributes.offset...]
+        var nonce = try Self.readBare(&attributes)
+        nonce.append(contentsOf: self.serverNonce)
+        let serverFirst = self.serverFirst(nonce: nonce)
+        var transcript: [UInt8] = []
+        // Room for client-final-message-without-proof as well, which usually is the nonce and nine bytes.
+        transcript.reserveCapacity(bare.count + serverFirst.count + nonce.count + 32)
+        transcript.append(contentsOf: bare)
+        transcript.append(UInt8(ascii: ","))
+        transcript.append(contentsOf: serverFirst)
         self.state = .challenged(Challenge(gs2Header: gs2Header, transcript: transcript, nonce: nonce))
         return serverFirst
+    }
+
+    /// `r=<nonce>,s=<salt>,i=<iterations>`
+    private func serverFirst(nonce: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(nonce.count + self.verifier.salt.count * 2 + 24)
+        text.append(contentsOf: "r=".utf8)
+        text.append(contentsOf: nonce)
+        text.append(contentsOf: ",s=".utf8)
+        text.append(contentsOf: Base64.encode(self.verifier.salt))
+        text.append(contentsOf: ",i=".utf8)
+        text.append(contentsOf: String(self.verifier.iterations).utf8)
+        return text
     }
 
     /// Takes client-final-message; throws `.proofInvalid` for a wrong password and for every mock.
@@ -68,11 +84,13 @@ package struct SCRAMServer: Sendable {
         guard case .challenged(let challenge) = self.state else { throw self.fail(.outOfOrder) }
         self.state = .finished
         let (withoutProof, proof) = try Self.readFinal(message, challenge: challenge)
-        let transcript = challenge.transcript + [UInt8(ascii: ",")] + withoutProof
-        let signature = SCRAMMath.hmac(key: self.verifier.storedKey, message: transcript)
+        var transcript = challenge.transcript
+        transcript.append(UInt8(ascii: ","))
+        transcript.append(contentsOf: withoutProof)
+        let signature = self.verifier.storedHash.code(for: transcript)
         let clientKey = SecretBytes(SCRAMMath.xor(proof, signature))
         let isRight = self.verifier.storedKey.matches(SCRAMMath.hash(clientKey))
-        let serverSignature = SCRAMMath.hmac(key: self.verifier.serverKey, message: transcript)
+        let serverSignature = self.verifier.serverHash.code(for: transcript)
         guard isRight, !self.isMock else { throw .proofInvalid }
         return Success(
             serverFinal: Array("v=".utf8) + Base64.encode(serverSignature),
@@ -124,7 +142,7 @@ package struct SCRAMServer: Sendable {
     private static func readFinal(
         _ message: [UInt8],
         challenge: Challenge
-    ) throws(SCRAMFailure) -> (withoutProof: [UInt8], proof: [UInt8]) {
+    ) throws(SCRAMFailure) -> (withoutProof: ArraySlice<UInt8>, proof: [UInt8]) {
         var attributes = try SCRAMAttributes(message)
         let binding = try attributes.take(attribute: UInt8(ascii: "c"), first: true)
         let nonce = try attributes.take(attribute: UInt8(ascii: "r"))
@@ -140,6 +158,6 @@ package struct SCRAMServer: Sendable {
         }
         guard Base64.decode(binding) == challenge.gs2Header else { throw .channelBindingMismatch }
         guard ConstantTime.areEqual(nonce, challenge.nonce) else { throw .nonceMismatch }
-        return (Array(message[..<proofOffset]), proof)
+        return (message[..<proofOffset], proof)
     }
 }

@@ -1,11 +1,14 @@
 /// What a server keeps to check SCRAM-SHA-256 proofs: salt, iterations, StoredKey and ServerKey (RFC 5802 section 3).
 ///
 /// Immutable. The StoredKey alone cannot log in anywhere; the ServerKey can pose as the server.
-public struct SCRAMVerifier: Sendable, Equatable {
+public struct SCRAMVerifier: Sendable {
     package let iterations: Int
     package let salt: [UInt8]
     package let storedKey: SecretBytes
     package let serverKey: SecretBytes
+    /// The two keys as every proof is checked with them: absorbed once, not at every login.
+    let storedHash: KeyedHash
+    let serverHash: KeyedHash
 
     static let prefix = Array("SCRAM-SHA-256$".utf8)
     /// Most iterations accepted anywhere: some ten seconds of one core for a password check.
@@ -19,6 +22,22 @@ public struct SCRAMVerifier: Sendable, Equatable {
         self.salt = salt
         self.storedKey = storedKey
         self.serverKey = serverKey
+        self.storedHash = KeyedHash(key: storedKey)
+        self.serverHash = KeyedHash(key: serverKey)
+    }
+
+    /// With another salt, which `MockAuthentication` shows in place of its own.
+    func salted(_ salt: [UInt8]) -> SCRAMVerifier {
+        SCRAMVerifier(self, salt: salt)
+    }
+
+    private init(_ other: SCRAMVerifier, salt: [UInt8]) {
+        self.iterations = other.iterations
+        self.salt = salt
+        self.storedKey = other.storedKey
+        self.serverKey = other.serverKey
+        self.storedHash = other.storedHash
+        self.serverHash = other.serverHash
     }
 
     /// Makes the verifier of a password, as `CREATE ROLE ... PASSWORD` does. Costs `iterations` rounds of PBKDF2.
@@ -72,5 +91,12 @@ public struct SCRAMVerifier: Sendable, Equatable {
             number = number * 10 + Int(character - UInt8(ascii: "0"))
         }
         return number <= self.iterationsMax ? number : nil
+    }
+}
+
+extension SCRAMVerifier: Equatable {
+    public static func == (left: SCRAMVerifier, right: SCRAMVerifier) -> Bool {
+        left.iterations == right.iterations && left.salt == right.salt && left.storedKey == right.storedKey
+            && left.serverKey == right.serverKey
     }
 }

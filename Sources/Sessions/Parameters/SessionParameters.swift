@@ -1,3 +1,5 @@
+import PGWire
+
 /// The run-time parameters a client asked for in its startup packet (`TimeZone`, `search_path`, `options=-c ...`):
 /// part of its identity towards every server it gets. Immutable, shared by reference so that "the same as last time"
 /// is one pointer comparison.
@@ -30,14 +32,12 @@ package final class SessionParameters: Sendable {
     /// Reads the parameters of a startup packet. Protocol-level names (`user`, `database`, `_pq_.*`) are left out;
     /// the last of several values wins, `options` before plain parameters, as PostgreSQL applies them.
     package static func parse(_ parameters: [(name: String, value: String)]) throws(Refusal) -> SessionParameters {
-        var values: [String: String] = [:]
-        var spelling: [String: String] = [:]
+        // In the order in which PostgreSQL would apply them.
+        var settings: [Entry] = []
+        settings.reserveCapacity(parameters.count)
         func set(_ name: String, _ value: String) throws(Refusal) {
             guard self.isParameterName(name) else { throw .invalidName(name) }
-            // Parameter names ignore case in PostgreSQL.
-            let key = self.foldingCase(name)
-            values[key] = value
-            spelling[key] = name
+            settings.append(Entry(name: name, value: value))
         }
         if let options = parameters.last(where: { $0.name == "options" }) {
             for option in try StartupOptions.parse(options.value) { try set(option.name, option.value) }
@@ -48,13 +48,29 @@ package final class SessionParameters: Sendable {
             case "replication":
                 if !["false", "off", "no", "0"].contains(value.lowercased()) { throw .replicationUnsupported }
             default:
-                if name.hasPrefix("_pq_.") { continue }
+                if name.utf8.starts(with: StartupMessage.extensionPrefix.utf8) { continue }
                 try set(name, value)
             }
         }
-        if values.isEmpty { return .none }
-        let entries = values.map { Entry(name: spelling[$0.key] ?? $0.key, value: $0.value) }
-        return SessionParameters(entries: entries.sorted { $0.name < $1.name })
+        if settings.isEmpty { return .none }
+        if settings.count == 1 { return SessionParameters(entries: settings) }
+        return SessionParameters(entries: self.lastOfEachName(settings).sorted { $0.name < $1.name })
+    }
+
+    /// Parameter names ignore case in PostgreSQL.
+    private static func lastOfEachName(_ settings: [Entry]) -> [Entry] {
+        var places: [String: Int] = [:]
+        var entries: [Entry] = []
+        for setting in settings {
+            let key = self.foldingCase(setting.name)
+            if let place = places[key] {
+                entries[place] = setting
+            } else {
+                places[key] = entries.count
+                entries.append(setting)
+            }
+        }
+        return entries
     }
 
     package var applicationName: String? { self.entries.first(where: Self.isApplicationName)?.value }
@@ -81,8 +97,10 @@ package final class SessionParameters: Sendable {
         func isLetter(_ byte: UInt8) -> Bool {
             (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A || byte == 0x5F || byte >= 0x80
         }
+        for byte in name.utf8 where !isLetter(byte) {
+            guard (byte >= 0x30 && byte <= 0x39) || byte == 0x2E || byte == 0x24 else { return false }
+        }
         return isLetter(first)
-            && name.utf8.allSatisfy { isLetter($0) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2E || $0 == 0x24 }
     }
 
     /// The simple query that turns a session with `old` applied into one with these parameters; nil when there is

@@ -1,0 +1,167 @@
+import AuthProviders
+import Logging
+import PGWire
+import Reactor
+import Sessions
+import Synchronization
+
+/// From the proof to ReadyForQuery: route and welcome.
+extension ClientConnection {
+    /// The client has proved who it is.
+    func admit(_ identity: AuthenticatedIdentity, login: LoginState) throws(AuthFailure) {
+        if self.gateway.snapshot.isConsole(self.database) {
+            self.sendUnsent(of: login)
+            self.welcomeToConsole(login)
+            return
+        }
+        let key = PoolKey(database: self.database, user: identity.user)
+        guard let pool = self.gateway.pools.pool(for: key) else {
+            self.sendUnsent(of: login)
+            // Reached by a user whom a rule trusts but who has no pool.
+            throw AuthFailure(
+                reason: .other,
+                logText: "no pool for \(key)",
+                clientText: "No pool configured for database: \"\(self.database)\", user: \"\(identity.user)\"",
+                sqlStateText: "3D000"
+            )
+        }
+        login.pool = pool
+        pool.learn(identity.credential)
+        let recalled = pool.state.withLock { $0.parameterSets.recall(self.parameters) }
+        self.parameters = recalled.parameters
+        if let greeting = recalled.greeting {
+            try self.enter(pool, greeting, method: identity.method, login: login)
+            return
+        }
+        self.sendUnsent(of: login)
+        Task(executorPreference: self.home.worker) {
+            do throws(AuthFailure) {
+                switch await self.learnWelcome(from: pool, login: login) {
+                case .success(let welcome):
+                    let greeting = welcome.greeting(for: self.parameters)
+                    try self.enter(pool, greeting, method: identity.method, login: login)
+                case .failure(let failure):
+                    throw self.authFailure(for: failure, login: login)
+                }
+            } catch {
+                self.loginFailed(error, login: login)
+            }
+        }
+    }
+
+    private func sendUnsent(of login: LoginState) {
+        self.send(login.unsent)
+        login.unsent = []
+    }
+
+    /// No server has told yet what it reports to a session with these parameters: ask one.
+    private func learnWelcome(
+        from pool: Pool,
+        login: LoginState
+    ) async -> Result<Welcome, CheckoutFailure> {
+        self.waitingSince = self.home.worker.now
+        let result: Result<ServerConnection, CheckoutFailure> = await withCheckedContinuation { continuation in
+            login.serverWaiter = continuation
+            switch pool.checkout(for: self, home: self.home) {
+            case .server(let server, _): login.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
+            case .waiting(let waiter): self.waiter = waiter
+            }
+        }
+        switch result {
+        case .failure(let failure): return .failure(failure)
+        case .success(let server): return await self.apply(parametersOn: server, login: login)
+        }
+    }
+
+    private func apply(
+        parametersOn server: ServerConnection,
+        login: LoginState
+    ) async -> Result<Welcome, CheckoutFailure> {
+        let pool = server.pool
+        if let known = pool.state.withLock({ $0.parameterSets.welcome(for: self.parameters) }) {
+            server.phase = .idle
+            pool.checkin(server, home: self.home)
+            return .success(known)
+        }
+        return await withCheckedContinuation { continuation in
+            login.welcomeWaiter = continuation
+            var statements: [String] = []
+            if let reset = SessionParameters.none.query(replacing: server.applied) { statements.append(reset) }
+            if let query = self.parameters.query(replacing: .none) { statements.append(query) }
+            if statements.isEmpty { statements.append(";") }
+            server.run(Errand(purpose: .learn(self), statements: statements))
+        }
+    }
+
+    /// A server came for a login that waits for one.
+    func loginGranted(_ server: ServerConnection) {
+        guard let login = self.login, login.serverWaiter != nil else {
+            server.phase = .idle
+            server.pool.checkin(server, home: server.home)
+            return
+        }
+        login.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
+    }
+
+    func loginCheckoutFailed(_ failure: CheckoutFailure) {
+        self.login?.deliver(.failure(failure) as Result<ServerConnection, CheckoutFailure>)
+        self.login?.deliver(.failure(failure) as Result<Welcome, CheckoutFailure>)
+    }
+
+    /// The server has applied the parameters, or refused them.
+    func parametersLearnt(
+        on server: ServerConnection,
+        reports: [(name: String, value: String)],
+        error: ServerMessageFields?
+    ) {
+        let base = server.pool.state.withLock { $0.parameterSets.welcome(for: .none) }?.reports ?? []
+        var merged = base.map { own in (own.name, reports.last { $0.name == own.name }?.value ?? own.value) }
+        merged += reports.filter { report in !base.contains { $0.name == report.name } }.map { ($0.name, $0.value) }
+        let welcome = Welcome(merged)
+        if error == nil {
+            server.pool.state.withLock { $0.parameterSets.remember(welcome, for: self.parameters) }
+            server.applied = self.parameters
+        }
+        let login = self.login
+        server.scanner.residue = SessionResidue()
+        server.endTurn()
+        if let error {
+            login?.deliver(.failure(.server(error)) as Result<Welcome, CheckoutFailure>)
+        } else {
+            login?.deliver(.success(welcome) as Result<Welcome, CheckoutFailure>)
+        }
+    }
+
+    private func authFailure(for failure: CheckoutFailure, login: LoginState) -> AuthFailure {
+        if let reason = login.endReason { return reason }
+        let fields = failure.fields
+        return AuthFailure(
+            reason: .serviceUnavailable,
+            logText: fields.message,
+            clientText: fields.message,
+            sqlStateText: fields.sqlState?.text ?? "08006"
+        )
+    }
+
+    private func enter(_ pool: Pool, _ greeting: [UInt8], method: String, login: LoginState) throws(AuthFailure) {
+        guard self.isOpen, self.phase == .login else { throw .clientLeft() }
+        self.pool = pool
+        let key = self.gateway.cancelKeys.makeKey(for: self, version: login.version)
+        var writer = MessageWriter(reservingCapacity: login.unsent.count + greeting.count + 64)
+        writer.raw(login.unsent)
+        writer.raw(greeting)
+        writer.backendKeyData(processID: self.number, secret: key)
+        writer.readyForQuery(.idle)
+        if self.gateway.snapshot.logsConnections {
+            self.log.info(
+                "client logged in",
+                metadata: self.logMetadata(["rule": .string(login.rule), "method": .string(method)])
+            )
+        }
+        self.login = nil
+        self.clearDeadline()
+        self.phase = .idle
+        self.send(writer.bytes)
+        self.resumeReading()
+    }
+}
