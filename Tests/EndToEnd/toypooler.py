@@ -7,6 +7,9 @@ the comparison notices. It is simple because it goes in lock-step: one message t
   parameters. A server that lacks it gets it when it is bound or described.
 - An error that belongs to a client's name is made by the server itself: an unknown name is passed on and the server does not
   know it either; for a name that exists, and for DEALLOCATE, the server is lent a statement of that name.
+
+One thing it cannot do: it looks into pg_prepared_statements after a DEALLOCATE, and a DISCARD ALL later in the same batch then
+finds itself in a pipeline (25001).
 """
 
 import hashlib
