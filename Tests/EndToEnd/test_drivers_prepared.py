@@ -27,13 +27,17 @@ def keeping(postgres):
         yield Target(postgres.host, postgres.port, None)
         return
     require_binary()
-    gateway = Gateway({name: pool(postgres, **options) for name, options in POOLS.items()}, {"query_wait_timeout": "60s"})
+    gateway = Gateway(
+        {name: pool(postgres, **options) for name, options in POOLS.items()}, {"query_wait_timeout": "60s"}
+    )
     yield Target(gateway.host, gateway.port, gateway)
     gateway.stop()
 
 
 def node_path():
-    folders = [path for path in ("/usr/share/nodejs", ROOT / ".venv/node/usr/share/nodejs") if (ROOT / path / "pg").is_dir()]
+    folders = [
+        path for path in ("/usr/share/nodejs", ROOT / ".venv/node/usr/share/nodejs") if (ROOT / path / "pg").is_dir()
+    ]
     assert folders, "node-pg is not installed; run install.sh"
     return {"NODE_PATH": str(folders[0])}
 

@@ -1,9 +1,10 @@
-"""Random conversations about prepared statements, answered by PostgreSQL and through the gateway: equal message by message.
+"""Random conversations about prepared statements, answered by PostgreSQL and through the gateway: equal message by
+message.
 
-Several clients, pools of one, two and five servers, caches of one, two and many statements; see `statements_model` for what is
-sent and `statements_run` for how answers are awaited and compared. E2E_MODEL_MESSAGES (default 100000) says how many
-messages, E2E_MODEL_SEED (default 1) which. A difference is shrunk and printed as a Python literal: paste it into
-FOUND below, under a name that says what was wrong.
+Several clients, pools of one, two and five servers, caches of one, two and many statements; see `statements_model`
+for what is sent and `statements_run` for how answers are awaited and compared. E2E_MODEL_MESSAGES (default 100000)
+says how many messages, E2E_MODEL_SEED (default 1) which. A difference is shrunk and printed as a Python literal:
+paste it into FOUND below, under a name that says what was wrong.
 
 What a wrong pooler is caught at; `test_each_fault_is_found` builds each of these into a small pooler and must notice:
 
@@ -13,14 +14,15 @@ What a wrong pooler is caught at; `test_each_fault_is_found` builds each of thes
 - eviction does not reach a statement whose Bind is on its way
 - Close and Parse of one name in one batch
 - a simple Query ends the unnamed statement, a failed unnamed Parse too
-- an aborted transaction refuses Parse and Bind (25P02), also of statements that the server has; a duplicate name of a statement
-  that ends transactions is 42P05 even there
-- Parse of a name that exists (42P05; a syntax error goes first), Bind and Describe of an unknown one (26000); both abort
-  the transaction
+- an aborted transaction refuses Parse and Bind (25P02), also of statements that the server has; a duplicate name of a
+  statement that ends transactions is 42P05 even there
+- Parse of a name that exists (42P05; a syntax error goes first), Bind and Describe of an unknown one (26000); both
+  abort the transaction
 - names are cut after 63 bytes
 - statements are shared only with equal types and startup parameters
 - no name of ours in an error
-- DEALLOCATE in every spelling, in multi-statement queries (only what ran counts), by the extended protocol; DISCARD ALL
+- DEALLOCATE in every spelling, in multi-statement queries (only what ran counts), by the extended protocol; DISCARD
+  ALL
 - Flush is answered without Sync; every Sync is answered
 """
 
@@ -101,11 +103,14 @@ def tested_place(postgres, gateway, size, server, common):
     if gateway is None:
         return Place(connector(postgres.host, postgres.port, DATABASE), size)
     database = name_of(size, server, common)
-    return Place(connector(gateway.host, gateway.port, database), size, reset=lambda: gateway.console(f"RECONNECT {database}"))
+    return Place(
+        connector(gateway.host, gateway.port, database), size, reset=lambda: gateway.console(f"RECONNECT {database}")
+    )
 
 
 def told(place_name, direct, place, recording, problem):
-    """The report of a difference: a minimal program, or the whole one when it does not happen again from a fresh start."""
+    """The report of a difference: a minimal program, or the whole one when it does not happen again from a fresh
+    start."""
     small = shrink(direct, place, recording.steps)
     if small is None:
         rest = recording.steps[: int(str(problem).split()[1]) + 1]

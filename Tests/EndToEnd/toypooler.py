@@ -1,15 +1,16 @@
 """A small, slow pooler with prepared statements in transaction mode, to test the tests.
 
-It shows that what `statements_model` asks for can be done behind shared servers, and, with one of `FAULTS` built in, that
-the comparison notices. It is simple because it goes in lock-step: one message to the server, its answer, the next.
+It shows that what `statements_model` asks for can be done behind shared servers, and, with one of `FAULTS` built in,
+that the comparison notices. It is simple because it goes in lock-step: one message to the server, its answer, the
+next.
 
 - A statement has a name of ours on the servers (`toy_1`), shared by all clients with the same text, types and startup
   parameters. A server that lacks it gets it when it is bound or described.
-- An error that belongs to a client's name is made by the server itself: an unknown name is passed on and the server does not
-  know it either; for a name that exists, and for DEALLOCATE, the server is lent a statement of that name.
+- An error that belongs to a client's name is made by the server itself: an unknown name is passed on and the server
+  does not know it either; for a name that exists, and for DEALLOCATE, the server is lent a statement of that name.
 
-One thing it cannot do: it looks into pg_prepared_statements after a DEALLOCATE, and a DISCARD ALL later in the same batch then
-finds itself in a pipeline (25001).
+One thing it cannot do: it looks into pg_prepared_statements after a DEALLOCATE, and a DISCARD ALL later in the same
+batch then finds itself in a pipeline (25001).
 """
 
 import hashlib
@@ -57,7 +58,8 @@ class Server:
         self.status = "I"
 
     def ask(self, data, ends):
-        """Sends one message and returns its answer; after an error of the extended protocol the server is synchronised."""
+        """Sends one message and returns its answer; after an error of the extended protocol the server is
+        synchronised."""
         self.wire._write(data if "Z" in ends else data + wire.flush())
         return self.answer(ends)
 
@@ -337,7 +339,11 @@ class Client:
             return problem
         if self.broken("unknown_is_ignored") and name not in self.statements:
             self.skipping = True
-            text = b'prepared statement "%s" does not exist' % asked if name else b"unnamed prepared statement does not exist"
+            text = (
+                b'prepared statement "%s" does not exist' % asked
+                if name
+                else b"unnamed prepared statement does not exist"
+            )
             return [wire.Message("E", b"SERROR\0VERROR\0C26000\0M" + text + b"\0\0")]
         shown = ours if name in self.statements else asked
         found = self.server.ask(wire.message("B", portal + b"\0" + shown + b"\0" + values), ENDS["B"])
@@ -407,7 +413,8 @@ class Client:
     # --- names lent to the server
 
     def lend(self, names):
-        """Gives the server statements under the client's names: ROLLBACK, which even an aborted transaction admits."""
+        """Gives the server statements under the client's names: ROLLBACK, which even an aborted transaction
+        admits."""
         if self.broken("deallocate_passed_on") and len(names) != 1:
             return []
         lent = []
@@ -439,7 +446,9 @@ class Client:
             answer = self.server.ask(wire.describe_statement(whole), ENDS["D"])[-1]
             return answer.kind != "E" or answer.sqlstate != "26000"
         sql = f"select 1 from pg_prepared_statements where md5(name) = '{hashlib.md5(name[:63]).hexdigest()}'"
-        batch = wire.parse(sql) + wire.bind((), "toy_portal") + wire.execute("toy_portal") + wire.close_portal("toy_portal")
+        batch = (
+            wire.parse(sql) + wire.bind((), "toy_portal") + wire.execute("toy_portal") + wire.close_portal("toy_portal")
+        )
         found = self.server.ask(batch, "3E")
         return any(m.kind == "D" for m in found)
 

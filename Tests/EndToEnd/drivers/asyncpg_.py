@@ -1,5 +1,5 @@
-"""asyncpg: with its statement cache in a pool that keeps statements, else without; its two-step queries then stay inside
-transactions when the mode is transaction."""
+"""asyncpg: with its statement cache in a pool that keeps statements, else without; its two-step queries then stay
+inside transactions when the mode is transaction."""
 
 import asyncio
 import io
