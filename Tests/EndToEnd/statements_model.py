@@ -131,7 +131,7 @@ QUERIES = (
     f'deallocate "{LONG[:63]}"', "select 'deallocate a'", "select $$;deallocate a;$$",
     "select $x$ $$ ; deallocate b; $x$; select 5", "select 1 as deallocate",
     "/* deallocate all; /* nested */ deallocate a; */ select 6", "select E'\\';deallocate a;--'", "discard all",
-    "DISCARD /**/ ALL;", "select 1; discard all",
+    "DISCARD /**/ ALL;", "select 1; discard all", "discard all", "discard all;",
 )  # fmt: skip
 
 
@@ -322,7 +322,7 @@ class Generator:
             "copy",
             "discard",
         )
-        weights = (24, 14, 14, 8, 12, 6, 3, 6, self.queries, 0.5, 1, 0.3)
+        weights = (24, 14, 14, 8, 12, 6, 3, 6, self.queries, 0.5, 1, 0.6)
         kind = self.random.choices(kinds, weights)[0]
         if kind in ("execute", "describe") and not known.portals and self.random.random() >= self.errors:
             kind = "run"
