@@ -1,5 +1,5 @@
-"""Conversations about prepared statements, one rule or one driver's habit each; answered alike by PostgreSQL and through
-the gateway (test_statements).
+"""Conversations about prepared statements, one rule or one driver's habit each; answered alike by PostgreSQL and
+through the gateway (test_statements).
 
 A talk is a function of one `Talk`; its name is its documentation.
 """
@@ -79,9 +79,9 @@ def parse_completes_come_in_their_places(t):
     """Some of these the server has, some it has not."""
     t.say(parse("select 'old 1'", "o1"), parse("select 'old 2'", "o2"), sync())
     t.say(
-        parse("select 'old 1'", "a"), bind((), "", "a"), execute(),
-        parse("select 'fresh 1'", "b"), describe_statement("b"), parse("select 'old 2'", "c"), parse("select 'fresh 2'", "d"),
-        bind((), "", "d"), describe_portal(), execute(), close_statement("a"), parse("select 'old 1'", "a"), close_portal(),
+        parse("select 'old 1'", "a"), bind((), "", "a"), execute(), parse("select 'fresh 1'", "b"),
+        describe_statement("b"), parse("select 'old 2'", "c"), parse("select 'fresh 2'", "d"), bind((), "", "d"),
+        describe_portal(), execute(), close_statement("a"), parse("select 'old 1'", "a"), close_portal(),
         bind((), "", "c"), execute(), parse("select 'old 2'"), sync(),
     )  # fmt: skip
     t.say(parse("select 'old 1'"), sync(), parse("select 'old 2'"), parse("select 'old 1'"), sync())
@@ -116,7 +116,8 @@ def a_failed_parse_leaves_no_name(t):
 
 @talk
 def a_name_that_exists(t):
-    """42P05, but a syntax error or a missing table goes first; in an aborted transaction the statements that end it too."""
+    """42P05, but a syntax error or a missing table goes first; in an aborted transaction the statements that end it
+    too."""
     t.say(parse("select 1", "n"), sync())
     for sql in ("select 1", "select 2", "selekt", "select * from no_such_table", "select 1; select 2", ""):
         t.say(parse(sql, "n"), bind((), "", "n"), execute(), sync())
@@ -163,7 +164,7 @@ def long_names_are_cut(t):
 
 @talk
 def names_of_odd_bytes(t):
-    for name in (b"\x01\x7f", 'q"uo\'te\\', "ü€😀", "ü" * 40, " ", "pggateway_1", "Case", "case", "%s\\0{}"):
+    for name in (b"\x01\x7f", "q\"uo'te\\", "ü€😀", "ü" * 40, " ", "pggateway_1", "Case", "case", "%s\\0{}"):
         t.say(parse("select $1::text", name), describe_statement(name), sync())
         t.run(name, "x")
         t.run(name)
@@ -207,7 +208,9 @@ def close_and_parse_in_one_batch(t):
 
 @talk
 def a_portal_outlives_its_statement(t):
-    t.say(parse(ROWS, "n"), bind((), "p", "n"), close_statement("n"), parse("select 'other'", "n"), execute("p"), sync())
+    t.say(
+        parse(ROWS, "n"), bind((), "p", "n"), close_statement("n"), parse("select 'other'", "n"), execute("p"), sync()
+    )
     t.run("n")
 
 
@@ -266,7 +269,9 @@ def an_aborted_transaction_refuses_known_statements(t):
     t.run("back")
     t.run("known")
     t.say(query("begin"), query("select 1/0"))
-    t.say(parse("rollback"), bind(), execute(), parse("select 'known'", "again"), bind((), "", "again"), execute(), sync())
+    t.say(
+        parse("rollback"), bind(), execute(), parse("select 'known'", "again"), bind((), "", "again"), execute(), sync()
+    )
     t.say(query("begin"), query("select 1/0"))
     t.run("commit")
     t.run("again")
@@ -274,7 +279,13 @@ def an_aborted_transaction_refuses_known_statements(t):
 
 @talk
 def begin_and_commit_as_statements(t):
-    for name, sql in (("b", "begin"), ("s", "savepoint s"), ("r", "rollback to s"), ("c", "commit"), ("z", "select 1/0")):
+    for name, sql in (
+        ("b", "begin"),
+        ("s", "savepoint s"),
+        ("r", "rollback to s"),
+        ("c", "commit"),
+        ("z", "select 1/0"),
+    ):
         t.say(parse(sql, name), sync())
     for order in ("bc", "bsrc", "bszrc", "bzc", "c", "bb", "c"):
         t.say(*(bind((), "", name) + execute() + sync() for name in order), ready=len(order))
@@ -335,7 +346,11 @@ def twenty_statements_in_one_batch(t):
     names = [f"many{n}" for n in range(20)]
     t.say(*(parse(f"select {n!r} || $1", n) for n in names), sync())
     t.say(*(bind(("x",), n, n) for n in names), *(execute(n) for n in names), sync())
-    t.say(*(parse(f"select {n!r} || $1") + bind(("y",), "", n) + execute() for n in names), *map(close_statement, names), sync())
+    t.say(
+        *(parse(f"select {n!r} || $1") + bind(("y",), "", n) + execute() for n in names),
+        *map(close_statement, names),
+        sync(),
+    )
     t.say(*(close_statement(n) + parse("select 1", n) for n in names), sync())
 
 
@@ -370,12 +385,13 @@ def a_query_in_an_unfinished_batch(t):
 DEALLOCATES = (
     "deallocate a", "DEALLOCATE A", "deallocate prepare a;", ' deallocate "a" ; ', 'deallocate "A"', "deallocate all",
     "DEALLOCATE PREPARE ALL", 'deallocate "all"', "/* b */ deallocate -- c\n a", "deallocate/**/a", "deallocate\ta",
-    "deallocate a; deallocate a", "select 1; deallocate a; select 2", "deallocate a; select 1/0", "select 1/0; deallocate a",
-    "deallocate a; selekt", "deallocate nobody", "deallocate prepare", "deallocate", "begin; deallocate a; rollback",
-    "begin; deallocate a", 'deallocate u&"\\0061"', "deallocate U&\"!0061\" uescape '!'", 'deallocate "with ""quotes"""',
-    "select 'deallocate a'", "select $$; deallocate a; $$", "select E'\\'; deallocate a; --'", "select 1 as \"; deallocate a\"",
-    "/* ; deallocate a; /* */ deallocate all */ select 1", "-- deallocate a", "select 1 as deallocate",
-    "discard all", "DISCARD ALL;", "/* */discard/**/all", "select 1; discard all", "discard plans", "discard all; select 1",
+    "deallocate a; deallocate a", "select 1; deallocate a; select 2", "deallocate a; select 1/0",
+    "select 1/0; deallocate a", "deallocate a; selekt", "deallocate nobody", "deallocate prepare", "deallocate",
+    "begin; deallocate a; rollback", "begin; deallocate a", 'deallocate u&"\\0061"',
+    "deallocate U&\"!0061\" uescape '!'", 'deallocate "with ""quotes"""', "select 'deallocate a'",
+    "select $$; deallocate a; $$", "select E'\\'; deallocate a; --'", "select 1 as \"; deallocate a\"",
+    "/* ; deallocate a; /* */ deallocate all */ select 1", "-- deallocate a", "select 1 as deallocate", "discard all",
+    "DISCARD ALL;", "/* */discard/**/all", "select 1; discard all", "discard plans", "discard all; select 1",
 )  # fmt: skip
 
 
@@ -423,7 +439,9 @@ def like_pgx(t):
     names = [f"stmtcache_{n}" for n in range(4)]
     t.say(*(parse(f"select $1::int4 + {n[-1]}", n) + describe_statement(n) for n in names), sync())
     for _ in range(2):
-        t.say(*(bind((struct.pack(">i", 5),), "", n, (1,), (1,)) + describe_portal() + execute() for n in names), sync())
+        t.say(
+            *(bind((struct.pack(">i", 5),), "", n, (1,), (1,)) + describe_portal() + execute() for n in names), sync()
+        )
     t.say(parse("select 1 / $1::int4", "zero"), describe_statement("zero"), sync())
     t.say(bind(("0",), "", "zero"), execute(), bind(("1",), "", names[0]), execute(), sync())
     t.say(*map(close_statement, names), sync())
@@ -433,15 +451,22 @@ def like_pgx(t):
 @talk
 def like_npgsql(t):
     """Automatic preparation closes an old statement, prepares and runs a new one in the same batch."""
-    t.say(parse("select $1", "_auto1", (INT4,)), bind(("1",), "", "_auto1"), describe_statement("_auto1"), execute(), sync())
+    t.say(
+        parse("select $1", "_auto1", (INT4,)),
+        bind(("1",), "", "_auto1"),
+        describe_statement("_auto1"),
+        execute(),
+        sync(),
+    )
     t.say(
         close_statement("_auto0"), parse("select $1", "_auto0", (TEXT,)), describe_statement("_auto0"),
         bind(("x",), "", "_auto0"), execute(), bind(("2",), "", "_auto1"), execute(),
         parse("select 3"), bind(), describe_portal(), execute(), sync(),
     )  # fmt: skip
     t.say(
-        close_statement("_auto1"), parse("insert into sink values ($1)", "_auto1", (INT4,)), describe_statement("_auto1"),
-        bind(("7",), "", "_auto1"), execute(), bind(("bad",), "", "_auto1"), execute(), bind(("8",), "", "_auto1"), sync(),
+        close_statement("_auto1"), parse("insert into sink values ($1)", "_auto1", (INT4,)),
+        describe_statement("_auto1"), bind(("7",), "", "_auto1"), execute(), bind(("bad",), "", "_auto1"), execute(),
+        bind(("8",), "", "_auto1"), sync(),
     )  # fmt: skip
     t.say(bind(("9",), "", "_auto1"), describe_portal(), execute(), sync())
     t.say(query("DEALLOCATE ALL"))

@@ -3,21 +3,23 @@
 A program is a list of steps, all Python literals, so that a failing one can be pasted into a test:
 
     ("join", client, variant)            connects; `variant` is an index into VARIANTS (startup parameters)
-    ("send", client, items, cut)         sends all items in one go, cut into writes by the seed `cut` (None: one write),
-                                         then reads every answer that is due
-    ("leave", client, how, items, size)  sends the first `size` bytes of the items, then goes: "terminate", "close", "reset"
+    ("send", client, items, cut)         sends all items in one go, cut into writes by the seed `cut` (None: one
+                                         write), then reads every answer that is due
+    ("leave", client, how, items, size)  sends the first `size` bytes of the items, then goes: "terminate",
+                                         "close" or "reset"
 
 An item is one message, or an unbreakable group of them:
 
     ("parse", name, sql, types)  ("bind", portal, name, values, formats, results)  ("describe", "S" or "P", name)
     ("execute", portal, rows)  ("close", "S" or "P", name)  ("flush",)  ("sync",)  ("query", sql)  ("call", a, b)
-    ("copy", name or None, data, end)    COPY FROM STDIN with its data: by a simple Query (None), or by extended messages
+    ("copy", name or None, data, end)    COPY FROM STDIN with its data: by a simple Query (None), or by extended
+                                         messages
     ("discard",)                         DISCARD ALL by extended messages, with its Sync
 
-Left out is what transaction pooling cannot keep: SET, temporary tables, advisory locks, SQL PREPARE, WITH HOLD, LISTEN.
-Left out too, because a server that lacks the statement cannot answer them: in an aborted transaction the Describe of
-a statement without rows, and a Bind with the wrong number of parameters (`risky`). And texts whose Parse brings a notice:
-who shares a statement does not parse it again.
+Left out is what transaction pooling cannot keep: SET, temporary tables, advisory locks, SQL PREPARE, WITH HOLD,
+LISTEN. Left out too, because a server that lacks the statement cannot answer them: in an aborted transaction the
+Describe of a statement without rows, and a Bind with the wrong number of parameters (`risky`). And texts whose Parse
+brings a notice: who shares a statement does not parse it again.
 """
 
 import random
@@ -50,7 +52,8 @@ grant select on public.place, place_one.place, place_two.place to public;
 #: PostgreSQL cuts the names of prepared statements after 63 bytes, so the two long ones are one name.
 LONG = "long" * 16
 NAMES = (
-    "a", "b", "c", "A", "all", LONG[:63], LONG[:63] + "X", LONG[:63] + "Y", "ü" * 40, 'with "quotes" and \\', "tab\t\n😀",
+    "a", "b", "c", "A", "all", LONG[:63], LONG[:63] + "X", LONG[:63] + "Y", "ü" * 40, 'with "quotes" and \\',
+    "tab\t\n😀",
 )  # fmt: skip
 PORTALS = ("", "", "", "p", "q", "P " + "o" * 70)
 
@@ -74,11 +77,19 @@ TEXTS = (
     Text("select 'a word' as word, 2 as two"),
     Text("select $1::int + 1", values=((b"41",), (None,)), bad=((b"x",),), binary=((struct.pack(">i", 41),),)),
     Text("select $1 as x", types=((), (INT4,), (INT8,), (TEXT,)), values=((b"7",),), weight=16),
-    Text("select $1::text as a, $2::bytea as b", values=((b"\xc3\xbc", b"\\x00ff"), (None, None)), bad=((b"\xff", b""),)),
+    Text(
+        "select $1::text as a, $2::bytea as b", values=((b"\xc3\xbc", b"\\x00ff"), (None, None)), bad=((b"\xff", b""),)
+    ),
     Text("select id, word from numbers where id <= 7 order by id", weight=8),
     Text("select word from numbers where id = $1", types=((), (INT4,), (INT8,)), values=((b"3",), (b"-1",))),
     Text("select i, repeat('x', 300) from generate_series(1, 60) i", weight=1),
-    Text("insert into sink values ($1, $2)", types=((), (INT4, TEXT)), values=((b"1", b"x"),), bad=((b"x", b"x"),), rows=False),
+    Text(
+        "insert into sink values ($1, $2)",
+        types=((), (INT4, TEXT)),
+        values=((b"1", b"x"),),
+        bad=((b"x", b"x"),),
+        rows=False,
+    ),
     Text("update sink set b = 'never' where false", rows=False),
     Text("select 10 / $1::int", values=((b"5",),), bad=((b"0",),)),
     Text("select * from place", weight=8),
@@ -104,21 +115,23 @@ TEXTS = (
     Text("selekt", weight=1),
     Text("select * from no_such_table", weight=1),
     Text("select 1; select 2", weight=1),
-)  # fmt: skip
+)
 BY_SQL = {text.sql: text for text in TEXTS}
 
 QUERIES = (
-    "select 1", "select 1", "select 2; select 3", "select * from place", "select id from numbers where id < 4 order by id",
-    "begin", "begin", "commit", "commit", "rollback", "rollback", "begin; select 1", "begin; select 2; commit", "savepoint s",
-    "rollback to s", "", ";", "-- nothing", "selekt", "select 1/0", "select 1; select 1/0; select 2", "insert into sink values (1)",
-    "copy (select 1) to stdout", "select talk(1)", "set local work_mem = '6MB'",
-    "deallocate a", "DEALLOCATE PREPARE b;", 'deallocate "a"', 'deallocate "A"', "deallocate A", "/* x */ Deallocate -- y\n c ;",
-    "select 1; deallocate a; select 2", "deallocate a; select 1/0", "select 1/0; deallocate a", "deallocate a; deallocate a",
-    "deallocate all", "DEALLOCATE PREPARE ALL; select 3", 'deallocate "all"', "deallocate no_such_name", "select 4;; deallocate b;",
-    "begin; deallocate a; rollback", 'deallocate "with ""quotes"" and \\"', f"deallocate {LONG}", f'deallocate "{LONG[:63]}"',
-    "select 'deallocate a'", "select $$;deallocate a;$$", "select $x$ $$ ; deallocate b; $x$; select 5", "select 1 as deallocate",
-    "/* deallocate all; /* nested */ deallocate a; */ select 6", "select E'\\';deallocate a;--'", "discard all", "DISCARD /**/ ALL;",
-    "select 1; discard all",
+    "select 1", "select 1", "select 2; select 3", "select * from place",
+    "select id from numbers where id < 4 order by id", "begin", "begin", "commit", "commit", "rollback", "rollback",
+    "begin; select 1", "begin; select 2; commit", "savepoint s", "rollback to s", "", ";", "-- nothing", "selekt",
+    "select 1/0", "select 1; select 1/0; select 2", "insert into sink values (1)", "copy (select 1) to stdout",
+    "select talk(1)", "set local work_mem = '6MB'", "deallocate a", "DEALLOCATE PREPARE b;", 'deallocate "a"',
+    'deallocate "A"', "deallocate A", "/* x */ Deallocate -- y\n c ;", "select 1; deallocate a; select 2",
+    "deallocate a; select 1/0", "select 1/0; deallocate a", "deallocate a; deallocate a", "deallocate all",
+    "DEALLOCATE PREPARE ALL; select 3", 'deallocate "all"', "deallocate no_such_name", "select 4;; deallocate b;",
+    "begin; deallocate a; rollback", 'deallocate "with ""quotes"" and \\"', f"deallocate {LONG}",
+    f'deallocate "{LONG[:63]}"', "select 'deallocate a'", "select $$;deallocate a;$$",
+    "select $x$ $$ ; deallocate b; $x$; select 5", "select 1 as deallocate",
+    "/* deallocate all; /* nested */ deallocate a; */ select 6", "select E'\\';deallocate a;--'", "discard all",
+    "DISCARD /**/ ALL;", "select 1; discard all", "discard all", "discard all;",
 )  # fmt: skip
 
 
@@ -185,7 +198,8 @@ def has_boundary(item):
     return any(letter in "SQF" for letter, _ in messages(item))
 
 
-# --- what a server without the statement cannot answer -----------------------------------------------------------------
+# --- what a server without the statement cannot answer
+# -----------------------------------------------------------------
 
 
 class Known:
@@ -233,7 +247,8 @@ class Known:
 
 
 class Generator:
-    """Makes one step after the other. The caller plays each step against PostgreSQL and tells how the clients stand."""
+    """Makes one step after the other. The caller plays each step against PostgreSQL and tells how the clients
+    stand."""
 
     def __init__(self, seed, clients, pool_size):
         self.random = random.Random(seed)
@@ -293,8 +308,21 @@ class Generator:
 
     def one(self, known):
         """One message, or a few that belong together."""
-        kinds = ("run", "parse", "bind", "describe", "execute", "close", "flush", "sync", "query", "call", "copy", "discard")
-        weights = (24, 14, 14, 8, 12, 6, 3, 6, self.queries, 0.5, 1, 0.3)
+        kinds = (
+            "run",
+            "parse",
+            "bind",
+            "describe",
+            "execute",
+            "close",
+            "flush",
+            "sync",
+            "query",
+            "call",
+            "copy",
+            "discard",
+        )
+        weights = (24, 14, 14, 8, 12, 6, 3, 6, self.queries, 0.5, 1, 0.6)
         kind = self.random.choices(kinds, weights)[0]
         if kind in ("execute", "describe") and not known.portals and self.random.random() >= self.errors:
             kind = "run"
@@ -305,7 +333,11 @@ class Generator:
         if kind == "bind":
             return [self.bind(known, self.name(known))]
         if kind == "describe":
-            return [("describe", "S", self.name(known)) if self.random.random() < 0.6 else ("describe", "P", self.bound(known))]
+            return [
+                ("describe", "S", self.name(known))
+                if self.random.random() < 0.6
+                else ("describe", "P", self.bound(known))
+            ]
         if kind == "execute":
             return [("execute", self.bound(known), self.random.choice((0, 0, 1, 2, 3)))]
         if kind == "close":
@@ -373,7 +405,10 @@ class Generator:
 
     def parse(self, name):
         text = self.text()
-        if text.sql in ("selekt", "select * from no_such_table", "select 1; select 2") and self.random.random() > 3 * self.errors:
+        if (
+            text.sql in ("selekt", "select * from no_such_table", "select 1; select 2")
+            and self.random.random() > 3 * self.errors
+        ):
             text = TEXTS[0]
         return ("parse", name, text.sql, self.random.choice(text.types))
 

@@ -2,8 +2,8 @@
 
 A client waits only for answers that the protocol promises. After Sync, Query or FunctionCall that is everything up to
 ReadyForQuery; after Flush it is one end for each message: ParseComplete, BindComplete, CloseComplete, RowDescription
-or NoData, CommandComplete or PortalSuspended or EmptyQueryResponse; after an ErrorResponse nothing until Sync. A missing
-message is found by a deadline, an extra one by the comparison.
+or NoData, CommandComplete or PortalSuspended or EmptyQueryResponse; after an ErrorResponse nothing until Sync. A
+missing message is found by a deadline, an extra one by the comparison.
 """
 
 import random
@@ -138,8 +138,8 @@ def pieces(data, seed):
 
 @dataclass
 class Place:
-    """Somewhere to play: PostgreSQL, a pool of the gateway, a toy. `connect(variant, timeout)` gives a logged-in `Wire`
-    whose reads wait so long for an answer that is due."""
+    """Somewhere to play: PostgreSQL, a pool of the gateway, a toy. `connect(variant, timeout)` gives a logged-in
+    `Wire` whose reads wait so long for an answer that is due."""
 
     connect: object
     pool_size: int = 1000
@@ -222,7 +222,8 @@ def check(step, sessions, pool_size):
 
 
 def replay(place, recording, together=True):
-    """Plays a recording elsewhere and raises `Difference`. Idle neighbours of different clients act at the same time."""
+    """Plays a recording elsewhere and raises `Difference`. Idle neighbours of different clients act at the same
+    time."""
     player = Player(place)
     try:
         at = 0

@@ -1,4 +1,5 @@
-"""Prepared statements in transaction mode: named conversations compared with PostgreSQL, and what the servers see of them."""
+"""Prepared statements in transaction mode: named conversations compared with PostgreSQL, and what the servers see of
+them."""
 
 from contextlib import ExitStack
 
@@ -39,8 +40,8 @@ def places(postgres):
 
 
 class Hopping:
-    """Sends a client of a pool of two from server to server: a helper takes the one that the client had last, then the other
-    helper gives back the one that it held meanwhile."""
+    """Sends a client of a pool of two from server to server: a helper takes the one that the client had last, then
+    the other helper gives back the one that it held meanwhile."""
 
     def __init__(self, connect, name, stack):
         self.helpers = [stack.enter_context(connect(name)) for _ in range(2)]
@@ -87,11 +88,15 @@ def test_startup_parameters_make_statements_different(postgres, places):
         admin.execute(SETUP)
 
     def run(client):
-        client.send_together(parse("select * from place", "n"), describe_statement("n"), bind((), "", "n"), execute(), sync())
+        client.send_together(
+            parse("select * from place", "n"), describe_statement("n"), bind((), "", "n"), execute(), sync()
+        )
         return [comparable(m.kind, m.body) for m in client.ready()]
 
     def again(client):
-        client.send_together(bind((), "", "n"), execute(), parse("show transaction_isolation"), bind(), execute(), sync())
+        client.send_together(
+            bind((), "", "n"), execute(), parse("show transaction_isolation"), bind(), execute(), sync()
+        )
         return [comparable(m.kind, m.body) for m in client.ready()]
 
     for name in POOLS:
@@ -117,7 +122,10 @@ def one_server(make_gateway, size=1, **options):
 
 def prepared(client):
     """What the server has: SQL text -> (name, time of its Parse)."""
-    return {row[1]: (row[0], row[2]) for row in client.rows("select name, statement, prepare_time from pg_prepared_statements")}
+    return {
+        row[1]: (row[0], row[2])
+        for row in client.rows("select name, statement, prepare_time from pg_prepared_statements")
+    }
 
 
 def kinds(client, *messages, ready=1):
@@ -197,7 +205,8 @@ def test_the_servers_cache_has_a_bound(make_gateway):
 
 
 def test_a_changed_table_heals(make_gateway, postgres):
-    """`cached plan must not change result type` reaches a client at most once, and one that parses afresh never for good."""
+    """`cached plan must not change result type` reaches a client at most once, and one that parses afresh never for
+    good."""
     gateway = one_server(make_gateway)
     for number, inside in enumerate((False, True)):
         with postgres.admin() as admin:
@@ -309,14 +318,18 @@ LAST_WORDS = {
     "sync, not read": parse("select 'theirs'", "n") + bind((), "", "n") + execute() + sync(),
     "an error": parse("selekt", "n") + parse("select 'theirs'", "m"),
     "a transaction": query("begin") + parse("select 'theirs'", "n") + sync(),
-    "a long answer": parse("select repeat('x', 1000) from generate_series(1, 20000)", "n") + bind((), "", "n") + execute() + sync(),
+    "a long answer": parse("select repeat('x', 1000) from generate_series(1, 20000)", "n")
+    + bind((), "", "n")
+    + execute()
+    + sync(),
 }
 
 
 @pytest.mark.parametrize("how", ("leave", "close", "reset"))
 @pytest.mark.parametrize("words", LAST_WORDS)
 def test_a_client_that_leaves(make_gateway, words, how):
-    """The next one finds neither its names nor its answers, and a Parse that never reached the server is not counted on."""
+    """The next one finds neither its names nor its answers, and a Parse that never reached the server is not counted
+    on."""
     gateway = one_server(make_gateway)
     with gateway.wire() as stays:
         assert kinds(stays, parse("select 'stays'", "n"), sync()) == "1Z"

@@ -1,9 +1,10 @@
-"""Random conversations about prepared statements, answered by PostgreSQL and through the gateway: equal message by message.
+"""Random conversations about prepared statements, answered by PostgreSQL and through the gateway: equal message by
+message.
 
-Several clients, pools of one, two and five servers, caches of one, two and many statements; see `statements_model` for what is
-sent and `statements_run` for how answers are awaited and compared. E2E_MODEL_MESSAGES (default 100000) says how many
-messages, E2E_MODEL_SEED (default 1) which. A difference is shrunk and printed as a Python literal: paste it into
-FOUND below, under a name that says what was wrong.
+Several clients, pools of one, two and five servers, caches of one, two and many statements; see `statements_model`
+for what is sent and `statements_run` for how answers are awaited and compared. E2E_MODEL_MESSAGES (default 100000)
+says how many messages, E2E_MODEL_SEED (default 1) which. A difference is shrunk and printed as a Python literal:
+paste it into FOUND below, under a name that says what was wrong.
 
 What a wrong pooler is caught at; `test_each_fault_is_found` builds each of these into a small pooler and must notice:
 
@@ -13,14 +14,15 @@ What a wrong pooler is caught at; `test_each_fault_is_found` builds each of thes
 - eviction does not reach a statement whose Bind is on its way
 - Close and Parse of one name in one batch
 - a simple Query ends the unnamed statement, a failed unnamed Parse too
-- an aborted transaction refuses Parse and Bind (25P02), also of statements that the server has; a duplicate name of a statement
-  that ends transactions is 42P05 even there
-- Parse of a name that exists (42P05; a syntax error goes first), Bind and Describe of an unknown one (26000); both abort
-  the transaction
+- an aborted transaction refuses Parse and Bind (25P02), also of statements that the server has; a duplicate name of a
+  statement that ends transactions is 42P05 even there
+- Parse of a name that exists (42P05; a syntax error goes first), Bind and Describe of an unknown one (26000); both
+  abort the transaction
 - names are cut after 63 bytes
 - statements are shared only with equal types and startup parameters
 - no name of ours in an error
-- DEALLOCATE in every spelling, in multi-statement queries (only what ran counts), by the extended protocol; DISCARD ALL
+- DEALLOCATE in every spelling, in multi-statement queries (only what ran counts), by the extended protocol; DISCARD
+  ALL
 - Flush is answered without Sync; every Sync is answered
 """
 
@@ -31,6 +33,7 @@ import pytest
 
 from conftest import DIRECT
 from gateway import Gateway, pool
+from polling import wait_until
 from server import DATABASE, Postgres
 from statements_model import SETUP, VARIANTS
 from statements_run import Difference, Place, generated, printed, record, replay, shrink
@@ -101,36 +104,28 @@ def tested_place(postgres, gateway, size, server, common):
     if gateway is None:
         return Place(connector(postgres.host, postgres.port, DATABASE), size)
     database = name_of(size, server, common)
-    return Place(connector(gateway.host, gateway.port, database), size, reset=lambda: gateway.console(f"RECONNECT {database}"))
-
-
-def told(place_name, direct, place, recording, problem):
-    """The report of a difference: a minimal program, or the whole one when it does not happen again from a fresh start."""
-    small = shrink(direct, place, recording.steps)
-    if small is None:
-        rest = recording.steps[: int(str(problem).split()[1]) + 1]
-        return f"{place_name}: {problem}\nnot seen again when played alone; the program was\n{printed(rest)}"
-    steps, why = small
-    return f"{place_name}: {why}\nFOUND[...] = ({place.pool_size}, {printed(steps)})"
+    return Place(connector(gateway.host, gateway.port, database), size)
 
 
 def work(postgres, gateway, share):
-    """Every PROCESSES-th program. Returns (messages, report or None)."""
+    """Every PROCESSES-th program. Returns (messages, None or (program's number, recording, difference))."""
     direct, total, number = direct_place(postgres), 0, share
     while total < MESSAGES / PROCESSES:
-        size = SIZES[number % len(SIZES)]
-        server, common = CACHES[number // len(SIZES) % len(CACHES)]
-        if number % PROCESSES == share:
-            recording = generated(direct, f"{SEED}/{number}", PROGRAM, clients=6, pool_size=size)
-            total += recording.messages
-            place = tested_place(postgres, gateway, size, server, common)
-            try:
-                replay(place, recording)
-            except Difference as problem:
-                where = f"program {SEED}/{number} on {name_of(size, server, common)}"
-                return total, told(where, direct, place, recording, problem)
-        number += 1
+        size, caches = options_of(number)
+        recording = generated(direct, f"{SEED}/{number}", PROGRAM, clients=6, pool_size=size)
+        total += recording.messages
+        try:
+            replay(tested_place(postgres, gateway, size, *caches), recording)
+        except Difference as problem:
+            return total, (number, recording, str(problem))
+        number += PROCESSES
     return total, None
+
+
+def options_of(number):
+    """Pool size and caches of a program: all combinations, one after the other, for each of the processes."""
+    number //= PROCESSES
+    return SIZES[number % len(SIZES)], CACHES[number // len(SIZES) % len(CACHES)]
 
 
 def run_share(postgres, gateway, share, answers):
@@ -138,6 +133,32 @@ def run_share(postgres, gateway, share, answers):
         answers.put(work(postgres, gateway, share))
     except BaseException as problem:  # noqa: BLE001 - told to the main process
         answers.put((0, f"{type(problem).__name__}: {problem}"))
+
+
+def report(postgres, gateway, found):
+    """What to read about a difference: a minimal program, or the whole one when it needs what was played before."""
+    if isinstance(found, str):
+        return found
+    number, recording, problem = found
+    size, caches = options_of(number)
+    where = f"program {SEED}/{number} on {name_of(size, *caches)}"
+    place = tested_place(postgres, gateway, size, *caches)
+    place.reset = lambda: without_servers(postgres, gateway)
+    small = shrink(direct_place(postgres), place, recording.steps)
+    if small is None:
+        rest = recording.steps[: int(problem.split()[1]) + 1]
+        return f"{where}: {problem}\nnot seen again when played alone; the program was\n{printed(rest)}"
+    steps, why = small
+    return f"{where}: {why}\nFOUND[...] = ({size}, {printed(steps)})"
+
+
+def without_servers(postgres, gateway):
+    """Ends the gateway's servers, so that a program meets new ones whatever was played before."""
+    if gateway is None:
+        return
+    with postgres.admin() as admin:
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_trust'")
+    wait_until(lambda: all(int(row["sv_idle"]) == 0 for row in gateway.console("SHOW POOLS")), "the servers are gone")
 
 
 @pytest.mark.timeout(max(240, MESSAGES // 200))
@@ -156,9 +177,9 @@ def test_random_conversations(quiet_postgres, quiet_gateway):
         for worker in workers:
             worker.terminate()
             worker.join()
-    reports = [report for _, report in done if report]
-    if reports:
-        pytest.fail("\n\n".join(reports), pytrace=False)
+    problems = [found for _, found in done if found]
+    if problems:
+        pytest.fail("\n\n".join(report(quiet_postgres, quiet_gateway, found) for found in problems), pytrace=False)
     assert sum(count for count, _ in done) >= MESSAGES
     if quiet_gateway:
         quiet_gateway.wait_idle()

@@ -6,20 +6,27 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
 import java.util.Objects;
 import java.util.Properties;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.postgresql.PGConnection;
 import org.postgresql.largeobject.LargeObject;
 import org.postgresql.largeobject.LargeObjectManager;
 
-/** pgjdbc: extended protocol, batches, portals with a fetch size, COPY, large objects (FunctionCall), cancel. */
+/**
+ * pgjdbc: extended protocol, batches, portals with a fetch size, COPY, large objects (FunctionCall), cancel.
+ *
+ * E2E_PREPARED names every statement at its first use; E2E_CROWDED is the number of clients, each a thread.
+ */
 public class Jdbc {
-    static int checks = 0;
+    static final AtomicInteger checks = new AtomicInteger();
 
     static void same(Object found, Object expected) {
-        checks += 1;
+        int number = checks.incrementAndGet();
         if (!Objects.equals(found, expected)) {
-            throw new AssertionError("check " + checks + ": found " + found + ", expected " + expected);
+            throw new AssertionError("check " + number + ": found " + found + ", expected " + expected);
         }
     }
 
@@ -46,12 +53,42 @@ public class Jdbc {
     }
 
     public static void main(String[] arguments) throws Exception {
+        String crowd = System.getenv("E2E_CROWDED");
+        var problems = new ConcurrentLinkedQueue<Throwable>();
+        var clients = new ArrayList<Thread>();
+        for (int i = 0; i < (crowd == null ? 1 : Integer.parseInt(crowd)); i++) {
+            int number = i;
+            clients.add(new Thread(() -> {
+                try {
+                    client(number, crowd != null);
+                } catch (Throwable problem) {
+                    problems.add(problem);
+                }
+            }));
+        }
+        for (Thread client : clients) {
+            client.start();
+        }
+        for (Thread client : clients) {
+            client.join();
+        }
+        for (Throwable problem : problems) {
+            problem.printStackTrace();
+            System.exit(1);
+        }
+        System.out.println("ok " + checks);
+    }
+
+    static void client(int own, boolean crowded) throws Exception {
         boolean sessionMode = "session".equals(System.getenv("E2E_MODE"));
         Properties properties = new Properties();
         properties.setProperty("user", System.getenv("PGUSER"));
         properties.setProperty("password", System.getenv("PGPASSWORD"));
         properties.setProperty("sslmode", "disable");
-        if (!sessionMode) {
+        boolean prepared = System.getenv("E2E_PREPARED") != null;
+        if (prepared) {
+            properties.setProperty("prepareThreshold", "1");
+        } else if (!sessionMode) {
             properties.setProperty("prepareThreshold", "0");
         }
         String url = "jdbc:postgresql://" + System.getenv("PGHOST") + ":" + System.getenv("PGPORT") + "/" + System.getenv("PGDATABASE");
@@ -61,6 +98,7 @@ public class Jdbc {
             same(value(connection, "select length(?::text)", "long ".repeat(50_000)), 250_000);
             for (int i = 0; i < 12; i++) {
                 same(value(connection, "select ?::int", i), i);
+                same(value(connection, "select ?::int + " + own, i), i + own);
             }
             fails("22012", connection, "select 1 / 0");
             fails("42601", connection, "not sql");
@@ -108,17 +146,18 @@ public class Jdbc {
             connection.rollback();
             connection.setAutoCommit(true);
 
-            try (Statement statement = connection.createStatement()) {
-                statement.setQueryTimeout(1);
-                try {
-                    statement.execute("select pg_sleep(30)");
-                    throw new AssertionError("no error");
-                } catch (SQLException problem) {
-                    same(problem.getSQLState(), "57014");
+            if (!crowded) {
+                try (Statement statement = connection.createStatement()) {
+                    statement.setQueryTimeout(1);
+                    try {
+                        statement.execute("select pg_sleep(30)");
+                        throw new AssertionError("no error");
+                    } catch (SQLException problem) {
+                        same(problem.getSQLState(), "57014");
+                    }
                 }
             }
             same(value(connection, "select 1"), 1);
         }
-        System.out.println("ok " + checks);
     }
 }

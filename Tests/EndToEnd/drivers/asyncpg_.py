@@ -1,10 +1,12 @@
-"""asyncpg without its statement cache. In transaction mode its two-step queries stay inside transactions."""
+"""asyncpg: with its statement cache in a pool that keeps statements, else without; its two-step queries then stay
+inside transactions when the mode is transaction."""
 
 import asyncio
 import io
+import os
 
 import asyncpg
-from common import LONG, MODE, SETTINGS, WORDS, done, same
+from common import CROWDED, LONG, MODE, PREPARED, SETTINGS, WORDS, done, same
 
 
 async def queries(connection):
@@ -15,8 +17,19 @@ async def queries(connection):
     same(await connection.fetchval("select array_agg(id) from numbers where id < $1", 4), [1, 2, 3])
 
 
+async def one_more(number):
+    """Another client at the same time: the same names of statements for other texts."""
+    cache = {} if "E2E_PREPARED" in os.environ else {"statement_cache_size": 0}
+    connection = await asyncpg.connect(**SETTINGS, **cache, ssl=False)
+    for value in range(20):
+        same(await connection.fetchval(f"select $1::int + {number}", value), value + number)
+        same(await connection.fetchval("select $1::int", value), value)
+    await connection.close()
+
+
 async def main():
-    connection = await asyncpg.connect(**SETTINGS, statement_cache_size=0, ssl=False)
+    cache = {} if "E2E_PREPARED" in os.environ else {"statement_cache_size": 0}
+    connection = await asyncpg.connect(**SETTINGS, **cache, ssl=False)
     async with connection.transaction():
         await queries(connection)
         await connection.execute("create temp table t (a int primary key, b text) on commit drop")
@@ -36,7 +49,7 @@ async def main():
             raise AssertionError("no error")
         except asyncpg.UniqueViolationError as problem:
             same(problem.sqlstate, "23505")
-        if MODE == "session":  # these two prepare named statements
+        if PREPARED:  # these two prepare named statements
             records = [(i, f"row {i}") for i in range(1000, 1100)]
             same(await connection.copy_records_to_table("t", records=records), "COPY 100")
             numbers = [row["a"] async for row in connection.cursor("select a from t order by a", prefetch=7)]
@@ -48,20 +61,30 @@ async def main():
     except asyncpg.DivisionByZeroError:
         pass
     same(await connection.execute("select 1; select 2"), "SELECT 1")
-    if MODE == "session":
-        await queries(connection)
+    if PREPARED:
+        for _ in range(3):
+            await queries(connection)
         statement = await connection.prepare("select $1::int * 2")
         same(await statement.fetchval(21), 42)
+        try:
+            await connection.fetchval("select 1 / $1::int", 0)
+            raise AssertionError("no error")
+        except asyncpg.DivisionByZeroError:
+            pass
+        same(await statement.fetchval(4), 8)
+        await asyncio.gather(*(one_more(number) for number in range(3)))
+    if MODE == "session":
         heard = asyncio.Queue()
         await connection.add_listener("channel", lambda *arguments: heard.put_nowait(arguments[3]))
         await connection.execute("notify channel, 'hello'")
         same(await asyncio.wait_for(heard.get(), 5), "hello")
         await connection.reset()
-    try:
-        await connection.execute("select pg_sleep(30)", timeout=0.2)  # asyncpg sends a CancelRequest
-        raise AssertionError("no error")
-    except asyncio.TimeoutError:
-        pass
+    if not CROWDED:
+        try:
+            await connection.execute("select pg_sleep(30)", timeout=0.2)  # asyncpg sends a CancelRequest
+            raise AssertionError("no error")
+        except asyncio.TimeoutError:
+            pass
     same(await connection.execute("select 3"), "SELECT 1")
     await connection.close()
 

@@ -3,6 +3,10 @@
 import os
 
 MODE = os.environ["E2E_MODE"]
+#: Named statements are used: always in session mode, in transaction mode when the pool keeps them.
+PREPARED = MODE == "session" or "E2E_PREPARED" in os.environ
+#: Other clients queue for the same servers, so that nothing may depend on getting one soon.
+CROWDED = "E2E_CROWDED" in os.environ
 SETTINGS = {
     "host": os.environ["PGHOST"],
     "port": int(os.environ["PGPORT"]),

@@ -1,4 +1,4 @@
-# DBD::Pg: prepared statements on the server in session mode, none in transaction mode; transactions, COPY.
+# DBD::Pg: prepared statements on the server where the pool keeps them, else none; transactions, COPY.
 use strict;
 use warnings;
 use utf8;
@@ -13,10 +13,19 @@ sub same {
     die "check $checks: found $found, expected $expected" unless $found eq $expected;
 }
 
-my $session = $ENV{E2E_MODE} eq 'session';
-my $db = DBI->connect("dbi:Pg:dbname=$ENV{PGDATABASE};host=$ENV{PGHOST};port=$ENV{PGPORT};sslmode=disable",
+# The SQLSTATE of a statement that fails; asked of its own handle, whose end may send a DEALLOCATE.
+sub state {
+    my ($sql, @arguments) = @_;
+    my $statement = $main::db->prepare($sql);
+    eval { $statement->execute(@arguments) };
+    return $statement->state;
+}
+
+my $prepared = $ENV{E2E_MODE} eq 'session' || exists $ENV{E2E_PREPARED};
+our $db = DBI->connect("dbi:Pg:dbname=$ENV{PGDATABASE};host=$ENV{PGHOST};port=$ENV{PGPORT};sslmode=disable",
     $ENV{PGUSER}, $ENV{PGPASSWORD}, { RaiseError => 1, PrintError => 0, AutoCommit => 1 });
-$db->{pg_server_prepare} = 0 unless $session;
+$db->{pg_server_prepare} = $prepared ? 1 : 0;
+$db->{pg_switch_prepared} = 1 if exists $ENV{E2E_PREPARED};
 
 same(($db->selectrow_array('select ?::int + 1', undef, 41))[0], 42);
 same(($db->selectrow_array('select ?::text', undef, 'Grüße, мир'))[0], 'Grüße, мир');
@@ -24,9 +33,11 @@ same(($db->selectrow_array('select length(?::text)', undef, 'long ' x 50_000))[0
 my $statement = $db->prepare('select ?::int * 2');
 for my $n (1 .. 5) { $statement->execute($n); same(($statement->fetchrow_array)[0], $n * 2); $statement->finish }
 undef $statement;
+my $own = $db->prepare("select ?::int + $$");
+for my $n (1 .. 5) { $own->execute($n); same(($own->fetchrow_array)[0], $n + $$); $own->finish }
+undef $own;
 
-eval { $db->selectrow_array('select 1 / ?::int', undef, 0) };
-same($db->state, '22012');
+same(state('select 1 / ?::int', 0), '22012');
 same(($db->selectrow_array('select 7'))[0], 7);
 
 $db->begin_work;
@@ -43,8 +54,7 @@ my ($line, $count) = ('', 0);
 $count++ while $db->pg_getcopydata($line) >= 0;
 same($count, 100);
 $db->pg_savepoint('here');
-eval { $db->do('insert into t values (?, ?)', undef, 1, 'again') };
-same($db->state, '23505');
+same(state('insert into t values (?, ?)', 1, 'again'), '23505');
 $db->pg_rollback_to('here');
 same(($db->selectrow_array('select count(*) from t'))[0], 100);
 $db->commit;

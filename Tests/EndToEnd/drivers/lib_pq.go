@@ -1,4 +1,4 @@
-// lib/pq: prepared statements in session mode, binary parameters in one round trip in transaction mode, COPY, cancel.
+// lib/pq: prepared statements where the pool keeps them, else binary parameters in one round trip; COPY, cancel.
 package main
 
 import (
@@ -47,9 +47,11 @@ func fails(state string, err error) {
 }
 
 func main() {
-	session := os.Getenv("E2E_MODE") == "session"
+	_, kept := os.LookupEnv("E2E_PREPARED")
+	_, crowded := os.LookupEnv("E2E_CROWDED")
+	prepared := kept || os.Getenv("E2E_MODE") == "session"
 	address := "sslmode=disable"
-	if !session {
+	if !prepared {
 		address += " binary_parameters=yes"
 	}
 	db, err := sql.Open("postgres", address)
@@ -75,7 +77,7 @@ func main() {
 		_, err = tx.Exec("insert into t values ($1, $2)", i, fmt.Sprint("row ", i))
 		must(err)
 	}
-	if session {
+	if prepared {
 		load, err := tx.Prepare(pq.CopyIn("t", "a", "b"))
 		must(err)
 		for i := 50; i < 100; i++ {
@@ -91,22 +93,29 @@ func main() {
 	fails("23505", err)
 	must(tx.Rollback())
 
-	if session {
+	if prepared {
 		statement, err := db.Prepare("select $1::int * 2")
+		must(err)
+		own, err := db.Prepare(fmt.Sprint("select $1::int + ", os.Getpid()))
 		must(err)
 		for i := 0; i < 5; i++ {
 			var value int
 			must(statement.QueryRow(i).Scan(&value))
 			same(value, i*2)
+			must(own.QueryRow(i).Scan(&value))
+			same(value, i+os.Getpid())
 		}
+		must(own.Close())
 		must(statement.Close())
 	}
 
-	limited, stop := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer stop()
-	_, err = db.ExecContext(limited, "select pg_sleep(30)")
-	if err == nil {
-		must(fmt.Errorf("the query was not cancelled"))
+	if !crowded {
+		limited, stop := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer stop()
+		_, err = db.ExecContext(limited, "select pg_sleep(30)")
+		if err == nil {
+			must(fmt.Errorf("the query was not cancelled"))
+		}
 	}
 	same(integer(db, "select 8"), 8)
 	must(db.Close())

@@ -5,6 +5,7 @@ const assert = require('assert')
 const words = 'Grüße, мир, 😀'
 const long = 'long '.repeat(50000)
 const sessionMode = process.env.E2E_MODE === 'session'
+const prepared = sessionMode || 'E2E_PREPARED' in process.env
 let checks = 0
 
 function same (found, expected) {
@@ -35,10 +36,16 @@ async function main () {
   same((await client.query('select 7 as n')).rows, [{ n: 7 }])
   same((await Promise.all([1, 2, 3].map(n => client.query('select $1::int as n', [n])))).map(r => r.rows[0].n), [1, 2, 3])
 
-  if (sessionMode) {
+  if (prepared) {
     for (const n of [1, 2, 3]) {
       same((await client.query({ name: 'twice', text: 'select $1::int * 2 as n', values: [n] })).rows, [{ n: n * 2 }])
+      await assert.rejects(client.query({ name: 'zero', text: 'select 1 / $1::int as n', values: [0] }), { code: '22012' })
+      await assert.rejects(client.query({ name: 'bad', text: 'not sql' }), { code: '42601' })
+      const own = { name: 'own', text: `select $1::int + ${process.pid} as n`, values: [n] }
+      same((await client.query(own)).rows, [{ n: n + process.pid }])
     }
+  }
+  if (sessionMode) {
     const heard = new Promise(resolve => client.on('notification', m => resolve(m.payload)))
     await client.query('listen channel')
     await client.query("notify channel, 'hello'")

@@ -1,5 +1,5 @@
 <?php
-// PHP PDO: prepared statements on the server in session mode, none in transaction mode; transactions, COPY.
+// PHP PDO: prepared statements on the server where the pool keeps them, else none; transactions, COPY.
 $checks = 0;
 function same($found, $expected) {
     global $checks;
@@ -23,7 +23,7 @@ function fails($db, $state, $sql, $arguments = []) {
     }
 }
 $options = [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION];
-if (getenv('E2E_MODE') !== 'session') {
+if (getenv('E2E_MODE') !== 'session' && getenv('E2E_PREPARED') === false) {
     $options[PDO::PGSQL_ATTR_DISABLE_PREPARES] = true;
 }
 $address = sprintf('pgsql:host=%s;port=%s;dbname=%s;sslmode=disable', getenv('PGHOST'), getenv('PGPORT'), getenv('PGDATABASE'));
@@ -34,6 +34,12 @@ same(value($db, 'select length(?::text)', [str_repeat('long ', 50000)]), 250000)
 fails($db, '22012', 'select 1 / ?::int', [0]);
 fails($db, '42601', 'not sql');
 same(value($db, 'select 7'), 7);
+$own = $db->prepare('select ?::int + ' . getmypid());
+for ($i = 0; $i < 5; $i++) {
+    $own->execute([$i]);
+    same($own->fetchColumn(), $i + getmypid());
+}
+unset($own);
 
 $db->beginTransaction();
 $db->exec('create temp table t (a int primary key, b text) on commit drop');

@@ -1,18 +1,26 @@
-"""psycopg 3: extended protocol by default, pipelines, COPY, server-side cursors."""
+"""psycopg 3: extended protocol by default, pipelines, COPY, server-side cursors.
+
+E2E_PREPARE_THRESHOLD names every statement at its first (0) or second (1) use, and keeps only a few.
+"""
+
+import os
 
 import psycopg
-from common import LONG, MODE, SETTINGS, WORDS, done, same
+from common import LONG, MODE, PREPARED, SETTINGS, WORDS, done, same
 
 settings = {**SETTINGS, "dbname": SETTINGS["database"]}
 del settings["database"]
 with psycopg.connect(**settings, autocommit=True) as connection:
-    if MODE == "transaction":
+    if not PREPARED:
         connection.prepare_threshold = None
+    elif "E2E_PREPARE_THRESHOLD" in os.environ:
+        connection.prepare_threshold = int(os.environ["E2E_PREPARE_THRESHOLD"])
+        connection.prepared_max = 4
     same(connection.execute("select %s::int + 1", (41,)).fetchone(), (42,))
     same(connection.execute("select %s::text, %s::text", (WORDS, None)).fetchone(), (WORDS, None))
     same(connection.execute("select %s::text", (LONG,)).fetchone(), (LONG,))
     same(connection.execute("select %b::bytea", (bytes(range(256)),), binary=True).fetchone(), (bytes(range(256)),))
-    for number in range(12):  # crosses the threshold of named statements in session mode
+    for number in range(12):  # crosses the default threshold of named statements
         same(connection.execute("select %s::int", (number,)).fetchone(), (number,))
     try:
         connection.execute("select 1 / %s::int", (0,))

@@ -1,0 +1,121 @@
+"""The driver programs again, in transaction mode with everything that they know of prepared statements switched on.
+
+One client alone, then twenty at once on two servers, with a large and with a small cache of statements.
+"""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conftest import DIRECT, Target, require_binary
+from gateway import ROOT, Gateway, pool
+from server import executable
+from test_drivers import DRIVERS, jdbc_classes, lib_pq_program, ok, pgbench_tables, run  # noqa: F401 - fixtures
+
+CLIENTS = 20
+POOLS = {
+    "large": {"pool_size": 2},
+    "small": {"pool_size": 2, "server_prepared_statements_cache_size": 2, "prepared_statements_cache_size": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def keeping(postgres):
+    """Where statements are kept: pools of two servers, or PostgreSQL itself."""
+    if DIRECT:
+        yield Target(postgres.host, postgres.port, None)
+        return
+    require_binary()
+    gateway = Gateway(
+        {name: pool(postgres, **options) for name, options in POOLS.items()}, {"query_wait_timeout": "60s"}
+    )
+    yield Target(gateway.host, gateway.port, gateway)
+    gateway.stop()
+
+
+def node_path():
+    folders = [
+        path for path in ("/usr/share/nodejs", ROOT / ".venv/node/usr/share/nodejs") if (ROOT / path / "pg").is_dir()
+    ]
+    assert folders, "node-pg is not installed; run install.sh"
+    return {"NODE_PATH": str(folders[0])}
+
+
+def python(program, **environment):
+    return [sys.executable, DRIVERS / program], environment
+
+
+#: name -> (command, environment, checks of one client)
+PROGRAMS = {
+    "asyncpg": (*python("asyncpg_.py"), 130),
+    "psycopg3 at once": (*python("psycopg3.py", E2E_PREPARE_THRESHOLD="0"), 25),
+    "psycopg3 at the second use": (*python("psycopg3.py", E2E_PREPARE_THRESHOLD="1"), 25),
+    "psycopg3 as it comes": (*python("psycopg3.py"), 25),
+    "psycopg2": (*python("psycopg2_.py"), 8),
+    "pg8000": (*python("pg8000_.py"), 5),
+    "node-pg": (["node", DRIVERS / "node_pg.js"], None, 13),
+    "DBD::Pg": (["perl", DRIVERS / "dbd_pg.pl"], {}, 20),
+    "PDO": (["php", DRIVERS / "pdo.php"], {}, 17),
+}
+
+
+def play(keeping, name, where, crowded):
+    command, environment, checks = PROGRAMS[name]
+    environment = {**(node_path() if environment is None else environment), "E2E_PREPARED": "1"}
+    if crowded:
+        environment["E2E_CROWDED"] = "1"
+    ok(run(command, keeping, "transaction", database=where, environment=environment), checks)
+
+
+def crowd(work):
+    """Runs `work` for all clients at once; raises the first problem."""
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for one in [clients.submit(work) for _ in range(CLIENTS)]:
+            one.result()
+
+
+@pytest.mark.parametrize("where", POOLS)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_alone(keeping, name, where):
+    play(keeping, name, where, crowded=False)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("where", POOLS)
+@pytest.mark.parametrize("name", [n for n in PROGRAMS if n not in ("psycopg2", "psycopg3 as it comes")])
+def test_twenty_at_once(keeping, name, where):
+    crowd(lambda: play(keeping, name, where, crowded=True))
+
+
+def jdbc(classes):
+    return ["java", "-Xshare:auto", "-cp", f"{classes}:/usr/share/java/postgresql.jar", "Jdbc"]
+
+
+@pytest.mark.parametrize("where", POOLS)
+@pytest.mark.parametrize("clients", (1, CLIENTS))
+def test_pgjdbc(keeping, jdbc_classes, where, clients):  # noqa: F811 - a fixture
+    environment = {"E2E_PREPARED": "1"} | ({"E2E_CROWDED": str(clients)} if clients > 1 else {})
+    output = run(jdbc(jdbc_classes), keeping, "transaction", database=where, environment=environment)
+    ok(output, 500 * clients)
+
+
+@pytest.mark.parametrize("where", POOLS)
+@pytest.mark.parametrize("clients", (1, CLIENTS))
+def test_lib_pq(keeping, lib_pq_program, where, clients):  # noqa: F811 - a fixture
+    environment = {"E2E_PREPARED": "1"} | ({"E2E_CROWDED": "1"} if clients > 1 else {})
+
+    def work():
+        ok(run([lib_pq_program], keeping, "transaction", database=where, environment=dict(environment)), 18)
+
+    crowd(work) if clients > 1 else work()
+
+
+@pytest.mark.parametrize("where", POOLS)
+@pytest.mark.parametrize("script", ("tpcb-like", "select-only"))
+def test_pgbench(keeping, pgbench_tables, where, script):  # noqa: F811 - a fixture
+    transactions = 100
+    words = ["-n", "-b", script, "-M", "prepared", "-c", CLIENTS, "-j", 2, "-t", transactions]
+    output = run([executable("pgbench"), *words], keeping, "transaction", database=where)
+    assert f"number of transactions actually processed: {CLIENTS * transactions}/{CLIENTS * transactions}" in output
+    assert "number of failed transactions: 0 (0.000%)" in output
