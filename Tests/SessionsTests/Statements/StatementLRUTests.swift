@@ -58,6 +58,17 @@ import Testing
         #expect(lru.count == 3)
     }
 
+    /// Ids that follow one another must not form a run in the table that every removal walks along.
+    @Test(.timeLimit(.minutes(1)))
+    func manyIDsInARowCostNoMoreThanFew() {
+        let capacity: Int32 = 50_000
+        var lru = StatementLRU(capacity: Int(capacity))
+        var isRight = true
+        for id in 0..<(4 * capacity) { isRight = lru.insert(id) == (id < capacity ? nil : id - capacity) && isRight }
+        #expect(isRight)
+        #expect(lru.count == Int(capacity))
+    }
+
     /// The obvious list, least recently used first.
     private struct Model {
         var ids: [Int32] = []
