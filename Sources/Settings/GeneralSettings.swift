@@ -34,6 +34,12 @@ package struct GeneralSettings: Sendable, Equatable {
     package let maxConcurrentCreates: Int
     package let serverRoundRobin: Bool
     package let syncServerParameters: Bool
+    package let preparedStatements: Bool
+    package let shareUnnamedStatements: Bool
+    /// nil: as many as the pool knows.
+    package let clientAnonymousPreparedCacheSize: Int?
+    /// Bytes.
+    package let queryInternerMaxSize: Int
     package let logClientConnections: Bool
     package let logClientDisconnections: Bool
     package let adminUsername: String
@@ -75,6 +81,10 @@ package struct GeneralSettings: Sendable, Equatable {
         self.maxConcurrentCreates = values.integer("max_concurrent_creates")
         self.serverRoundRobin = values.bool("server_round_robin")
         self.syncServerParameters = values.bool("sync_server_parameters")
+        self.preparedStatements = values.bool("prepared_statements")
+        self.shareUnnamedStatements = values.bool("share_unnamed_statements")
+        self.clientAnonymousPreparedCacheSize = values.optionalInteger("client_anonymous_prepared_cache_size")
+        self.queryInternerMaxSize = values.integer("query_interner_max_size")
         self.logClientConnections = values.bool("log_client_connections")
         self.logClientDisconnections = values.bool("log_client_disconnections")
         self.adminUsername = values.text("admin_username") ?? ""

@@ -20,6 +20,8 @@ package struct PoolSettings: Sendable, Equatable {
     package let serverLifetime: Duration
     package let cleanupServerConnections: Bool
     package let applicationName: String
+    package let preparedStatementsCacheSize: Int
+    package let serverPreparedStatementsCacheSize: Int
     /// Sorted by name.
     package let users: [UserSettings]
 
@@ -34,6 +36,10 @@ package struct PoolSettings: Sendable, Equatable {
         self.serverLifetime = values.duration("server_lifetime")
         self.cleanupServerConnections = values.bool("cleanup_server_connections")
         self.applicationName = values.text("application_name") ?? ""
+        self.preparedStatementsCacheSize = values.integer("prepared_statements_cache_size")
+        self.serverPreparedStatementsCacheSize =
+            values.optionalInteger("server_prepared_statements_cache_size")
+            ?? values.integer("prepared_statements_cache_size")
         self.users = users.sorted { $0.username < $1.username }
     }
 

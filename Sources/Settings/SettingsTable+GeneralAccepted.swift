@@ -72,13 +72,6 @@ extension SettingsTable {
     ]
 
     private static let cacheKeys: [SettingsKey] = [
-        accepted("prepared_statements", .bool, default: "true", .newPool, "Named statements in transaction mode."),
-        accepted("prepared_statements_cache_size", .count, default: "8192", .newPool, "Statements known per pool."),
-        accepted("server_prepared_statements_cache_size", .count, .newPool, "Statements kept per server."),
-        accepted(
-            "client_anonymous_prepared_cache_size", .count, .reload, alias: "client_prepared_statements_cache_size",
-            "Unnamed statements kept per client; 0 is no limit."
-        ),
         accepted(
             "query_interner_gc_interval_seconds", .seconds(1...86_400), default: "60", .restart,
             "Period of the query cache's sweep."

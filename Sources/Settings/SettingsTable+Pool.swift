@@ -44,8 +44,6 @@ extension SettingsTable {
                 "Fetches the passwords of users that are not listed from a database."
             ),
             Self.accepted("log_client_parameter_status_changes", .bool, default: "false", "Logs parameter changes."),
-            Self.accepted("prepared_statements_cache_size", .count, "As in `general`."),
-            Self.accepted("server_prepared_statements_cache_size", .count, "As in `general`."),
             Self.accepted("scaling_warm_pool_ratio", .integer(0...100), "As in `general`."),
             Self.accepted("scaling_fast_retries", .count, "As in `general`."),
             Self.accepted(

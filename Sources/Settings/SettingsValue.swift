@@ -107,6 +107,11 @@ struct SectionValues {
         }
     }
 
+    /// nil when the key has no value.
+    func optionalInteger(_ name: String) -> Int? {
+        self.values[name] == nil ? nil : self.integer(name)
+    }
+
     func bool(_ name: String) -> Bool {
         self.values[name] == .bool(true)
     }

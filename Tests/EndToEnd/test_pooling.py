@@ -652,9 +652,9 @@ def test_reset_only_after_a_change(make_gateway, postgres):
 # --- prepared statements in transaction mode --------------------------------------------------------------------------
 
 
-def test_named_statements_are_refused_in_transaction_mode(make_gateway):
+def test_named_statements_are_refused_when_switched_off(make_gateway):
     """Clearly, and without harm to the session: it goes on at the next Sync."""
-    gateway = small(make_gateway, size=2)
+    gateway = small(make_gateway, size=2, general={"prepared_statements": False})
     with gateway.wire() as client:
         for batch in (
             parse("select 1", "name") + sync(),

@@ -89,7 +89,7 @@ extension ClientConnection {
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
     private func abandon(_ server: ServerConnection) {
-        if server.ledger.isSettled, server.scanner.isAtBoundary, self.scanner.isAtBoundary, server.syncOwed == 0,
+        if server.isSettled, server.scanner.isAtBoundary, self.scanner.isAtBoundary, server.syncOwed == 0,
             server.unsentCount == 0
         {
             server.endTurn()
@@ -147,7 +147,7 @@ extension ClientConnection {
     }
 
     func leaveIfBetweenTransactions() {
-        guard let server = self.server, server.ledger.isReleasable, server.scanner.isAtBoundary,
+        guard let server = self.server, server.isSettled, server.ledger.isReleasable, server.scanner.isAtBoundary,
             self.scanner.isAtBoundary
         else { return }
         self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")

@@ -12,17 +12,6 @@ extension ClientConnection {
     /// Requests that may wait for a slow server before the client is not read any more.
     static let serverBacklog = 64 * 1024
 
-    /// What a named Parse is replaced with where named statements cannot be kept: the server answers with an error in
-    /// the right place, and skips to Sync as it would for any other error.
-    static let namedStatementRefusal: [UInt8] = {
-        var writer = MessageWriter()
-        writer.describe(
-            kind: .statement,
-            name: "(named prepared statements need pool_mode = session; disable statement caching in the driver)"
-        )
-        return writer.bytes
-    }()
-
     // MARK: Without a server
 
     func open(_ bytes: Span<UInt8>) -> Int {
@@ -147,16 +136,11 @@ extension ClientConnection {
 
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let server = self.server, !self.isTerminating else { return bytes.count }
-        let refusesNames = !server.pool.isSessionMode
+        if let shared = server.statements { return self.relay(bytes, through: server, shared) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
         if server.ledger.isSettled { self.requestBegins(server) }
         while true {
-            let scan = self.scanner.scan(
-                bytes,
-                from: offset,
-                refusesNamedStatements: refusesNames,
-                ledger: &server.ledger
-            )
+            let scan = self.scanner.scan(bytes, from: offset, ledger: &server.ledger)
             if scan.forwarded > 0 {
                 server.send(bytes.extracting(offset..<(offset + scan.forwarded)))
                 server.turn.sentBytes &+= UInt64(scan.forwarded)
@@ -171,12 +155,6 @@ extension ClientConnection {
                 // What was just passed on may have been the rest of a message that held the server back.
                 if self.scanner.isAtBoundary { self.serverSettled() }
                 return offset
-            case .namedParse:
-                if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
-                server.ledger.extendedSent()
-                server.send(Self.namedStatementRefusal)
-                offset += self.scanner.takeSkipped(available: bytes.count - offset)
-                if !self.scanner.isAtBoundary { return offset }
             case .terminate:
                 self.isTerminating = true
                 self.terminateIfSettled()
@@ -191,7 +169,7 @@ extension ClientConnection {
         }
     }
 
-    private func refuseMessage(_ text: String) {
+    func refuseMessage(_ text: String) {
         self.leave(
             with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
             reason: text
@@ -200,7 +178,7 @@ extension ClientConnection {
 
     /// The server stands at a message boundary: is it free?
     func serverSettled() {
-        guard let server = self.server, self.scanner.isAtBoundary, server.ledger.isSettled else { return }
+        guard let server = self.server, self.scanner.isAtBoundary, server.isSettled else { return }
         self.account(server)
         if server.pool.isSessionMode {
             if self.mustLeave { self.leaveIfBetweenTransactions() }
@@ -228,7 +206,7 @@ extension ClientConnection {
     /// Terminate takes effect when everything before it has been answered; at once where nobody can tell when that is.
     func terminateIfSettled() {
         if let server = self.server, !server.ledger.isAmbiguous {
-            guard server.ledger.isSettled, server.scanner.isAtBoundary, server.syncOwed == 0 else { return }
+            guard server.isSettled, server.scanner.isAtBoundary, server.syncOwed == 0 else { return }
         }
         self.goQuietly()
     }
@@ -243,11 +221,16 @@ extension ClientConnection {
             self.isThrottledByServer = false
             self.resumeReading()
         }
+        self.statements?.endTurn()
         server.endTurn()
+        if self.isHeld {
+            self.isHeld = false
+            self.resumeReading()
+        }
         if self.mustLeave { self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown") }
     }
 
-    private func requestBegins(_ server: ServerConnection) {
+    func requestBegins(_ server: ServerConnection) {
         let now = self.home.worker.now
         self.requestBegan = now
         if server.ledger.isOutsideTransaction { self.transactionBegan = now }

@@ -37,6 +37,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var server: ServerConnection?
     var pool: Pool?
     var parameters = SessionParameters.none
+    /// Where prepared statements are shared: the client's own names for them.
+    var statements: ClientStatements?
     var waiter: WaiterID?
     /// When it first asked for the server it waits for.
     var waitingSince: MonotonicMicroseconds = 0
@@ -48,6 +50,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var isThrottlingServer = false
     /// This client is not read because its server does not take its requests.
     var isThrottledByServer = false
+    /// Its next message waits for answers to earlier ones.
+    var isHeld = false
     /// The process stops: leave at the end of the present transaction.
     var mustLeave = false
     /// It has said goodbye and waits for its last answers.

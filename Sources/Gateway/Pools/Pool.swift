@@ -30,6 +30,8 @@ final class Pool: Sendable {
     let isSessionMode: Bool
     let isStatementMode: Bool
     let state: Mutex<State>
+    /// What clients have prepared. A lock of its own: it is taken for Parse messages only.
+    let statements: Mutex<StatementCache>
     /// One per worker, each written by its worker alone.
     let counters: [PoolCounters]
     /// Left the settings: sessions look the pool up again at their next transaction.
@@ -43,6 +45,7 @@ final class Pool: Sendable {
         self.isSessionMode = plan.mode == .session
         self.isStatementMode = plan.mode == .statement
         self.gateway = gateway
+        self.statements = Mutex(StatementCache(capacity: plan.statementsMax))
         let workers = gateway.homes.count
         self.counters = (0..<workers).map { _ in PoolCounters() }
         self.state = Mutex(
@@ -57,6 +60,13 @@ final class Pool: Sendable {
 
 extension Pool {
     var totals: CounterTotals { CounterTotals(summing: self.counters) }
+
+    /// PostgreSQL will not run this statement any more: nobody is to find it again.
+    func expire(_ id: Int32) {
+        self.statements.withLock { cache in
+            if let statement = cache.contents.first(where: { $0.id == id }) { cache.removeStale(statement) }
+        }
+    }
 
     func rollAverages(now: MonotonicMicroseconds) {
         let totals = self.totals

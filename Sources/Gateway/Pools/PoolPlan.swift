@@ -30,6 +30,11 @@ struct PoolPlan: Sendable, Equatable {
     var applicationName: String
     var cleansSessions: Bool
     var syncsParameters: Bool
+    var allowsNamedStatements: Bool
+    var sharesUnnamedStatements: Bool
+    var statementsMax: Int
+    var serverStatementsMax: Int
+    var clientUnnamedStatementsMax: Int
     var connectTimeout: Microseconds
     var cancelWaitTimeout: Microseconds
     var limits: PoolLimits

@@ -2,6 +2,7 @@ package import Logging
 import PGWire
 import Pooling
 import Reactor
+import Sessions
 import Settings
 import Synchronization
 import Telemetry
@@ -18,6 +19,8 @@ package final class Gateway: @unchecked Sendable {
     private let current: Mutex<Snapshot>
     let pools: PoolRegistry
     let cancelKeys = CancelKeys()
+    /// The texts of prepared statements.
+    let interner: TextInterner
     let resolver = HostResolver()
     let statistics = ProcessStatistics()
     let loader: SettingsSource
@@ -36,6 +39,7 @@ package final class Gateway: @unchecked Sendable {
         let snapshot = try source.load()
         self.current = Mutex(snapshot)
         self.pools = PoolRegistry()
+        self.interner = TextInterner(byteLimit: snapshot.settings.general.queryInternerMaxSize)
     }
 
     /// The settings in force. A snapshot, kept by whoever asks for as long as one decision takes.

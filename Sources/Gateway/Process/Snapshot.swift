@@ -197,6 +197,12 @@ extension PoolPlan {
         self.applicationName = pool.applicationName
         self.cleansSessions = pool.cleanupServerConnections
         self.syncsParameters = general.syncServerParameters
+        self.allowsNamedStatements = general.preparedStatements
+        self.sharesUnnamedStatements = general.preparedStatements && general.shareUnnamedStatements
+        self.statementsMax = pool.preparedStatementsCacheSize
+        self.serverStatementsMax = pool.serverPreparedStatementsCacheSize
+        self.clientUnnamedStatementsMax =
+            general.clientAnonymousPreparedCacheSize ?? pool.preparedStatementsCacheSize
         self.connectTimeout = pool.connectTimeout.microseconds
         self.cancelWaitTimeout = general.cancelWaitTimeout.microseconds
         self.limits = PoolLimits(

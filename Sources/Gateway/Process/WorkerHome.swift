@@ -16,6 +16,8 @@ final class WorkerHome: @unchecked Sendable {
     private var watch: WatchTimer?
     private var watchDeadline = MonotonicMicroseconds.max
     var listeners: [ClientListener] = []
+    /// Where a chunk that cannot pass as it is gets put together; lent out for the time of one event.
+    private var scratch: [UInt8] = []
 
     init(worker: Worker, gateway: Gateway) {
         self.worker = worker
@@ -23,6 +25,21 @@ final class WorkerHome: @unchecked Sendable {
     }
 
     func counters(of pool: Pool) -> PoolCounters { pool.counters[self.worker.index] }
+
+    func takeScratch() -> [UInt8] {
+        var lent: [UInt8] = []
+        swap(&lent, &self.scratch)
+        return lent
+    }
+
+    func giveBack(scratch: consuming [UInt8]) {
+        guard scratch.capacity > self.scratch.capacity, scratch.capacity <= Self.scratchMax else { return }
+        scratch.removeAll(keepingCapacity: true)
+        self.scratch = scratch
+    }
+
+    /// Larger ones are not kept.
+    private static let scratchMax = 256 * 1024
 
     // MARK: Clients
 

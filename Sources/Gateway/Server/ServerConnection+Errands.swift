@@ -31,6 +31,7 @@ extension ServerConnection {
         errand.owed = errand.statements.count
         self.phase = .errand
         self.errandLedger.reset()
+        self.statements?.queryRan()
         var writer = MessageWriter()
         for statement in errand.statements {
             writer.query(statement)
@@ -98,6 +99,7 @@ extension ServerConnection {
     private func becomeClean() {
         // RESET ALL and DISCARD ALL took the client's parameters away as well.
         if self.pool.isSessionMode || self.scanner.residue.hasSettings { self.applied = .none }
+        if self.pool.isSessionMode || self.scanner.residue.hasStatements { self.statements?.droppedAll() }
         self.scanner.residue = SessionResidue()
         self.ledger.reset()
         self.phase = .idle

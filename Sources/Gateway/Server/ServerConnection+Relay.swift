@@ -11,7 +11,7 @@ extension ServerConnection {
     static let clientBacklog = 64 * 1024
 
     /// Bytes of a ReadyForQuery message.
-    private static let readyForQueryLength = 6
+    static let readyForQueryLength = 6
 
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let client = self.client else { return bytes.count }
@@ -20,22 +20,16 @@ extension ServerConnection {
             offset = self.swallowSync(bytes)
             if self.syncOwed > 0 || self.phase != .active { return offset }
         }
+        if let statements = self.statements { return self.relay(bytes, from: offset, to: client, statements) }
         let start = offset
         var isInvalid = false
-        let isStatementMode = self.pool.isStatementMode
         scan: while true {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: isStatementMode, ledger: &self.ledger)
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: false, ledger: &self.ledger)
             offset += scan.taken
             switch scan.stop {
             case .none: break scan
             case .error: self.noteError(bytes, body: scan.body)
-            case .parameterStatus: continue scan
-            case .ready:
-                if self.ledger.isOutsideTransaction { continue scan }
-                // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
-                client.send(bytes.extracting(start..<(offset - Self.readyForQueryLength)))
-                client.refuseTransactionBlock()
-                return bytes.count
+            case .parameterStatus, .ready: continue scan
             case .invalid:
                 isInvalid = true
                 break scan
@@ -58,15 +52,17 @@ extension ServerConnection {
     }
 
     /// PostgreSQL's error is passed on as it is; here it is only remembered and counted.
-    func noteError(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
+    @discardableResult
+    func noteError(_ bytes: borrowing Span<UInt8>, body: Range<Int>) -> ServerMessageFields? {
         self.home.counters(of: self.pool).errors.add(1)
         self.client?.errorCount &+= 1
         // Only a fatal error is of interest later: it is the reason of what follows.
-        guard let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)) else { return }
+        guard let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)) else { return nil }
         if fields.severity == .fatal || fields.severity == .panic { self.lastError = fields }
+        return fields
     }
 
-    private func brokenStream() {
+    func brokenStream() {
         let client = self.client
         self.client = nil
         self.log.error("server sent what is not the protocol", metadata: self.logMetadata)
@@ -112,6 +108,7 @@ extension ServerConnection {
         self.client = client
         self.phase = .active
         self.ledger.reset()
+        self.statements?.beginTurn()
         self.lastError = nil
         guard self.pool.plan.syncsParameters, self.applied !== client.parameters else { return }
         if let query = client.parameters.query(replacing: self.applied) {
@@ -119,6 +116,7 @@ extension ServerConnection {
             writer.query(query)
             self.errandLedger.reset()
             self.errandLedger.querySent()
+            self.statements?.queryRan()
             self.syncOwed += 1
             self.send(writer.bytes)
         }

@@ -50,6 +50,8 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     var phase = Phase.opening
     var scanner = BackendScanner()
     var ledger = AnswerLedger()
+    /// Where prepared statements are shared: what this server has, and what its pending answers are.
+    let statements: ServerStatements?
     /// The client that holds it.
     var client: ClientConnection?
     /// The client on another worker that it is on its way to.
@@ -80,8 +82,12 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
         self.number = home.gateway.makeServerNumber()
         self.pool = pool
         self.home = home
+        self.statements = pool.isSessionMode ? nil : ServerStatements(capacity: pool.plan.serverStatementsMax)
         super.init(descriptor: -1, worker: home.worker)
     }
+
+    /// Nothing is owed to the client that holds it, by the server or in its place.
+    var isSettled: Bool { self.ledger.isSettled && (self.statements?.script.isEmpty ?? true) }
 
     func takeFacts() -> ServerFacts {
         let facts = self.turn

@@ -112,6 +112,13 @@ package struct AnswerLedger: Sendable {
         self.tokens.append(Token.query)
     }
 
+    /// All messages behind the last Sync were answered, without an error: what comes next is no longer part of them.
+    package mutating func batchAnswered() {
+        guard !self.isCopyIn else { return }
+        self.isUnsynced = false
+        self.hasBatch = false
+    }
+
     package mutating func syncSent() {
         defer { self.hasBatch = false }
         if self.isCopyIn {

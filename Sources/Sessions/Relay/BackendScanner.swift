@@ -102,12 +102,21 @@ package struct BackendScanner: Sendable {
         return Scan(taken: taken, stop: .invalid)
     }
 
-    private mutating func note(_ tag: CommandTag) {
+    mutating func noteErrorResponse(ledger: inout AnswerLedger) {
+        self.endedWithError = true
+        ledger.errorReceived()
+    }
+
+    mutating func noteReady() { self.endedWithError = false }
+
+    mutating func noteUnknowable() { self.residue.isUnknowable = true }
+
+    mutating func note(_ tag: CommandTag) {
         self.residue.note(tag)
         if tag == .reset || tag == .discardAll { self.lostParameters = true }
     }
 
-    private static func isInspected(_ kind: UInt8) -> Bool {
+    static func isInspected(_ kind: UInt8) -> Bool {
         switch kind {
         case self.readyForQuery, self.commandComplete, self.errorResponse, self.parameterStatus: return true
         default: return false
@@ -115,7 +124,7 @@ package struct BackendScanner: Sendable {
     }
 
     /// The other messages a server may send after login.
-    private static func isKnown(_ kind: UInt8) -> Bool {
+    static func isKnown(_ kind: UInt8) -> Bool {
         switch kind {
         // 1 2 3 A H I N T V c n s t
         case 0x31, 0x32, 0x33, 0x41, 0x48, 0x49, 0x4E, 0x54, 0x56, 0x63, 0x6E, 0x73, 0x74: return true

@@ -11,8 +11,6 @@ package struct FrontendScanner: Sendable {
         /// Everything whole was taken; what is left is the beginning of a message.
         case none
         case terminate
-        /// A Parse with a statement name, in a mode that cannot honour it. Nothing of it was taken.
-        case namedParse
         /// Length or kind are not of the protocol.
         case invalidLength
         case invalidKind
@@ -88,12 +86,10 @@ package struct FrontendScanner: Sendable {
     /// Scans from `offset` on. Never call while skipped bytes are due (`takeSkipped` first).
     ///
     /// - Parameters:
-    ///   - refusesNamedStatements: stop at a Parse that names its statement.
     ///   - ledger: where the requests passed on are entered.
     package mutating func scan(
         _ bytes: borrowing Span<UInt8>,
         from offset: Int,
-        refusesNamedStatements: Bool,
         ledger: inout AnswerLedger
     ) -> Scan {
         var position = offset
@@ -114,17 +110,7 @@ package struct FrontendScanner: Sendable {
                 // One with a body is answered by an error before its ReadyForQuery.
                 if header.bodyLength != 0 { ledger.extendedSent() }
                 ledger.syncSent()
-            case Self.parse:
-                if refusesNamedStatements, header.bodyLength > 0 {
-                    guard position &+ MessageHeader.size < end else {
-                        return Scan(forwarded: position - offset, stop: .none)
-                    }
-                    if bytes[position &+ MessageHeader.size] != 0 {
-                        return Scan(forwarded: position - offset, stop: .namedParse, kind: header.kind)
-                    }
-                }
-                ledger.extendedSent()
-            case Self.bind, Self.execute, Self.describe, Self.close: ledger.extendedSent()
+            case Self.parse, Self.bind, Self.execute, Self.describe, Self.close: ledger.extendedSent()
             case Self.flush:
                 // Nothing is owed for it, but one with a body is an error that makes the server skip to Sync.
                 if header.bodyLength != 0 { ledger.extendedSent() }
@@ -153,14 +139,14 @@ package struct FrontendScanner: Sendable {
     /// (`PQ_SMALL_MESSAGE_LIMIT`).
     private static let smallMessageLimit = 10_000
 
-    private static func isLengthAllowed(_ header: MessageHeader) -> Bool {
+    static func isLengthAllowed(_ header: MessageHeader) -> Bool {
         switch header.kind {
         case self.query, self.functionCall, self.parse, self.bind, self.copyData: return header.isValid
         default: return header.isValid && header.bodyLength <= self.smallMessageLimit - 4
         }
     }
 
-    private static func isKnown(_ kind: UInt8) -> Bool {
+    static func isKnown(_ kind: UInt8) -> Bool {
         switch kind {
         case self.query, self.functionCall, self.sync, self.parse, self.bind, self.execute, self.describe, self.close,
             self.flush, self.copyData, self.copyDone, self.copyFail, self.terminate:

@@ -10,13 +10,16 @@ package struct SessionResidue: Sendable, Equatable {
     package var hasCursors = false
     package var hasStatements = false
     package var hasListens = false
+    package var hasLocks = false
+    package var hasTemporary = false
     /// Something happened (replication) after which the session cannot be trusted to be clean.
     package var isUnknowable = false
 
     package init() {}
 
     package var isEmpty: Bool {
-        !(self.hasSettings || self.hasCursors || self.hasStatements || self.hasListens || self.isUnknowable)
+        !(self.hasSettings || self.hasCursors || self.hasStatements || self.hasListens || self.hasLocks
+            || self.hasTemporary || self.isUnknowable)
     }
 
     package mutating func note(_ tag: CommandTag) {
@@ -36,6 +39,13 @@ package struct SessionResidue: Sendable, Equatable {
         }
     }
 
+    /// What the text of a statement that was sent says it may do. It leaves no tag of its own.
+    package mutating func note(_ traits: StatementTraits) {
+        if traits.contains(.setConfig) { self.hasSettings = true }
+        if traits.contains(.advisoryLock) { self.hasLocks = true }
+        if traits.contains(.temporary) { self.hasTemporary = true }
+    }
+
     /// What cleans up, as simple queries of one or more statements; nothing when clean.
     package var cleanup: [String] {
         var statements: [String] = []
@@ -44,6 +54,8 @@ package struct SessionResidue: Sendable, Equatable {
         if self.hasCursors { combined += "CLOSE ALL;" }
         if self.hasStatements { combined += "DEALLOCATE ALL;" }
         if self.hasListens { combined += "UNLISTEN *;" }
+        if self.hasTemporary { combined += "DISCARD TEMP;" }
+        if self.hasLocks { combined += "SELECT pg_catalog.pg_advisory_unlock_all();" }
         if !combined.isEmpty { statements.append(combined) }
         return statements
     }

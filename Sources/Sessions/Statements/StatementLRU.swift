@@ -17,6 +17,12 @@ package struct StatementLRU: Sendable {
 
     package var isEmpty: Bool { self.order.count == 0 }
 
+    /// The id that has to go before another one fits.
+    package var victim: Int32? {
+        let slot = self.order.oldest
+        return self.count < max(self.capacity, 1) || slot == SlotOrder.none ? nil : self.slotIDs[Int(slot)]
+    }
+
     package func contains(_ id: Int32) -> Bool { self.slot(of: id) != nil }
 
     /// Makes `id` the most recently used; false when it is not there.

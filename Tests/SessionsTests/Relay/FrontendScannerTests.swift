@@ -129,59 +129,14 @@ import Testing
                 let body = Int.random(in: 0...9, using: &random)
                 stream += (0..<body).map { _ in UInt8.random(in: 0...255, using: &random) }
             }
-            var whole = FrontendFeed(refusesNamedStatements: true)
+            var whole = FrontendFeed()
             whole.read(stream)
-            var pieces = FrontendFeed(refusesNamedStatements: true)
+            var pieces = FrontendFeed()
             for byte in stream { pieces.read([byte]) }
             #expect(pieces.forwarded == whole.forwarded)
             #expect(pieces.stops == whole.stops)
             #expect(LedgerState(pieces.ledger) == LedgerState(whole.ledger))
         }
-    }
-
-    // MARK: Named statements
-
-    @Test func namedParseIsRefusedAtEverySplit() {
-        let before = self.messages { $0.parse(name: "", query: "select 1") }
-        let named = self.messages { $0.parse(name: "s1", query: "select 2") }
-        let after = self.messages {
-            $0.execute(portal: "")
-            $0.sync()
-        }
-        for split in splits(of: before + named + named + after) {
-            var feed = FrontendFeed(refusesNamedStatements: true)
-            for chunk in split { feed.read(chunk) }
-            #expect(feed.stops == [.namedParse, .namedParse])
-            #expect(feed.forwarded == before + after)
-            #expect(feed.ledger.owedCount == 1)
-            #expect(feed.scanner.isAtBoundary)
-        }
-    }
-
-    @Test func namedParsePassesWhereItIsHonoured() {
-        let named = self.messages { $0.parse(name: "s1", query: "select 2") }
-        var feed = FrontendFeed()
-        feed.read(named)
-        #expect(feed.forwarded == named)
-        #expect(feed.stops.isEmpty)
-    }
-
-    @Test func parseIsHeldBackUntilItsNameIsSeen() {
-        var feed = FrontendFeed(refusesNamedStatements: true)
-        feed.read(frame("S") + header("P", length: 100))
-        #expect(feed.forwarded == frame("S"))
-        #expect(feed.unreadCount == 5)
-        #expect(!feed.ledger.isUnsynced)
-        feed.read([0])
-        #expect(feed.forwarded.count == 11)
-        #expect(feed.ledger.isUnsynced)
-    }
-
-    @Test func parseWithoutABodyIsLeftToTheServer() {
-        var feed = FrontendFeed(refusesNamedStatements: true)
-        feed.read(frame("P"))
-        #expect(feed.forwarded == frame("P"))
-        #expect(feed.stops.isEmpty)
     }
 
     // MARK: Skipping

@@ -56,11 +56,10 @@ struct FrontendFeed {
     var ledger = AnswerLedger()
     var forwarded: [UInt8] = []
     var stops: [FrontendScanner.Stop] = []
-    var refusesNamedStatements = false
     private var unread: [UInt8] = []
     private var isOver = false
 
-    init(refusesNamedStatements: Bool = false) { self.refusesNamedStatements = refusesNamedStatements }
+    init() {}
 
     var unreadCount: Int { self.unread.count }
 
@@ -70,23 +69,12 @@ struct FrontendFeed {
         let buffer = self.unread
         var offset = self.scanner.takeSkipped(available: buffer.count)
         while offset < buffer.count, !self.isOver {
-            let scan = self.scanner.scan(
-                buffer.span,
-                from: offset,
-                refusesNamedStatements: self.refusesNamedStatements,
-                ledger: &self.ledger
-            )
+            let scan = self.scanner.scan(buffer.span, from: offset, ledger: &self.ledger)
             self.forwarded += buffer[offset..<(offset + scan.forwarded)]
             offset += scan.forwarded
             if scan.stop == .none { break }
             self.stops.append(scan.stop)
-            if scan.stop == .namedParse, let header = MessageHeader.read(buffer.span, at: offset) {
-                self.ledger.extendedSent()
-                self.scanner.skipMessage(header)
-                offset += self.scanner.takeSkipped(available: buffer.count - offset)
-            } else {
-                self.isOver = true
-            }
+            self.isOver = true
         }
         self.unread = Array(buffer[offset...])
     }

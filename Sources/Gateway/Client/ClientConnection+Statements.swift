@@ -1,0 +1,162 @@
+import PGWire
+import Reactor
+import Sessions
+
+/// The way of a client's messages where prepared statements are shared: as `relay`, but through a `BatchPass`.
+extension ClientConnection {
+    /// The client's statements; made when it first has a server.
+    private var ownStatements: ClientStatements {
+        if let statements = self.statements { return statements }
+        let made = ClientStatements(planner: PlannerSettings.of(self.parameters))
+        self.statements = made
+        return made
+    }
+
+    func relay(_ bytes: Span<UInt8>, through server: ServerConnection, _ shared: ServerStatements) -> Int {
+        let own = self.ownStatements
+        if server.isSettled { self.requestBegins(server) }
+        if own.collectedLength > 0 { return self.collect(bytes, own) }
+        var offset = self.scanner.takeSkipped(available: bytes.count)
+        while true {
+            let scan = self.pass(bytes, from: offset, server, own, shared)
+            offset += scan.taken
+            switch scan.stop {
+            case .direct: continue
+            case .answer:
+                self.sendInjected(shared)
+            case .hold:
+                // What is held may wait for answers that are the gateway's own.
+                if shared.script.isInjectionNext {
+                    self.sendInjected(shared)
+                    continue
+                }
+                self.isHeld = true
+                self.pauseReading()
+                return offset
+            case .skip:
+                offset += self.scanner.takeSkipped(available: bytes.count - offset)
+                if !self.scanner.isAtBoundary { return offset }
+            case .collect:
+                self.beginCollecting(bytes, at: offset, own)
+                return bytes.count
+            case .none:
+                self.batchPassed(server)
+                return offset
+            case .terminate, .invalidLength, .invalidKind, .nameTooLong:
+                self.stopped(scan)
+                return bytes.count
+            }
+        }
+    }
+
+    /// One pass: what it collected and what it lets through goes out.
+    private func pass(
+        _ bytes: Span<UInt8>,
+        from offset: Int,
+        _ server: ServerConnection,
+        _ own: ClientStatements,
+        _ shared: ServerStatements
+    ) -> FrontendScanner.BatchScan {
+        var pass = BatchPass(
+            client: own,
+            server: shared,
+            source: PoolStatements(pool: server.pool),
+            status: server.ledger.status,
+            out: self.home.takeScratch()
+        )
+        let scan = self.scanner.scan(bytes, from: offset, pass: &pass, ledger: &server.ledger)
+        let marks = pass.marks
+        let out = pass.takeOut()
+        if !marks.isEmpty { server.scanner.residue.note(marks) }
+        if !out.isEmpty {
+            server.turn.sentBytes &+= UInt64(out.count)
+            server.send(out)
+        }
+        self.home.giveBack(scratch: out)
+        if !scan.direct.isEmpty {
+            server.turn.sentBytes &+= UInt64(scan.direct.count)
+            server.send(bytes.extracting(scan.direct))
+        }
+        return scan
+    }
+
+    private func batchPassed(_ server: ServerConnection) {
+        if server.unsentCount > Self.serverBacklog {
+            self.isThrottledByServer = true
+            self.pauseReading()
+        }
+        if self.scanner.isAtBoundary { self.serverSettled() }
+    }
+
+    private func stopped(_ scan: FrontendScanner.BatchScan) {
+        switch scan.stop {
+        case .terminate:
+            self.isTerminating = true
+            self.terminateIfSettled()
+        case .invalidLength: self.refuseMessage("invalid message length")
+        case .nameTooLong: self.refuseMessage("name of a portal or prepared statement is too long")
+        default: self.refuseMessage("invalid frontend message type \(scan.kind)")
+        }
+    }
+
+    private func sendInjected(_ shared: ServerStatements) {
+        var out = self.home.takeScratch()
+        shared.takeInjected(into: &out)
+        self.send(out)
+        self.home.giveBack(scratch: out)
+    }
+
+    /// Answers have come: what was held may go on.
+    func answersCame() {
+        guard self.isHeld else { return }
+        self.isHeld = false
+        if let own = self.statements, own.collectedLength > 0, own.collected.count == own.collectedLength {
+            // A statement that was collected stands before everything that is still to be read.
+            self.passCollected(own)
+            if self.isHeld { return }
+        }
+        self.resumeReading()
+    }
+
+    // MARK: Statements longer than what is read at once
+
+    /// Bytes reserved at once, whatever length the client claims.
+    private static let collectedAtFirst = 512 * 1024
+
+    private func beginCollecting(_ bytes: Span<UInt8>, at offset: Int, _ own: ClientStatements) {
+        guard let header = MessageHeader.read(bytes, at: offset) else { return }
+        own.collectedLength = header.wireLength
+        own.collected.reserveCapacity(min(header.wireLength, Self.collectedAtFirst))
+        let rest = bytes.extracting(offset..<bytes.count)
+        unsafe rest.withUnsafeBufferPointer { unsafe own.collected.append(contentsOf: $0) }
+    }
+
+    private func collect(_ bytes: Span<UInt8>, _ own: ClientStatements) -> Int {
+        let taken = min(own.collectedLength - own.collected.count, bytes.count)
+        let part = bytes.extracting(0..<taken)
+        unsafe part.withUnsafeBufferPointer { unsafe own.collected.append(contentsOf: $0) }
+        guard own.collected.count == own.collectedLength else { return taken }
+        self.passCollected(own)
+        guard own.collectedLength == 0, self.phase == .active, !self.isTerminating else { return taken }
+        return taken == bytes.count ? taken : taken + self.relay(bytes.extracting(taken..<bytes.count))
+    }
+
+    private func passCollected(_ own: ClientStatements) {
+        guard let server = self.server, let shared = server.statements else { return }
+        let message = own.collected
+        let scan = self.pass(message.span, from: 0, server, own, shared)
+        if case .hold = scan.stop {
+            if shared.script.isInjectionNext {
+                self.sendInjected(shared)
+                self.passCollected(own)
+                return
+            }
+            self.isHeld = true
+            self.pauseReading()
+            return
+        }
+        own.collected = []
+        own.collectedLength = 0
+        self.batchPassed(server)
+    }
+}

@@ -1,0 +1,113 @@
+import PGWire
+import Reactor
+import Sessions
+
+/// The way of a server's answers where prepared statements are shared: as `relay`, with the answers that the client is
+/// not to see taken out and those of the gateway put in.
+extension ServerConnection {
+    /// What of the present chunk goes to the client: bytes as they are from `start` on, behind those in `out`.
+    private struct Passage {
+        var start: Int
+        var out: [UInt8]
+
+        mutating func keep(_ bytes: borrowing Span<UInt8>, to end: Int) {
+            if self.start < end {
+                let part = bytes.extracting(self.start..<end)
+                unsafe part.withUnsafeBufferPointer { unsafe self.out.append(contentsOf: $0) }
+            }
+            self.start = end
+        }
+    }
+
+    func relay(_ bytes: Span<UInt8>, from start: Int, to client: ClientConnection, _ statements: ServerStatements) -> Int {
+        var passage = Passage(start: start, out: self.home.takeScratch())
+        var offset = start
+        var isInvalid = false
+        scan: while true {
+            let scan = self.scanner.scan(
+                bytes,
+                from: offset,
+                stopsAtReady: self.pool.isStatementMode,
+                ledger: &self.ledger,
+                statements: statements,
+                client: client.statements
+            )
+            let kept = offset + scan.kept
+            offset += scan.taken
+            switch scan.stop {
+            case .none: break scan
+            case .invalid:
+                isInvalid = true
+                break scan
+            case .parameterStatus: continue scan
+            case .injected:
+                passage.keep(bytes, to: kept)
+                statements.takeInjected(into: &passage.out)
+            case .dropped:
+                passage.keep(bytes, to: kept)
+                passage.start = offset
+            case .error:
+                if let substitute = self.judge(bytes, body: scan.body, client, statements) {
+                    passage.keep(bytes, to: kept)
+                    passage.out += substitute
+                    passage.start = offset
+                }
+            case .ready:
+                if self.ledger.isOutsideTransaction { continue scan }
+                // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
+                passage.keep(bytes, to: offset - Self.readyForQueryLength)
+                client.send(passage.out)
+                client.refuseTransactionBlock()
+                return bytes.count
+            }
+        }
+        if statements.script.isInjectionNext, self.scanner.isAtBoundary {
+            passage.keep(bytes, to: offset)
+            statements.takeInjected(into: &passage.out)
+        }
+        self.pass(bytes, &passage, to: offset, client)
+        if isInvalid {
+            self.brokenStream()
+        } else {
+            if self.scanner.isAtBoundary { client.serverSettled() }
+            client.answersCame()
+        }
+        return offset
+    }
+
+    private func pass(_ bytes: Span<UInt8>, _ passage: inout Passage, to end: Int, _ client: ClientConnection) {
+        if passage.out.isEmpty {
+            guard passage.start < end else { return self.home.giveBack(scratch: passage.out) }
+            self.turn.receivedBytes &+= UInt64(end - passage.start)
+            client.send(bytes.extracting(passage.start..<end))
+        } else {
+            passage.keep(bytes, to: end)
+            self.turn.receivedBytes &+= UInt64(passage.out.count)
+            client.send(passage.out)
+        }
+        self.home.giveBack(scratch: passage.out)
+        if client.unsentCount > Self.clientBacklog {
+            client.isThrottlingServer = true
+            self.pauseReading()
+        }
+    }
+
+    /// Notes an error, and what it says about a prepared statement. Returns what the client gets in its place.
+    private func judge(
+        _ bytes: borrowing Span<UInt8>,
+        body: Range<Int>,
+        _ client: ClientConnection,
+        _ statements: ServerStatements
+    ) -> [UInt8]? {
+        let fields = self.noteError(bytes, body: body)
+        let verdict = statements.errorReceived(
+            sqlState: fields?.sqlState,
+            routine: fields?.routine,
+            client: client.statements
+        )
+        if let id = verdict.staleStatement { self.pool.expire(id) }
+        // Somebody has dropped statements behind the gateway's back: start anew with the next client.
+        if verdict.isMissingStatement { self.scanner.residue.hasStatements = true }
+        return verdict.substitute
+    }
+}

@@ -1,0 +1,261 @@
+/// What the messages passed on to a server will be answered with, in order, and what is to be done with each answer:
+/// passed to the client, kept from it, or preceded by an answer of the gateway's own.
+///
+/// PostgreSQL answers strictly in order, and each message of the extended protocol has exactly one message that ends
+/// its answer (protocol chapter, "Extended Query"). So one queue with a token for each message says, for each answer
+/// that comes, whose it is; nothing is counted or guessed. An ErrorResponse answers the token at the head and every
+/// token behind it up to the next Sync.
+///
+/// Belongs to a server connection and covers one client's turn.
+package struct AnswerScript: Sendable {
+    /// One message sent to the server, or one answer that the gateway gives in its place.
+    struct Token {
+        var kind: Kind
+        var edit = Edit.none
+        /// `inject`, `substitute`: the index in `texts`, or one of the negative constants. `bind`,
+        /// `describeStatement`: the statement's id.
+        var payload: Int32 = 0
+    }
+
+    enum Kind: UInt8 {
+        case parse, bind, describeStatement, describePortal, execute, close
+        /// Malformed: nothing but an error comes of it.
+        case failing
+        case sync, query, functionCall
+        /// Answered here: its message stands in `payload`.
+        case inject
+        /// A Sync that the server ignores, because it reads it within COPY.
+        case void
+
+        var isTerminator: Bool { self == .sync || self == .query || self == .functionCall }
+    }
+
+    enum Edit: UInt8 {
+        case none
+        /// The client did not ask: it must not see the answer, unless that is an error.
+        case swallow
+        /// An ErrorResponse is replaced by the text of `payload`.
+        case substitute
+    }
+
+    static let parseComplete: Int32 = -1
+    static let closeComplete: Int32 = -2
+
+    /// Messages a client may have under way; more wait until some were answered.
+    static let tokensMax = 16 * 1024
+
+    private(set) var tokens: ContiguousArray<Token> = []
+    private(set) var head = 0
+    /// The sequence number of `tokens[0]`.
+    private var base = 0
+    private var texts: [[UInt8]] = []
+    /// The next answer is to be kept back, replaced, or preceded by one of the gateway's.
+    package private(set) var isEditing = false
+    /// The server ignores everything up to the next Sync, which was not sent yet.
+    private(set) var isSkipping = false
+    /// Terminators (Sync, Query, FunctionCall) pushed and answered in this turn: the number of a batch.
+    private(set) var batch = 0
+    private(set) var answeredBatch = 0
+    /// Tokens of the open batch: pushed since the last terminator.
+    private var openCount = 0
+    /// Messages were sent that the server may not answer before it gets Flush or Sync.
+    private(set) var isUnflushed = false
+
+    package init() {}
+
+    package var isEmpty: Bool { self.head == self.tokens.count }
+    var isFull: Bool { self.tokens.count &- self.head >= Self.tokensMax }
+    /// The sequence number of the token that comes next.
+    var nextSequence: Int { self.base &+ self.tokens.count }
+    /// Sync, Query or FunctionCall are under way, so the transaction status at their end is not known yet.
+    var awaitsReady: Bool { self.batch != self.answeredBatch }
+    /// Messages of the open batch are under way.
+    var hasOpenTokens: Bool { self.openCount > 0 && !self.isEmpty }
+    /// An answer of the gateway's own is next.
+    package var isInjectionNext: Bool { self.head < self.tokens.count && self.tokens[self.head].kind == .inject }
+    /// Only answers of the gateway's own are due.
+    package var isAllInjected: Bool {
+        for index in self.head..<self.tokens.count where self.tokens[index].kind != .inject { return false }
+        return true
+    }
+
+    package mutating func reset() {
+        self.base = self.nextSequence
+        self.tokens.removeAll(keepingCapacity: self.tokens.capacity <= 1024)
+        if !self.texts.isEmpty { self.texts.removeAll() }
+        self.head = 0
+        self.isEditing = false
+        self.isSkipping = false
+        self.batch = 0
+        self.answeredBatch = 0
+        self.openCount = 0
+        self.isUnflushed = false
+    }
+
+    // MARK: Towards the server
+
+    mutating func push(_ kind: Kind, edit: Edit = .none, payload: Int32 = 0) {
+        self.tokens.append(Token(kind: kind, edit: edit, payload: payload))
+        self.openCount &+= 1
+        if kind != .inject { self.isUnflushed = true }
+        if edit != .none || kind == .inject { self.refresh() }
+    }
+
+    /// A terminator was sent.
+    mutating func pushTerminator(_ kind: Kind, edit: Edit = .none, payload: Int32 = 0) {
+        self.push(kind, edit: edit, payload: payload)
+        self.batch &+= 1
+        self.openCount = 0
+        self.isUnflushed = false
+        self.isSkipping = false
+    }
+
+    mutating func pushInjected(_ text: [UInt8]) {
+        self.push(.inject, payload: self.keep(text))
+    }
+
+    /// A message whose only answer is an error, which the client gets as `error`.
+    mutating func pushRefused(_ kind: Kind, error: [UInt8]) {
+        let payload = self.keep(error)
+        if kind.isTerminator {
+            self.pushTerminator(kind, edit: .substitute, payload: payload)
+        } else {
+            self.push(kind, edit: .substitute, payload: payload)
+        }
+    }
+
+    private mutating func keep(_ text: [UInt8]) -> Int32 {
+        self.texts.append(text)
+        return Int32(clamping: self.texts.count - 1)
+    }
+
+    mutating func flushed() { self.isUnflushed = false }
+
+    // MARK: From the server
+
+    /// A message that is neither an error nor asynchronous has come. True when the client must not see it.
+    mutating func received(_ kind: UInt8) -> Bool {
+        guard self.head < self.tokens.count else {
+            if kind == 0x5A { self.isSkipping = false }
+            return false
+        }
+        let token = self.tokens[self.head]
+        let isEnd =
+            switch kind {
+            case 0x31: token.kind == .parse
+            case 0x32: token.kind == .bind
+            case 0x33: token.kind == .close
+            case 0x54, 0x6E: token.kind == .describeStatement || token.kind == .describePortal
+            case 0x43, 0x49, 0x73: token.kind == .execute
+            case 0x5A: true
+            default: false
+            }
+        if kind == 0x5A { return self.readyReceived() }
+        if isEnd { self.pop() }
+        return token.edit == .swallow
+    }
+
+    private mutating func readyReceived() -> Bool {
+        while self.head < self.tokens.count, !self.tokens[self.head].kind.isTerminator { self.head &+= 1 }
+        guard self.head < self.tokens.count else {
+            self.drained()
+            self.isSkipping = false
+            return false
+        }
+        let isSwallowed = self.tokens[self.head].edit == .swallow
+        self.answeredBatch &+= 1
+        self.pop()
+        return isSwallowed
+    }
+
+    /// What an ErrorResponse means.
+    struct Failure {
+        /// The sequence number of the message that failed, and its batch; nil when the batch goes on (an error within a
+        /// simple query or at a Sync) or nobody asked for anything.
+        var sequence: Int?
+        var batch = 0
+        /// The statement that was bound or described.
+        var statement: Int32?
+        /// What the client gets instead.
+        var substitute: [UInt8]?
+    }
+
+    mutating func errorReceived() -> Failure {
+        guard self.head < self.tokens.count else { return Failure() }
+        let token = self.tokens[self.head]
+        var failure = Failure(batch: self.answeredBatch)
+        if token.edit == .substitute { failure.substitute = self.texts[Int(token.payload)] }
+        if token.kind == .bind || token.kind == .describeStatement { failure.statement = token.payload }
+        if token.kind.isTerminator { return failure }
+        failure.sequence = self.base &+ self.head
+        // The server skips to the next Sync: nothing before it is answered.
+        while self.head < self.tokens.count, !self.tokens[self.head].kind.isTerminator { self.head &+= 1 }
+        if self.head == self.tokens.count {
+            self.isSkipping = true
+            self.isUnflushed = false
+            self.openCount = 0
+            self.drained()
+        } else {
+            self.refresh()
+        }
+        return failure
+    }
+
+    /// The request at the head waits for COPY data: the server ignores the Syncs sent behind it.
+    mutating func copyInReceived() {
+        var index = self.head + 1
+        while index < self.tokens.count, self.tokens[index].kind == .sync {
+            self.tokens[index].kind = .void
+            self.batch &-= 1
+            index += 1
+        }
+        // A COPY by Execute is closed by the Sync behind its data.
+        if self.head < self.tokens.count, self.tokens[self.head].kind == .execute { self.openCount = 1 }
+    }
+
+    /// The gateway's own answers that are next, for the client.
+    mutating func takeInjected(into out: inout [UInt8]) {
+        while self.head < self.tokens.count, self.tokens[self.head].kind == .inject {
+            switch self.tokens[self.head].payload {
+            case Self.parseComplete: out.append(contentsOf: [0x31, 0, 0, 0, 4])
+            case Self.closeComplete: out.append(contentsOf: [0x33, 0, 0, 0, 4])
+            case let index: if index >= 0 { out.append(contentsOf: self.texts[Int(index)]) }
+            }
+            self.pop()
+        }
+    }
+
+    private mutating func pop() {
+        self.head &+= 1
+        if self.head == self.tokens.count {
+            self.drained()
+        } else {
+            if self.head >= 4096 { self.compact() }
+            self.refresh()
+        }
+    }
+
+    private mutating func compact() {
+        self.tokens.removeSubrange(0..<self.head)
+        self.base &+= self.head
+        self.head = 0
+    }
+
+    private mutating func drained() {
+        self.base &+= self.tokens.count
+        self.tokens.removeAll(keepingCapacity: true)
+        if !self.texts.isEmpty { self.texts.removeAll(keepingCapacity: true) }
+        self.head = 0
+        self.isEditing = false
+    }
+
+    private mutating func refresh() {
+        while self.head < self.tokens.count, self.tokens[self.head].kind == .void { self.head &+= 1 }
+        guard self.head < self.tokens.count else {
+            self.drained()
+            return
+        }
+        let token = self.tokens[self.head]
+        self.isEditing = token.edit != .none || token.kind == .inject
+    }
+}

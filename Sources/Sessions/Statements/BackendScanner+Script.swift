@@ -1,0 +1,165 @@
+package import PGWire
+
+/// The scan of a server's answers where its script may keep some from the client, or put others in between.
+///
+/// As long as nothing of that is due, it runs on like the plain `scan`, and whole chunks go to the client untouched.
+extension BackendScanner {
+    package struct ScriptScan: Sendable {
+        package enum Stop: Sendable {
+            case none
+            case ready
+            /// An ErrorResponse: its body is `body`, and `failure` says what it means.
+            case error
+            case parameterStatus
+            /// Answers of the gateway's own come next (`AnswerScript.takeInjected`).
+            case injected
+            /// The last message taken is not for the client.
+            case dropped
+            case invalid
+        }
+
+        /// Bytes taken from the given offset on, and how many of them, from the front, are for the client.
+        package var taken: Int
+        package var kept: Int
+        package var stop: Stop
+        package var body: Range<Int> = 0..<0
+    }
+
+    package mutating func scan(
+        _ bytes: borrowing Span<UInt8>,
+        from offset: Int,
+        stopsAtReady: Bool,
+        ledger: inout AnswerLedger,
+        statements: ServerStatements,
+        client: ClientStatements?
+    ) -> ScriptScan {
+        var position = offset
+        let end = bytes.count
+        if self.bodyRemaining > 0 {
+            let taken = min(self.bodyRemaining, end &- position)
+            self.bodyRemaining &-= taken
+            position &+= taken
+        }
+        while let header = MessageHeader.read(bytes, at: position) {
+            guard header.isValid else { return Self.stop(.invalid, taken: position &- offset) }
+            let isEditing = statements.script.isEditing
+            if isEditing, statements.script.isInjectionNext {
+                return Self.stop(.injected, taken: position &- offset)
+            }
+            let available = end &- position
+            let isWhole = header.wireLength <= available
+            if !isWhole, isEditing || Self.isInspected(header.kind), header.wireLength <= Self.inspectedLimit { break }
+            let next = isWhole ? position &+ header.wireLength : end
+            if !isWhole { self.bodyRemaining = header.wireLength &- available }
+            let start = position
+            let body = (position &+ MessageHeader.size)..<next
+            position = next
+            switch header.kind {
+            case 0x44, 0x64: continue
+            case 0x45:
+                self.noteErrorResponse(ledger: &ledger)
+                return ScriptScan(
+                    taken: position &- offset,
+                    kept: start &- offset,
+                    stop: .error,
+                    body: isWhole ? body : body.lowerBound..<body.lowerBound
+                )
+            case 0x53:
+                if isWhole { return Self.stop(.parameterStatus, taken: position &- offset, body: body) }
+                continue
+            case 0x41, 0x4E: continue
+            case 0x47:
+                ledger.copyInReceived()
+                statements.script.copyInReceived()
+                continue
+            case 0x57: self.noteUnknowable()
+            case 0x43:
+                if isWhole { self.noteCompletion(CommandTag.classify(bytes, body), statements, client) }
+                ledger.completionReceived()
+            case 0x5A:
+                guard header.bodyLength == 1, let status = TransactionStatus(byte: bytes[body.lowerBound]) else {
+                    self.bodyRemaining = 0
+                    return Self.stop(.invalid, taken: start &- offset)
+                }
+                self.noteReady()
+                ledger.readyReceived(status)
+            default:
+                guard Self.isKnown(header.kind) else {
+                    self.bodyRemaining = 0
+                    return Self.stop(.invalid, taken: start &- offset)
+                }
+                if ledger.isDoubtful { ledger.answerReceived() }
+            }
+            let isDropped = statements.script.received(header.kind)
+            if header.kind == 0x5A { statements.readyReceived() }
+            if isDropped { return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped) }
+            if stopsAtReady, header.kind == 0x5A { return Self.stop(.ready, taken: position &- offset) }
+        }
+        return Self.stop(.none, taken: position &- offset)
+    }
+
+    private static func stop(_ stop: ScriptScan.Stop, taken: Int, body: Range<Int> = 0..<0) -> ScriptScan {
+        ScriptScan(taken: taken, kept: taken, stop: stop, body: body)
+    }
+
+    private mutating func noteCompletion(
+        _ tag: CommandTag,
+        _ statements: ServerStatements,
+        _ client: ClientStatements?
+    ) {
+        self.note(tag)
+        switch tag {
+        case .deallocateAll, .discardAll:
+            statements.droppedAll()
+            client?.names.removeAll()
+        case .deallocate:
+            guard !statements.deallocating.isEmpty else { return }
+            client?.names.set(statements.deallocating.removeFirst(), to: nil)
+        default: return
+        }
+    }
+}
+
+extension ServerStatements {
+    /// ReadyForQuery has come.
+    func readyReceived() {
+        self.settleChanges()
+        if self.mustSettle, self.script.isEmpty {
+            self.mustSettle = false
+            self.deallocating.removeAll()
+        }
+    }
+
+    /// What is done about an error of the server.
+    package struct Verdict: Sendable {
+        /// What the client gets in place of the server's words.
+        package var substitute: [UInt8]?
+        /// PostgreSQL will not run this statement any more: its pool needs a fresh one.
+        package var staleStatement: Int32?
+        /// The server lacks a statement that it should have: its session was meddled with.
+        package var isMissingStatement = false
+    }
+
+    /// An ErrorResponse has come; `sqlState` and `routine` are its fields, if it could be read.
+    package func errorReceived(sqlState: SQLState?, routine: String?, client: ClientStatements?) -> Verdict {
+        let failure = self.script.errorReceived()
+        var verdict = Verdict(substitute: failure.substitute)
+        if let sequence = failure.sequence {
+            self.takeBack(from: sequence, batch: failure.batch, client: client)
+        }
+        guard let id = failure.statement, id > 0 else { return verdict }
+        if sqlState == .featureNotSupported, routine == "RevalidateCachedQuery" {
+            // "cached plan must not change result type"
+            if self.prepared.contains(id) {
+                self.prepared.remove(id)
+                self.unwanted.append(id)
+            }
+            client?.expire(id)
+            verdict.staleStatement = id
+        } else if sqlState == .invalidStatementName, self.prepared.contains(id) {
+            self.prepared.remove(id)
+            verdict.isMissingStatement = true
+        }
+        return verdict
+    }
+}

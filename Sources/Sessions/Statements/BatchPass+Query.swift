@@ -1,0 +1,132 @@
+import PGWire
+
+/// Simple queries: text that ends or makes prepared statements by SQL is dealt with here, everything else goes on.
+extension BatchPass {
+    /// Fails on every server, whatever its state.
+    private static var probeQuery: [UInt8] { Array("DEALLOCATE \"pggateway_refused\"\0".utf8) }
+
+    /// - Parameter body: the part of the body that is there; `isWhole` says whether that is all of it.
+    mutating func query(
+        _ bytes: borrowing Span<UInt8>,
+        body: Range<Int>,
+        isWhole: Bool,
+        ledger: inout AnswerLedger
+    ) -> Step {
+        // Executed or skipped? That is known when everything before it was answered.
+        if self.server.script.hasOpenTokens { return .hold }
+        guard isWhole else {
+            self.server.mustSettle = true
+            return self.pass(ledger: &ledger)
+        }
+        let end = body.isEmpty || bytes[body.upperBound - 1] != 0 ? body.upperBound : body.upperBound - 1
+        let scan = SQLScan(bytes, body.lowerBound..<end)
+        self.mark(scan.traits)
+        if scan.traits.isDisjoint(with: [.prepare, .execute, .deallocate, .deallocateAll, .discardAll]) {
+            return self.pass(ledger: &ledger)
+        }
+        // From here on the transaction status counts.
+        if !self.server.script.isEmpty { return .hold }
+        if !scan.traits.isDisjoint(with: [.prepare, .execute]) {
+            return self.refuseQuery(StatementError.sqlPrepare, ledger: &ledger)
+        }
+        if scan.traits.contains(.unreadableName) {
+            return self.refuseQuery(StatementError.unicodeName, ledger: &ledger)
+        }
+        if self.isFailed { return self.pass(ledger: &ledger) }
+        return self.deallocate(bytes, body: body, scan, ledger: &ledger)
+    }
+
+    private mutating func deallocate(
+        _ bytes: borrowing Span<UInt8>,
+        body: Range<Int>,
+        _ scan: SQLScan,
+        ledger: inout AnswerLedger
+    ) -> Step {
+        if let name = scan.deallocated.first(where: { $0.starts(with: PreparedStatement.namePrefix) }),
+            self.client.names.find(name) == nil
+        {
+            let text = String(decoding: name, as: UTF8.self)
+            return self.refuseQuery(StatementError.unknown(text), ledger: &ledger)
+        }
+        if scan.statementCount == 1, scan.traits.contains(.deallocateAll) {
+            self.client.names.removeAll()
+            return self.answerQuery("DEALLOCATE ALL", ledger: ledger)
+        }
+        if scan.statementCount == 1, let name = scan.deallocated.first {
+            guard self.client.names.find(name) != nil else { return self.pass(ledger: &ledger) }
+            self.client.names.set(name, to: nil)
+            return self.answerQuery("DEALLOCATE", ledger: ledger)
+        }
+        self.server.mustSettle = true
+        if scan.deallocated.isEmpty { return self.pass(ledger: &ledger) }
+        return self.lendNames(bytes, body: body, scan.deallocated, ledger: &ledger)
+    }
+
+    /// For the time of one query the server gets statements of the client's own names, for PostgreSQL to deallocate.
+    private mutating func lendNames(
+        _ bytes: borrowing Span<UInt8>,
+        body: Range<Int>,
+        _ names: [[UInt8]],
+        ledger: inout AnswerLedger
+    ) -> Step {
+        let known = Set(names).filter { self.client.names.find($0) != nil }
+        for name in known {
+            self.server.script.push(.parse, edit: .swallow)
+            self.append(kind: 0x50, body: name + [0, 0, 0, 0])
+        }
+        self.sync(ledger: &ledger)
+        self.server.deallocating = names
+        _ = self.pass(ledger: &ledger)
+        self.appendHeader(0x51, bodyLength: body.count)
+        self.append(bytes, body)
+        for name in known {
+            self.server.script.push(.close, edit: .swallow)
+            self.append(kind: 0x43, body: Array("S".utf8) + name + [0])
+        }
+        self.sync(ledger: &ledger)
+        return .done
+    }
+
+    /// A Sync of the gateway's own.
+    private mutating func sync(ledger: inout AnswerLedger) {
+        ledger.extendedSent()
+        ledger.syncSent()
+        self.server.script.pushTerminator(.sync, edit: .swallow)
+        self.append(kind: 0x53, body: [])
+    }
+
+    /// PostgreSQL drops the unnamed statement before it looks at the text.
+    private mutating func pass(ledger: inout AnswerLedger) -> Step {
+        if self.server.changes.isEmpty {
+            self.client.unnamed = nil
+            self.server.unnamed = .none
+        } else {
+            self.server.note(.unnamed, before: .statement(self.client.unnamed))
+            self.client.unnamed = nil
+            self.server.note(.serverUnnamed, before: .server(self.server.unnamed))
+            self.server.unnamed = .none
+        }
+        ledger.batchAnswered()
+        ledger.querySent()
+        self.server.script.pushTerminator(.query)
+        return .forward
+    }
+
+    private mutating func refuseQuery(_ error: ServerMessageFields, ledger: inout AnswerLedger) -> Step {
+        ledger.batchAnswered()
+        ledger.querySent()
+        self.append(kind: 0x51, body: Self.probeQuery)
+        self.server.script.pushRefused(.query, error: Self.encoded(error))
+        return .done
+    }
+
+    /// Answers a query here: nothing is under way, and the transaction is in order.
+    private mutating func answerQuery(_ tag: String, ledger: borrowing AnswerLedger) -> Step {
+        self.client.unnamed = nil
+        var writer = MessageWriter()
+        writer.commandComplete(tag)
+        writer.readyForQuery(ledger.status)
+        self.server.script.pushInjected(writer.bytes)
+        return .answer
+    }
+}

@@ -1,0 +1,64 @@
+/// The prepared statements of one client, under its own names, as they will stand when everything it has sent was
+/// carried out.
+///
+/// A class so that the two directions of the relay share it, made when a client first uses the extended protocol.
+/// Belongs to its client connection.
+package final class ClientStatements: @unchecked Sendable {
+    var names = StatementNames()
+    var unnamed: PreparedStatement?
+    /// Unnamed statements used lately, the last one first.
+    private var recent: ContiguousArray<PreparedStatement> = []
+    /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
+    /// (`DEALLOCATE`, `DISCARD ALL`).
+    var portals: [[UInt8]: PreparedStatement] = [:]
+    let planner: PlannerSettings?
+    /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
+    package var collected: [UInt8] = []
+    package var collectedLength = 0
+
+    /// More are not compared one by one.
+    private static let recentMax = 32
+
+    package init(planner: PlannerSettings?) {
+        self.planner = planner
+    }
+
+    package var namedCount: Int { self.names.count }
+
+    /// The transaction is over, and with it every portal.
+    package func endTurn() {
+        if !self.portals.isEmpty { self.portals.removeAll() }
+    }
+
+    /// An unnamed statement that this client used lately: no lock, no hashing.
+    func recall(tail: borrowing Span<UInt8>) -> PreparedStatement? {
+        for index in self.recent.indices where self.recent[index].isSame(tail: tail, planner: self.planner) {
+            let statement = self.recent[index]
+            if index > 0 {
+                self.recent.remove(at: index)
+                self.recent.insert(statement, at: 0)
+            }
+            return statement
+        }
+        return nil
+    }
+
+    func remember(_ statement: PreparedStatement, limit: Int) {
+        guard limit > 0 else { return }
+        while self.recent.count >= min(limit, Self.recentMax) { self.recent.removeLast() }
+        self.recent.insert(statement, at: 0)
+    }
+
+    /// The statement with this id is of no more use to anybody.
+    func expire(_ id: Int32) {
+        if let unnamed = self.unnamed, unnamed.id == id { unnamed.markStale() }
+        for statement in self.names.statements where statement.id == id { statement.markStale() }
+    }
+
+    /// Puts a fresh statement wherever the client has `stale`.
+    func replace(_ stale: PreparedStatement, by fresh: PreparedStatement) {
+        self.names.replace(stale, by: fresh)
+        if self.unnamed === stale { self.unnamed = fresh }
+        self.recent.removeAll { $0 === stale }
+    }
+}

@@ -1,0 +1,167 @@
+import PGWire
+
+/// The scan of a client's messages where prepared statements are shared: as `scan`, but messages of the extended
+/// protocol and simple queries pass through a `BatchPass`.
+extension FrontendScanner {
+    package struct BatchScan: Sendable {
+        package enum Stop: Sendable {
+            /// Everything that can be dealt with was.
+            case none
+            /// After what was collected, the bytes `direct` go to the server; then the scan goes on.
+            case direct
+            /// Answers to the client are due at once; then the scan goes on.
+            case answer
+            /// The next message waits for answers to earlier ones.
+            case hold
+            case terminate
+            case invalidLength
+            case invalidKind
+            case nameTooLong
+            /// The message at hand is to be dropped (`takeSkipped`); then the scan goes on.
+            case skip
+            /// A Parse does not fit into what is read at once: it is to be collected, then scanned alone.
+            case collect
+        }
+
+        /// Bytes from the given offset on that are dealt with, `direct` included.
+        package var taken: Int
+        package var stop: Stop
+        package var kind: UInt8 = 0
+        package var direct: Range<Int> = 0..<0
+    }
+
+    /// Longer queries are not waited for: they pass without being looked into.
+    static let collectedLimit = 32 * 1024
+    /// Longer statements cannot be prepared.
+    package static let parseLimit = 16 * 1024 * 1024
+
+    package mutating func scan<Source>(
+        _ bytes: borrowing Span<UInt8>,
+        from offset: Int,
+        pass: inout BatchPass<Source>,
+        ledger: inout AnswerLedger
+    ) -> BatchScan {
+        var position = offset
+        if self.bodyRemaining > 0 {
+            let end = position &+ min(self.bodyRemaining, bytes.count &- position)
+            self.bodyRemaining &-= end &- position
+            return BatchScan(taken: end &- offset, stop: .direct, direct: position..<end)
+        }
+        while let header = MessageHeader.read(bytes, at: position) {
+            guard Self.isKnown(header.kind) else { break }
+            guard Self.isLengthAllowed(header) else {
+                return BatchScan(taken: position - offset, stop: .invalidLength, kind: header.kind)
+            }
+            if header.kind == 0x58 { return BatchScan(taken: position - offset, stop: .terminate) }
+            let step = self.step(bytes, at: position, header, pass: &pass, ledger: &ledger)
+            let end = position &+ min(header.wireLength, bytes.count &- position)
+            switch step {
+            case .done: position = end
+            case .forward, .forwardRest:
+                var head = 0
+                if case .forwardRest(let count) = step { head = count }
+                if header.wireLength > bytes.count &- position || header.wireLength > Self.collectedLimit {
+                    self.bodyRemaining = header.wireLength &- (end &- position)
+                    let direct = (position &+ head)..<end
+                    return BatchScan(taken: end &- offset, stop: .direct, direct: direct)
+                }
+                pass.append(bytes, (position &+ head)..<end)
+                position = end
+            case .answer: return BatchScan(taken: end &- offset, stop: .answer)
+            case .wait:
+                // A Parse that is longer than the buffer would never be whole in it.
+                let isLong = header.kind == 0x50 && header.wireLength > Self.collectedLimit
+                return BatchScan(taken: position - offset, stop: isLong ? .collect : .none)
+            case .skip:
+                self.skipMessage(header)
+                return BatchScan(taken: position - offset, stop: .skip)
+            case .hold:
+                pass.prepareToHold()
+                return BatchScan(taken: position - offset, stop: .hold)
+            case .nameTooLong: return BatchScan(taken: position - offset, stop: .nameTooLong)
+            }
+        }
+        if position < bytes.count, !Self.isKnown(bytes[position]) {
+            return BatchScan(taken: position - offset, stop: .invalidKind, kind: bytes[position])
+        }
+        return BatchScan(taken: position - offset, stop: .none)
+    }
+
+    private func step<Source>(
+        _ bytes: borrowing Span<UInt8>,
+        at position: Int,
+        _ header: MessageHeader,
+        pass: inout BatchPass<Source>,
+        ledger: inout AnswerLedger
+    ) -> BatchPass<Source>.Step {
+        switch header.kind {
+        // Sync
+        case 0x53: return pass.sync(isMalformed: header.bodyLength != 0, ledger: &ledger)
+        // CopyData
+        case 0x64: return .forward
+        // CopyDone, CopyFail
+        case 0x63, 0x66:
+            ledger.copyEndSent()
+            return .forward
+        default: break
+        }
+        if pass.server.script.isSkipping { return .skip }
+        if pass.mustHold { return .hold }
+        if header.kind == 0x50, header.wireLength > Self.parseLimit {
+            ledger.extendedSent()
+            _ = pass.refuse(StatementError.tooLong)
+            return .skip
+        }
+        let available = bytes.count &- position
+        let isWhole = header.wireLength <= available
+        let body = (position &+ MessageHeader.size)..<(position &+ min(header.wireLength, available))
+        if !isWhole, header.kind != 0x42 {
+            // Queries that are too long to wait for are not looked into.
+            if header.kind == 0x50 || header.wireLength <= Self.collectedLimit { return .wait }
+        }
+        let step: BatchPass<Source>.Step
+        switch header.kind {
+        case 0x51: return pass.query(bytes, body: body, isWhole: isWhole, ledger: &ledger)
+        case 0x46: return pass.functionCall(ledger: &ledger)
+        case 0x48: return pass.flush(isMalformed: header.bodyLength != 0, ledger: &ledger)
+        case 0x50: step = pass.parse(bytes, body: body)
+        case 0x42: step = pass.bind(bytes, body: body, header: header)
+        case 0x44: step = pass.describe(bytes, body: body, header: header)
+        case 0x45: step = pass.execute(bytes, body: body)
+        default: step = pass.close(bytes, body: body)
+        }
+        switch step {
+        case .done, .forward, .forwardRest: ledger.extendedSent()
+        default: break
+        }
+        return step
+    }
+}
+
+extension BatchPass {
+    mutating func sync(isMalformed: Bool, ledger: inout AnswerLedger) -> Step {
+        // Malformed, it is answered by an error before its ReadyForQuery.
+        if isMalformed { ledger.extendedSent() }
+        if !ledger.isCopyIn { self.server.script.pushTerminator(.sync) }
+        ledger.syncSent()
+        return .forward
+    }
+
+    mutating func flush(isMalformed: Bool, ledger: inout AnswerLedger) -> Step {
+        if isMalformed {
+            ledger.extendedSent()
+            return self.malformed()
+        }
+        if self.server.script.isAllInjected { return .answer }
+        self.server.script.flushed()
+        return .forward
+    }
+
+    mutating func functionCall(ledger: inout AnswerLedger) -> Step {
+        if self.server.script.hasOpenTokens { return .hold }
+        ledger.batchAnswered()
+        ledger.querySent()
+        self.server.script.pushTerminator(.functionCall)
+        return .forward
+    }
+}

@@ -1,0 +1,71 @@
+/// What a server connection has prepared, as it will stand when everything sent to it was carried out, and the script
+/// of its pending answers.
+///
+/// A class so that the two directions of the relay share it. Belongs to its server connection.
+package final class ServerStatements: @unchecked Sendable {
+    /// The server's own unnamed statement.
+    enum Unnamed {
+        case none
+        case statement(PreparedStatement)
+        /// There is one, of no use to anybody.
+        case other
+
+        func holds(_ statement: PreparedStatement) -> Bool {
+            if case .statement(let held) = self { held === statement } else { false }
+        }
+    }
+
+    package internal(set) var script = AnswerScript()
+    var prepared: StatementLRU
+    var unnamed = Unnamed.none
+    /// What becomes undone when a message is skipped; empty as soon as everything was answered.
+    var changes: ContiguousArray<StatementChange> = []
+    /// Statements that the server holds and nobody wants any more; closed in front of the next batch.
+    var unwanted: [Int32] = []
+    /// A request was sent that may drop statements in ways the gateway sees only afterwards: nothing that depends on
+    /// them goes out before it is answered.
+    package internal(set) var mustSettle = false
+    /// The client's names that the query under way deallocates, in order.
+    var deallocating: [[UInt8]] = []
+    /// Books since the last `takeCounts`.
+    private(set) var hits: UInt64 = 0
+    private(set) var misses: UInt64 = 0
+    private(set) var evictions: UInt64 = 0
+
+    package init(capacity: Int) {
+        self.prepared = StatementLRU(capacity: capacity)
+    }
+
+    package var preparedCount: Int { self.prepared.count }
+
+    /// A client takes the server over.
+    package func beginTurn() {
+        if !self.script.isEmpty || self.script.awaitsReady || self.script.isSkipping { self.script.reset() }
+        if !self.changes.isEmpty { self.changes.removeAll() }
+        self.mustSettle = false
+        if !self.deallocating.isEmpty { self.deallocating.removeAll() }
+    }
+
+    /// A simple query of the gateway's own ran, and took the unnamed statement away.
+    package func queryRan() { self.unnamed = .none }
+
+    package func takeInjected(into out: inout [UInt8]) { self.script.takeInjected(into: &out) }
+
+    /// DEALLOCATE ALL or DISCARD ALL was carried out.
+    package func droppedAll() {
+        self.prepared.removeAll()
+        self.unwanted.removeAll()
+    }
+
+    package func takeCounts() -> (hits: UInt64, misses: UInt64, evictions: UInt64) {
+        let counts = (self.hits, self.misses, self.evictions)
+        self.hits = 0
+        self.misses = 0
+        self.evictions = 0
+        return counts
+    }
+
+    func noteHit() { self.hits &+= 1 }
+    func noteMiss() { self.misses &+= 1 }
+    func noteEviction() { self.evictions &+= 1 }
+}

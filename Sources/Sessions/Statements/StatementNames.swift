@@ -1,0 +1,106 @@
+/// A client's named statements: name -> statement. Looked up by the bytes of a message, without making a key.
+///
+/// Names are bytes, told apart by their first 63, as PostgreSQL's own table of prepared statements does
+/// (`NAMEDATALEN`). Belongs to one client; grows with what it prepares, bounded by `countMax`.
+struct StatementNames: Sendable {
+    /// Bytes of a name that count.
+    static let significantBytes = 63
+    /// Statements one client may have prepared.
+    static let countMax = 65_536
+
+    private struct Entry: Sendable {
+        var hash: UInt32
+        var name: [UInt8]
+        var statement: PreparedStatement
+    }
+
+    private var entries: ContiguousArray<Entry> = []
+    /// Open addressing: index into `entries` plus one; 0 is free. Its count is a power of two, at least twice the
+    /// entries'.
+    private var table: ContiguousArray<Int32> = []
+    private let seed = UInt32.random(in: .min ... .max)
+
+    var count: Int { self.entries.count }
+    var isFull: Bool { self.entries.count >= Self.countMax }
+    var statements: [PreparedStatement] { self.entries.map(\.statement) }
+
+    /// The statement named by the bytes at `range`.
+    func find(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> PreparedStatement? {
+        if self.entries.isEmpty { return nil }
+        let name = range.prefix(Self.significantBytes)
+        guard let index = self.index(bytes, name, hash: self.hash(bytes, name)) else { return nil }
+        return self.entries[index].statement
+    }
+
+    func find(_ name: [UInt8]) -> PreparedStatement? { self.find(name.span, 0..<name.count) }
+
+    /// Sets or, with nil, removes.
+    mutating func set(_ name: [UInt8], to statement: PreparedStatement?) {
+        let name = Array(name.prefix(Self.significantBytes))
+        let hash = self.hash(name.span, 0..<name.count)
+        if let index = self.index(name.span, 0..<name.count, hash: hash) {
+            if let statement { self.entries[index].statement = statement } else { self.remove(at: index) }
+        } else if let statement {
+            self.entries.append(Entry(hash: hash, name: name, statement: statement))
+            if self.entries.count * 2 > self.table.count { self.rebuild() } else { self.link(self.entries.count - 1) }
+        }
+    }
+
+    mutating func removeAll() {
+        self.entries = []
+        self.table = []
+    }
+
+    mutating func replace(_ old: PreparedStatement, by new: PreparedStatement) {
+        for index in self.entries.indices where self.entries[index].statement === old {
+            self.entries[index].statement = new
+        }
+    }
+
+    // MARK: The table
+
+    private func index(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>, hash: UInt32) -> Int? {
+        if self.table.isEmpty { return nil }
+        let mask = self.table.count &- 1
+        var slot = Int(hash) & mask
+        while true {
+            let found = Int(self.table[slot]) &- 1
+            if found < 0 { return nil }
+            if self.entries[found].hash == hash, Self.isEqual(self.entries[found].name, bytes, name) { return found }
+            slot = (slot &+ 1) & mask
+        }
+    }
+
+    private static func isEqual(_ known: [UInt8], _ bytes: borrowing Span<UInt8>, _ name: Range<Int>) -> Bool {
+        if known.count != name.count { return false }
+        for index in 0..<known.count where known[index] != bytes[name.lowerBound &+ index] { return false }
+        return true
+    }
+
+    private func hash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> UInt32 {
+        var hash = self.seed
+        for index in range { hash = (hash ^ UInt32(bytes[index])) &* 0x0100_0193 }
+        return hash ^ (hash >> 15)
+    }
+
+    private mutating func link(_ index: Int) {
+        let mask = self.table.count &- 1
+        var slot = Int(self.entries[index].hash) & mask
+        while self.table[slot] != 0 { slot = (slot &+ 1) & mask }
+        self.table[slot] = Int32(clamping: index &+ 1)
+    }
+
+    private mutating func rebuild() {
+        var capacity = 8
+        while capacity < self.entries.count * 4 { capacity *= 2 }
+        self.table = ContiguousArray(repeating: 0, count: capacity)
+        for index in self.entries.indices { self.link(index) }
+    }
+
+    /// The last entry moves into the gap; the table is made anew (removals are rare).
+    private mutating func remove(at index: Int) {
+        self.entries.swapAt(index, self.entries.count - 1)
+        self.entries.removeLast()
+        self.rebuild()
+    }
+}

@@ -1,0 +1,350 @@
+"""Prepared statements in transaction mode: named conversations compared with PostgreSQL, and what the servers see of them."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from conftest import DIRECT
+from gateway import Gateway, pool
+from polling import wait_until
+from server import DATABASE
+from statement_talks import TALKS, Talk
+from statements_model import SETUP, VARIANTS
+from statements_run import comparable
+from test_pooling import in_threads
+from wire import Wire, bind, close_statement, describe_statement, execute, flush, parse, query, sync
+
+PREPARED = "select count(*) from pg_prepared_statements"
+
+#: pool -> options. In `hopping` every turn meets the server that it did not have in the turn before.
+POOLS = {
+    "one": {"pool_size": 1},
+    "hopping": {"pool_size": 2},
+    "tiny": {"pool_size": 1, "server_prepared_statements_cache_size": 1, "prepared_statements_cache_size": 1},
+    "tiny_hopping": {"pool_size": 2, "server_prepared_statements_cache_size": 2, "prepared_statements_cache_size": 1},
+}
+
+_expected = {}
+
+
+@pytest.fixture(scope="module")
+def places(postgres):
+    """`connect(pool, **login)`, to the gateway or to PostgreSQL itself."""
+    if DIRECT:
+        yield lambda name, **login: Wire(postgres.host, postgres.port).login("app_trust", DATABASE, **login)
+        return
+    gateway = Gateway({name: pool(postgres, **options) for name, options in POOLS.items()})
+    yield lambda name, **login: Wire(gateway.host, gateway.port).login("app_trust", name, **login)
+    gateway.stop()
+
+
+class Hopping:
+    """Sends a client of a pool of two from server to server: a helper takes the one that the client had last, then the other
+    helper gives back the one that it held meanwhile."""
+
+    def __init__(self, connect, name, stack):
+        self.helpers = [stack.enter_context(connect(name)) for _ in range(2)]
+        self.turn = 0
+        self.held = False
+
+    def __call__(self):
+        self.helpers[self.turn].rows("begin")
+        if self.held:
+            self.helpers[1 - self.turn].rows("commit")
+        self.held = True
+        self.turn = 1 - self.turn
+
+
+def heard(function, client, between=lambda: None):
+    talk = Talk(client, between)
+    function(talk)
+    return talk.heard
+
+
+def same(expected, found):
+    for number, (one, two) in enumerate(zip(expected, found)):
+        assert one == two, f"turn {number}: PostgreSQL {one}, gateway {two}"
+    assert len(expected) == len(found)
+
+
+@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("function", TALKS, ids=lambda f: f.__name__)
+def test_same_answers(postgres, places, function, name):
+    """Twice in a row by different clients: the second finds servers that have the statements."""
+    if function.__name__ not in _expected:
+        with postgres.wire("app_trust", DATABASE) as client:
+            _expected[function.__name__] = heard(function, client)
+    for _ in range(2):
+        with ExitStack() as stack:
+            between = Hopping(places, name, stack) if "hopping" in name else lambda: None
+            found = heard(function, stack.enter_context(places(name)), between)
+        same(_expected[function.__name__], found)
+
+
+def test_startup_parameters_make_statements_different(postgres, places):
+    """The same text means another table under another search_path."""
+    with postgres.admin() as admin:
+        admin.execute(SETUP)
+
+    def run(client):
+        client.send_together(parse("select * from place", "n"), describe_statement("n"), bind((), "", "n"), execute(), sync())
+        return [comparable(m.kind, m.body) for m in client.ready()]
+
+    def again(client):
+        client.send_together(bind((), "", "n"), execute(), parse("show transaction_isolation"), bind(), execute(), sync())
+        return [comparable(m.kind, m.body) for m in client.ready()]
+
+    for name in POOLS:
+        for action in (run, again):
+            if action is run:
+                stack = ExitStack()
+                pairs = []
+                for variant in VARIANTS:
+                    direct = Wire(postgres.host, postgres.port).login("app_trust", DATABASE, parameters=variant)
+                    pairs.append((stack.enter_context(direct), stack.enter_context(places(name, parameters=variant))))
+            for _ in range(1 if action is run else 3):
+                for direct, client in pairs:
+                    assert action(client) == action(direct), name
+        stack.close()
+
+
+# --- what the servers see ---------------------------------------------------------------------------------------------
+
+
+def one_server(make_gateway, size=1, **options):
+    return make_gateway(pool_options={"pool_size": size, **options})
+
+
+def prepared(client):
+    """What the server has: SQL text -> (name, time of its Parse)."""
+    return {row[1]: (row[0], row[2]) for row in client.rows("select name, statement, prepare_time from pg_prepared_statements")}
+
+
+def kinds(client, *messages, ready=1):
+    client.send_together(*messages)
+    return "".join(m.kind for m in client.ready(ready))
+
+
+def run(client, name="", *values):
+    """Bind, Execute: the first value, or the SQLSTATE."""
+    client.send_together(bind(values, "", name), execute(), sync())
+    for answer in client.ready():
+        if answer.kind == "E":
+            return answer.sqlstate
+        if answer.kind == "D":
+            return answer.values[0].decode()
+    return None
+
+
+def test_a_second_client_shares_the_statement(make_gateway):
+    """Its Parse is answered and not sent: the server has one statement, parsed once."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        assert kinds(one, parse("select 'shared'", "mine"), sync()) == "1Z"
+        assert run(one, "mine") == "shared"
+        first = prepared(one)
+        assert list(first) == ["select 'shared'"]
+        assert kinds(two, parse("select 'shared'", "hers"), bind((), "", "hers"), execute(), sync()) == "12DCZ"
+        assert kinds(two, parse("select 'shared'", "another"), describe_statement("another"), sync()) == "1tTZ"
+        assert prepared(two) == first
+        assert kinds(two, close_statement("hers"), sync()) == "3Z"
+        assert run(one, "mine") == "shared"
+        assert run(two, "hers") == "26000"
+        assert prepared(one) == first
+        row = next(r for r in gateway.console("SHOW SERVERS") if r["database"] == "app")
+        assert int(row["prepare_cache_miss"]) == 1 and int(row["prepare_cache_hit"]) >= 3, row
+    gateway.wait_idle()
+
+
+def test_unnamed_statements_share_too(make_gateway):
+    gateway = one_server(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        for client in (one, two, one):
+            assert kinds(client, parse("select $1::int"), bind(("1",)), execute(), sync()) == "12DCZ"
+        assert run(two, "", "5") == "5"
+        assert len(prepared(one)) <= 1
+
+
+def test_an_error_does_not_cost_the_server_its_statements(make_gateway):
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client:
+        assert kinds(client, parse("select 'kept'", "kept"), sync()) == "1Z"
+        run(client, "kept")
+        before = prepared(client)
+        assert len(before) == 1
+        client.error("select 1 / 0")
+        client.error("selekt")
+        assert kinds(client, parse("selekt", "bad"), sync()) == "EZ"
+        assert run(client, "nobody") == "26000"
+        assert kinds(client, parse("select 1 / 0", "zero"), bind((), "", "zero"), execute(), sync()).endswith("EZ")
+        client.rows("begin")
+        client.error("select 1 / 0")
+        client.rows("rollback")
+        assert prepared(client).get("select 'kept'") == before["select 'kept'"]
+
+
+def test_the_servers_cache_has_a_bound(make_gateway):
+    """Also for a batch that needs more at once; what is too much is closed when the batch is over."""
+    gateway = one_server(make_gateway, server_prepared_statements_cache_size=3)
+    with gateway.wire() as client:
+        names = [f"n{n}" for n in range(10)]
+        client.send_together(*(parse(f"select '{n}'", n) for n in names), *(bind((), n, n) for n in names), sync())
+        assert "".join(m.kind for m in client.ready()) == "1" * 10 + "2" * 10 + "Z"
+        wait_until(lambda: len(prepared(client)) <= 3, "the server has at most three")
+        for _ in range(2):
+            assert [run(client, n) for n in names] == names
+            assert len(prepared(client)) <= 3
+
+
+def test_a_changed_table_heals(make_gateway, postgres):
+    """`cached plan must not change result type` reaches a client at most once, and one that parses afresh never for good."""
+    gateway = one_server(make_gateway)
+    for number, inside in enumerate((False, True)):
+        with postgres.admin() as admin:
+            admin.execute(f"drop table if exists healing{number}")
+            admin.execute(f"create table healing{number} as select 1 as a")
+            admin.execute(f"grant select on healing{number} to public")
+        sql = f"select * from healing{number}"
+        with gateway.wire() as one, gateway.wire() as two:
+            assert kinds(one, parse(sql, "mine"), bind((), "", "mine"), execute(), sync()) == "12DCZ"
+            with postgres.admin() as admin:
+                admin.execute(f"alter table healing{number} add column b int default 2")
+            if inside:
+                one.rows("begin")
+            found = [run(one, "mine")]
+            if inside:
+                one.rows("rollback")
+            found += [run(one, "mine") for _ in range(3)]
+            assert found.count("0A000") <= 1 and found[1:] == ["1"] * 3, found
+            with postgres.admin() as admin:
+                admin.execute(f"alter table healing{number} add column c int default 3")
+            found = []
+            for name in ("fresh", "fresher", "freshest"):
+                two.send_together(parse(sql, name), describe_statement(name), bind((), "", name), execute(), sync())
+                answer = two.ready()
+                found.append(next((m.sqlstate for m in answer if m.kind == "E"), None))
+            assert found in ([None] * 3, ["0A000", None, None]), found
+            assert [m.columns for m in answer if m.kind == "T"] == [["a", "b", "c"]]
+            assert run(two, "fresh") == run(one, "mine") == "1"
+    gateway.wait_idle()
+
+
+SQL_LEVEL = (
+    "prepare mine as select 1", "PREPARE mine (int) AS select $1", "execute mine", "/* x */ execute mine(1)",
+    "select 1; prepare mine as select 2", "explain execute mine", "create temp table t as execute mine",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", SQL_LEVEL)
+@pytest.mark.parametrize("extended", (False, True), ids=("simple", "extended"))
+def test_sql_level_statements_are_refused(make_gateway, sql, extended):
+    """With 0A000, in a way that PostgreSQL's own errors have too; never run on another server."""
+    if extended and ";" in sql:
+        pytest.skip("not one statement")
+    gateway = one_server(make_gateway, size=2)
+    message = parse(sql) + bind() + execute() + sync() if extended else query(sql)
+    with gateway.wire() as client:
+        client.send(message)
+        answer = client.ready()
+        errors = [m for m in answer if m.kind == "E"]
+        assert [m.sqlstate for m in errors] == ["0A000"], [str(m) for m in answer]
+        assert "prepare" in errors[0].fields["M"].lower() or "execute" in errors[0].fields["M"].lower()
+        assert answer[-1].body == b"I"
+        assert client.value(PREPARED) == "0"
+        client.rows("begin")
+        client.send(message)
+        assert client.ready()[-1].body == b"E"
+        assert client.error("select 1")["C"] == "25P02"
+        client.rows("rollback")
+        assert client.value("select 'prepare mine as select 1'") == "prepare mine as select 1"
+    gateway.wait_idle()
+
+
+def test_discard_all_costs_no_other_client_its_statements(make_gateway):
+    gateway = one_server(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        for client in (one, two):
+            assert kinds(client, parse("select 'mine'", "mine"), sync()) == "1Z"
+        for sql in ("discard all", "deallocate all", "deallocate mine"):
+            one.rows(sql)
+            assert run(one, "mine") == "26000"
+            assert run(two, "mine") == "mine"
+            assert kinds(one, parse("select 'mine'", "mine"), sync()) == "1Z"
+            assert run(one, "mine") == "mine"
+
+
+def test_a_new_server_gets_the_statements(make_gateway, postgres):
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client:
+        assert kinds(client, parse("select 'mine'", "mine"), parse("select 'unnamed'"), sync()) == "11Z"
+        for _ in range(3):
+            pid = postgres.backends("app")[0]
+            assert run(client, "mine") == "mine"
+            postgres.value("select pg_terminate_backend(%s)", pid)
+            wait_until(lambda: pid not in postgres.backends("app"), "the server is gone")
+            wait_until(lambda: int(gateway.pool_row()["sv_idle"]) == 0, "the gateway has noticed")
+            assert run(client, "") == "unnamed"
+    gateway.wait_idle()
+
+
+def test_a_failed_parse_is_not_remembered(make_gateway, postgres):
+    gateway = one_server(make_gateway)
+    with postgres.admin() as admin:
+        admin.execute("drop table if exists comes_later")
+        with gateway.wire() as one, gateway.wire() as two:
+            for client in (one, two):
+                assert kinds(client, parse("select * from comes_later", "n"), sync()) == "EZ"
+            admin.execute("create table comes_later as select 'here' as a; grant select on comes_later to public")
+            for client in (one, two):
+                assert kinds(client, parse("select * from comes_later", "n"), sync()) == "1Z"
+                assert run(client, "n") == "here"
+
+
+LAST_WORDS = {
+    "parse": parse("select 'theirs'", "n"),
+    "parse and flush": parse("select 'theirs'", "n") + flush(),
+    "a part of parse": parse("select 'theirs'", "n")[:9],
+    "bind": parse("select 'theirs'", "n") + bind((), "", "n"),
+    "execute": parse("select 'theirs'", "n") + bind((), "", "n") + execute(),
+    "sync, not read": parse("select 'theirs'", "n") + bind((), "", "n") + execute() + sync(),
+    "an error": parse("selekt", "n") + parse("select 'theirs'", "m"),
+    "a transaction": query("begin") + parse("select 'theirs'", "n") + sync(),
+    "a long answer": parse("select repeat('x', 1000) from generate_series(1, 20000)", "n") + bind((), "", "n") + execute() + sync(),
+}
+
+
+@pytest.mark.parametrize("how", ("leave", "close", "reset"))
+@pytest.mark.parametrize("words", LAST_WORDS)
+def test_a_client_that_leaves(make_gateway, words, how):
+    """The next one finds neither its names nor its answers, and a Parse that never reached the server is not counted on."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as stays:
+        assert kinds(stays, parse("select 'stays'", "n"), sync()) == "1Z"
+        for _ in range(3):
+            gone = gateway.wire()
+            gone.send(LAST_WORDS[words])
+            getattr(gone, how)()
+            assert run(stays, "n") == "stays"
+            with gateway.wire() as comes:
+                assert run(comes, "n") == "26000"
+                assert kinds(comes, parse("select 'theirs'", "n"), sync()) == "1Z"
+                assert run(comes, "n") == "theirs"
+    gateway.wait_idle()
+
+
+def test_twenty_clients_on_two_servers(make_gateway):
+    """Everyone uses the same names for other texts."""
+    gateway = one_server(make_gateway, size=2, server_prepared_statements_cache_size=7)
+
+    def work(number):
+        with gateway.wire(timeout=60) as client:
+            for name in ("a", "b", ""):
+                assert kinds(client, parse(f"select '{name}{number}' || $1", name), sync()) == "1Z"
+            for round_ in range(40):
+                name = ("a", "b", "")[round_ % 3]
+                if round_ % 10 == 9:
+                    assert run(client, "nobody") == "26000"
+                assert run(client, name, "!") == f"{name}{number}!"
+
+    in_threads(20, work)
+    gateway.wait_idle()

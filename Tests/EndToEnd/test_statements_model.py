@@ -1,0 +1,220 @@
+"""Random conversations about prepared statements, answered by PostgreSQL and through the gateway: equal message by message.
+
+Several clients, pools of one, two and five servers, caches of one, two and many statements; see `statements_model` for what is
+sent and `statements_run` for how answers are awaited and compared. E2E_MODEL_MESSAGES (default 100000) says how many
+messages, E2E_MODEL_SEED (default 1) which. A difference is shrunk and printed as a Python literal: paste it into
+FOUND below, under a name that says what was wrong.
+
+What a wrong pooler is caught at; `test_each_fault_is_found` builds each of these into a small pooler and must notice:
+
+- ParseComplete in its place, also when the server has the statement already
+- statements survive an unrelated error
+- a name whose Parse was skipped after an error does not exist
+- eviction does not reach a statement whose Bind is on its way
+- Close and Parse of one name in one batch
+- a simple Query ends the unnamed statement, a failed unnamed Parse too
+- an aborted transaction refuses Parse and Bind (25P02), also of statements that the server has; a duplicate name of a statement
+  that ends transactions is 42P05 even there
+- Parse of a name that exists (42P05; a syntax error goes first), Bind and Describe of an unknown one (26000); both abort
+  the transaction
+- names are cut after 63 bytes
+- statements are shared only with equal types and startup parameters
+- no name of ours in an error
+- DEALLOCATE in every spelling, in multi-statement queries (only what ran counts), by the extended protocol; DISCARD ALL
+- Flush is answered without Sync; every Sync is answered
+"""
+
+import multiprocessing
+import os
+
+import pytest
+
+from conftest import DIRECT
+from gateway import Gateway, pool
+from server import DATABASE, Postgres
+from statements_model import SETUP, VARIANTS
+from statements_run import Difference, Place, generated, printed, record, replay, shrink
+from toypooler import FAULTS, ToyPooler
+from wire import Wire
+
+MESSAGES = int(os.environ.get("E2E_MODEL_MESSAGES") or 100_000)
+SEED = os.environ.get("E2E_MODEL_SEED") or "1"
+
+#: Messages per program: small ones are quick to shrink; servers keep their statements from one program to the next.
+PROGRAM = 400
+PROCESSES = 2
+MANY = 1000
+SIZES = (1, 2, 5)
+CACHES = [(server, common) for server in (1, 2, MANY) for common in (1, 2, MANY)]
+
+#: Differences that were found once: name -> (pool_size, steps).
+FOUND = {}
+
+
+@pytest.fixture(scope="module")
+def quiet_postgres():
+    """A cluster that does not log every statement."""
+    cluster = Postgres("log_statement = none\nlog_min_messages = fatal\n")
+    with cluster.admin() as admin:
+        admin.execute(SETUP)
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="module")
+def quiet_gateway(quiet_postgres):
+    if DIRECT:
+        yield None
+        return
+    pools = {}
+    for size in SIZES:
+        for server, common in CACHES:
+            options = {"server_prepared_statements_cache_size": server, "prepared_statements_cache_size": common}
+            pools[name_of(size, server, common)] = pool(quiet_postgres, pool_size=size, **options)
+    general = {
+        "query_wait_timeout": "20s",
+        "log_client_connections": False,
+        "log_client_disconnections": False,
+        "max_connections": 1000,
+    }
+    gateway = Gateway(pools, general)
+    yield gateway
+    gateway.stop()
+
+
+def name_of(size, server, common):
+    return f"size{size}_server{server}_pool{common}"
+
+
+def connector(host, port, database):
+    def connect(variant, timeout):
+        return Wire(host, port, timeout=timeout).login("app_trust", database, parameters=VARIANTS[variant])
+
+    return connect
+
+
+def direct_place(postgres):
+    return Place(connector(postgres.host, postgres.port, DATABASE), timeout=10)
+
+
+def tested_place(postgres, gateway, size, server, common):
+    if gateway is None:
+        return Place(connector(postgres.host, postgres.port, DATABASE), size)
+    database = name_of(size, server, common)
+    return Place(connector(gateway.host, gateway.port, database), size, reset=lambda: gateway.console(f"RECONNECT {database}"))
+
+
+def told(place_name, direct, place, recording, problem):
+    """The report of a difference: a minimal program, or the whole one when it does not happen again from a fresh start."""
+    small = shrink(direct, place, recording.steps)
+    if small is None:
+        rest = recording.steps[: int(str(problem).split()[1]) + 1]
+        return f"{place_name}: {problem}\nnot seen again when played alone; the program was\n{printed(rest)}"
+    steps, why = small
+    return f"{place_name}: {why}\nFOUND[...] = ({place.pool_size}, {printed(steps)})"
+
+
+def work(postgres, gateway, share):
+    """Every PROCESSES-th program. Returns (messages, report or None)."""
+    direct, total, number = direct_place(postgres), 0, share
+    while total < MESSAGES / PROCESSES:
+        size = SIZES[number % len(SIZES)]
+        server, common = CACHES[number // len(SIZES) % len(CACHES)]
+        if number % PROCESSES == share:
+            recording = generated(direct, f"{SEED}/{number}", PROGRAM, clients=6, pool_size=size)
+            total += recording.messages
+            place = tested_place(postgres, gateway, size, server, common)
+            try:
+                replay(place, recording)
+            except Difference as problem:
+                where = f"program {SEED}/{number} on {name_of(size, server, common)}"
+                return total, told(where, direct, place, recording, problem)
+        number += 1
+    return total, None
+
+
+def run_share(postgres, gateway, share, answers):
+    try:
+        answers.put(work(postgres, gateway, share))
+    except BaseException as problem:  # noqa: BLE001 - told to the main process
+        answers.put((0, f"{type(problem).__name__}: {problem}"))
+
+
+@pytest.mark.timeout(max(240, MESSAGES // 200))
+def test_random_conversations(quiet_postgres, quiet_gateway):
+    processes = multiprocessing.get_context("fork")
+    answers = processes.Queue()
+    workers = [
+        processes.Process(target=run_share, args=(quiet_postgres, quiet_gateway, share, answers), daemon=True)
+        for share in range(PROCESSES)
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        done = [answers.get() for _ in workers]
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.join()
+    reports = [report for _, report in done if report]
+    if reports:
+        pytest.fail("\n\n".join(reports), pytrace=False)
+    assert sum(count for count, _ in done) >= MESSAGES
+    if quiet_gateway:
+        quiet_gateway.wait_idle()
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_found_once(quiet_postgres, quiet_gateway, name):
+    size, steps = FOUND[name]
+    recording = record(direct_place(quiet_postgres), steps, pool_size=size)
+    for server, common in CACHES:
+        replay(tested_place(quiet_postgres, quiet_gateway, size, server, common), recording)
+
+
+# --- the tests of the test --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recordings(quiet_postgres):
+    """Programs for the toy: (recording, pool size, cache size)."""
+    direct = direct_place(quiet_postgres)
+    result = []
+    for number in range(36):
+        size = SIZES[number % 3]
+        result.append((generated(direct, f"toy/{number}", 300, 4, size), size, (1, 2, 100)[number // 3 % 3]))
+    return result
+
+
+def toy_difference(postgres, recordings, fault, timeout=1.5):
+    for recording, size, cache in recordings:
+        with ToyPooler((postgres.host, postgres.port), size, cache, fault) as toy:
+            try:
+                replay(Place(connector(*toy.address, DATABASE), size, timeout), recording)
+            except Difference as problem:
+                return str(problem)
+            assert toy.problems == [], fault
+    return None
+
+
+def test_a_correct_pooler_passes(quiet_postgres, recordings):
+    problem = toy_difference(quiet_postgres, recordings[:18], None, timeout=15)
+    if problem:
+        pytest.fail(problem, pytrace=False)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_found(quiet_postgres, recordings, fault):
+    assert toy_difference(quiet_postgres, recordings, fault), FAULTS[fault]
+
+
+def test_shrinking_leaves_little(quiet_postgres):
+    """A difference in a program of 300 messages becomes a few messages that still show it."""
+    direct = direct_place(quiet_postgres)
+    recording = generated(direct, "toy/0", 300, 4, 1)
+    with ToyPooler((quiet_postgres.host, quiet_postgres.port), 1, 100, "no_duplicates") as toy:
+        place = Place(connector(*toy.address, DATABASE), 1, 5)
+        steps, why = shrink(direct, place, recording.steps, seconds=30)
+        assert sum(len(step[2]) for step in steps if step[0] == "send") <= 4, printed(steps)
+        assert "42P05" in why
+        assert eval(printed(steps)) == steps
