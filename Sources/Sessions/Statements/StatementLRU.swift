@@ -105,6 +105,10 @@ package struct StatementLRU: Sendable {
         self.order.remove(slot)
     }
 
-    /// Ids are our own, one after the other: neighbours get places of their own.
-    private static func hash(_ id: Int32) -> UInt32 { UInt32(bitPattern: id) }
+    /// Ids follow one another. Spread, they do not stand in one long run of the table, along which a removal would have
+    /// to look.
+    private static func hash(_ id: Int32) -> UInt32 {
+        let product = UInt32(bitPattern: id) &* 0x9E37_79B1
+        return product ^ (product >> 15)
+    }
 }

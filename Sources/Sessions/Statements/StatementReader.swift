@@ -122,6 +122,15 @@ struct StatementReader {
 
     @inline(__always)
     mutating func word(_ bytes: borrowing Span<UInt8>, _ start: Int, _ count: Int) {
+        // Most words are of no interest, which one letter tells.
+        if self.phase == .body, self.before != .into, !Self.canCount(bytes[start]) {
+            self.before = .other
+        } else {
+            self.read(bytes, start, count)
+        }
+    }
+
+    private mutating func read(_ bytes: borrowing Span<UInt8>, _ start: Int, _ count: Int) {
         let word = SQLWord(start: start, count: count)
         let before = self.before
         self.before = .other
@@ -136,6 +145,15 @@ struct StatementReader {
         }
         if self.phase != .body, self.depth == 0 { self.advance(bytes, start, count) }
         self.isEmpty = false
+    }
+
+    /// In a body: INSERT, INTO, MERGE, and what `mention` knows.
+    @inline(__always)
+    private static func canCount(_ first: UInt8) -> Bool {
+        switch first | 0x20 {
+        case UInt8(ascii: "i"), UInt8(ascii: "m"), UInt8(ascii: "p"), UInt8(ascii: "s"): true
+        default: false
+        }
     }
 
     /// A word that counts wherever it stands, as a name in quotes does.

@@ -26,7 +26,7 @@ import Testing
     @Test func randomTextsReadAsTheReferenceReadsThem() {
         var random = SeededRandom(seed: 11)
         var seen: StatementTraits = []
-        for _ in 0..<60_000 {
+        for _ in 0..<25_000 {
             var text = ""
             // Words need space between them to be words, quotes do not.
             let isSpaced = random.chance(70)
@@ -44,7 +44,7 @@ import Testing
     @Test func randomBytesReadAsTheReferenceReadsThem() {
         var random = SeededRandom(seed: 12)
         let bytes = Array("'\"$-/*\\;()ea.\n \u{0}x\u{7F}".utf8) + [0x80, 0xC3, 0xFF, 0xE2]
-        for _ in 0..<60_000 {
+        for _ in 0..<25_000 {
             let text = (0..<Int.random(in: 0...24, using: &random)).map { _ in
                 bytes.randomElement(using: &random) ?? 0
             }
@@ -52,8 +52,8 @@ import Testing
         }
     }
 
-    /// Every beginning of a text that has every form of quote, and every piece of it that is put between two others.
-    @Test func everyCutReadsAsTheReferenceReadsIt() {
+    /// Pieces of a text that has every form of quote: from every fifth byte on, up to every byte behind it.
+    @Test func cutsReadAsTheReferenceReadsThem() {
         let text = Array(
             """
             deallocate a; /* x /* ; */ */ select E'\\'' -- y
@@ -61,7 +61,7 @@ import Testing
             prepare "P" as select $1; discard all -- z
             """.utf8
         )
-        for start in 0...text.count {
+        for start in stride(from: 0, through: text.count, by: 5) {
             for end in start...text.count where self.agree(Array(text[start..<end]), standard: true) == false { return }
         }
     }

@@ -58,6 +58,17 @@ import Testing
         #expect(lru.count == 3)
     }
 
+    /// Ids that follow one another must not form a run in the table that every removal walks along.
+    @Test(.timeLimit(.minutes(1)))
+    func manyIDsInARowCostNoMoreThanFew() {
+        let capacity: Int32 = 50_000
+        var lru = StatementLRU(capacity: Int(capacity))
+        var isRight = true
+        for id in 0..<(4 * capacity) { isRight = lru.insert(id) == (id < capacity ? nil : id - capacity) && isRight }
+        #expect(isRight)
+        #expect(lru.count == Int(capacity))
+    }
+
     /// The obvious list, least recently used first.
     private struct Model {
         var ids: [Int32] = []
@@ -85,26 +96,27 @@ import Testing
         // Ids that share places in the table, some of them far apart.
         let ids = (0..<Int32(20)).map { $0 } + (0..<20).map { $0 * 64 } + [.max, .min, -1, 1 << 30]
         for step in 0..<40_000 {
+            var isRight = true
             let id = ids.randomElement(using: &random) ?? 0
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<45:
                 let (evicted, expected) = (lru.insert(id), model.insert(id))
-                #expect(evicted == expected)
+                isRight = evicted == expected
             case 45..<75:
                 let (wasThere, expected) = (lru.touch(id), model.touch(id))
-                #expect(wasThere == expected)
+                isRight = wasThere == expected
             case 75..<85:
                 let index = model.ids.firstIndex(of: id)
                 if let index { model.ids.remove(at: index) }
                 let wasThere = lru.remove(id)
-                #expect(wasThere == (index != nil))
+                isRight = wasThere == (index != nil)
             case 85..<92:
                 if !model.ids.contains(id) { model.ids.insert(id, at: 0) }
                 lru.restore(id)
             case 92..<98:
                 let expected = model.ids.count > model.capacity ? model.ids.removeFirst() : nil
                 let evicted = lru.evictExcess()
-                #expect(evicted == expected)
+                isRight = evicted == expected
             case 98 where step % 7 == 0:
                 lru.removeAll()
                 model.ids = []
@@ -112,9 +124,8 @@ import Testing
                 model.capacity = max(0, capacity + Int.random(in: -2...2, using: &random))
                 lru.capacity = model.capacity
             }
-            #expect(lru.contains(id) == model.ids.contains(id))
-            #expect(lru.count == model.ids.count)
-            guard lru.ids == model.ids else {
+            isRight = isRight && lru.contains(id) == model.ids.contains(id) && lru.count == model.ids.count
+            guard isRight, lru.ids == model.ids else {
                 Issue.record("step \(step): \(lru.ids), expected \(model.ids)")
                 return
             }
