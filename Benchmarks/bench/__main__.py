@@ -27,6 +27,8 @@ def arguments():
     parser.add_argument("--only", default="", metavar="PATTERN",
                         help="only the cases whose name matches; also: memory, heap")
     parser.add_argument("--workers", default="1,2", help="worker counts of the gateway, comma separated")
+    parser.add_argument("--io-methods", default="auto", metavar="LIST",
+                        help="drivers of the gateway: auto, io_uring, epoll; several are compared, comma separated")
     parser.add_argument("--candidate", choices=["gateway", "pgbouncer"], default="gateway",
                         help="what is compared with PgBouncer; pgbouncer checks the benchmark itself")
     parser.add_argument("--server-socket", action="store_true", help="poolers reach PostgreSQL by its unix socket")
@@ -45,16 +47,21 @@ def pooler_makers(options, postgres):
     def baseline(folder):
         return PgBouncer("pgbouncer", folder, postgres, server_socket=options.server_socket)
 
-    def candidate(workers):
+    methods = options.io_methods.split(",")
+
+    def candidate(workers, method):
         def make(folder):
             kind = Gateway if options.candidate == "gateway" else PgBouncer
-            made = kind(f"candidate-{workers}", folder, postgres, workers, options.server_socket)
+            made = kind(f"candidate-{workers}-{method}", folder, postgres, workers, options.server_socket)
             if kind is PgBouncer:
                 made.label = "PgBouncer as candidate"
+            else:
+                made.io_method = method
+                made.label += f" ({method})" * (len(methods) > 1)
             return made
         return make
 
-    return [baseline, *(candidate(int(workers)) for workers in options.workers.split(","))]
+    return [baseline, *(candidate(int(workers), method) for workers in options.workers.split(",") for method in methods)]
 
 
 def run(options, folder):
@@ -70,6 +77,7 @@ def run(options, folder):
         report = Report(poolers[1:], machine_facts(postgres, poolers[:2], load_before, options))
         for pooler in poolers:
             pooler.start()
+        report.facts["io_method"] = ", ".join(sorted({pooler.driver() for pooler in poolers[1:]}))
         for case in all_cases():
             if re.search(options.only, case.name):
                 try:

@@ -8,6 +8,7 @@ import glob
 import os
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -195,6 +196,10 @@ class Pooler:
     def identity(self):
         return {}
 
+    def driver(self):
+        """What it speaks to the kernel with, as it said at its start."""
+        return "-"
+
     def stop(self):
         stop_process(self.process)
 
@@ -231,6 +236,7 @@ class Gateway(Pooler):
     """The gateway with a given number of workers, its connection log off as in PgBouncer."""
 
     label = "gateway"
+    io_method = "auto"
     program = os.environ.get("PGGATEWAY_BIN") or os.path.join(
         os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), ".build/release/pggateway")
 
@@ -240,6 +246,7 @@ class Gateway(Pooler):
             f"      - {{ username: {user}, password: '{secret}', pool_size: {POOL_SIZE} }}\n"
             for user, secret in self.postgres.secrets.items())
         text = (f"general:\n  host: 127.0.0.1\n  port: {self.port}\n  worker_threads: {self.workers}\n"
+                f"  io_method: {self.io_method}\n"
                 f"  max_connections: {MAX_CLIENTS}\n  backlog: 4096\n"
                 "  admin_username: admin\n  admin_password: bench-console\n"
                 "  log_client_connections: false\n  log_client_disconnections: false\n"
@@ -247,6 +254,11 @@ class Gateway(Pooler):
                 f"pools:\n  {DATABASE}:\n    pool_mode: transaction\n    server_host: {self.server_host}\n"
                 f"    server_port: {self.postgres.port}\n    users:\n{users}")
         return [self.program, write(os.path.join(self.folder, "pggateway.yaml"), text, 0o600)]
+
+    def driver(self):
+        with open(os.path.join(self.folder, "pooler.log")) as log:
+            found = re.search(r"io_method=(\w+)", log.read())
+        return found.group(1) if found else "unknown"
 
 
 def client_rules():

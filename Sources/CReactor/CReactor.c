@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "creactor.h"
+#include "cring.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -216,6 +217,19 @@ int cr_accept(int listener, struct cr_address *peer) {
         }
         if (errno != EINTR) return -errno;
     }
+}
+
+void cr_peer_address(int fd, struct cr_address *out) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    memset(&storage, 0, sizeof storage.ss_family);
+    if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0) storage.ss_family = AF_UNSPEC;
+    from_sockaddr(&storage, out);
+}
+
+int cr_peek(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
 int cr_connect(const struct cr_address *address, int *in_progress) {

@@ -84,6 +84,25 @@ struct HeldBytes: ~Copyable {
         if self.count == 0 { self.clear(cache: &cache) }
     }
 
+    /// Moves everything out, so that it can be looked at while the owner changes.
+    mutating func takeOut() -> HeldBytes {
+        var taken = HeldBytes()
+        unsafe taken.block = self.block
+        taken.start = self.start
+        taken.count = self.count
+        unsafe self.block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        self.start = 0
+        self.count = 0
+        return taken
+    }
+
+    /// Takes over what `takeOut` gave. Only while empty.
+    mutating func putBack(_ taken: consuming HeldBytes) {
+        unsafe self.block = taken.block
+        self.start = taken.start
+        self.count = taken.count
+    }
+
     mutating func clear(cache: inout BlockCache) {
         unsafe cache.giveBack(self.block)
         unsafe self.block = UnsafeMutableRawBufferPointer(start: nil, count: 0)

@@ -24,10 +24,24 @@ open class Endpoint: @unchecked Sendable {
         var isListener = false
         /// The bytes held back are to be offered again even if nothing new arrives.
         var wantsRedelivery = false
+        /// The end as the ring has reported it: 0 for an orderly one, else an errno; `goesOn` before.
+        var ending: Int32 = Channel.goesOn
+        var hasToldHangup = false
+
+        static let goesOn: Int32 = -1
+    }
+
+    /// A send that waits for the end of the round in the ring's arena; see `Worker+RingSending.swift`.
+    struct QueuedSend {
+        var batch: UInt64 = 0
+        var entry: UInt32 = 0
+        var offset: UInt32 = 0
+        var count: UInt32 = 0
     }
 
     // Not checked for exclusive access at run time, for the reasons given in `Worker`.
     @safe @exclusivity(unchecked) final var channel: Channel
+    @safe @exclusivity(unchecked) final var queuedSend = QueuedSend()
     @safe @exclusivity(unchecked) final var unread = HeldBytes()
     @safe @exclusivity(unchecked) final var unsent = HeldBytes()
     /// Why a connect, a registration or a send failed; reported in a later round.
@@ -44,6 +58,8 @@ open class Endpoint: @unchecked Sendable {
 
     /// Connections wait on a listening descriptor; see `Listener`.
     func acceptPending() {}
+    /// The ring has accepted a connection, or a negative errno tells why not.
+    func acceptCompleted(_ result: Int32) {}
 
     // MARK: What the subclass is told, on the owning worker's thread
 
@@ -74,7 +90,8 @@ open class Endpoint: @unchecked Sendable {
 
     public final var isOpen: Bool { self.channel.descriptor >= 0 || self.channel.slot >= 0 }
     public final var descriptor: Int32 { self.channel.descriptor }
-    /// Bytes given to `send` that the kernel has not taken yet.
+    /// Bytes given to `send` that the kernel did not take. Small sends may wait for the end of the round and count as
+    /// taken until then; `pushOut` makes this exact.
     public final var unsentCount: Int { self.unsent.count }
     public final var unreadCount: Int { self.unread.count }
 
@@ -90,6 +107,17 @@ open class Endpoint: @unchecked Sendable {
 
     private func sendBytes(_ bytes: UnsafeRawBufferPointer) {
         guard self.channel.descriptor >= 0, bytes.count > 0 else { return }
+        if unsafe self.worker.usesRing {
+            if unsafe self.worker.hasQueuedSend(self) {
+                if unsafe self.worker.extendSend(bytes, for: self) { return }
+                unsafe self.worker.pushOut(self)
+            }
+            if self.unsent.isEmpty, !self.channel.isConnecting, self.pendingError == 0,
+                unsafe self.worker.queueSend(bytes, for: self)
+            {
+                return
+            }
+        }
         var taken = 0
         if self.unsent.isEmpty, !self.channel.isConnecting {
             let result = unsafe cr_send(self.channel.descriptor, bytes.baseAddress, bytes.count)
@@ -122,7 +150,12 @@ open class Endpoint: @unchecked Sendable {
         // Set even when nothing is held back: `received` may be under way and leave something.
         if self.channel.isPaused || !self.unread.isEmpty { self.channel.wantsRedelivery = true }
         self.channel.isPaused = false
-        if !self.unread.isEmpty || self.channel.mayHaveBytes { unsafe self.worker.enqueue(self) }
+        self.channel.hasToldHangup = false
+        if !self.unread.isEmpty || self.channel.mayHaveBytes {
+            unsafe self.worker.enqueue(self)
+        } else if unsafe self.worker.usesRing, self.channel.slot >= 0, unsafe self.worker.mustServe(self) {
+            unsafe self.worker.enqueue(self)
+        }
     }
 
     /// Arms the one deadline of this endpoint, replacing an earlier one.
@@ -137,10 +170,19 @@ open class Endpoint: @unchecked Sendable {
     }
 
     /// Received bytes that nobody has consumed yet, here or (as far as known) in the kernel.
-    public final var hasUnreadInput: Bool { !self.unread.isEmpty || self.channel.mayHaveBytes }
+    public final var hasUnreadInput: Bool {
+        if !self.unread.isEmpty || self.channel.mayHaveBytes { return true }
+        return unsafe self.worker.usesRing && self.worker.hasInputUnderWay(self)
+    }
+
+    /// Hands what `send` has queued for the end of the round to the kernel now.
+    public final func pushOut() {
+        if unsafe self.worker.usesRing { unsafe self.worker.pushOut(self) }
+    }
 
     /// Tells the peer that nothing more will come, and goes on reading.
     public final func shutdownSending() {
+        self.pushOut()
         if self.channel.descriptor >= 0 { cr_shutdown_sending(self.channel.descriptor) }
     }
 
@@ -152,9 +194,14 @@ open class Endpoint: @unchecked Sendable {
 
     private func close(abortively: Bool) {
         guard self.isOpen else { return }
+        if unsafe self.worker.usesRing {
+            self.pushOut()
+            unsafe self.worker.dropOperations(self)
+        }
         if self.channel.slot >= 0 { unsafe self.worker.forget(self) }
         let descriptor = self.channel.descriptor
         self.channel.descriptor = -1
+        self.channel.ending = Channel.goesOn
         if descriptor >= 0 {
             if abortively { _ = cr_close_abortive(descriptor) } else { _ = cr_close(descriptor) }
         }
@@ -166,6 +213,8 @@ open class Endpoint: @unchecked Sendable {
 /// The few errno values the reactor decides on.
 enum Errno {
     static let again = 11
+    static let interrupted: Int32 = 4
+    static let cancelled: Int32 = 125
     static let tooManyOpenFilesInSystem: Int32 = 23
     static let tooManyOpenFiles: Int32 = 24
     static let messageTooLong: Int32 = 90

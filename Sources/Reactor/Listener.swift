@@ -35,18 +35,36 @@ open class Listener: Endpoint, @unchecked Sendable {
                 if !self.isOpen { return }
                 continue
             }
-            switch -descriptor {
-            case Errno.tooManyOpenFiles, Errno.tooManyOpenFilesInSystem, Errno.noBufferSpace, Errno.outOfMemory:
+            if self.isExhaustion(-descriptor) {
                 // The connection stays in the backlog, so the level-triggered event would fire again at once:
                 // stop listening for a moment instead of spinning.
                 unsafe self.worker.suspend(self)
-                self.setDeadline(unsafe self.worker.now + Self.exhaustionPause)
-                self.exhausted(-descriptor)
-                return
-            default:
-                return
+                self.rest(-descriptor)
             }
+            return
         }
+    }
+
+    final override func acceptCompleted(_ result: Int32) {
+        if result >= 0 {
+            var peer = cr_address()
+            unsafe cr_peer_address(result, &peer)
+            self.accepted(descriptor: result, peer: SocketAddress(peer))
+        } else if self.isExhaustion(-result) {
+            self.rest(-result)
+        }
+    }
+
+    private func isExhaustion(_ error: Int32) -> Bool {
+        switch error {
+        case Errno.tooManyOpenFiles, Errno.tooManyOpenFilesInSystem, Errno.noBufferSpace, Errno.outOfMemory: true
+        default: false
+        }
+    }
+
+    private func rest(_ error: Int32) {
+        self.setDeadline(unsafe self.worker.now + Self.exhaustionPause)
+        self.exhausted(error)
     }
 
     open override func deadlinePassed() {

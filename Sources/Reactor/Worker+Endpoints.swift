@@ -4,8 +4,12 @@ import CReactor
 extension Worker {
     /// Takes over an endpoint: its descriptor is registered and from now on it is told what happens.
     /// On failure (no kernel memory) the endpoint is told by `failed`.
-    public func attach(_ endpoint: Endpoint) {
+    public func attach(_ endpoint: Endpoint) { self.attach(endpoint, operations: []) }
+
+    private func attach(_ endpoint: Endpoint, operations: RingOperations) {
         unsafe endpoint.worker = self
+        // Batches are counted by each ring for itself: an old number could mean something here.
+        endpoint.queuedSend = Endpoint.QueuedSend()
         let slot: Int32
         if let free = self.freeSlots.popLast() {
             slot = free
@@ -16,16 +20,22 @@ extension Worker {
         endpoint.channel.slot = slot
         self.slots[Int(slot)].endpoint = endpoint
         self.slots[Int(slot)].isShared = false
+        self.slots[Int(slot)].operations = operations
         guard endpoint.channel.descriptor >= 0 else { return }
         // What was given to `send`, or was to be delivered, before the endpoint came here.
         if !endpoint.unsent.isEmpty { endpoint.channel.awaitsWritable = true }
         self.register(endpoint, modify: false)
-        if endpoint.channel.wantsRedelivery || endpoint.pendingError != 0 { self.enqueue(endpoint) }
+        let hasNews = endpoint.channel.wantsRedelivery || endpoint.channel.ending != Endpoint.Channel.goesOn
+        if hasNews || endpoint.pendingError != 0 { self.enqueue(endpoint) }
     }
 
     func register(_ endpoint: Endpoint, modify: Bool) {
         let slot = endpoint.channel.slot
         guard slot >= 0 else { return }
+        if self.usesRing {
+            self.arm(endpoint)
+            return
+        }
         let generation = self.slots[Int(slot)].generation
         let wantsWrites = endpoint.channel.awaitsWritable || endpoint.channel.isConnecting
         let streamFlags = wantsWrites ? EventFlags.streamAndWrites : EventFlags.stream
@@ -40,7 +50,10 @@ extension Worker {
     /// Gives up an endpoint without closing it: it can be attached to another worker.
     public func detach(_ endpoint: Endpoint) {
         guard endpoint.channel.slot >= 0 else { return }
-        if endpoint.channel.descriptor >= 0 { _ = cr_epoll_remove(self.epoll, endpoint.channel.descriptor) }
+        if self.usesRing {
+            endpoint.pushOut()
+            self.unpack(self.recall(Int(endpoint.channel.slot)), to: endpoint)
+        } else if endpoint.channel.descriptor >= 0 { _ = cr_epoll_remove(self.epoll, endpoint.channel.descriptor) }
         self.forget(endpoint)
     }
 
@@ -59,6 +72,7 @@ extension Worker {
         self.slots[Int(slot)].endpoint = nil
         self.slots[Int(slot)].isShared = false
         self.slots[Int(slot)].isQueued = false
+        if self.usesRing { self.forgetRing(Int(slot)) }
         self.slots[Int(slot)].generation &+= 1
         self.freeSlots.append(slot)
     }
@@ -68,17 +82,24 @@ extension Worker {
     public func share(_ endpoint: Endpoint) {
         guard endpoint.channel.slot >= 0 else { return }
         self.timers.cancel(Int(endpoint.channel.slot))
+        if self.usesRing { self.prepareToShare(endpoint) }
         self.slots[Int(endpoint.channel.slot)].isShared = true
     }
 
     /// The endpoint was won back by this worker (under the lock that published it).
     public func unshare(_ endpoint: Endpoint) {
-        guard endpoint.channel.slot >= 0 else { return }
-        self.slots[Int(endpoint.channel.slot)].isShared = false
+        let slot = Int(endpoint.channel.slot)
+        guard slot >= 0 else { return }
+        self.slots[slot].isShared = false
+        if self.slots[slot].operations.contains(.stashed) {
+            self.unpack(self.takeStash(slot), to: endpoint)
+            self.enqueue(endpoint)
+        }
     }
 
     /// Moves a shared endpoint, won under the lock that published it, from the worker where it is registered to this
-    /// one: two `epoll_ctl` calls. The old worker frees its slot when it next wakes for something else.
+    /// one: two `epoll_ctl` calls. The old worker frees its slot when it next wakes for something else. With io_uring the
+    /// old worker is woken to let go; until then the endpoint can send, and receives nothing.
     public func adopt(_ endpoint: Endpoint) {
         let old = unsafe endpoint.worker
         if old === self {
@@ -86,6 +107,14 @@ extension Worker {
             return
         }
         let slot = endpoint.channel.slot
+        if self.usesRing, slot >= 0, endpoint.channel.descriptor >= 0 {
+            endpoint.channel.slot = -1
+            self.attach(endpoint, operations: .awaitingHandover)
+            let here = endpoint.channel.slot
+            let place = Place(slot: here, generation: self.slots[Int(here)].generation)
+            old.deliver(.letGo(slot, RingSuccessor(worker: self, place: place)))
+            return
+        }
         _ = cr_epoll_remove(old.epoll, endpoint.channel.descriptor)
         endpoint.channel.slot = -1
         old.mailbox.push(.releaseSlot(slot))

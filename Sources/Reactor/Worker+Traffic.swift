@@ -6,7 +6,7 @@ import CReactor
 /// endpoint is touched unless its place still holds.
 extension Worker {
     /// True while the endpoint that was registered at `place` is still there and still this worker's own.
-    private func owns(_ place: Place) -> Bool {
+    func owns(_ place: Place) -> Bool {
         let slot = Int(place.slot)
         return self.slots[slot].generation == place.generation && !self.slots[slot].isShared
     }
@@ -46,7 +46,7 @@ extension Worker {
 
     /// Reads once, behind the bytes that were held back, and delivers. An endpoint whose bytes filled the buffer, or
     /// whose end is still to be read, is queued for the next round, so that a big result cannot starve the others.
-    private func receive(_ endpoint: Endpoint, at place: Place) {
+    func receive(_ endpoint: Endpoint, at place: Place) {
         let held = endpoint.unread.count
         // After a pause the held bytes come first and alone: they must reach the subclass before the end of the stream
         // does, and they may fill the buffer.
@@ -112,7 +112,7 @@ extension Worker {
         if self.slots[slot].isShared || !endpoint.channel.isPaused { self.enqueue(place) }
     }
 
-    private func flush(_ endpoint: Endpoint) {
+    func flush(_ endpoint: Endpoint) {
         guard !endpoint.unsent.isEmpty else {
             endpoint.awaitWritable(false)
             return
@@ -164,6 +164,8 @@ extension Worker {
         self.slots[slot].isQueued = false
         if self.slots[slot].isShared {
             endpoint.trafficWhileShared(on: self)
+        } else if self.usesRing {
+            self.serveRing(endpoint, at: place)
         } else {
             self.serve(endpoint, at: place)
         }

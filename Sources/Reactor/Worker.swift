@@ -23,6 +23,9 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         var isQueued = false
         /// Registered here, but free to be taken by any worker: see `Endpoint.trafficWhileShared`.
         var isShared = false
+        /// With io_uring: what is under way for it, and the batch in which something was queued last.
+        var operations: RingOperations = []
+        var batch: UInt64 = 0
     }
 
     /// An endpoint as the worker remembers it: it may have been closed or have moved since.
@@ -32,8 +35,12 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     }
 
     public let index: Int
+    /// -1 when the worker uses io_uring.
     let epoll: Int32
-    private let wakeDescriptor: Int32
+    /// Which of the two drivers is in use. One branch instead of a protocol: it is taken several times per message.
+    let usesRing: Bool
+    let ring: UnsafeMutablePointer<cr_ring>
+    let wakeDescriptor: Int32
 
     // Exclusive access is not checked at run time here: one thread uses these, and none is lent out (`inout`) across
     // a call that could come back to the worker. The checks took more instructions than all the rest of the relay.
@@ -47,6 +54,10 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     private var dueSlots: ContiguousArray<Int> = []
     private let events: UnsafeMutableBufferPointer<cr_event>
     let receiveBuffer: UnsafeMutableRawBufferPointer
+    /// By slot, with io_uring: what came for shared endpoints, and who gets what a handover will bring.
+    @safe @exclusivity(unchecked) var stashes: [Int: RingStash] = [:]
+    @safe @exclusivity(unchecked) var successors: [Int: RingSuccessor] = [:]
+    static let recallAttempts = 1000
     @safe @exclusivity(unchecked) private var isStopping = false
 
     let mailbox = Mailbox()
@@ -60,16 +71,25 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     /// Clients this worker holds: written here, read by whoever accepts. Any thread.
     package let clientCount = Atomic<Int>(0)
 
-    /// - Throws: `ReactorError` when the kernel has no descriptor left.
-    public init(index: Int) throws(ReactorError) {
+    /// - Throws: `ReactorError` when the kernel has no descriptor left, or does not grant a ring.
+    public init(index: Int, method: IOMethod = .epoll) throws(ReactorError) {
         self.index = index
-        self.epoll = try ReactorError.check(cr_epoll_create(), doing: "epoll_create1")
+        self.usesRing = method == .ioUring
+        unsafe self.ring = .allocate(capacity: 1)
+        unsafe self.ring.initialize(to: cr_ring())
+        if self.usesRing {
+            self.epoll = -1
+            _ = try ReactorError.check(unsafe cr_ring_open(self.ring), doing: "io_uring")
+        } else {
+            self.epoll = try ReactorError.check(cr_epoll_create(), doing: "epoll_create1")
+        }
         self.wakeDescriptor = try ReactorError.check(cr_eventfd(), doing: "eventfd")
         let now = MonotonicClock.now()
         self.now = now
         self.timers = TimerWheel(now: now)
         unsafe self.events = .allocate(capacity: Self.eventCapacity)
         unsafe self.receiveBuffer = .allocate(byteCount: Self.receiveCapacity, alignment: 64)
+        if self.usesRing { return }
         _ = try ReactorError.check(
             cr_epoll_add(self.epoll, self.wakeDescriptor, EventFlags.readable | EventFlags.edge, Self.wakeSlot, 0),
             doing: "epoll_ctl"
@@ -79,7 +99,8 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     deinit {
         unsafe self.events.deallocate()
         unsafe self.receiveBuffer.deallocate()
-        _ = cr_close(self.epoll)
+        if self.usesRing { unsafe cr_ring_close(self.ring) } else { _ = cr_close(self.epoll) }
+        unsafe self.ring.deallocate()
         _ = cr_close(self.wakeDescriptor)
     }
 
@@ -99,6 +120,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
 
     /// One round: messages, jobs, endpoints that must not wait, due timers, then the kernel's events.
     public func runOnce(blocking: Bool) {
+        if self.usesRing, unsafe self.ring.pointee.is_enabled == 0 { self.enableRing() }
         self.drainMailbox()
         self.runJobs()
         self.serveReady()
@@ -108,9 +130,13 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
             timeout = self.timers.sleepMilliseconds(now: self.now)
             if timeout != 0, !self.mailbox.prepareToSleep() { timeout = 0 }
         }
+        if self.usesRing {
+            self.runRing(timeout: timeout)
+            return
+        }
         let count = unsafe cr_epoll_wait(self.epoll, self.events.baseAddress, Int32(Self.eventCapacity), timeout)
         self.mailbox.woke()
-        self.now = MonotonicClock.now()
+        self.readClock()
         for position in 0..<Int(count) {
             let event = unsafe self.events[position]
             if event.slot == Self.wakeSlot {
@@ -120,6 +146,8 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
             }
         }
     }
+
+    func readClock() { self.now = MonotonicClock.now() }
 
     /// Ends `run` after the present round. On the worker's thread; from others use `execute`.
     public func stop() { self.isStopping = true }

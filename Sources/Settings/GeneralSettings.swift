@@ -10,6 +10,8 @@ package struct GeneralSettings: Sendable, Equatable {
     package let maxConnections: Int
     /// 0 means the number of cores.
     package let workerThreads: Int
+    /// `auto`, `io_uring` or `epoll`.
+    package let ioMethod: String
 
     package let clientLoginTimeout: Duration
     package let connectTimeout: Duration
@@ -57,6 +59,7 @@ package struct GeneralSettings: Sendable, Equatable {
         self.unixSocketDir = values.text("unix_socket_dir")
         self.unixSocketMode = values.mode("unix_socket_mode")
         self.workerThreads = values.integer("worker_threads")
+        self.ioMethod = values.text("io_method") ?? "auto"
 
         self.clientLoginTimeout = values.duration("client_login_timeout")
         self.connectTimeout = values.duration("connect_timeout")

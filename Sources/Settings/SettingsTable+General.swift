@@ -29,6 +29,14 @@ extension SettingsTable {
             "worker_threads", .general, .integer(0...1_024), default: "0", .restart,
             "Threads that carry traffic; 0 means the number of cores. pg_doorman's default is 4."
         ),
+        SettingsKey(
+            "io_method", .general, .choice(["auto", "io_uring", "epoll"], anyCase: false), default: "auto", .restart,
+            isOwn: true,
+            """
+            How workers speak to the kernel. `auto` takes io_uring where the kernel grants all it needs (Linux 6.1 or \
+            newer, not forbidden by the container) and epoll elsewhere; `io_uring` does not start without it.
+            """
+        ),
     ]
 
     private static let timeoutKeys: [SettingsKey] = [

@@ -18,6 +18,9 @@ from wire import Wire
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("PGGATEWAY_BIN") or ROOT / ".build/release/pggateway")
 
+#: The whole suite can be run with either driver; unset, the gateway chooses.
+IO_METHOD = os.environ.get("PGGATEWAY_IO_METHOD")
+
 ADMIN = "overseer"
 ADMIN_PASSWORD = "Marble-ferry-20"
 
@@ -92,6 +95,7 @@ class Gateway:
                     "host": self.host,
                     "port": self.port,
                     "worker_threads": 2,
+                    **({"io_method": IO_METHOD} if IO_METHOD else {}),
                     "admin_username": ADMIN,
                     "admin_password": ADMIN_PASSWORD,
                     "pg_hba": {"content": hba},

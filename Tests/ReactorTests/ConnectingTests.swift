@@ -4,7 +4,7 @@ import Testing
 @testable import Reactor
 
 /// Outgoing connections.
-@Suite struct ConnectingTests {
+@Suite(.eachDriver, .namesDriver) struct ConnectingTests {
     private func start(_ worker: Worker, _ address: SocketAddress) -> Probe {
         let probe = Probe(descriptor: -1, worker: worker)
         probe.isInsideCall = true

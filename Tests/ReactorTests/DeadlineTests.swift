@@ -3,7 +3,7 @@ import Testing
 @testable import Reactor
 
 /// Deadlines as endpoints see them; the wheel itself is tested in `TimerWheelTests`.
-@Suite struct DeadlineTests {
+@Suite(.eachDriver, .namesDriver) struct DeadlineTests {
     private func timer(on worker: Worker) -> Probe {
         let probe = Probe(descriptor: -1, worker: worker)
         worker.attach(probe)

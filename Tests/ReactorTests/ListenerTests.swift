@@ -18,7 +18,7 @@ private final class Door: Listener, @unchecked Sendable {
     override func exhausted(_ error: Int32) { self.exhaustions.append(error) }
 }
 
-@Suite struct ListenerTests {
+@Suite(.eachDriver, .namesDriver) struct ListenerTests {
     @Test func twoWorkersShareOneSocket() throws {
         let listening = try Sockets.listen(backlog: 256)
         let port = ListeningSocket.port(of: listening)
@@ -44,6 +44,7 @@ private final class Door: Listener, @unchecked Sendable {
         peers.append(try #require(Sockets.connect(port: port)))
         #expect(pump(workers[0], workers[1]) { doors[0].accepted + doors[1].accepted == 201 })
         doors[1].close()
+        settle(workers[1])
         #expect(Sockets.connect(port: port) == nil)
     }
 

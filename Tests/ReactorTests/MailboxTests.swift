@@ -5,7 +5,7 @@ import Testing
 @testable import Reactor
 
 /// Messages from other threads, and jobs of asynchronous functions.
-@Suite struct MailboxTests {
+@Suite(.eachDriver, .namesDriver) struct MailboxTests {
     private final class Counters: Sendable {
         let executed = Atomic<Int>(0)
         let posted = Atomic<Int>(0)

@@ -6,7 +6,7 @@ import Testing
 
 /// Endpoints that pass back and forth between two running workers while their peers echo and, now and then, say
 /// something of their own accord.
-@Suite struct MovingStressTests {
+@Suite(.eachDriver, .namesDriver) struct MovingStressTests {
     @Test func nothingIsLostDoubledOrReordered() throws {
         let workers = try (0..<2).map { index in try Worker.immortal(index: index) }
         let hall = Hall(workers: workers, turns: 20_000)

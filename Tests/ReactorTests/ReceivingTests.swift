@@ -4,7 +4,7 @@ import Testing
 @testable import Reactor
 
 /// Bytes that come in: held back, paused, redelivered, ended.
-@Suite struct ReceivingTests {
+@Suite(.eachDriver, .namesDriver) struct ReceivingTests {
     private func attached() throws -> (worker: Worker, probe: Probe, peer: Peer) {
         let worker = try Worker.immortal(index: 0)
         let (descriptor, peer) = Sockets.pair()
@@ -119,7 +119,9 @@ import Testing
         }
         let writer = TestThread { peer.write(all) }
         #expect(pump(worker) { probe.isReadingPaused })
-        #expect(probe.unreadCount == Worker.receiveCapacity)
+        // With a ring, as much more as it had taken before it was told to stop.
+        let pileUp = Driver.current == .epoll ? 0 : Worker.pileUpLimit
+        #expect((Worker.receiveCapacity...Worker.receiveCapacity + pileUp).contains(probe.unreadCount))
         probe.taking = nil
         probe.resumeReading()
         #expect(pump(worker) { probe.consumed.count == all.count || !probe.isOpen })

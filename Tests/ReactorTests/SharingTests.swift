@@ -4,7 +4,7 @@ import Testing
 @testable import Reactor
 
 /// Endpoints that lie ready for any worker, and move.
-@Suite struct SharingTests {
+@Suite(.eachDriver, .namesDriver) struct SharingTests {
     private struct Scene {
         let first: Worker
         let second: Worker
@@ -50,6 +50,7 @@ import Testing
         settle(scene.second)
         #expect(scene.probe.consumed == [1, 2])
         scene.probe.send([3])
+        settle(scene.second)
         #expect(scene.peer.read() == [3])
         #expect(scene.first.freeSlots.count == scene.first.slots.count)
     }

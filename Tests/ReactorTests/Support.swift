@@ -213,7 +213,7 @@ func isSame(_ first: [UInt8], _ second: [UInt8]) -> Bool { first == second }
 extension Worker {
     /// A worker that is never freed, as in the product: endpoints refer to theirs without keeping it alive.
     static func immortal(index: Int) throws -> Worker {
-        let worker = try Worker(index: index)
+        let worker = try Worker(index: index, method: Driver.current)
         _ = unsafe Unmanaged.passRetained(worker)
         return worker
     }

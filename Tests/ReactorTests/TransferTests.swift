@@ -3,7 +3,7 @@ import Testing
 @testable import Reactor
 
 /// Big results: memory stays flat, and the other endpoints of the worker are served in between.
-@Suite struct TransferTests {
+@Suite(.eachDriver, .namesDriver) struct TransferTests {
     @Test func bigTransfersLetOthersIn() throws {
         let worker = try Worker.immortal(index: 0)
         let (sourceDescriptor, writerPeer) = Sockets.pair()
@@ -39,7 +39,8 @@ import Testing
         writer.join()
         #expect(reader.join() == chunks * chunk.count)
         #expect(late == 0)
-        #expect(relay.highestBacklog <= 2 * Worker.receiveCapacity)
+        let pileUp = Driver.current == .epoll ? 0 : Worker.pileUpLimit
+        #expect(relay.highestBacklog <= 2 * Worker.receiveCapacity + pileUp)
         #expect(relay.isOpen && target.isOpen)
     }
 }

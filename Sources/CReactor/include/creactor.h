@@ -5,6 +5,8 @@
 // Every function that can fail returns a negative errno; nothing here keeps state but `cr_current`.
 // System headers stay in the .c file: a public header that includes them clashes with Swift's Glibc module.
 
+#include "cring.h"
+
 #include <stddef.h>
 #include <stdint.h>
 

@@ -30,6 +30,7 @@ extension ClientConnection {
     /// Closes once what is queued has been sent.
     private func sayGoodbye() {
         self.phase = .closing
+        self.pushOut()
         // Closing while the client's bytes are still unread would reset the connection, and the reset could overtake
         // the error: read on (and drop) until the client has closed.
         self.lingers = self.hasUnreadInput

@@ -53,11 +53,16 @@ package final class Gateway: @unchecked Sendable {
         for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
         let general = snapshot.settings.general
         self.checkDescriptorLimit(snapshot)
+        let ioMethod: IOMethod
         do throws(ReactorError) {
             let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
-            for index in 0..<count {
-                self.homes.append(WorkerHome(worker: try Worker(index: index), gateway: self))
+            // `auto` is no method of its own.
+            let made = try IOMethod.makeWorkers(count, wanted: IOMethod(rawValue: general.ioMethod))
+            if let reason = made.whyNoRing {
+                self.log.info("io_uring cannot be used", metadata: ["reason": .string(reason.description)])
             }
+            ioMethod = made.method
+            self.homes = made.workers.map { WorkerHome(worker: $0, gateway: self) }
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
             self.pools.apply(snapshot.plans, gateway: self, home: nil)
@@ -77,6 +82,7 @@ package final class Gateway: @unchecked Sendable {
             "pggateway \(Self.version) is ready",
             metadata: [
                 "listening": .string(self.frontDoor?.description ?? ""),
+                "io_method": .string(ioMethod.rawValue),
                 "workers": .stringConvertible(self.homes.count),
                 "pools": .stringConvertible(snapshot.plans.count),
             ]

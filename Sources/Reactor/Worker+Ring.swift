@@ -1,0 +1,109 @@
+import CReactor
+
+/// The io_uring driver: one system call per round hands over what was queued, lets the kernel work and waits.
+///
+/// Receiving is one operation per endpoint that stays armed and puts bytes into buffers that all endpoints of the worker
+/// share, so an idle endpoint holds none. Small sends are queued as operations that never stay pending, so that nothing
+/// but the worker's own buffers is ever lent to the kernel beyond one system call.
+extension Worker {
+    /// Waits for completions for at most `timeout` milliseconds (-1: for ever), and works them off.
+    func runRing(timeout: Int32) {
+        _ = unsafe cr_ring_enter(self.ring, timeout)
+        self.mailbox.woke()
+        self.readClock()
+        self.settleBatch()
+        self.reap()
+    }
+
+    /// The first thread that runs the worker owns its ring.
+    func enableRing() {
+        _ = unsafe cr_ring_enable(self.ring)
+        _ = unsafe cr_ring_poll(
+            self.ring,
+            self.wakeDescriptor,
+            EventFlags.readable,
+            1,
+            RingTag(.wake, slot: 0, generation: 0).bits
+        )
+    }
+
+    /// Looks for sends that failed among what was handed over; the bytes of the others are forgotten.
+    func settleBatch() {
+        var completion = cr_completion()
+        let operation = RingTag(.send, slot: 0, generation: 0).bits
+        while unsafe cr_ring_next_failure(self.ring, operation, &completion) != 0 {
+            self.sendFailed(RingTag(bits: completion.tag), result: completion.result)
+        }
+        if unsafe cr_ring_is_submitted(self.ring) != 0 { unsafe cr_ring_begin_batch(self.ring) }
+    }
+
+    /// Works off the completions that are there.
+    func reap() {
+        var completion = cr_completion()
+        while unsafe cr_ring_next(self.ring, &completion) != 0 {
+            let tag = RingTag(bits: completion.tag)
+            switch tag.operation {
+            case .receive: self.receiveCompleted(tag, &completion)
+            case .accept: self.acceptCompleted(tag, completion)
+            case .writable: self.writableCompleted(tag)
+            case .hangup: self.hangupCompleted(tag)
+            case .wake: self.wakeCompleted(completion)
+            case .none, .send, .cancel: continue
+            }
+        }
+    }
+
+    private func wakeCompleted(_ completion: cr_completion) {
+        cr_eventfd_drain(self.wakeDescriptor)
+        if completion.isLast {
+            self.makeRoom()
+            _ = unsafe cr_ring_poll(self.ring, self.wakeDescriptor, EventFlags.readable, 1, completion.tag)
+        }
+    }
+
+    /// The endpoint that `tag` speaks of, if it is still there.
+    func endpoint(of tag: RingTag) -> Endpoint? {
+        let slot = tag.slot
+        guard slot < self.slots.count, tag.matches(generation: self.slots[slot].generation) else { return nil }
+        return self.slots[slot].endpoint
+    }
+
+    private func acceptCompleted(_ tag: RingTag, _ completion: cr_completion) {
+        guard let listener = self.endpoint(of: tag) else {
+            // Taken for a listener that has been closed meanwhile.
+            if completion.result >= 0 { _ = cr_close(completion.result) }
+            return
+        }
+        if completion.isLast {
+            self.slots[tag.slot].operations.remove(.accepting)
+        }
+        listener.acceptCompleted(completion.result)
+        if let listener = self.endpoint(of: tag), !self.timers.isArmed(tag.slot) { self.arm(listener) }
+    }
+
+    private func writableCompleted(_ tag: RingTag) {
+        guard let endpoint = self.endpoint(of: tag) else { return }
+        self.slots[tag.slot].operations.remove(.awaitingWritable)
+        if self.slots[tag.slot].isShared { return }
+        if endpoint.channel.isConnecting {
+            self.finishConnect(endpoint)
+        } else if endpoint.channel.awaitsWritable {
+            self.flush(endpoint)
+            if let endpoint = self.endpoint(of: tag), !self.slots[tag.slot].isShared { self.arm(endpoint) }
+        }
+    }
+
+    private func hangupCompleted(_ tag: RingTag) {
+        guard let endpoint = self.endpoint(of: tag) else { return }
+        self.slots[tag.slot].operations.remove(.awaitingHangup)
+        if self.slots[tag.slot].isShared || !endpoint.channel.isPaused { return }
+        self.tellHangup(endpoint)
+    }
+}
+
+extension cr_completion {
+    /// The operation has ended.
+    var isLast: Bool { self.flags & UInt32(CR_COMPLETION_MORE) == 0 }
+    /// One of the worker's buffers comes with it.
+    var hasBuffer: Bool { self.flags & UInt32(CR_COMPLETION_BUFFER) != 0 }
+}
