@@ -58,7 +58,7 @@ import Testing
     @Test func discardAllCannotCleanWhatIsUnknowable() {
         var residue = SessionResidue()
         residue.isUnknowable = true
-        residue.note(.discardAll)
+        residue.note(CommandTag.discardAll)
         #expect(residue.isUnknowable)
     }
 }
