@@ -15,7 +15,8 @@ package struct AnswerScript: Sendable {
         /// `inject`, `substitute`: the index in `texts`, or one of the negative constants. `bind`,
         /// `describeStatement`: the statement's id.
         var payload: Int32 = 0
-        /// `bind`: where the client's name of the statement stands among its names; -1 for the unnamed one.
+        /// `bind`: where the client's name of the statement stands among its names; -1 for the unnamed one. Below that
+        /// a name that is longer than what is kept of names: -2 minus the index in `texts`.
         var name: Int32 = -1
     }
 
@@ -131,6 +132,17 @@ package struct AnswerScript: Sendable {
         return Int32(clamping: self.texts.count - 1)
     }
 
+    /// A long name is wanted only for the text of an error: beyond a bound, what is kept of it must do.
+    mutating func keep(longName: [UInt8]) -> Int32? {
+        guard longName.count <= 1024, self.texts.count < 1024 else { return nil }
+        return -2 - self.keep(longName)
+    }
+
+    /// The completion of a COPY by Execute waits for Flush or Sync as any other answer does.
+    mutating func copyEndSent() {
+        if self.hasOpenTokens { self.isUnflushed = true }
+    }
+
     mutating func flushed() { self.isUnflushed = false }
 
     // MARK: From the server
@@ -178,8 +190,10 @@ package struct AnswerScript: Sendable {
         var batch = 0
         /// The statement that was bound or described.
         var statement: Int32?
-        /// Where its name stood among the client's, when it was bound; -1 for the unnamed one.
+        /// Where its name stood among the client's, when it was bound; negative for the unnamed one.
         var name: Int32 = -1
+        /// A name that is longer than what is kept of names.
+        var longName: [UInt8]?
         /// What the client gets instead.
         var substitute: [UInt8]?
     }
@@ -193,6 +207,7 @@ package struct AnswerScript: Sendable {
         } else if token.kind == .bind || token.kind == .describeStatement {
             failure.statement = token.payload
             failure.name = token.name
+            if token.name < -1 { failure.longName = self.texts[Int(-2 - token.name)] }
         }
         if token.kind.isTerminator { return failure }
         failure.sequence = self.base &+ self.head

@@ -30,6 +30,13 @@ extension BatchPass {
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: body.lowerBound..<(portalEnd + 1), name, by: mangled, header)
         case .shared(let statement, let place):
+            if self.client.portals.count >= ClientStatements.portalsMax, self.isOwn(statement) {
+                return self.refuse(StatementError.tooManyPortals)
+            }
+            var place = place
+            if name.count > StatementNames.significantBytes {
+                place = self.server.script.keep(longName: SpanBytes.copy(bytes, name)) ?? place
+            }
             self.server.script.push(.bind, payload: statement.id, name: place)
             self.notePortal(bytes, portal, statement: statement)
             let before = body.lowerBound..<(portalEnd + 1)
@@ -64,10 +71,9 @@ extension BatchPass {
         guard let nameEnd = Self.terminator(bytes, in: body), body.upperBound == nameEnd + 5 else {
             return self.malformed()
         }
-        if !self.client.portals.isEmpty,
-            let statement = self.client.portals[SpanBytes.copy(bytes, body.lowerBound..<nameEnd)]
-        {
-            if let step = self.executeOwn(statement) { return step }
+        if !self.client.portals.isEmpty {
+            let name = SpanBytes.copy(bytes, body.lowerBound..<nameEnd)
+            if let portal = self.client.portals[name], let step = self.executeOwn(portal, name) { return step }
         }
         self.server.script.push(.execute)
         return .forward
@@ -77,6 +83,7 @@ extension BatchPass {
         guard let name = self.target(bytes, body) else { return self.malformed() }
         guard bytes[body.lowerBound] == UInt8(ascii: "S") else {
             guard bytes[body.lowerBound] == UInt8(ascii: "P") else { return self.malformed() }
+            if !self.client.portals.isEmpty { self.client.portals[SpanBytes.copy(bytes, name)] = nil }
             self.server.script.push(.close)
             return .forward
         }
@@ -200,22 +207,42 @@ extension BatchPass {
 
     private static var ownTraits: StatementTraits { [.deallocate, .deallocateAll, .discardAll] }
 
+    private func isOwn(_ statement: PreparedStatement) -> Bool {
+        !statement.traits.isDisjoint(with: Self.ownTraits)
+    }
+
     private mutating func notePortal(
         _ bytes: borrowing Span<UInt8>,
         _ portal: Range<Int>,
         statement: PreparedStatement?
     ) {
-        let isOwn = statement.map { !$0.traits.isDisjoint(with: Self.ownTraits) } ?? false
-        if !isOwn, self.client.portals.isEmpty { return }
-        self.client.portals[SpanBytes.copy(bytes, portal)] = isOwn ? statement : nil
+        let own = statement.flatMap { self.isOwn($0) ? $0 : nil }
+        if own == nil, self.client.portals.isEmpty { return }
+        let batch = self.server.script.batch
+        let made = own.map { ClientStatements.OwnPortal(statement: $0, batch: batch) }
+        self.client.portals[SpanBytes.copy(bytes, portal)] = made
     }
 
     /// Carries out a statement that ends prepared statements. Nil when PostgreSQL has to.
-    private mutating func executeOwn(_ statement: PreparedStatement) -> Step? {
+    private mutating func executeOwn(_ portal: ClientStatements.OwnPortal, _ portalName: [UInt8]) -> Step? {
+        let statement = portal.statement
         if statement.traits.contains(.discardAll) {
             self.server.mustSettle = true
             return nil
         }
+        // Whether the portal still stands, and may run, is known when earlier batches were answered.
+        if self.server.script.awaitsReady { return .hold }
+        if self.isFailed { return nil }
+        if portal.isDone { return self.refuse(StatementError.portalDone(portalName)) }
+        let step = self.deallocateOwn(statement)
+        switch step {
+        case .hold, nil: break
+        default: self.client.portals[portalName]?.isDone = true
+        }
+        return step
+    }
+
+    private mutating func deallocateOwn(_ statement: PreparedStatement) -> Step? {
         if statement.traits.contains(.deallocateAll) {
             if self.server.isUnsettled(.allNames) { return .hold }
             self.server.note(.allNames, before: .names(self.client.names))
@@ -225,7 +252,10 @@ extension BatchPass {
         }
         guard let name = statement.deallocatedName else { return nil }
         if self.server.isUnsettled(.name(name)) { return .hold }
-        guard let known = self.client.names.find(name) else { return nil }
+        guard let known = self.client.names.find(name) else {
+            // Not one of the pool's, by chance of its name.
+            return name.starts(with: PreparedStatement.namePrefix) ? self.refuse(StatementError.unknown(name)) : nil
+        }
         self.server.note(.name(name), before: .statement(known))
         self.client.names.set(name, to: nil)
         self.server.script.pushInjected(Self.completion("DEALLOCATE"))

@@ -36,6 +36,11 @@ package enum StatementError {
         "a client may have at most \(StatementNames.countMax) prepared statements"
     )
 
+    static let tooManyPortals = Self.error(
+        .programLimitExceeded,
+        "a transaction may have at most \(ClientStatements.portalsMax) portals for DEALLOCATE or DISCARD ALL"
+    )
+
     /// - Parameter name: as the client wrote it, in whatever encoding.
     /// - Returns: the whole ErrorResponse.
     static func duplicate(_ name: [UInt8]) -> [UInt8] {
@@ -45,6 +50,11 @@ package enum StatementError {
     /// As `duplicate`.
     static func unknown(_ name: [UInt8]) -> [UInt8] {
         self.naming(name, self.error(.invalidStatementName, "prepared statement \"\(Self.mark)\" does not exist"))
+    }
+
+    /// As `duplicate`.
+    static func portalDone(_ name: [UInt8]) -> [UInt8] {
+        self.naming(name, self.error(.objectNotInPrerequisiteState, "portal \"\(Self.mark)\" cannot be run"))
     }
 
     static func encoded(_ error: ServerMessageFields) -> [UInt8] {
