@@ -42,10 +42,8 @@ extension BatchPass {
         _ scan: SQLScan,
         ledger: inout AnswerLedger
     ) -> Step {
-        if let name = scan.deallocated.first(where: { $0.starts(with: PreparedStatement.namePrefix) }),
-            self.client.names.find(name) == nil
-        {
-            return self.refuseQuery(StatementError.unknown(name), ledger: &ledger)
+        if scan.deallocated.contains(where: { $0.starts(with: PreparedStatement.namePrefix) }) {
+            return self.refuseQuery(StatementError.reservedName, ledger: &ledger)
         }
         // Behind extended messages without a Sync the status at the end is PostgreSQL's to tell.
         if scan.statementCount == 1, !ledger.isUnsynced {
@@ -75,10 +73,7 @@ extension BatchPass {
         let known = Set(names).filter { self.client.names.find($0) != nil }
         // Parse fails in a failed transaction, and what follows it is skipped. Elsewhere a Sync would end too much.
         if self.isFailed { self.sync(ledger: &ledger) }
-        for name in known {
-            self.server.script.push(.parse, edit: .swallow)
-            self.append(kind: 0x50, body: name + [0, 0, 0, 0])
-        }
+        for name in known { self.lend(name) }
         self.server.deallocating = names
         _ = self.pass(ledger: &ledger)
         self.appendHeader(0x51, bodyLength: body.count)
@@ -118,14 +113,10 @@ extension BatchPass {
     }
 
     private mutating func refuseQuery(_ error: ServerMessageFields, ledger: inout AnswerLedger) -> Step {
-        self.refuseQuery(StatementError.encoded(error), ledger: &ledger)
-    }
-
-    private mutating func refuseQuery(_ error: [UInt8], ledger: inout AnswerLedger) -> Step {
         ledger.batchAnswered()
         ledger.querySent()
         self.append(kind: 0x51, body: Self.probeQuery)
-        self.server.script.pushRefused(.query, error: error)
+        self.server.script.pushRefused(.query, error: StatementError.encoded(error))
         return .done
     }
 

@@ -20,6 +20,12 @@ package enum StatementError {
         "DEALLOCATE of a U&\"...\" name is not supported in transaction and statement pooling mode"
     )
 
+    static let reservedName = Self.error(
+        .featureNotSupported,
+        "DEALLOCATE of a name that begins with \"pggateway_\" is not supported in transaction and statement pooling mode",
+        hint: "Close the statement by the extended query protocol."
+    )
+
     static let memory = Self.error(
         .outOfMemory,
         "the gateway's memory for prepared statements is exhausted",
@@ -47,15 +53,6 @@ package enum StatementError {
         self.naming(name, self.error(.duplicatePreparedStatement, "prepared statement \"\(Self.mark)\" already exists"))
     }
 
-    /// As `duplicate`.
-    static func unknown(_ name: [UInt8]) -> [UInt8] {
-        self.naming(name, self.error(.invalidStatementName, "prepared statement \"\(Self.mark)\" does not exist"))
-    }
-
-    /// As `duplicate`.
-    static func portalDone(_ name: [UInt8]) -> [UInt8] {
-        self.naming(name, self.error(.objectNotInPrerequisiteState, "portal \"\(Self.mark)\" cannot be run"))
-    }
 
     static func encoded(_ error: ServerMessageFields) -> [UInt8] {
         var writer = MessageWriter()
