@@ -15,6 +15,8 @@ package struct AnswerScript: Sendable {
         /// `inject`, `substitute`: the index in `texts`, or one of the negative constants. `bind`,
         /// `describeStatement`: the statement's id.
         var payload: Int32 = 0
+        /// `bind`: where the client's name of the statement stands among its names; -1 for the unnamed one.
+        var name: Int32 = -1
     }
 
     enum Kind: UInt8 {
@@ -94,8 +96,8 @@ package struct AnswerScript: Sendable {
 
     // MARK: Towards the server
 
-    mutating func push(_ kind: Kind, edit: Edit = .none, payload: Int32 = 0) {
-        self.tokens.append(Token(kind: kind, edit: edit, payload: payload))
+    mutating func push(_ kind: Kind, edit: Edit = .none, payload: Int32 = 0, name: Int32 = -1) {
+        self.tokens.append(Token(kind: kind, edit: edit, payload: payload, name: name))
         self.openCount &+= 1
         if kind != .inject { self.isUnflushed = true }
         if edit != .none || kind == .inject { self.refresh() }
@@ -176,6 +178,8 @@ package struct AnswerScript: Sendable {
         var batch = 0
         /// The statement that was bound or described.
         var statement: Int32?
+        /// Where its name stood among the client's, when it was bound; -1 for the unnamed one.
+        var name: Int32 = -1
         /// What the client gets instead.
         var substitute: [UInt8]?
     }
@@ -184,8 +188,12 @@ package struct AnswerScript: Sendable {
         guard self.head < self.tokens.count else { return Failure() }
         let token = self.tokens[self.head]
         var failure = Failure(batch: self.answeredBatch)
-        if token.edit == .substitute { failure.substitute = self.texts[Int(token.payload)] }
-        if token.kind == .bind || token.kind == .describeStatement { failure.statement = token.payload }
+        if token.edit == .substitute {
+            failure.substitute = self.texts[Int(token.payload)]
+        } else if token.kind == .bind || token.kind == .describeStatement {
+            failure.statement = token.payload
+            failure.name = token.name
+        }
         if token.kind.isTerminator { return failure }
         failure.sequence = self.base &+ self.head
         // The server skips to the next Sync: nothing before it is answered.

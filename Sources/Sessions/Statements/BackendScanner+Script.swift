@@ -138,6 +138,8 @@ extension ServerStatements {
         package var staleStatement: Int32?
         /// The server lacks a statement that it should have: its session was meddled with.
         package var isMissingStatement = false
+        /// The server's name of the statement that was bound, and the client's.
+        package var names: (server: [UInt8], client: [UInt8])?
     }
 
     /// An ErrorResponse has come; `sqlState` and `routine` are its fields, if it could be read.
@@ -148,6 +150,8 @@ extension ServerStatements {
             self.takeBack(from: sequence, batch: failure.batch, client: client)
         }
         guard let id = failure.statement, id > 0 else { return verdict }
+        let name = failure.name < 0 ? [] : client?.names.name(of: id, near: failure.name)
+        verdict.names = name.map { (PreparedStatement.serverName(id), $0) }
         if sqlState == .featureNotSupported, routine == "RevalidateCachedQuery" {
             // "cached plan must not change result type"
             if self.prepared.contains(id) {

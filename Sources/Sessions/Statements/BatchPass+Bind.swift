@@ -5,7 +5,7 @@ extension BatchPass {
     /// What a client's name stands for on the server, once all that is missing there was sent.
     private enum Place {
         /// The statement, under its own name.
-        case shared(PreparedStatement)
+        case shared(PreparedStatement, name: Int32)
         /// The server's unnamed statement.
         case unnamed(Int32)
         /// Nothing: PostgreSQL is to say so.
@@ -29,8 +29,8 @@ extension BatchPass {
             self.server.script.push(.bind)
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: body.lowerBound..<(portalEnd + 1), name, by: mangled, header)
-        case .shared(let statement):
-            self.server.script.push(.bind, payload: statement.id)
+        case .shared(let statement, let place):
+            self.server.script.push(.bind, payload: statement.id, name: place)
             self.notePortal(bytes, portal, statement: statement)
             let before = body.lowerBound..<(portalEnd + 1)
             return self.rewrite(bytes, before: before, name, by: statement.serverName, header)
@@ -54,7 +54,7 @@ extension BatchPass {
             self.server.script.push(.describeStatement)
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: before, name, by: mangled, header)
-        case .shared(let statement):
+        case .shared(let statement, _):
             self.server.script.push(.describeStatement, payload: statement.id)
             return self.rewrite(bytes, before: before, name, by: statement.serverName, header)
         }
@@ -65,7 +65,7 @@ extension BatchPass {
             return self.malformed()
         }
         if !self.client.portals.isEmpty,
-            let statement = self.client.portals[Array(Self.text(bytes, body.lowerBound..<nameEnd).utf8)]
+            let statement = self.client.portals[SpanBytes.copy(bytes, body.lowerBound..<nameEnd)]
         {
             if let step = self.executeOwn(statement) { return step }
         }
@@ -91,6 +91,10 @@ extension BatchPass {
                 self.client.names.set(name, to: nil)
             }
         }
+        if !Self.isText(bytes, name) {
+            self.server.script.push(.close)
+            return .forward
+        }
         // The server keeps the statement: others use it too.
         self.server.script.push(.inject, payload: AnswerScript.closeComplete)
         return .done
@@ -105,18 +109,23 @@ extension BatchPass {
         return Self.terminator(bytes, in: name) == nil ? name : nil
     }
 
-    private func find(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>) -> PreparedStatement? {
-        name.isEmpty ? self.client.unnamed : self.client.names.find(bytes, name)
+    private func find(
+        _ bytes: borrowing Span<UInt8>,
+        _ name: Range<Int>
+    ) -> (statement: PreparedStatement, hint: Int32)? {
+        if name.isEmpty { return self.client.unnamed.map { ($0, -1) } }
+        return self.client.names.place(bytes, name)
     }
 
     private mutating func resolve(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>, counts: Bool) -> Place {
         let isUnsettled = name.isEmpty ? self.server.isLatestUnsettled(.unnamed) : self.isUnsettled(bytes, name)
         if isUnsettled { return .hold }
         self.closeUnwanted()
-        guard var statement = self.find(bytes, name) else {
+        guard let found = self.find(bytes, name) else {
             if name.isEmpty { self.dropServerUnnamed() }
             return .unknown
         }
+        var statement = found.statement
         if statement.isStale {
             if let fresh = self.source.replacement(of: statement, isNamed: !name.isEmpty) {
                 self.client.replace(statement, by: fresh)
@@ -124,15 +133,16 @@ extension BatchPass {
             }
         }
         self.mark(statement.traits)
-        return self.supply(statement, isNamed: !name.isEmpty, counts: counts)
+        return self.supply(statement, name: found.hint, counts: counts)
     }
 
     /// Sees to it that the server has the statement.
-    private mutating func supply(_ statement: PreparedStatement, isNamed: Bool, counts: Bool) -> Place {
+    private mutating func supply(_ statement: PreparedStatement, name: Int32, counts: Bool) -> Place {
+        let isNamed = name >= 0
         if self.server.isLatestUnsettled(.prepared(statement.id)) { return .hold }
         if self.server.prepared.touch(statement.id) {
             if counts, isNamed { self.server.noteHit() }
-            return .shared(statement)
+            return .shared(statement, name: name)
         }
         if !isNamed, self.server.unnamed.holds(statement) {
             return self.server.isLatestUnsettled(.serverUnnamed) ? .hold : .unnamed(statement.id)
@@ -147,7 +157,7 @@ extension BatchPass {
         if !self.makeRoom() { return .hold }
         self.server.noteMiss()
         self.pushParse(statement, edit: .swallow)
-        return .shared(statement)
+        return .shared(statement, name: name)
     }
 
     /// The client has no unnamed statement, so the server must have none.
@@ -164,7 +174,7 @@ extension BatchPass {
         let prefix = PreparedStatement.namePrefix
         guard name.count >= prefix.count else { return nil }
         for index in prefix.indices where bytes[name.lowerBound + index] != prefix[index] { return nil }
-        return Array(self.text(bytes, name).utf8) + [UInt8(ascii: "?")]
+        return SpanBytes.copy(bytes, name) + [UInt8(ascii: "?")]
     }
 
     /// Sends the head of the message with another name; the rest of it follows as it is.
@@ -197,7 +207,7 @@ extension BatchPass {
     ) {
         let isOwn = statement.map { !$0.traits.isDisjoint(with: Self.ownTraits) } ?? false
         if !isOwn, self.client.portals.isEmpty { return }
-        self.client.portals[Array(Self.text(bytes, portal).utf8)] = isOwn ? statement : nil
+        self.client.portals[SpanBytes.copy(bytes, portal)] = isOwn ? statement : nil
     }
 
     /// Carries out a statement that ends prepared statements. Nil when PostgreSQL has to.

@@ -45,8 +45,7 @@ extension BatchPass {
         if let name = scan.deallocated.first(where: { $0.starts(with: PreparedStatement.namePrefix) }),
             self.client.names.find(name) == nil
         {
-            let text = String(decoding: name, as: UTF8.self)
-            return self.refuseQuery(StatementError.unknown(text), ledger: &ledger)
+            return self.refuseQuery(StatementError.unknown(name), ledger: &ledger)
         }
         if scan.statementCount == 1, scan.traits.contains(.deallocateAll) {
             self.client.names.removeAll()
@@ -113,10 +112,14 @@ extension BatchPass {
     }
 
     private mutating func refuseQuery(_ error: ServerMessageFields, ledger: inout AnswerLedger) -> Step {
+        self.refuseQuery(StatementError.encoded(error), ledger: &ledger)
+    }
+
+    private mutating func refuseQuery(_ error: [UInt8], ledger: inout AnswerLedger) -> Step {
         ledger.batchAnswered()
         ledger.querySent()
         self.append(kind: 0x51, body: Self.probeQuery)
-        self.server.script.pushRefused(.query, error: Self.encoded(error))
+        self.server.script.pushRefused(.query, error: error)
         return .done
     }
 
