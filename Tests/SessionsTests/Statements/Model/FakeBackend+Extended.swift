@@ -3,7 +3,8 @@ import PGWire
 /// The messages of the extended protocol.
 extension FakeBackend {
     mutating func parse(_ reader: inout ByteReader) throws(Failure) {
-        let name = Self.cut(try Self.read { () throws(WireError) in try reader.cStringBytes() })
+        let given = try Self.read { () throws(WireError) in try reader.cStringBytes() }
+        let name = Self.cut(given)
         let text = try Self.read { () throws(WireError) in try reader.cStringBytes() }
         let count = try Self.read { () throws(WireError) in try reader.int16() }
         var types: [Int32] = []
@@ -21,7 +22,7 @@ extension FakeBackend {
         try self.checkAborted(command)
         if command == .missingTable { throw Failure("42P01", "relation \"missing\" does not exist") }
         if !name.isEmpty, self.statements[name] != nil {
-            throw Failure("42P05", "prepared statement \"\(Self.string(name))\" already exists")
+            throw Failure("42P05", "prepared statement \"\(Self.string(given))\" already exists")
         }
         self.statements[name] = Statement(text: text, types: types, path: self.path, command: command)
         self.answer("1")
@@ -43,7 +44,9 @@ extension FakeBackend {
             try reader.expectEnd()
         }
         guard parameters.count == statement.command.parameterCount else {
-            throw Failure("08P01", "bind message supplies \(parameters.count) parameters")
+            // PostgreSQL tells the whole name; of one that is too long the gateway only knows what counts.
+            let (count, name) = (parameters.count, Self.string(Self.cut(name)))
+            throw Failure("08P01", "bind message supplies \(count) parameters, but prepared statement \"\(name)\" requires")
         }
         if !portal.isEmpty, self.portals[portal] != nil {
             throw Failure("42P03", "cursor \"\(Self.string(portal))\" already exists")

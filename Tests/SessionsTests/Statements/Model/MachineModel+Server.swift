@@ -47,7 +47,7 @@ extension MachineModel {
                 start = offset
                 self.tally.dropped += 1
             case .error:
-                if let substitute = self.judge(bytes[scan.body], server, client) {
+                if let substitute = self.judge(bytes, scan.body, server, client) {
                     keep(to: kept)
                     self.send(substitute[...], to: client)
                     start = offset
@@ -69,9 +69,14 @@ extension MachineModel {
         self.send(out[...], to: client)
     }
 
-    private func judge(_ body: ArraySlice<UInt8>, _ server: ModelServer, _ client: ModelClient) -> [UInt8]? {
+    private func judge(
+        _ bytes: [UInt8],
+        _ body: Range<Int>,
+        _ server: ModelServer,
+        _ client: ModelClient
+    ) -> [UInt8]? {
         self.tally.errors += 1
-        let fields = try? ServerMessageFields.decode(body: Array(body))
+        let fields = try? ServerMessageFields.decode(body: Array(bytes[body]))
         let verdict = server.statements.errorReceived(
             sqlState: fields?.sqlState,
             routine: fields?.routine,
@@ -81,6 +86,10 @@ extension MachineModel {
         if verdict.isMissingStatement { self.note(client, "the server lacks a statement: \(fields?.message ?? "")") }
         if verdict.staleStatement != nil { self.note(client, "a statement has become stale") }
         if verdict.substitute != nil { self.tally.substituted += 1 }
+        if let names = verdict.names {
+            let message = Array(bytes[(body.lowerBound - MessageHeader.size)..<body.upperBound])
+            return StatementError.renamed(message, from: names.server, to: names.client)
+        }
         return verdict.substitute
     }
 

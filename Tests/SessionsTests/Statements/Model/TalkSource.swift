@@ -28,7 +28,7 @@ struct TalkSource {
         "select 1; select 1/0; select 2", "deallocate a", "deallocate \"A\"", "DEALLOCATE b;", "deallocate all",
         "select 1; deallocate a; select 2", "deallocate a; select 1/0", "select 1/0; deallocate a",
         "deallocate a; deallocate a", "begin; deallocate a; rollback", "select 1; deallocate all", "discard all",
-        "deallocate nobody", "deallocate pggateway_1", "deallocate \(long)", "deallocate a; deallocate b",
+        "deallocate nobody", "deallocate \(long)", "deallocate a; deallocate b",
     ]
 
     init(seed: UInt64) {
@@ -91,7 +91,9 @@ struct TalkSource {
         case 93: return [.call]
         case 94: return self.copy(backend)
         case 95: return self.random.chance(self.errors * 5) ? [self.malformed()] : []
-        default: return [.query(Self.queryTexts.randomElement(using: &self.random) ?? "")]
+        default:
+            let text = Self.queryTexts.randomElement(using: &self.random) ?? ""
+            return text.lowercased().contains("deallocate") ? [.sync, .query(text)] : [.query(text)]
         }
     }
 
@@ -164,7 +166,9 @@ struct TalkSource {
         let data = ["1", "2", self.random.chance(30) ? "bad" : "3"].map { Talk.copyData($0) }
         let end: Talk = self.random.chance(70) ? .copyDone : .copyFail
         if self.random.chance(50) { return [.sync, .query("copy t from stdin")] + data + [end] }
-        let start: [Talk] = [.sync, .parse("", "copy t from stdin"), .bind("", ""), .execute("")]
+        // Nobody is to find the statement later.
+        let statement: [Talk] = [.parse("", "copy t from stdin"), .bind("", ""), .close(.statement, "")]
+        let start = [.sync] + statement + [.execute("")]
         return start + data + [end, .sync]
     }
 
