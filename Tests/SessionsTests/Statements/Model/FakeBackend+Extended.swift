@@ -44,8 +44,7 @@ extension FakeBackend {
             try reader.expectEnd()
         }
         guard parameters.count == statement.command.parameterCount else {
-            // PostgreSQL tells the whole name; of one that is too long the gateway only knows what counts.
-            let (count, name) = (parameters.count, Self.string(Self.cut(name)))
+            let (count, name) = (parameters.count, Self.string(name))
             throw Failure("08P01", "bind message supplies \(count) parameters, but prepared statement \"\(name)\" requires")
         }
         if !portal.isEmpty, self.portals[portal] != nil {

@@ -64,9 +64,10 @@ extension MachineModel {
             offset += scan.taken
             switch scan.stop {
             case .direct: continue
-            case .answer: self.inject(client, server)
+            case .answer: if server.scanner.isAtBoundary { self.inject(client, server) }
             case .hold:
-                if server.statements.script.isInjectionNext {
+                // Not into the middle of a message of the server: behind it the other direction does it.
+                if server.statements.script.isInjectionNext, server.scanner.isAtBoundary {
                     self.inject(client, server)
                     continue
                 }

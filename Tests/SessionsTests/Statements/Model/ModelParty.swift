@@ -47,9 +47,11 @@ final class ModelServer {
 
     var isSettled: Bool { self.ledger.isSettled && self.statements.script.isEmpty }
 
-    /// A simple query of the gateway's own, whose answers nobody sees. Only while nothing is under way.
+    /// A simple query of the gateway's own, whose answers nobody sees. Only while nothing is due; a Flush may be under
+    /// way.
     func run(_ text: String) {
-        self.backend.receive(Talk.query(text).bytes)
+        self.backend.receive(self.wire + Talk.query(text).bytes)
+        self.wire = []
         self.fetched = self.backend.output.count
         self.statements.queryRan()
     }

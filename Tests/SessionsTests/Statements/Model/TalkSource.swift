@@ -20,8 +20,7 @@ struct TalkSource {
     private static let portals = ["", "", "", "p", "q"]
     private static let texts = [
         "select 1", "select 2", "select $1", "select $1", "select * from place", "values (1),(2),(3)", "select 3",
-        "update t set a = 1", "select 1/0", "begin", "commit", "rollback", "", "deallocate a", "deallocate \"A\"",
-        "deallocate b", "deallocate all", "selekt", "select * from missing", "select 1; select 2",
+        "update t set a = 1", "select 1/0", "begin", "commit", "rollback", "", "selekt", "select * from missing", "select 1; select 2",
     ]
     private static let queryTexts = [
         "select 1", "select 1; select 2", "begin", "begin", "commit", "rollback", "", "selekt", "select 1/0",
@@ -47,11 +46,13 @@ struct TalkSource {
     /// - Parameter backends: what each client would be talking to without a gateway.
     mutating func step(clients: Int, backend: (Int) -> FakeBackend) -> ModelStep {
         let client = Int.random(in: 0..<clients, using: &self.random)
-        let talks = self.batch(backend(client))
+        var talks = self.batch(backend(client))
         let pace = self.random.next()
         guard self.random.chance(self.leaving) else { return ModelStep(client: client, talks: talks, pace: pace) }
-        if self.random.chance(30) { return ModelStep(client: client, talks: talks + [.terminate], pace: pace) }
-        let count = Int.random(in: 0...talks.reduce(0) { $0 + $1.bytes.count }, using: &self.random)
+        let isPolite = self.random.chance(30)
+        if isPolite { talks.append(.terminate) }
+        let all = talks.reduce(0) { $0 + $1.bytes.count }
+        let count = isPolite ? all : Int.random(in: 0...all, using: &self.random)
         return ModelStep(client: client, talks: talks, end: .vanishes(after: count), pace: pace)
     }
 
@@ -93,7 +94,8 @@ struct TalkSource {
         case 95: return self.random.chance(self.errors * 5) ? [self.malformed()] : []
         default:
             let text = Self.queryTexts.randomElement(using: &self.random) ?? ""
-            return text.lowercased().contains("deallocate") ? [.sync, .query(text)] : [.query(text)]
+            let isOwn = text.lowercased().contains("deallocate") || text.contains("discard")
+            return isOwn ? [.sync, .query(text)] : [.query(text)]
         }
     }
 
@@ -111,7 +113,9 @@ struct TalkSource {
         let portal = self.random.chance(30) ? Self.portals.randomElement(using: &self.random) ?? "" : ""
         talks.append(self.bind(backend, name, portal: portal, text: text))
         if self.random.chance(50) { talks.append(.describe(.portal, portal)) }
-        talks.append(.execute(portal, self.random.chance(75) ? 0 : 2))
+        var after = backend
+        for talk in talks { after.receive(talk.bytes) }
+        if after.portals[Array(portal.utf8)] != nil { talks.append(.execute(portal, self.random.chance(75) ? 0 : 2)) }
         return talks
     }
 
@@ -155,7 +159,7 @@ struct TalkSource {
     /// A portal to be executed; nil when there is none and it is not the time for an error.
     private mutating func executable(_ backend: FakeBackend) -> String? {
         let name = self.portal(backend)
-        guard let portal = backend.portals[Array(name.utf8)] else { return self.random.chance(self.errors) ? name : nil }
+        guard let portal = backend.portals[Array(name.utf8)] else { return self.random.chance(self.errors) ? "nobody" : nil }
         // What has run to its end by the gateway's own hand could run again on the server.
         return portal.isDone && !portal.statement.command.hasRows ? nil : name
     }
