@@ -2,7 +2,6 @@
 extension FakeBackend {
     mutating func query(_ body: [UInt8]) {
         self.statements[[]] = nil
-        self.portals[[]] = nil
         let text = Self.string(body.last == 0 ? Array(body.dropLast()) : body)
         guard let commands = FakeCommand.split(text) else {
             self.fail(Failure("42601", "syntax error in \"\(text)\""))
@@ -14,6 +13,7 @@ extension FakeBackend {
         for command in commands {
             do throws(Failure) {
                 try self.checkAborted(command)
+                self.portals[[]] = nil
                 if command == .copyIn {
                     // Always the last one: the rest of the text would have to wait.
                     self.beginCopy(isExtended: false)

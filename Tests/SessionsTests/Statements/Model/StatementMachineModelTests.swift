@@ -5,7 +5,8 @@ import Testing
 /// own.
 ///
 /// `MACHINE_MODEL_MESSAGES` (default 20 000) says how many messages, `MACHINE_MODEL_SEED` (default 1) which. A
-/// difference is cut down to the steps that it takes, and printed.
+/// difference is cut down to the steps that it takes, and printed with the number of its conversation; with that as the
+/// seed, it is the first one.
 @Suite struct StatementMachineModelTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let messages = environment["MACHINE_MODEL_MESSAGES"].flatMap { Int($0) } ?? 20_000
@@ -85,7 +86,7 @@ import Testing
 
     @Test func clientsSeeNoDifference() {
         var tally = MachineModel.Tally()
-        var number = Self.seed &* 1_000_000
+        var number = Self.seed < 1_000_000 ? Self.seed * 1_000_000 : Self.seed - 1
         while tally.messages < Self.messages {
             number += 1
             let conversation = self.draw(number)
@@ -93,9 +94,8 @@ import Testing
             guard conversation.falsehood != nil else { continue }
             let short = self.shortened(conversation)
             let steps = short.steps.map { "    \($0)" }.joined(separator: "\n")
-            Issue.record(
-                "\(number), after \(tally.messages) messages, \(short.shape): \(short.falsehood ?? "")\n\(steps)"
-            )
+            let found = "\(number), after \(tally.messages) messages: \(conversation.falsehood ?? "")"
+            Issue.record("\(found)\n\(short.shape): \(short.falsehood ?? "")\n\(steps)")
             return
         }
         self.checkCoverage(tally)

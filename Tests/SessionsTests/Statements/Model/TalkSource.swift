@@ -95,7 +95,7 @@ struct TalkSource {
         default:
             let text = Self.queryTexts.randomElement(using: &self.random) ?? ""
             let isOwn = text.lowercased().contains("deallocate") || text.contains("discard")
-            return isOwn ? [.sync, .query(text)] : [.query(text)]
+            return isOwn ? [.sync, .close(.portal, ""), .sync, .query(text)] : [.query(text)]
         }
     }
 
