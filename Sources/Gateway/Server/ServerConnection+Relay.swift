@@ -152,6 +152,7 @@ extension ServerConnection {
     /// Back to the pool, clean.
     func goHome() {
         let mustReset = self.noteResets()
+        if let statements = self.statements, statements.lentCount > 0 { self.scanner.residue.hasStatements = true }
         if self.ledger.isOutsideTransaction, !self.pool.isSessionMode, self.scanner.residue.isEmpty {
             self.phase = .idle
             self.pool.checkin(self, home: self.home)

@@ -91,7 +91,10 @@ extension BackendScanner {
                 if ledger.isDoubtful { ledger.answerReceived() }
             }
             let isDropped = statements.script.received(header.kind)
-            if header.kind == 0x5A { statements.readyReceived() }
+            if header.kind == 0x5A {
+                statements.readyReceived()
+                if ledger.isOutsideTransaction { client?.endPortals(before: statements.script.answeredBatch) }
+            }
             if isDropped { return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped) }
             if stopsAtReady, header.kind == 0x5A { return Self.stop(.ready, taken: position &- offset) }
         }
@@ -113,6 +116,7 @@ extension BackendScanner {
             statements.droppedAll()
             client?.names.removeAll()
         case .deallocate:
+            if statements.lentCount > 0 { statements.lentCount -= 1 }
             guard !statements.deallocating.isEmpty else { return }
             client?.names.set(statements.deallocating.removeFirst(), to: nil)
         default: return
@@ -150,8 +154,7 @@ extension ServerStatements {
             self.takeBack(from: sequence, batch: failure.batch, client: client)
         }
         guard let id = failure.statement, id > 0 else { return verdict }
-        let name = failure.name < 0 ? [] : client?.names.name(of: id, near: failure.name)
-        verdict.names = name.map { (PreparedStatement.serverName(id), $0) }
+        verdict.names = failure.name.map { (PreparedStatement.serverName(id), $0) }
         if sqlState == .featureNotSupported, routine == "RevalidateCachedQuery" {
             // "cached plan must not change result type"
             if self.prepared.contains(id) {

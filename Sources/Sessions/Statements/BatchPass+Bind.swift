@@ -5,7 +5,7 @@ extension BatchPass {
     /// What a client's name stands for on the server, once all that is missing there was sent.
     private enum Place {
         /// The statement, under its own name.
-        case shared(PreparedStatement, name: Int32)
+        case shared(PreparedStatement)
         /// The server's unnamed statement.
         case unnamed(Int32)
         /// Nothing: PostgreSQL is to say so.
@@ -29,8 +29,11 @@ extension BatchPass {
             self.server.script.push(.bind)
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: body.lowerBound..<(portalEnd + 1), name, by: mangled, header)
-        case .shared(let statement, let place):
-            self.server.script.push(.bind, payload: statement.id, name: place)
+        case .shared(let statement):
+            if self.client.portals.count >= ClientStatements.portalsMax, self.isOwn(statement) {
+                return self.refuse(StatementError.tooManyPortals)
+            }
+            self.server.script.pushBind(statement.id, name: bytes.extracting(name))
             self.notePortal(bytes, portal, statement: statement)
             let before = body.lowerBound..<(portalEnd + 1)
             return self.rewrite(bytes, before: before, name, by: statement.serverName, header)
@@ -54,7 +57,7 @@ extension BatchPass {
             self.server.script.push(.describeStatement)
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: before, name, by: mangled, header)
-        case .shared(let statement, _):
+        case .shared(let statement):
             self.server.script.push(.describeStatement, payload: statement.id)
             return self.rewrite(bytes, before: before, name, by: statement.serverName, header)
         }
@@ -64,10 +67,8 @@ extension BatchPass {
         guard let nameEnd = Self.terminator(bytes, in: body), body.upperBound == nameEnd + 5 else {
             return self.malformed()
         }
-        if !self.client.portals.isEmpty,
-            let statement = self.client.portals[SpanBytes.copy(bytes, body.lowerBound..<nameEnd)]
-        {
-            if let step = self.executeOwn(statement) { return step }
+        if !self.client.portals.isEmpty, let step = self.prepareToExecute(Self.name(bytes, body.lowerBound..<nameEnd)) {
+            return step
         }
         self.server.script.push(.execute)
         return .forward
@@ -77,6 +78,7 @@ extension BatchPass {
         guard let name = self.target(bytes, body) else { return self.malformed() }
         guard bytes[body.lowerBound] == UInt8(ascii: "S") else {
             guard bytes[body.lowerBound] == UInt8(ascii: "P") else { return self.malformed() }
+            if !self.client.portals.isEmpty { self.client.portals[Self.name(bytes, name)] = nil }
             self.server.script.push(.close)
             return .forward
         }
@@ -109,23 +111,18 @@ extension BatchPass {
         return Self.terminator(bytes, in: name) == nil ? name : nil
     }
 
-    private func find(
-        _ bytes: borrowing Span<UInt8>,
-        _ name: Range<Int>
-    ) -> (statement: PreparedStatement, hint: Int32)? {
-        if name.isEmpty { return self.client.unnamed.map { ($0, -1) } }
-        return self.client.names.place(bytes, name)
+    private func find(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>) -> PreparedStatement? {
+        name.isEmpty ? self.client.unnamed : self.client.names.find(bytes, name)
     }
 
     private mutating func resolve(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>, counts: Bool) -> Place {
         let isUnsettled = name.isEmpty ? self.server.isLatestUnsettled(.unnamed) : self.isUnsettled(bytes, name)
         if isUnsettled { return .hold }
         self.closeUnwanted()
-        guard let found = self.find(bytes, name) else {
+        guard var statement = self.find(bytes, name) else {
             if name.isEmpty { self.dropServerUnnamed() }
             return .unknown
         }
-        var statement = found.statement
         if statement.isStale {
             if let fresh = self.source.replacement(of: statement, isNamed: !name.isEmpty) {
                 self.client.replace(statement, by: fresh)
@@ -133,16 +130,15 @@ extension BatchPass {
             }
         }
         self.mark(statement.traits)
-        return self.supply(statement, name: found.hint, counts: counts)
+        return self.supply(statement, isNamed: !name.isEmpty, counts: counts)
     }
 
     /// Sees to it that the server has the statement.
-    private mutating func supply(_ statement: PreparedStatement, name: Int32, counts: Bool) -> Place {
-        let isNamed = name >= 0
+    private mutating func supply(_ statement: PreparedStatement, isNamed: Bool, counts: Bool) -> Place {
         if self.server.isLatestUnsettled(.prepared(statement.id)) { return .hold }
         if self.server.prepared.touch(statement.id) {
             if counts, isNamed { self.server.noteHit() }
-            return .shared(statement, name: name)
+            return .shared(statement)
         }
         if !isNamed, self.server.unnamed.holds(statement) {
             return self.server.isLatestUnsettled(.serverUnnamed) ? .hold : .unnamed(statement.id)
@@ -157,7 +153,7 @@ extension BatchPass {
         if !self.makeRoom() { return .hold }
         self.server.noteMiss()
         self.pushParse(statement, edit: .swallow)
-        return .shared(statement, name: name)
+        return .shared(statement)
     }
 
     /// The client has no unnamed statement, so the server must have none.
@@ -194,47 +190,5 @@ extension BatchPass {
     private mutating func unterminated(_ body: Range<Int>, _ header: MessageHeader) -> Step {
         if body.count == header.bodyLength { return self.malformed() }
         return body.count >= Self.nameLimit ? .nameTooLong : .wait
-    }
-
-    // MARK: Portals
-
-    private static var ownTraits: StatementTraits { [.deallocate, .deallocateAll, .discardAll] }
-
-    private mutating func notePortal(
-        _ bytes: borrowing Span<UInt8>,
-        _ portal: Range<Int>,
-        statement: PreparedStatement?
-    ) {
-        let isOwn = statement.map { !$0.traits.isDisjoint(with: Self.ownTraits) } ?? false
-        if !isOwn, self.client.portals.isEmpty { return }
-        self.client.portals[SpanBytes.copy(bytes, portal)] = isOwn ? statement : nil
-    }
-
-    /// Carries out a statement that ends prepared statements. Nil when PostgreSQL has to.
-    private mutating func executeOwn(_ statement: PreparedStatement) -> Step? {
-        if statement.traits.contains(.discardAll) {
-            self.server.mustSettle = true
-            return nil
-        }
-        if statement.traits.contains(.deallocateAll) {
-            if self.server.isUnsettled(.allNames) { return .hold }
-            self.server.note(.allNames, before: .names(self.client.names))
-            self.client.names.removeAll()
-            self.server.script.pushInjected(Self.completion("DEALLOCATE ALL"))
-            return .done
-        }
-        guard let name = statement.deallocatedName else { return nil }
-        if self.server.isUnsettled(.name(name)) { return .hold }
-        guard let known = self.client.names.find(name) else { return nil }
-        self.server.note(.name(name), before: .statement(known))
-        self.client.names.set(name, to: nil)
-        self.server.script.pushInjected(Self.completion("DEALLOCATE"))
-        return .done
-    }
-
-    static func completion(_ tag: String) -> [UInt8] {
-        var writer = MessageWriter()
-        writer.commandComplete(tag)
-        return writer.bytes
     }
 }

@@ -104,6 +104,7 @@ extension FrontendScanner {
         case 0x63, 0x66:
             if pass.mustAwaitCopy(ledger) { return .hold }
             ledger.copyEndSent()
+            pass.server.script.copyEndSent()
             return .forward
         default: break
         }

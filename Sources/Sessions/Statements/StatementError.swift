@@ -20,6 +20,12 @@ package enum StatementError {
         "DEALLOCATE of a U&\"...\" name is not supported in transaction and statement pooling mode"
     )
 
+    static let reservedName = Self.error(
+        .featureNotSupported,
+        "DEALLOCATE of a name that begins with \"pggateway_\" is not supported in transaction and statement pooling mode",
+        hint: "Close the statement by the extended query protocol."
+    )
+
     static let memory = Self.error(
         .outOfMemory,
         "the gateway's memory for prepared statements is exhausted",
@@ -36,16 +42,17 @@ package enum StatementError {
         "a client may have at most \(StatementNames.countMax) prepared statements"
     )
 
+    static let tooManyPortals = Self.error(
+        .programLimitExceeded,
+        "a transaction may have at most \(ClientStatements.portalsMax) portals for DEALLOCATE or DISCARD ALL"
+    )
+
     /// - Parameter name: as the client wrote it, in whatever encoding.
     /// - Returns: the whole ErrorResponse.
     static func duplicate(_ name: [UInt8]) -> [UInt8] {
         self.naming(name, self.error(.duplicatePreparedStatement, "prepared statement \"\(Self.mark)\" already exists"))
     }
 
-    /// As `duplicate`.
-    static func unknown(_ name: [UInt8]) -> [UInt8] {
-        self.naming(name, self.error(.invalidStatementName, "prepared statement \"\(Self.mark)\" does not exist"))
-    }
 
     static func encoded(_ error: ServerMessageFields) -> [UInt8] {
         var writer = MessageWriter()

@@ -26,24 +26,10 @@ struct StatementNames: Sendable {
 
     /// The statement named by the bytes at `range`.
     func find(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> PreparedStatement? {
-        self.place(bytes, range)?.statement
-    }
-
-    /// As `find`, with a hint for `name(of:near:)`.
-    func place(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> (statement: PreparedStatement, hint: Int32)? {
         if self.entries.isEmpty { return nil }
         let name = range.prefix(Self.significantBytes)
         guard let index = self.index(bytes, name, hash: self.hash(bytes, name)) else { return nil }
-        return (self.entries[index].statement, Int32(clamping: index))
-    }
-
-    /// A name of the statement with this id: the one that `place` found, if that still stands there.
-    func name(of id: Int32, near hint: Int32) -> [UInt8]? {
-        let index = Int(hint)
-        if self.entries.indices.contains(index), self.entries[index].statement.id == id {
-            return self.entries[index].name
-        }
-        return self.entries.first { $0.statement.id == id }?.name
+        return self.entries[index].statement
     }
 
     func find(_ name: [UInt8]) -> PreparedStatement? { self.find(name.span, 0..<name.count) }
