@@ -64,22 +64,6 @@ import Testing
         #expect(names.find(message.span, 6..<6) == nil)
     }
 
-    /// The place that was found still tells the name while the table has changed, or another name of the statement.
-    @Test func aStatementsNameIsFoundAgain() throws {
-        var names = StatementNames()
-        let statements = try (0..<3).map { try self.statement("\($0)") }
-        for (index, statement) in statements.enumerated() { names.set(self.bytes("n\(index)"), to: statement) }
-        let name = self.bytes("n2")
-        let found = names.place(name.span, 0..<2)
-        let place = try #require(found)
-        #expect(names.name(of: place.statement.id, near: place.hint) == name)
-        names.set(self.bytes("n0"), to: nil)
-        #expect(names.name(of: place.statement.id, near: place.hint) == name)
-        for hint: Int32 in [-1, .min, .max] { #expect(names.name(of: place.statement.id, near: hint) == name) }
-        names.set(name, to: nil)
-        #expect(names.name(of: place.statement.id, near: place.hint) == nil)
-    }
-
     @Test func aTableOfManyNamesAgreesWithADictionary() throws {
         var names = StatementNames()
         var model: [[UInt8]: PreparedStatement] = [:]

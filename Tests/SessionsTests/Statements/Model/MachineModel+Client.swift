@@ -138,11 +138,19 @@ extension MachineModel {
         client.server = nil
         server.client = nil
         client.statements.endTurn()
+        self.clean(server)
         let counts = server.statements.takeCounts()
         self.tally.hits += counts.hits
         self.tally.misses += counts.misses
         self.tally.evictions += counts.evictions
         if !client.statements.portals.isEmpty { self.note(client, "portals are left") }
+    }
+
+    /// What was lent to the server and not deallocated goes.
+    private func clean(_ server: ModelServer) {
+        if server.statements.lentCount == 0 { return }
+        server.run("deallocate all")
+        server.statements.droppedAll()
     }
 
     func terminateIfSettled(_ client: ModelClient) {
@@ -166,6 +174,7 @@ extension MachineModel {
         server.client = nil
         if server.isSettled, server.scanner.isAtBoundary, client.scanner.isAtBoundary, server.wire.isEmpty {
             if !server.ledger.isOutsideTransaction { server.run("rollback") }
+            self.clean(server)
             self.checkBelief(server)
         } else {
             // Nobody can use it any more.

@@ -83,9 +83,7 @@ struct ToldAnswer: Equatable, CustomStringConvertible {
             return
         }
         // A name that no statement has is sent on with a question mark.
-        var message = fields.message.split(separator: "?\"", omittingEmptySubsequences: false).joined(separator: "\"")
-        // Whose name this error tells depends on whether the client still has it.
-        if message.hasPrefix("bind message supplies") { message = "bind message supplies" }
+        let message = fields.message.split(separator: "?\"", omittingEmptySubsequences: false).joined(separator: "\"")
         self.body = Array("\(fields.text(0x53) ?? "-") \(fields.sqlState?.text ?? "-----") \(message)".utf8)
     }
 

@@ -20,7 +20,8 @@ struct TalkSource {
     private static let portals = ["", "", "", "p", "q"]
     private static let texts = [
         "select 1", "select 2", "select $1", "select $1", "select * from place", "values (1),(2),(3)", "select 3",
-        "update t set a = 1", "select 1/0", "begin", "commit", "rollback", "", "selekt", "select * from missing", "select 1; select 2",
+        "update t set a = 1", "select 1/0", "begin", "commit", "rollback", "", "deallocate a", "deallocate \"A\"",
+        "deallocate b", "deallocate all", "discard all", "selekt", "select * from missing", "select 1; select 2",
     ]
     private static let queryTexts = [
         "select 1", "select 1; select 2", "begin", "begin", "commit", "rollback", "", "selekt", "select 1/0",
@@ -84,7 +85,10 @@ struct TalkSource {
         case ..<52: return [self.bind(backend, self.name(backend))]
         case ..<58: return [.describe(.statement, self.name(backend))]
         case ..<62: return [.describe(.portal, self.portal(backend))]
-        case ..<74: return self.executable(backend).map { [.execute($0, self.random.chance(60) ? 0 : 2)] } ?? []
+        case ..<74:
+            let name = self.portal(backend)
+            let isRisky = backend.portals[Array(name.utf8)] == nil && !self.random.chance(self.errors)
+            return isRisky ? [] : [.execute(name, self.random.chance(60) ? 0 : 2)]
         case ..<80: return [.close(.statement, self.name(backend))]
         case ..<83: return [.close(.portal, self.portal(backend))]
         case ..<86: return [.flush]
@@ -92,10 +96,7 @@ struct TalkSource {
         case 93: return [.call]
         case 94: return self.copy(backend)
         case 95: return self.random.chance(self.errors * 5) ? [self.malformed()] : []
-        default:
-            let text = Self.queryTexts.randomElement(using: &self.random) ?? ""
-            let isOwn = text.lowercased().contains("deallocate") || text.contains("discard")
-            return isOwn ? [.sync, .close(.portal, ""), .sync, .query(text)] : [.query(text)]
+        default: return [.query(Self.queryTexts.randomElement(using: &self.random) ?? "")]
         }
     }
 
@@ -113,9 +114,7 @@ struct TalkSource {
         let portal = self.random.chance(30) ? Self.portals.randomElement(using: &self.random) ?? "" : ""
         talks.append(self.bind(backend, name, portal: portal, text: text))
         if self.random.chance(50) { talks.append(.describe(.portal, portal)) }
-        var after = backend
-        for talk in talks { after.receive(talk.bytes) }
-        if after.portals[Array(portal.utf8)] != nil { talks.append(.execute(portal, self.random.chance(75) ? 0 : 2)) }
+        talks.append(.execute(portal, self.random.chance(75) ? 0 : 2))
         return talks
     }
 
@@ -154,14 +153,6 @@ struct TalkSource {
         let known = backend.portals.keys.map(FakeBackend.string).sorted()
         if !self.random.chance(self.errors), let name = known.randomElement(using: &self.random) { return name }
         return self.random.chance(self.errors) ? "nobody" : ""
-    }
-
-    /// A portal to be executed; nil when there is none and it is not the time for an error.
-    private mutating func executable(_ backend: FakeBackend) -> String? {
-        let name = self.portal(backend)
-        guard let portal = backend.portals[Array(name.utf8)] else { return self.random.chance(self.errors) ? "nobody" : nil }
-        // What has run to its end by the gateway's own hand could run again on the server.
-        return portal.isDone && !portal.statement.command.hasRows ? nil : name
     }
 
     /// COPY with all that belongs to it, so that nobody waits for data for ever.
