@@ -80,8 +80,8 @@ import Testing
             let bodies = (0..<body.count).map { Array(body.prefix($0)) } + [body + [0], body + [1, 2, 3]]
             for body in bodies {
                 let model = MachineModel(MachineModel.Shape())
-                let talks: [Talk] = [.parse("name", "select $1"), .bind("portal", "name", ["1"]), .raw(kind, body), .sync]
-                model.run(ModelStep(client: 0, talks: talks, pace: UInt64(body.count)))
+                let before: [Talk] = [.parse("name", "select $1"), .bind("portal", "name", ["1"])]
+                model.run(ModelStep(client: 0, talks: before + [.raw(kind, body), .sync], pace: UInt64(body.count)))
                 model.finish()
                 #expect(model.falsehood == nil, "\(talk) cut to \(body.count)")
             }
@@ -94,11 +94,12 @@ import Testing
     @Test func splitsMakeNoDifference() {
         let long = String(repeating: "n", count: 70)
         let streams: [[UInt8]] = [
-            bytes(of: .parse("a", "select $1", [23]), .bind("p", "a", ["1"]), .describe(.portal, "p"), .execute("p"), .sync),
+            bytes(of: .parse("a", "select $1", [23]), .bind("p", "a", ["1"]), .describe(.portal, "p"), .sync),
             bytes(of: .parse(long, "select 1"), .describe(.statement, long), .bind("", long), .execute(""), .flush),
-            bytes(of: .bind("", "nobody"), .sync, .bind("", "pggateway_1"), .describe(.statement, "pggateway_2"), .sync),
+            bytes(of: .bind("", "nobody"), .sync, .bind("", "pggateway_1"), .sync),
+            bytes(of: .describe(.statement, "pggateway_2"), .sync, .describe(.statement, "nobody"), .sync),
             bytes(of: .parse("", "select 1"), .bind("", ""), .execute(""), .close(.statement, ""), .sync, .flush),
-            bytes(of: .raw("P", [0]), .raw("B", [0x61, 0]), .raw("D", [0x58, 0]), .raw("E", [0]), .raw("C", []), .sync),
+            bytes(of: .raw("P", [0]), .raw("B", [0x61, 0]), .raw("D", [0x58, 0]), .raw("E", [0]), .raw("C", [])),
         ]
         for stream in streams {
             let expected = BatchFeed(reading: [stream])
@@ -114,6 +115,17 @@ import Testing
     }
 
     // MARK: Sizes
+
+    /// A pipeline without end waits for its answers; nothing piles up here.
+    @Test func aPipelineWithoutEndIsHeld() {
+        let feed = BatchFeed()
+        feed.read((0..<20_000).flatMap { _ in Talk.execute("").bytes })
+        #expect(feed.isHeld)
+        #expect(feed.pending.count == AnswerScript.tokensMax)
+        // With the server's first answers it goes on.
+        feed.answer("C")
+        #expect(feed.pending.count == AnswerScript.tokensMax)
+    }
 
     @Test func namesWithoutEndAreNotWaitedFor() {
         for prefix in [[], Array("portal\0".utf8)] {
@@ -139,7 +151,8 @@ import Testing
         _ = feed.takeSent()
         feed.read(header("B", length: 0x3fff_ffff) + Array("\0a\0".utf8))
         let name = feed.serverName("a") ?? ""
-        #expect(feed.takeSent() == header("B", length: 0x3fff_ffff + Int32(name.utf8.count - 1)) + Array("\0\(name)".utf8) + [0])
+        let length = 0x3fff_ffff + Int32(name.utf8.count - 1)
+        #expect(feed.takeSent() == header("B", length: length) + Array("\0\(name)\0".utf8))
         for piece in [[1, 2, 3], [4]] as [[UInt8]] {
             feed.read(piece)
             #expect(feed.takeSent() == piece)

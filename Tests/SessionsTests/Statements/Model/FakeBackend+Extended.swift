@@ -45,7 +45,8 @@ extension FakeBackend {
         }
         guard parameters.count == statement.command.parameterCount else {
             let (count, name) = (parameters.count, Self.string(name))
-            throw Failure("08P01", "bind message supplies \(count) parameters, but prepared statement \"\(name)\" requires")
+            let supplies = "bind message supplies \(count) parameters"
+            throw Failure("08P01", "\(supplies), but prepared statement \"\(name)\" requires another number")
         }
         if !portal.isEmpty, self.portals[portal] != nil {
             throw Failure("42P03", "cursor \"\(Self.string(portal))\" already exists")

@@ -60,9 +60,13 @@ final class ModelServer {
     func falsehood(_ pool: ModelPool) -> String? {
         let prepared = self.statements.prepared.ids
         let believed = Set((prepared + self.statements.unwanted).map(PreparedStatement.serverName))
-        let named = self.backend.statements.filter { !$0.key.isEmpty }
+        // What was lent to be deallocated and was not goes when the turn ends.
+        let named = self.backend.statements.filter { name, _ in
+            !name.isEmpty && (self.statements.lentCount == 0 || name.starts(with: PreparedStatement.namePrefix))
+        }
         if believed != Set(named.keys) {
-            let (ours, theirs) = (believed.map(FakeBackend.string).sorted(), named.keys.map(FakeBackend.string).sorted())
+            let ours = believed.map(FakeBackend.string).sorted()
+            let theirs = named.keys.map(FakeBackend.string).sorted()
             return "the server has \(theirs), the gateway believes in \(ours)"
         }
         for (name, statement) in named where pool.texts[name] != statement.text {

@@ -133,14 +133,18 @@ struct TalkSource {
     private mutating func parse(_ name: String) -> Talk {
         let isFavourite = self.random.chance(50)
         var text = (isFavourite ? self.favourites : Self.texts).randomElement(using: &self.random) ?? ""
-        if ["selekt", "select * from missing", "select 1; select 2"].contains(text), !self.random.chance(3 * self.errors) {
-            text = "select 1"
-        }
+        let isWrong = ["selekt", "select * from missing", "select 1; select 2"].contains(text)
+        if isWrong, !self.random.chance(3 * self.errors) { text = "select 1" }
         let types: [[Int32]] = text == "select $1" ? [[], [23], [25]] : [[]]
         return .parse(name, text, types.randomElement(using: &self.random) ?? [])
     }
 
-    private mutating func bind(_ backend: FakeBackend, _ name: String, portal: String? = nil, text: String? = nil) -> Talk {
+    private mutating func bind(
+        _ backend: FakeBackend,
+        _ name: String,
+        portal: String? = nil,
+        text: String? = nil
+    ) -> Talk {
         let known = backend.statements[FakeBackend.cut(Array(name.utf8))]?.command
         let command = text.map { FakeCommand(Array($0.utf8)) } ?? known
         let value = self.random.chance(self.errors) ? "x" : "7"
@@ -169,7 +173,9 @@ struct TalkSource {
 
     private mutating func malformed() -> Talk {
         let kind = ["P", "B", "D", "E", "C"].randomElement(using: &self.random) ?? "P"
-        let bodies: [[UInt8]] = [[], [0], [0x53], [0x50, 0], [0x53, 0x61], [0x53, 0x61, 0, 0], [0, 0, 0], [0x61, 0, 0x61]]
+        let bodies: [[UInt8]] = [
+            [], [0], [0x53], [0x50, 0], [0x53, 0x61], [0x53, 0x61, 0, 0], [0, 0, 0], [0x61, 0, 0x61],
+        ]
         return .raw(Character(kind), bodies.randomElement(using: &self.random) ?? [])
     }
 }
