@@ -30,9 +30,8 @@ import Testing
             #expect(feed.server.preparedCount == 0)
             _ = feed.takeSent()
             feed.read(.bind("", name), .sync)
-            let expected = bytes(
-                of: .close(.statement, "pggateway_1"), .parse("pggateway_2", "select 1"), .bind("", "pggateway_2"), .sync
-            )
+            let fresh = "pggateway_2"
+            let expected = bytes(of: .close(.statement, "pggateway_1"), .parse(fresh, "select 1"), .bind("", fresh), .sync)
             #expect(feed.takeSent() == expected)
             feed.answer("312Z")
             #expect(feed.server.unwanted.isEmpty)
