@@ -31,7 +31,8 @@ import Testing
             _ = feed.takeSent()
             feed.read(.bind("", name), .sync)
             let fresh = "pggateway_2"
-            let expected = bytes(of: .close(.statement, "pggateway_1"), .parse(fresh, "select 1"), .bind("", fresh), .sync)
+            let closed = Talk.close(.statement, "pggateway_1").bytes
+            let expected = closed + bytes(of: .parse(fresh, "select 1"), .bind("", fresh), .sync)
             #expect(feed.takeSent() == expected)
             feed.answer("312Z")
             #expect(feed.server.unwanted.isEmpty)
