@@ -12,6 +12,9 @@ extension Worker {
 
     /// Hands over what is queued without waiting for the end of the round.
     private func handOver() {
+        // The failure of a send must be found before its bytes are forgotten, not be kept back by the kernel because
+        // there is no room for completions.
+        if unsafe cr_ring_completion_room(self.ring) < self.ring.pointee.sq_entries { self.pushOutAll() }
         _ = unsafe cr_ring_submit(self.ring)
         self.settleBatch()
     }
@@ -112,7 +115,8 @@ extension Worker {
     }
 
     private func withdrawQueued(_ slot: Int) {
-        guard unsafe self.slots[slot].batch == self.ring.pointee.batch else { return }
+        guard unsafe self.slots[slot].batch == self.ring.pointee.batch || self.ring.pointee.has_leftovers != 0
+        else { return }
         let generation = self.slots[slot].generation
         unsafe cr_ring_withdraw_all(self.ring, RingTag(.cancel, slot: slot, generation: generation).bits)
     }
@@ -193,9 +197,8 @@ extension Worker {
         endpoint.pushOut()
         self.arm(endpoint)
         let slot = Int(endpoint.channel.slot)
-        guard unsafe self.slots[slot].batch == self.ring.pointee.batch, unsafe self.ring.pointee.is_enabled != 0
-        else { return }
-        self.handOver()
+        let isQueued = unsafe self.slots[slot].batch == self.ring.pointee.batch || self.ring.pointee.has_leftovers != 0
+        if isQueued, unsafe self.ring.pointee.is_enabled != 0 { self.handOver() }
     }
 
     /// Another worker has adopted the endpoint that was shared in `slot`.

@@ -303,6 +303,65 @@ struct RingTests {
         #expect(probe.happenings == [.sent])
     }
 
+    /// The bytes of a send that fails while the kernel has no room to say so are not forgotten.
+    @Test func failedSendIsFoundWhereCompletionsHaveNoRoom() throws {
+        let worker = try self.worker()
+        let (probe, peer) = self.attached(to: worker)
+        let (other, _) = self.attached(to: worker)
+        // Until the kernel takes no more, by system calls of its own.
+        var filler = 0
+        let chunk = [UInt8](repeating: 0, count: 1000)
+        while true {
+            let count = unsafe chunk.withUnsafeBytes { bytes in
+                unsafe send(probe.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
+            }
+            if count < 0 { break }
+            filler += count
+        }
+        // Cancelling what is not there is answered each time.
+        let nobody = RingTag(.cancel, slot: 0, generation: 99).bits
+        while unsafe cr_ring_completion_room(worker.ring) > 0 {
+            for _ in 0..<256 { _ = unsafe cr_ring_cancel(worker.ring, nobody, nobody) }
+            _ = unsafe cr_ring_submit(worker.ring)
+        }
+        let message = pattern(700)
+        probe.send(message)
+        other.send([1])
+        while unsafe cr_ring_cancel(worker.ring, nobody, nobody) != 0 {}
+        worker.makeRoom()
+        probe.send(message)
+        var read: [UInt8] = []
+        #expect(pump(worker) {
+            read += peer.read() ?? []
+            return read.count == filler + 2 * message.count
+        })
+        #expect(isSame(Array(read.suffix(2 * message.count)), message + message))
+    }
+
+    /// A kernel short of memory takes only a part of what is queued: no send is lost or sent twice, and what is left
+    /// does not outlive its endpoint.
+    @Test func kernelTakesOnlyAPart() throws {
+        let worker = try self.worker()
+        let (descriptor, peer) = Sockets.pair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        worker.attach(probe)
+        probe.send([1, 2])
+        // As if it had taken nothing: here it has not even been asked.
+        worker.settleBatch()
+        #expect(peer.read() == [1, 2])
+        probe.send([3])
+        probe.close()
+        #expect(peer.read() == [3])
+        let (reused, newPeer) = Sockets.pair()
+        #expect(reused == descriptor || newPeer.descriptor == descriptor)
+        newPeer.write([4])
+        let newcomer = Probe(descriptor: reused, worker: worker)
+        worker.attach(newcomer)
+        settle(worker)
+        #expect(probe.offers.isEmpty && newcomer.consumed == [4])
+        #expect(peer.read() == [])
+    }
+
     // MARK: Choosing
 
     @Test func wantedDriverIsUsed() throws {
