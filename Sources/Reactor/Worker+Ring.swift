@@ -101,8 +101,17 @@ extension Worker {
     private func hangupCompleted(_ tag: RingTag) {
         guard let endpoint = self.endpoint(of: tag) else { return }
         self.slots[tag.slot].operations.remove(.awaitingHangup)
-        if self.slots[tag.slot].isShared || !endpoint.channel.isPaused { return }
-        self.tellHangup(endpoint)
+        if self.slots[tag.slot].isShared {
+            // Its last completion tells whoever wins the endpoint back.
+            self.cancelReceive(tag.slot)
+            return
+        }
+        endpoint.channel.isEnding = true
+        if endpoint.channel.isPaused {
+            self.tellHangup(endpoint)
+        } else {
+            self.enqueue(endpoint)
+        }
     }
 }
 

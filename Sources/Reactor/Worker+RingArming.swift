@@ -35,18 +35,12 @@ extension Worker {
         }
         if !operations.isDisjoint(with: [.receiving, .awaitingHandover]) { return }
         if endpoint.channel.isConnecting || endpoint.channel.ending != Endpoint.Channel.goesOn { return }
-        if endpoint.channel.isPaused {
-            self.awaitHangup(slot, descriptor)
-        } else {
-            self.queue(.receiving, .receive, slot, descriptor)
+        if endpoint.channel.isEnding {
+            if !endpoint.channel.isPaused || !endpoint.channel.hasToldHangup { self.enqueue(endpoint) }
+            return
         }
-    }
-
-    /// While nothing is received only the end is waited for.
-    func awaitHangup(_ slot: Int, _ descriptor: Int32) {
-        if !self.slots[slot].operations.contains(.awaitingHangup) {
-            self.queue(.awaitingHangup, .hangup, slot, descriptor)
-        }
+        if !endpoint.channel.isPaused { self.queue(.receiving, .receive, slot, descriptor) }
+        if !operations.contains(.awaitingHangup) { self.queue(.awaitingHangup, .hangup, slot, descriptor) }
     }
 
     private func queue(_ mark: RingOperations, _ operation: RingTag.Operation, _ slot: Int, _ descriptor: Int32) {

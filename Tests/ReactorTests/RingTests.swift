@@ -160,6 +160,73 @@ struct RingTests {
         #expect(peer.read() == [])
     }
 
+    /// The end comes so close behind the last bytes that both wake the receive operation at once.
+    @Test(arguments: [false, true], [false, true])
+    func endCloseBehindBytes(isReset: Bool, isShared: Bool) throws {
+        let worker = try self.worker()
+        for round in 1...20 {
+            let (descriptor, peer) = try Sockets.tcpPair()
+            let probe = Probe(descriptor: descriptor, worker: worker)
+            probe.onHappening = { probe, happening in
+                guard case .traffic = happening else { return }
+                worker.unshare(probe)
+                worker.look(probe)
+            }
+            worker.attach(probe)
+            settle(worker)
+            if isShared { worker.share(probe) }
+            peer.write(pattern(round * 20_000))
+            if isReset { peer.reset() } else { peer.close() }
+            #expect(pump(worker, seconds: 10) { !probe.isOpen })
+            let ends = probe.happenings.filter { $0 == .ended || $0 == .failed(ECONNRESET) }
+            #expect(ends == [isReset ? .failed(ECONNRESET) : .ended])
+            #expect(isReset || probe.consumed.count == round * 20_000)
+        }
+        #expect(worker.freeSlots.count == worker.slots.count)
+    }
+
+    /// A receive operation that begins with bytes in front of a reset takes the bytes and waits for ever, since nothing
+    /// more happens on the socket.
+    @Test(arguments: [0, 1000, 100_000, 400_000])
+    func resetBehindBytesThatWaited(count: Int) throws {
+        let worker = try self.worker()
+        let (descriptor, peer) = try Sockets.tcpPair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        probe.pauseReading()
+        worker.attach(probe)
+        settle(worker)
+        peer.write(pattern(count))
+        settle(worker)
+        peer.reset()
+        #expect(pump(worker) { probe.happenings == [.hungUp] })
+        probe.resumeReading()
+        #expect(pump(worker, seconds: 10) { !probe.isOpen })
+        #expect(probe.happenings == [.hungUp, .failed(ECONNRESET)])
+    }
+
+    /// Nobody reads from a paused endpoint, which learns all the same that its peer has gone, once for each pause.
+    @Test func pausedAgainAfterTheEnd() throws {
+        let worker = try self.worker()
+        let (descriptor, peer) = try Sockets.tcpPair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        probe.taking = { probe, count in
+            probe.pauseReading()
+            return 1
+        }
+        worker.attach(probe)
+        settle(worker)
+        peer.write([1, 2, 3])
+        peer.close()
+        #expect(pump(worker) { probe.happenings == [.hungUp] })
+        probe.resumeReading()
+        #expect(pump(worker) { probe.happenings == [.hungUp, .hungUp] })
+        #expect(probe.consumed == [1, 2])
+        probe.taking = nil
+        probe.resumeReading()
+        #expect(pump(worker) { !probe.isOpen })
+        #expect(probe.consumed == [1, 2, 3] && probe.happenings.last == .ended)
+    }
+
     /// A socket that waits to become writable must not stay open by that.
     @Test func closedWhileWaitingToSend() throws {
         let worker = try self.worker()
