@@ -177,6 +177,10 @@ extension Worker {
                 return
             }
         }
+        guard endpoint.unread.count <= Self.receiveCapacity else {
+            endpoint.failed(Errno.messageTooLong)
+            return
+        }
         endpoint.channel.mayHaveBytes = true
         self.receive(endpoint, at: place)
     }
