@@ -167,8 +167,8 @@ extension Worker {
 
     /// Sending has failed or the peer has hung up: what it still said is read by system calls of its own.
     ///
-    /// An operation would wait for ever where a peer has stopped to listen but not to speak. And it can miss the end:
-    /// where a reset stands behind the bytes that it takes, the kernel waits for more of them.
+    /// An operation would wait for ever where a peer has stopped to listen but not to speak. And one
+    /// that takes bytes with a reset close behind them has been seen to stay armed without ever reporting the reset.
     private func readLastWords(_ endpoint: Endpoint, at place: Place) {
         if self.slots[Int(place.slot)].operations.contains(.receiving) {
             self.unpack(self.recall(Int(place.slot)), to: endpoint)

@@ -185,8 +185,7 @@ struct RingTests {
         #expect(worker.freeSlots.count == worker.slots.count)
     }
 
-    /// A receive operation that begins with bytes in front of a reset takes the bytes and waits for ever, since nothing
-    /// more happens on the socket.
+    /// Receiving begins with bytes in front of a reset: nothing more happens on the socket that could wake it.
     @Test(arguments: [0, 1000, 100_000, 400_000])
     func resetBehindBytesThatWaited(count: Int) throws {
         let worker = try self.worker()
@@ -202,6 +201,34 @@ struct RingTests {
         probe.resumeReading()
         #expect(pump(worker, seconds: 10) { !probe.isOpen })
         #expect(probe.happenings == [.hungUp, .failed(ECONNRESET)])
+    }
+
+    /// A peer that is cut off while it sends much and is throttled: whatever the moment, the end is found.
+    @Test func resetWhileThrottled() throws {
+        let worker = try self.worker()
+        let piece = pattern(30_000)
+        for round in 0..<150 {
+            let (descriptor, peer) = try Sockets.tcpPair()
+            let probe = Probe(descriptor: descriptor, worker: worker)
+            var calls = 0
+            probe.taking = { probe, count in
+                calls += 1
+                if calls % (round % 5 + 2) == 0 { probe.pauseReading() }
+                return count
+            }
+            worker.attach(probe)
+            let thread = TestThread {
+                for _ in 0..<(round % 40) where !peer.write(piece) { break }
+                peer.reset()
+            }
+            let isFound = pump(worker, seconds: 10) {
+                if probe.isReadingPaused, probe.isOpen { probe.resumeReading() }
+                return !probe.isOpen
+            }
+            thread.join()
+            #expect(isFound)
+            if !isFound { break }
+        }
     }
 
     /// Nobody reads from a paused endpoint, which learns all the same that its peer has gone, once for each pause.
