@@ -183,7 +183,7 @@ static int enter(struct cr_ring *ring, uint32_t least, uint32_t flags, const voi
         return 0;
     switch (errno) {
     // The end of the time, a signal, and want of memory or of room for completions: the next round goes on.
-    case ETIME: case EINTR: case EAGAIN: case EBUSY: return 0;
+    case ETIME: case EINTR: case EAGAIN: case EBUSY: case ENOMEM: return 0;
     default: return -errno;
     }
 }
@@ -210,6 +210,7 @@ int cr_ring_is_submitted(const struct cr_ring *ring) {
 
 void cr_ring_begin_batch(struct cr_ring *ring) {
     ring->arena_used = 0;
+    ring->has_leftovers = !cr_ring_is_submitted(ring);
     ring->batch += 1;
 }
 
@@ -302,6 +303,17 @@ void cr_ring_withdraw_all(struct cr_ring *ring, uint64_t cancel_tag) {
         uint64_t tag = ring->submissions[number & ring->sq_mask].tag;
         if (((tag ^ cancel_tag) & ~CR_TAG_OPERATION) == 0 && tag != cancel_tag) cr_ring_withdraw(ring, number);
     }
+}
+
+int cr_ring_next_queued(const struct cr_ring *ring, uint64_t operation, int is_first, uint32_t *number, uint64_t *tag) {
+    uint32_t next = is_first ? __atomic_load_n(ring->sq_head, __ATOMIC_ACQUIRE) : *number;
+    for (; next != ring->sq_next; next++) {
+        *tag = ring->submissions[next & ring->sq_mask].tag;
+        if ((*tag & CR_TAG_OPERATION) != operation) continue;
+        *number = next + 1;
+        return 1;
+    }
+    return 0;
 }
 
 void cr_ring_give_back(struct cr_ring *ring, uint16_t first, uint16_t count) {

@@ -8,7 +8,9 @@ import CReactor
 extension Worker {
     /// Waits for completions for at most `timeout` milliseconds (-1: for ever), and works them off.
     func runRing(timeout: Int32) {
-        _ = unsafe cr_ring_enter(self.ring, timeout)
+        let result = unsafe cr_ring_enter(self.ring, timeout)
+        // Never the fault of a peer: a worker that cannot speak to the kernel could only spin.
+        if result < 0 { fatalError("io_uring_enter: errno \(-result)") }
         self.mailbox.woke()
         self.readClock()
         self.settleBatch()
@@ -17,7 +19,8 @@ extension Worker {
 
     /// The first thread that runs the worker owns its ring.
     func enableRing() {
-        _ = unsafe cr_ring_enable(self.ring)
+        let result = unsafe cr_ring_enable(self.ring)
+        if result < 0 { fatalError("io_uring cannot be enabled: errno \(-result)") }
         _ = unsafe cr_ring_poll(
             self.ring,
             self.wakeDescriptor,
@@ -34,7 +37,9 @@ extension Worker {
         while unsafe cr_ring_next_failure(self.ring, operation, &completion) != 0 {
             self.sendFailed(RingTag(bits: completion.tag), result: completion.result)
         }
-        if unsafe cr_ring_is_submitted(self.ring) != 0 { unsafe cr_ring_begin_batch(self.ring) }
+        // A kernel short of memory takes only some of what was queued.
+        if unsafe cr_ring_is_submitted(self.ring) == 0 { self.pushOutAll() }
+        unsafe cr_ring_begin_batch(self.ring)
     }
 
     /// Works off the completions that are there.
@@ -96,8 +101,17 @@ extension Worker {
     private func hangupCompleted(_ tag: RingTag) {
         guard let endpoint = self.endpoint(of: tag) else { return }
         self.slots[tag.slot].operations.remove(.awaitingHangup)
-        if self.slots[tag.slot].isShared || !endpoint.channel.isPaused { return }
-        self.tellHangup(endpoint)
+        if self.slots[tag.slot].isShared {
+            // Its last completion tells whoever wins the endpoint back.
+            self.cancelReceive(tag.slot)
+            return
+        }
+        endpoint.channel.isEnding = true
+        if endpoint.channel.isPaused {
+            self.tellHangup(endpoint)
+        } else {
+            self.enqueue(endpoint)
+        }
     }
 }
 

@@ -12,6 +12,9 @@ extension Worker {
 
     /// Hands over what is queued without waiting for the end of the round.
     private func handOver() {
+        // The failure of a send must be found before its bytes are forgotten, not be kept back by the kernel because
+        // there is no room for completions.
+        if unsafe cr_ring_completion_room(self.ring) < self.ring.pointee.sq_entries { self.pushOutAll() }
         _ = unsafe cr_ring_submit(self.ring)
         self.settleBatch()
     }
@@ -32,18 +35,12 @@ extension Worker {
         }
         if !operations.isDisjoint(with: [.receiving, .awaitingHandover]) { return }
         if endpoint.channel.isConnecting || endpoint.channel.ending != Endpoint.Channel.goesOn { return }
-        if endpoint.channel.isPaused {
-            self.awaitHangup(slot, descriptor)
-        } else {
-            self.queue(.receiving, .receive, slot, descriptor)
+        if endpoint.channel.isEnding {
+            if !endpoint.channel.isPaused || !endpoint.channel.hasToldHangup { self.enqueue(endpoint) }
+            return
         }
-    }
-
-    /// While nothing is received only the end is waited for.
-    func awaitHangup(_ slot: Int, _ descriptor: Int32) {
-        if !self.slots[slot].operations.contains(.awaitingHangup) {
-            self.queue(.awaitingHangup, .hangup, slot, descriptor)
-        }
+        if !endpoint.channel.isPaused { self.queue(.receiving, .receive, slot, descriptor) }
+        if !operations.contains(.awaitingHangup) { self.queue(.awaitingHangup, .hangup, slot, descriptor) }
     }
 
     private func queue(_ mark: RingOperations, _ operation: RingTag.Operation, _ slot: Int, _ descriptor: Int32) {
@@ -112,7 +109,8 @@ extension Worker {
     }
 
     private func withdrawQueued(_ slot: Int) {
-        guard unsafe self.slots[slot].batch == self.ring.pointee.batch else { return }
+        guard unsafe self.slots[slot].batch == self.ring.pointee.batch || self.ring.pointee.has_leftovers != 0
+        else { return }
         let generation = self.slots[slot].generation
         unsafe cr_ring_withdraw_all(self.ring, RingTag(.cancel, slot: slot, generation: generation).bits)
     }
@@ -193,9 +191,8 @@ extension Worker {
         endpoint.pushOut()
         self.arm(endpoint)
         let slot = Int(endpoint.channel.slot)
-        guard unsafe self.slots[slot].batch == self.ring.pointee.batch, unsafe self.ring.pointee.is_enabled != 0
-        else { return }
-        self.handOver()
+        let isQueued = unsafe self.slots[slot].batch == self.ring.pointee.batch || self.ring.pointee.has_leftovers != 0
+        if isQueued, unsafe self.ring.pointee.is_enabled != 0 { self.handOver() }
     }
 
     /// Another worker has adopted the endpoint that was shared in `slot`.

@@ -61,7 +61,6 @@ extension Worker {
             unsafe endpoint.unread.append(bytes, cache: &self.blocks)
             // From now on what comes is left to the kernel, so that the peer feels the pause.
             self.cancelReceive(slot)
-            self.awaitHangup(slot, endpoint.channel.descriptor)
         } else if !endpoint.unread.isEmpty {
             unsafe endpoint.unread.append(bytes, cache: &self.blocks)
             self.deliverHeld(endpoint, at: place)
@@ -137,7 +136,7 @@ extension Worker {
     func serveRing(_ endpoint: Endpoint, at place: Place) {
         if self.slots[Int(place.slot)].operations.contains(.awaitingHandover) { return }
         if endpoint.channel.isPaused {
-            if endpoint.channel.ending != Endpoint.Channel.goesOn || endpoint.pendingError != 0 {
+            if endpoint.channel.isEnding || endpoint.channel.ending != Endpoint.Channel.goesOn {
                 self.tellHangup(endpoint)
             }
             return
@@ -147,13 +146,18 @@ extension Worker {
         let isRedelivery = endpoint.channel.wantsRedelivery && !endpoint.unread.isEmpty
         if isRedelivery {
             self.deliverHeld(endpoint, at: place)
-            guard self.owns(place), !endpoint.channel.isPaused else { return }
+            guard self.owns(place) else { return }
+            if endpoint.channel.isPaused {
+                // One that has been told of in an earlier pause.
+                if endpoint.channel.isEnding { self.tellHangup(endpoint) }
+                return
+            }
             // There is more to deliver before anything else may happen.
             if endpoint.channel.wantsRedelivery { return }
         }
         if endpoint.channel.ending != Endpoint.Channel.goesOn {
             self.finish(endpoint, ending: endpoint.channel.ending)
-        } else if endpoint.pendingError != 0 {
+        } else if endpoint.channel.isEnding {
             self.readLastWords(endpoint, at: place)
         } else {
             self.arm(endpoint)
@@ -161,8 +165,10 @@ extension Worker {
         }
     }
 
-    /// Sending has failed: what the peer still said is read by system calls of its own, since an operation would wait
-    /// for ever where a peer has stopped to listen but not to speak.
+    /// Sending has failed or the peer has hung up: what it still said is read by system calls of its own.
+    ///
+    /// An operation would wait for ever where a peer has stopped to listen but not to speak. And one
+    /// that takes bytes with a reset close behind them has been seen to stay armed without ever reporting the reset.
     private func readLastWords(_ endpoint: Endpoint, at place: Place) {
         if self.slots[Int(place.slot)].operations.contains(.receiving) {
             self.unpack(self.recall(Int(place.slot)), to: endpoint)
@@ -171,13 +177,17 @@ extension Worker {
                 return
             }
         }
+        guard endpoint.unread.count <= Self.receiveCapacity else {
+            endpoint.failed(Errno.messageTooLong)
+            return
+        }
         endpoint.channel.mayHaveBytes = true
         self.receive(endpoint, at: place)
     }
 
     /// True when an endpoint whose reading is resumed has more to do than to wait for bytes that are on order.
     func mustServe(_ endpoint: Endpoint) -> Bool {
-        if endpoint.channel.ending != Endpoint.Channel.goesOn || endpoint.pendingError != 0 { return true }
+        if endpoint.channel.ending != Endpoint.Channel.goesOn || endpoint.channel.isEnding { return true }
         let operations = self.slots[Int(endpoint.channel.slot)].operations
         return operations.isDisjoint(with: [.receiving, .awaitingHandover])
     }

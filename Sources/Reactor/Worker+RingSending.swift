@@ -63,6 +63,18 @@ extension Worker {
         }
     }
 
+    /// Sends what all endpoints have queued now, where the ring cannot be relied on to tell which of it failed.
+    func pushOutAll() {
+        let operation = RingTag(.send, slot: 0, generation: 0).bits
+        var number: UInt32 = 0
+        var tag: UInt64 = 0
+        var isFirst: Int32 = 1
+        while unsafe cr_ring_next_queued(self.ring, operation, isFirst, &number, &tag) != 0 {
+            isFirst = 0
+            if let endpoint = self.endpoint(of: RingTag(bits: tag)) { self.pushOut(endpoint) }
+        }
+    }
+
     /// The kernel took only a part of a queued send, or refused it.
     func sendFailed(_ tag: RingTag, result: Int32) {
         guard let endpoint = self.endpoint(of: tag), self.hasQueuedSend(endpoint) else { return }

@@ -91,6 +91,11 @@ extension Worker {
             endpoint.failed(endpoint.pendingError)
             return false
         }
+        if self.usesRing {
+            // There was no end after all: back to operations.
+            endpoint.channel.isEnding = false
+            self.arm(endpoint)
+        }
         if held == 0 { endpoint.nothingToRead() }
         return held > 0
     }

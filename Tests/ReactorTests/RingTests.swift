@@ -160,6 +160,100 @@ struct RingTests {
         #expect(peer.read() == [])
     }
 
+    /// The end comes so close behind the last bytes that both wake the receive operation at once.
+    @Test(arguments: [false, true], [false, true])
+    func endCloseBehindBytes(isReset: Bool, isShared: Bool) throws {
+        let worker = try self.worker()
+        for round in 1...20 {
+            let (descriptor, peer) = try Sockets.tcpPair()
+            let probe = Probe(descriptor: descriptor, worker: worker)
+            probe.onHappening = { probe, happening in
+                guard case .traffic = happening else { return }
+                worker.unshare(probe)
+                worker.look(probe)
+            }
+            worker.attach(probe)
+            settle(worker)
+            if isShared { worker.share(probe) }
+            peer.write(pattern(round * 20_000))
+            if isReset { peer.reset() } else { peer.close() }
+            #expect(pump(worker, seconds: 10) { !probe.isOpen })
+            let ends = probe.happenings.filter { $0 == .ended || $0 == .failed(ECONNRESET) }
+            #expect(ends == [isReset ? .failed(ECONNRESET) : .ended])
+            #expect(isReset || probe.consumed.count == round * 20_000)
+        }
+        #expect(worker.freeSlots.count == worker.slots.count)
+    }
+
+    /// Receiving begins with bytes in front of a reset: nothing more happens on the socket that could wake it.
+    @Test(arguments: [0, 1000, 100_000, 400_000])
+    func resetBehindBytesThatWaited(count: Int) throws {
+        let worker = try self.worker()
+        let (descriptor, peer) = try Sockets.tcpPair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        probe.pauseReading()
+        worker.attach(probe)
+        settle(worker)
+        peer.write(pattern(count))
+        settle(worker)
+        peer.reset()
+        #expect(pump(worker) { probe.happenings == [.hungUp] })
+        probe.resumeReading()
+        #expect(pump(worker, seconds: 10) { !probe.isOpen })
+        #expect(probe.happenings == [.hungUp, .failed(ECONNRESET)])
+    }
+
+    /// A peer that is cut off while it sends much and is throttled: whatever the moment, the end is found.
+    @Test func resetWhileThrottled() throws {
+        let worker = try self.worker()
+        let piece = pattern(30_000)
+        for round in 0..<150 {
+            let (descriptor, peer) = try Sockets.tcpPair()
+            let probe = Probe(descriptor: descriptor, worker: worker)
+            var calls = 0
+            probe.taking = { probe, count in
+                calls += 1
+                if calls % (round % 5 + 2) == 0 { probe.pauseReading() }
+                return count
+            }
+            worker.attach(probe)
+            let thread = TestThread {
+                for _ in 0..<(round % 40) where !peer.write(piece) { break }
+                peer.reset()
+            }
+            let isFound = pump(worker, seconds: 10) {
+                if probe.isReadingPaused, probe.isOpen { probe.resumeReading() }
+                return !probe.isOpen
+            }
+            thread.join()
+            #expect(isFound)
+            if !isFound { break }
+        }
+    }
+
+    /// Nobody reads from a paused endpoint, which learns all the same that its peer has gone, once for each pause.
+    @Test func pausedAgainAfterTheEnd() throws {
+        let worker = try self.worker()
+        let (descriptor, peer) = try Sockets.tcpPair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        probe.taking = { probe, count in
+            probe.pauseReading()
+            return 1
+        }
+        worker.attach(probe)
+        settle(worker)
+        peer.write([1, 2, 3])
+        peer.close()
+        #expect(pump(worker) { probe.happenings == [.hungUp] })
+        probe.resumeReading()
+        #expect(pump(worker) { probe.happenings == [.hungUp, .hungUp] })
+        #expect(probe.consumed == [1, 2])
+        probe.taking = nil
+        probe.resumeReading()
+        #expect(pump(worker) { !probe.isOpen })
+        #expect(probe.consumed == [1, 2, 3] && probe.happenings.last == .ended)
+    }
+
     /// A socket that waits to become writable must not stay open by that.
     @Test func closedWhileWaitingToSend() throws {
         let worker = try self.worker()
@@ -301,6 +395,65 @@ struct RingTests {
         settle(worker)
         #expect(isSame(read, all))
         #expect(probe.happenings == [.sent])
+    }
+
+    /// The bytes of a send that fails while the kernel has no room to say so are not forgotten.
+    @Test func failedSendIsFoundWhereCompletionsHaveNoRoom() throws {
+        let worker = try self.worker()
+        let (probe, peer) = self.attached(to: worker)
+        let (other, _) = self.attached(to: worker)
+        // Until the kernel takes no more, by system calls of its own.
+        var filler = 0
+        let chunk = [UInt8](repeating: 0, count: 1000)
+        while true {
+            let count = unsafe chunk.withUnsafeBytes { bytes in
+                unsafe send(probe.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
+            }
+            if count < 0 { break }
+            filler += count
+        }
+        // Cancelling what is not there is answered each time.
+        let nobody = RingTag(.cancel, slot: 0, generation: 99).bits
+        while unsafe cr_ring_completion_room(worker.ring) > 0 {
+            for _ in 0..<256 { _ = unsafe cr_ring_cancel(worker.ring, nobody, nobody) }
+            _ = unsafe cr_ring_submit(worker.ring)
+        }
+        let message = pattern(700)
+        probe.send(message)
+        other.send([1])
+        while unsafe cr_ring_cancel(worker.ring, nobody, nobody) != 0 {}
+        worker.makeRoom()
+        probe.send(message)
+        var read: [UInt8] = []
+        #expect(pump(worker) {
+            read += peer.read() ?? []
+            return read.count == filler + 2 * message.count
+        })
+        #expect(isSame(Array(read.suffix(2 * message.count)), message + message))
+    }
+
+    /// A kernel short of memory takes only a part of what is queued: no send is lost or sent twice, and what is left
+    /// does not outlive its endpoint.
+    @Test func kernelTakesOnlyAPart() throws {
+        let worker = try self.worker()
+        let (descriptor, peer) = Sockets.pair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        worker.attach(probe)
+        probe.send([1, 2])
+        // As if it had taken nothing: here it has not even been asked.
+        worker.settleBatch()
+        #expect(peer.read() == [1, 2])
+        probe.send([3])
+        probe.close()
+        #expect(peer.read() == [3])
+        let (reused, newPeer) = Sockets.pair()
+        #expect(reused == descriptor || newPeer.descriptor == descriptor)
+        newPeer.write([4])
+        let newcomer = Probe(descriptor: reused, worker: worker)
+        worker.attach(newcomer)
+        settle(worker)
+        #expect(probe.offers.isEmpty && newcomer.consumed == [4])
+        #expect(peer.read() == [])
     }
 
     // MARK: Choosing

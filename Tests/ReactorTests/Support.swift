@@ -75,6 +75,14 @@ final class Peer: Sendable {
         if !self.isClosed.exchange(true, ordering: .relaxed) { _ = Glibc.close(self.descriptor) }
     }
 
+    /// Closes with a reset.
+    func reset() {
+        var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
+        let size = socklen_t(MemoryLayout<Glibc.linger>.size)
+        _ = unsafe setsockopt(self.descriptor, SOL_SOCKET, SO_LINGER, &linger, size)
+        self.close()
+    }
+
     /// Writes all of `bytes`, waiting as long as it takes. False when the connection broke.
     @discardableResult
     func write(_ bytes: [UInt8]) -> Bool {

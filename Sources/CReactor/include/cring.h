@@ -47,6 +47,8 @@ struct cr_ring {
 
     uint8_t *arena;
     uint32_t arena_used;
+    /// The kernel took only a part of an earlier batch; what it left still stands in the queue.
+    int32_t has_leftovers;
     /// Counts the batches of operations handed to the kernel.
     uint64_t batch;
 
@@ -77,7 +79,7 @@ int cr_ring_enter(struct cr_ring *ring, int timeout_milliseconds);
 int cr_ring_submit(struct cr_ring *ring);
 /// True when everything queued has been handed over.
 int cr_ring_is_submitted(const struct cr_ring *ring);
-/// Forgets the bytes of the sends that were handed over. Call when their failures have been looked at.
+/// Forgets the bytes of all sends. Call when the failures among them have been looked at, and none is queued any more.
 void cr_ring_begin_batch(struct cr_ring *ring);
 
 // Queue one operation. 1, or 0 when the queue is full.
@@ -96,6 +98,9 @@ int cr_ring_send_more(struct cr_ring *ring, uint32_t entry, const void *bytes, u
 void cr_ring_withdraw(struct cr_ring *ring, uint32_t entry);
 /// Takes back what is queued and not handed over and whose tag differs from `cancel_tag` in the operation only.
 void cr_ring_withdraw_all(struct cr_ring *ring, uint64_t cancel_tag);
+/// Finds the next queued operation of the kind `operation` that has not been handed over. `*number` is where to look
+/// next; begin with 0 and `is_first`. 1, or 0 when there is none.
+int cr_ring_next_queued(const struct cr_ring *ring, uint64_t operation, int is_first, uint32_t *number, uint64_t *tag);
 
 /// The next completion whose tag has the operation `operation` among those that came since the last call.
 int cr_ring_next_failure(struct cr_ring *ring, uint64_t operation, struct cr_completion *out);
@@ -120,6 +125,11 @@ static inline int cr_ring_next(struct cr_ring *ring, struct cr_completion *out) 
 
 static inline uint32_t cr_ring_space(const struct cr_ring *ring) {
     return ring->sq_entries - (ring->sq_next - __atomic_load_n(ring->sq_head, __ATOMIC_ACQUIRE));
+}
+
+/// Completions that can come before the kernel must keep them to itself.
+static inline uint32_t cr_ring_completion_room(const struct cr_ring *ring) {
+    return ring->cq_entries - (__atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) - ring->cq_next);
 }
 
 /// Received bytes in one or several buffers that lie behind each other.
