@@ -258,5 +258,14 @@ extension ClientConnection {
         counters.receivedBytes.add(server.turn.sentBytes &- server.accountedSent)
         server.accountedReceived = server.turn.receivedBytes
         server.accountedSent = server.turn.sentBytes
+        if let statements = server.statements {
+            let counts = statements.takeCounts()
+            guard counts.hits | counts.misses | counts.evictions != 0 else { return }
+            server.turn.statementHits &+= counts.hits
+            server.turn.statementMisses &+= counts.misses
+            counters.statementHits.add(counts.hits)
+            counters.statementMisses.add(counts.misses)
+            counters.statementEvictions.add(counts.evictions)
+        }
     }
 }

@@ -84,6 +84,10 @@ struct ServerFacts: Sendable {
     var queries: UInt64 = 0
     var sentBytes: UInt64 = 0
     var receivedBytes: UInt64 = 0
+    var statementHits: UInt64 = 0
+    var statementMisses: UInt64 = 0
+    /// Prepared statements on the server when it last changed hands.
+    var statementCount = 0
     var isLoggedIn = false
 }
 

@@ -20,6 +20,9 @@ extension Gateway {
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
+        case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
+        case .interner: return .rows(await self.offWorkers { self.internerRows })
+        case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })
         case .connections: return .rows([self.connectionsRow])
         case .reload: return await self.reloadFromConsole()
         case .shutdown:

@@ -90,7 +90,8 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     var isSettled: Bool { self.ledger.isSettled && (self.statements?.script.isEmpty ?? true) }
 
     func takeFacts() -> ServerFacts {
-        let facts = self.turn
+        var facts = self.turn
+        facts.statementCount = self.statements?.preparedCount ?? 0
         self.turn = ServerFacts()
         self.accountedReceived = 0
         self.accountedSent = 0
