@@ -133,6 +133,14 @@ extension SettingsTable {
             """
         ),
         SettingsKey(
+            "startup_parameters", .general, .stringMap, default: "{}", .newPool,
+            """
+            Parameters (`work_mem`, `statement_timeout`, ...) that every server connection starts with. They win over what \
+            clients ask for in their startup packets, and `RESET` returns to them. The same key in a pool wins over this \
+            one, that of a user over both, name by name.
+            """
+        ),
+        SettingsKey(
             "log_client_connections", .general, .bool, default: "true", .reload, "Logs each successful login."
         ),
         SettingsKey(

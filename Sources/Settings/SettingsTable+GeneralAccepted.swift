@@ -40,10 +40,6 @@ extension SettingsTable {
             "Bytes of client messages held at the same time; the gateway's memory is flat without it."
         ),
         accepted("pooler_check_query", .string, default: "\";\"", .reload, "A query answered without a server."),
-        SettingsKey(
-            "startup_parameters", .general, .stringMap, default: "{}", .newPool, status: .accepted,
-            "Parameters sent to every server at its start."
-        ),
     ]
 
     private static let scalingKeys: [SettingsKey] = [

@@ -69,6 +69,7 @@ extension ClientConnection {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
         self.pool = self.gateway.pools.pool(for: pool.key)
+        if let pool = self.pool { self.parameters = pool.recall(self.requested).parameters }
         return self.pool
     }
 

@@ -36,6 +36,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var scanner = FrontendScanner()
     var server: ServerConnection?
     var pool: Pool?
+    /// What the startup packet asked for, and what of it the pool leaves to the client.
+    var requested = SessionParameters.none
     var parameters = SessionParameters.none
     /// Where prepared statements are shared: the client's own names for them.
     var statements: ClientStatements?

@@ -16,6 +16,8 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case lists
     /// `[ConfigRow]`
     case config
+    /// `[StartupParameterRow]`
+    case startupParameters
     /// `[StatementRow]`
     case preparedStatements
     /// `[InternerRow]`
@@ -117,6 +119,12 @@ package struct ConsoleCommand: Sendable {
             .request(.config),
             ConfigRow.self,
             "One row for each setting: what is in force, what the default is, whether a reload changes it."
+        ),
+        .show(
+            "STARTUP_PARAMETERS",
+            .request(.startupParameters),
+            StartupParameterRow.self,
+            "One row for each of the operator's `startup_parameters` of each pool."
         ),
         .show(
             "PREPARED_STATEMENTS",

@@ -88,6 +88,18 @@ extension Pool {
         )
     }
 
+    var startupParameterRows: [StartupParameterRow] {
+        self.plan.startupParameters.map { parameter in
+            StartupParameterRow(
+                user: self.key.user,
+                database: self.key.database,
+                parameter: parameter.name,
+                value: parameter.value,
+                source: parameter.source.rawValue
+            )
+        }
+    }
+
     var databaseRow: DatabaseRow {
         let (counts, limits) = self.state.withLock { ($0.machine.counts, $0.machine.limits) }
         return DatabaseRow(

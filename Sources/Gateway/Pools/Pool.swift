@@ -20,7 +20,7 @@ final class Pool: Sendable {
         var credential: ServerCredential
         /// Derived from a clear password at the last SCRAM login, to save the derivation.
         var knownKeys: SCRAMKeys?
-        var parameterSets = ParameterSets()
+        var parameterSets: ParameterSets
         var averaging: AveragingPeriod
     }
 
@@ -52,6 +52,7 @@ final class Pool: Sendable {
             State(
                 machine: PoolMachine(limits: plan.limits, workerCount: workers, seed: .random(in: .min ... .max)),
                 credential: plan.credential,
+                parameterSets: ParameterSets(applicationName: plan.applicationName),
                 averaging: AveragingPeriod(now: UInt64(MonotonicClock.now()))
             )
         )

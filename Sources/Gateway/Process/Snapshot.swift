@@ -196,7 +196,9 @@ extension PoolPlan {
         self.isPassthrough = user.serverPassword == nil && serverUser == user.username
         self.md5Hash = self.isPassthrough && stored.hasPrefix("md5") ? SecretBytes(String(stored.dropFirst(3))) : nil
         self.storedSecret = user.password.bytes.isEmpty ? nil : SecretBytes(user.password.bytes)
-        self.applicationName = pool.applicationName
+        self.startupParameters = user.startupParameters
+        self.applicationName =
+            user.startupParameters.first { $0.key == PoolPlan.applicationNameKey }?.value ?? pool.applicationName
         self.cleansSessions = pool.cleanupServerConnections
         self.syncsParameters = general.syncServerParameters
         self.allowsNamedStatements = general.preparedStatements

@@ -63,6 +63,7 @@ struct ConsoleQueryTests {
             case .lists: .rows([ListRow]())
             case .config: .rows([ConfigRow]())
             case .connections: .rows([ConnectionsRow]())
+            case .startupParameters: .rows([StartupParameterRow]())
             case .preparedStatements: .rows([StatementRow]())
             case .interner: .rows([InternerRow]())
             case .internedTexts: .rows([InternedTextRow]())

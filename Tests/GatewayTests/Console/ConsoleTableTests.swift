@@ -52,6 +52,7 @@ struct ConsoleTableTests {
             ("SHOW LISTS", "list items"),
             ("SHOW CONNECTIONS", "total errors tls plain cancel"),
             ("SHOW CONFIG", "key value default changeable doc"),
+            ("SHOW STARTUP_PARAMETERS", "user database parameter value source state"),
             ("SHOW PREPARED_STATEMENTS", "pool hash name query count_used kind"),
             ("SHOW INTERNER", "kind entries bytes bytes_max"),
             ("SHOW INTERNER n", "hash kind bytes idle_ms query"),
@@ -214,6 +215,8 @@ struct ConsoleTableTests {
             isChangeable: false,
             documentation: "doc"
         )
+        let parameter = StartupParameterRow(user: "u", database: "d", parameter: "p", value: "v", source: "pool")
+        #expect(parameter.values == ["u", "d", "p", "v", "pool", "applied"].map(ConsoleValue.text))
         #expect(setting.values == [.text("k"), .text("v"), .null, .text("no"), .text("doc")])
     }
 
@@ -263,7 +266,7 @@ struct ConsoleTableTests {
 
     @Test("help names every command")
     func help() {
-        let targets = "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|PREPARED_STATEMENTS|INTERNER"
+        let targets = "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|PREPARED_STATEMENTS|INTERNER"
         #expect(HelpRow.rows.map(\.item) == ["SHOW " + targets, "RELOAD", "SHUTDOWN"])
     }
 
