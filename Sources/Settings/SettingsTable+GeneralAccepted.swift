@@ -39,7 +39,6 @@ extension SettingsTable {
             "max_memory_usage", .size, default: "256MB", .reload,
             "Bytes of client messages held at the same time; the gateway's memory is flat without it."
         ),
-        accepted("pooler_check_query", .string, default: "\";\"", .reload, "A query answered without a server."),
     ]
 
     private static let scalingKeys: [SettingsKey] = [

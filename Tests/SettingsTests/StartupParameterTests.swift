@@ -46,7 +46,8 @@ import Testing
     ])
     func namesThatAreRefused(name: String) {
         let bare = name.filter { $0 != "\"" }
-        for text in [Self.file(general: "{\(name): x}"), Self.file(pool: "{\(name): x}"), Self.file(user: "{\(name): x}")] {
+        let map = "{\(name): x}"
+        for text in [Self.file(general: map), Self.file(pool: map), Self.file(user: map)] {
             let problems = Load.problems(yaml: text)
             #expect(problems.count == 1)
             #expect(problems.first?.keyPath.hasSuffix("startup_parameters.\(bare)") == true, "\(problems)")

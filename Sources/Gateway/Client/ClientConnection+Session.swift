@@ -33,7 +33,13 @@ extension ClientConnection {
                 self.refuseMessage("invalid frontend message type \(bytes[offset])")
                 return bytes.count
             case .request:
-                return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
+                let answered = self.answerWithoutServer(bytes, at: offset)
+                if answered == 0 {
+                    return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
+                }
+                offset += answered
+                // It may have been the last thing that a stopping gateway waited for.
+                if self.phase != .idle { return bytes.count }
             }
         }
     }
@@ -65,7 +71,7 @@ extension ClientConnection {
     }
 
     /// Looked up per transaction: a reload may have replaced the pool.
-    private func currentPool() -> Pool? {
+    func currentPool() -> Pool? {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
         self.pool = self.gateway.pools.pool(for: pool.key)
@@ -82,6 +88,15 @@ extension ClientConnection {
         counters.checkouts.add(1)
         counters.waitTime.add(UInt64(max(now - self.waitingSince, 0)))
         server.beginTurn(self)
+        if let begin = self.deferredBegin {
+            self.deferredBegin = nil
+            self.transactionBegan = now
+            server.openTransaction(by: begin)
+        }
+        if let query = self.askedCheck {
+            self.askedCheck = nil
+            server.checkCapture = CheckCapture(query, of: self, skipping: server.syncOwed)
+        }
     }
 
     // MARK: The end of a wait

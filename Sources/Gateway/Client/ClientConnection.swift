@@ -52,6 +52,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var isThrottlingServer = false
     /// This client is not read because its server does not take its requests.
     var isThrottledByServer = false
+    /// It was told that a transaction has begun, of which no server knows yet.
+    var deferredBegin: TransactionCommand?
+    /// The request that it asks a server for is this check query, whose answer the pool wants.
+    var askedCheck: CheckQuery?
     /// Its next message waits for answers to earlier ones.
     var isHeld = false
     /// The process stops: leave at the end of the present transaction.

@@ -32,6 +32,8 @@ final class Pool: Sendable {
     let state: Mutex<State>
     /// What clients have prepared. A lock of its own: it is taken for Parse messages only.
     let statements: Mutex<StatementCache>
+    /// A lock of its own: it is taken for check queries only.
+    let checkAnswers = Mutex(CheckAnswers())
     /// One per worker, each written by its worker alone.
     let counters: [PoolCounters]
     /// Left the settings: sessions look the pool up again at their next transaction.

@@ -30,6 +30,7 @@ final class Snapshot: Sendable {
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
 
+    let checkQuery: CheckQuery
     let loginTimeout: MonotonicMicroseconds
     let maxConnections: Int
     let logsConnections: Bool
@@ -62,6 +63,7 @@ final class Snapshot: Sendable {
         }
         self.plans = plans
         self.socketOptions = SocketOptions(settings.general)
+        self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.logsConnections = settings.general.logClientConnections

@@ -20,7 +20,8 @@ struct ConsoleParserTests {
     func commands(name: String) throws {
         // A number where the name has a parameter.
         let typed = name.hasSuffix(" n") ? name.dropLast() + "12" : name
-        for text in [typed, typed.lowercased(), " /* x */ \(typed.prefix(2).lowercased())\(typed.dropFirst(2)) ; -- y"] {
+        let mixed = typed.prefix(2).lowercased() + typed.dropFirst(2)
+        for text in [typed, typed.lowercased(), " /* x */ \(mixed) ; -- y"] {
             guard case .command(let command) = try self.parse(text) else {
                 Issue.record("\(text) is no command")
                 continue

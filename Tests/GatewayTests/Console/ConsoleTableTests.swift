@@ -266,7 +266,9 @@ struct ConsoleTableTests {
 
     @Test("help names every command")
     func help() {
-        let targets = "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|PREPARED_STATEMENTS|INTERNER"
+        let targets =
+            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|"
+            + "PREPARED_STATEMENTS|INTERNER"
         #expect(HelpRow.rows.map(\.item) == ["SHOW " + targets, "RELOAD", "SHUTDOWN"])
     }
 
