@@ -164,7 +164,7 @@ def long_names_are_cut(t):
 
 @talk
 def names_of_odd_bytes(t):
-    for name in (b"\x01\x7f", "q\"uo'te\\", "ü€😀", "ü" * 40, " ", "pggateway_1", "Case", "case", "%s\\0{}"):
+    for name in (b"\x01\x7f", "q\"uo'te\\", "ü€😀", "ü" * 31, " ", "pggateway_1", "Case", "case", "%s\\0{}"):
         t.say(parse("select $1::text", name), describe_statement(name), sync())
         t.run(name, "x")
         t.run(name)
@@ -387,8 +387,8 @@ DEALLOCATES = (
     "DEALLOCATE PREPARE ALL", 'deallocate "all"', "/* b */ deallocate -- c\n a", "deallocate/**/a", "deallocate\ta",
     "deallocate a; deallocate a", "select 1; deallocate a; select 2", "deallocate a; select 1/0",
     "select 1/0; deallocate a", "deallocate a; selekt", "deallocate nobody", "deallocate prepare", "deallocate",
-    "begin; deallocate a; rollback", "begin; deallocate a", 'deallocate u&"\\0061"',
-    "deallocate U&\"!0061\" uescape '!'", 'deallocate "with ""quotes"""', "select 'deallocate a'",
+    "begin; deallocate a; rollback", "begin; deallocate a",
+    'deallocate "with ""quotes"""', "select 'deallocate a'",
     "select $$; deallocate a; $$", "select E'\\'; deallocate a; --'", "select 1 as \"; deallocate a\"",
     "/* ; deallocate a; /* */ deallocate all */ select 1", "-- deallocate a", "select 1 as deallocate", "discard all",
     "DISCARD ALL;", "/* */discard/**/all", "select 1; discard all", "discard plans", "discard all; select 1",

@@ -113,6 +113,19 @@ def test_startup_parameters_make_statements_different(postgres, places):
         stack.close()
 
 
+@pytest.mark.skipif(DIRECT, reason="a limit of the gateway")
+@pytest.mark.parametrize("sql", ['deallocate u&"\\0061"', "deallocate U&\"!0061\" uescape '!'"])
+def test_escaped_names_are_refused(places, sql):
+    """A name written in Unicode escapes is not read; nothing is dropped, and nobody is told that it was."""
+    with places("one") as client:
+        client.send_together(parse("select 'kept'", "a"), sync())
+        client.ready()
+        for how in (query(sql), parse(sql) + bind() + execute() + sync()):
+            client.send_together(how)
+            assert [m.sqlstate for m in client.ready() if m.kind == "E"] == ["0A000"]
+            assert run(client, "a") == "kept"
+
+
 # --- what the servers see ---------------------------------------------------------------------------------------------
 
 

@@ -73,7 +73,9 @@ def quiet_gateway(quiet_postgres):
     for size in SIZES:
         for server, common in CACHES:
             options = {"server_prepared_statements_cache_size": server, "prepared_statements_cache_size": common}
-            pools[name_of(size, server, common)] = pool(quiet_postgres, pool_size=size, **options)
+            # One for each process: a program counts on having all servers of its pool to itself.
+            for share in range(PROCESSES):
+                pools[name_of(size, server, common, share)] = pool(quiet_postgres, pool_size=size, **options)
     general = {
         "query_wait_timeout": "20s",
         "log_client_connections": False,
@@ -85,8 +87,8 @@ def quiet_gateway(quiet_postgres):
     gateway.stop()
 
 
-def name_of(size, server, common):
-    return f"size{size}_server{server}_pool{common}"
+def name_of(size, server, common, share=0):
+    return f"size{size}_server{server}_pool{common}_{share}"
 
 
 def connector(host, port, database):
@@ -100,10 +102,10 @@ def direct_place(postgres):
     return Place(connector(postgres.host, postgres.port, DATABASE), timeout=10)
 
 
-def tested_place(postgres, gateway, size, server, common):
+def place_under_test(postgres, gateway, size, server, common, share=0):
     if gateway is None:
         return Place(connector(postgres.host, postgres.port, DATABASE), size)
-    database = name_of(size, server, common)
+    database = name_of(size, server, common, share)
     return Place(connector(gateway.host, gateway.port, database), size)
 
 
@@ -115,7 +117,7 @@ def work(postgres, gateway, share):
         recording = generated(direct, f"{SEED}/{number}", PROGRAM, clients=6, pool_size=size)
         total += recording.messages
         try:
-            replay(tested_place(postgres, gateway, size, *caches), recording)
+            replay(place_under_test(postgres, gateway, size, *caches, share), recording)
         except Difference as problem:
             return total, (number, recording, str(problem))
         number += PROCESSES
@@ -142,7 +144,7 @@ def report(postgres, gateway, found):
     number, recording, problem = found
     size, caches = options_of(number)
     where = f"program {SEED}/{number} on {name_of(size, *caches)}"
-    place = tested_place(postgres, gateway, size, *caches)
+    place = place_under_test(postgres, gateway, size, *caches)
     place.reset = lambda: without_servers(postgres, gateway)
     small = shrink(direct_place(postgres), place, recording.steps)
     if small is None:
@@ -190,7 +192,7 @@ def test_found_once(quiet_postgres, quiet_gateway, name):
     size, steps = FOUND[name]
     recording = record(direct_place(quiet_postgres), steps, pool_size=size)
     for server, common in CACHES:
-        replay(tested_place(quiet_postgres, quiet_gateway, size, server, common), recording)
+        replay(place_under_test(quiet_postgres, quiet_gateway, size, server, common), recording)
 
 
 # --- the tests of the test --------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ struct Errand {
     let statements: [String]
     /// ReadyForQuery messages still due.
     var owed = 0
+    /// What the session held when the errand began: its own answers change the residue.
+    var residue = SessionResidue()
     var reports: [(name: String, value: String)] = []
     var error: ServerMessageFields?
 }
@@ -29,6 +31,7 @@ extension ServerConnection {
     func run(_ errand: Errand) {
         var errand = errand
         errand.owed = errand.statements.count
+        errand.residue = self.scanner.residue
         self.phase = .errand
         self.errandLedger.reset()
         self.statements?.queryRan()
@@ -80,13 +83,14 @@ extension ServerConnection {
         guard let errand = self.errand else { return }
         self.errand = nil
         self.clearDeadline()
+        self.scanner.forgetResets()
         switch errand.purpose {
         case .cleanup:
             guard errand.error == nil, self.errandLedger.status == .idle else {
                 self.retire("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
                 return
             }
-            self.becomeClean()
+            self.becomeClean(of: errand.residue)
         case .check(let client):
             self.scanner.residue = SessionResidue()
             client.granted(self)
@@ -96,10 +100,10 @@ extension ServerConnection {
         }
     }
 
-    private func becomeClean() {
+    private func becomeClean(of residue: SessionResidue) {
         // RESET ALL and DISCARD ALL took the client's parameters away as well.
-        if self.pool.isSessionMode || self.scanner.residue.hasSettings { self.applied = .none }
-        if self.pool.isSessionMode || self.scanner.residue.hasStatements { self.statements?.droppedAll() }
+        if self.pool.isSessionMode || residue.hasSettings { self.applied = .none }
+        if self.pool.isSessionMode || residue.hasStatements { self.statements?.droppedAll() }
         self.scanner.residue = SessionResidue()
         self.ledger.reset()
         self.phase = .idle

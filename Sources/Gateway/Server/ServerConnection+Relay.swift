@@ -79,7 +79,9 @@ extension ServerConnection {
             offset += scan.taken
             switch scan.stop {
             case .none: return offset
-            case .ready: self.syncOwed -= 1
+            case .ready:
+                self.syncOwed -= 1
+                if self.syncOwed == 0 { self.scanner.forgetResets() }
             case .parameterStatus: continue
             case .error:
                 let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
@@ -139,12 +141,20 @@ extension ServerConnection {
         }
     }
 
+    /// Parameters that the client has reset are not what was applied any more. Which of them a RESET took away nobody
+    /// can tell, so it takes the rest away as well.
+    private func noteResets() -> Bool {
+        if self.scanner.lostParameters { self.applied = .none }
+        let isUncertain = self.scanner.hasReset && !self.applied.entries.isEmpty
+        if isUncertain { self.scanner.residue.hasSettings = true }
+        self.scanner.forgetResets()
+        return isUncertain
+    }
+
     /// Back to the pool, clean.
     func goHome() {
-        if self.scanner.lostParameters {
-            self.scanner.lostParameters = false
-            self.applied = .none
-        }
+        let mustReset = self.noteResets()
+        if let statements = self.statements, statements.lentCount > 0 { self.scanner.residue.hasStatements = true }
         if self.ledger.isOutsideTransaction, !self.pool.isSessionMode, self.scanner.residue.isEmpty {
             self.phase = .idle
             self.pool.checkin(self, home: self.home)
@@ -154,7 +164,7 @@ extension ServerConnection {
         if !self.ledger.isOutsideTransaction { statements.append("ROLLBACK") }
         if self.pool.isSessionMode {
             statements.append("DISCARD ALL")
-        } else if self.pool.plan.cleansSessions {
+        } else if self.pool.plan.cleansSessions || mustReset {
             statements += self.scanner.residue.cleanup
         }
         if statements.isEmpty {

@@ -92,6 +92,19 @@ extension ServerConnection {
         }
     }
 
+    /// The client gets to see its own names.
+    private func renamed(
+        _ bytes: borrowing Span<UInt8>,
+        _ body: Range<Int>,
+        _ names: (server: [UInt8], client: [UInt8])
+    ) -> [UInt8]? {
+        if body.isEmpty { return nil }
+        let message = bytes.extracting((body.lowerBound - MessageHeader.size)..<body.upperBound)
+        return unsafe message.withUnsafeBufferPointer {
+            unsafe StatementError.renamed(Array($0), from: names.server, to: names.client)
+        }
+    }
+
     /// Notes an error, and what it says about a prepared statement. Returns what the client gets in its place.
     private func judge(
         _ bytes: borrowing Span<UInt8>,
@@ -108,6 +121,7 @@ extension ServerConnection {
         if let id = verdict.staleStatement { self.pool.expire(id) }
         // Somebody has dropped statements behind the gateway's back: start anew with the next client.
         if verdict.isMissingStatement { self.scanner.residue.hasStatements = true }
+        if let names = verdict.names { return self.renamed(bytes, body, names) }
         return verdict.substitute
     }
 }

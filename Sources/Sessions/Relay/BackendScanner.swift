@@ -34,8 +34,10 @@ package struct BackendScanner: Sendable {
     package private(set) var endedWithError = false
     /// Session state that the client has changed and that must be cleaned before the next client.
     package var residue = SessionResidue()
-    /// RESET or DISCARD ALL ran: parameters applied in the client's name may be gone.
+    /// DISCARD ALL ran: all parameters applied in the client's name are gone.
     package var lostParameters = false
+    /// RESET ran: some of them may be gone; its tag does not tell which.
+    package var hasReset = false
 
     package init() {}
 
@@ -113,8 +115,15 @@ package struct BackendScanner: Sendable {
 
     mutating func note(_ tag: CommandTag) {
         self.residue.note(tag)
-        if tag == .reset || tag == .discardAll { self.lostParameters = true }
+        switch tag {
+        case .discardAll: (self.lostParameters, self.hasReset) = (true, false)
+        case .reset: self.hasReset = true
+        default: return
+        }
     }
+
+    /// What the gateway's own queries did to parameters, it knows.
+    package mutating func forgetResets() { (self.lostParameters, self.hasReset) = (false, false) }
 
     static func isInspected(_ kind: UInt8) -> Bool {
         switch kind {

@@ -15,6 +15,9 @@ package struct AnswerScript: Sendable {
         /// `inject`, `substitute`: the index in `texts`, or one of the negative constants. `bind`,
         /// `describeStatement`: the statement's id.
         var payload: Int32 = 0
+        /// `bind`: where the client's name of the statement stands in `names`.
+        var name: Int32 = 0
+        var nameLength: UInt16 = 0
     }
 
     enum Kind: UInt8 {
@@ -41,6 +44,8 @@ package struct AnswerScript: Sendable {
     static let parseComplete: Int32 = -1
     static let closeComplete: Int32 = -2
 
+    /// Bytes of names that are kept; errors about later Binds show the server's name.
+    private static let namesMax = 256 * 1024
     /// Messages a client may have under way; more wait until some were answered.
     static let tokensMax = 16 * 1024
 
@@ -49,6 +54,8 @@ package struct AnswerScript: Sendable {
     /// The sequence number of `tokens[0]`.
     private var base = 0
     private var texts: [[UInt8]] = []
+    /// The names in the Binds under way, for the texts of errors.
+    private var names: ContiguousArray<UInt8> = []
     /// The next answer is to be kept back, replaced, or preceded by one of the gateway's.
     package private(set) var isEditing = false
     /// The server ignores everything up to the next Sync, which was not sent yet.
@@ -83,6 +90,7 @@ package struct AnswerScript: Sendable {
         self.base = self.nextSequence
         self.tokens.removeAll(keepingCapacity: self.tokens.capacity <= 1024)
         if !self.texts.isEmpty { self.texts.removeAll() }
+        self.names.removeAll(keepingCapacity: self.names.capacity <= 1024)
         self.head = 0
         self.isEditing = false
         self.isSkipping = false
@@ -95,7 +103,12 @@ package struct AnswerScript: Sendable {
     // MARK: Towards the server
 
     mutating func push(_ kind: Kind, edit: Edit = .none, payload: Int32 = 0) {
-        self.tokens.append(Token(kind: kind, edit: edit, payload: payload))
+        self.push(Token(kind: kind, edit: edit, payload: payload))
+    }
+
+    private mutating func push(_ token: Token) {
+        let (kind, edit) = (token.kind, token.edit)
+        self.tokens.append(token)
         self.openCount &+= 1
         if kind != .inject { self.isUnflushed = true }
         if edit != .none || kind == .inject { self.refresh() }
@@ -127,6 +140,28 @@ package struct AnswerScript: Sendable {
     private mutating func keep(_ text: [UInt8]) -> Int32 {
         self.texts.append(text)
         return Int32(clamping: self.texts.count - 1)
+    }
+
+    /// Bind of a statement that servers know by another name than the client does.
+    mutating func pushBind(_ statement: Int32, name: borrowing Span<UInt8>) {
+        var token = Token(kind: .bind, payload: statement, name: Int32(clamping: self.names.count))
+        if self.names.count < Self.namesMax {
+            token.nameLength = UInt16(clamping: name.count)
+            unsafe name.withUnsafeBufferPointer { unsafe self.names.append(contentsOf: $0) }
+        } else {
+            token.name = -1
+        }
+        self.push(token)
+    }
+
+    private func name(of token: Token) -> [UInt8]? {
+        let end = Int(token.name) + Int(token.nameLength)
+        return token.name < 0 || end > self.names.count ? nil : Array(self.names[Int(token.name)..<end])
+    }
+
+    /// The completion of a COPY by Execute waits for Flush or Sync as any other answer does.
+    mutating func copyEndSent() {
+        if self.hasOpenTokens { self.isUnflushed = true }
     }
 
     mutating func flushed() { self.isUnflushed = false }
@@ -176,6 +211,8 @@ package struct AnswerScript: Sendable {
         var batch = 0
         /// The statement that was bound or described.
         var statement: Int32?
+        /// The client's name of it, when it was bound.
+        var name: [UInt8]?
         /// What the client gets instead.
         var substitute: [UInt8]?
     }
@@ -184,8 +221,12 @@ package struct AnswerScript: Sendable {
         guard self.head < self.tokens.count else { return Failure() }
         let token = self.tokens[self.head]
         var failure = Failure(batch: self.answeredBatch)
-        if token.edit == .substitute { failure.substitute = self.texts[Int(token.payload)] }
-        if token.kind == .bind || token.kind == .describeStatement { failure.statement = token.payload }
+        if token.edit == .substitute {
+            failure.substitute = self.texts[Int(token.payload)]
+        } else if token.kind == .bind || token.kind == .describeStatement {
+            failure.statement = token.payload
+            if token.kind == .bind { failure.name = self.name(of: token) }
+        }
         if token.kind.isTerminator { return failure }
         failure.sequence = self.base &+ self.head
         // The server skips to the next Sync: nothing before it is answered.
@@ -245,6 +286,7 @@ package struct AnswerScript: Sendable {
         self.base &+= self.tokens.count
         self.tokens.removeAll(keepingCapacity: true)
         if !self.texts.isEmpty { self.texts.removeAll(keepingCapacity: true) }
+        if !self.names.isEmpty { self.names.removeAll(keepingCapacity: true) }
         self.head = 0
         self.isEditing = false
     }

@@ -91,7 +91,10 @@ extension BackendScanner {
                 if ledger.isDoubtful { ledger.answerReceived() }
             }
             let isDropped = statements.script.received(header.kind)
-            if header.kind == 0x5A { statements.readyReceived() }
+            if header.kind == 0x5A {
+                statements.readyReceived()
+                if ledger.isOutsideTransaction { client?.endPortals(before: statements.script.answeredBatch) }
+            }
             if isDropped { return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped) }
             if stopsAtReady, header.kind == 0x5A { return Self.stop(.ready, taken: position &- offset) }
         }
@@ -113,6 +116,7 @@ extension BackendScanner {
             statements.droppedAll()
             client?.names.removeAll()
         case .deallocate:
+            if statements.lentCount > 0 { statements.lentCount -= 1 }
             guard !statements.deallocating.isEmpty else { return }
             client?.names.set(statements.deallocating.removeFirst(), to: nil)
         default: return
@@ -138,6 +142,8 @@ extension ServerStatements {
         package var staleStatement: Int32?
         /// The server lacks a statement that it should have: its session was meddled with.
         package var isMissingStatement = false
+        /// The server's name of the statement that was bound, and the client's.
+        package var names: (server: [UInt8], client: [UInt8])?
     }
 
     /// An ErrorResponse has come; `sqlState` and `routine` are its fields, if it could be read.
@@ -148,6 +154,7 @@ extension ServerStatements {
             self.takeBack(from: sequence, batch: failure.batch, client: client)
         }
         guard let id = failure.statement, id > 0 else { return verdict }
+        verdict.names = failure.name.map { (PreparedStatement.serverName(id), $0) }
         if sqlState == .featureNotSupported, routine == "RevalidateCachedQuery" {
             // "cached plan must not change result type"
             if self.prepared.contains(id) {

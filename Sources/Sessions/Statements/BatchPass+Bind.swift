@@ -30,7 +30,10 @@ extension BatchPass {
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: body.lowerBound..<(portalEnd + 1), name, by: mangled, header)
         case .shared(let statement):
-            self.server.script.push(.bind, payload: statement.id)
+            if self.client.portals.count >= ClientStatements.portalsMax, self.isOwn(statement) {
+                return self.refuse(StatementError.tooManyPortals)
+            }
+            self.server.script.pushBind(statement.id, name: bytes.extracting(name))
             self.notePortal(bytes, portal, statement: statement)
             let before = body.lowerBound..<(portalEnd + 1)
             return self.rewrite(bytes, before: before, name, by: statement.serverName, header)
@@ -64,10 +67,8 @@ extension BatchPass {
         guard let nameEnd = Self.terminator(bytes, in: body), body.upperBound == nameEnd + 5 else {
             return self.malformed()
         }
-        if !self.client.portals.isEmpty,
-            let statement = self.client.portals[Array(Self.text(bytes, body.lowerBound..<nameEnd).utf8)]
-        {
-            if let step = self.executeOwn(statement) { return step }
+        if !self.client.portals.isEmpty, let step = self.prepareToExecute(Self.name(bytes, body.lowerBound..<nameEnd)) {
+            return step
         }
         self.server.script.push(.execute)
         return .forward
@@ -77,6 +78,7 @@ extension BatchPass {
         guard let name = self.target(bytes, body) else { return self.malformed() }
         guard bytes[body.lowerBound] == UInt8(ascii: "S") else {
             guard bytes[body.lowerBound] == UInt8(ascii: "P") else { return self.malformed() }
+            if !self.client.portals.isEmpty { self.client.portals[Self.name(bytes, name)] = nil }
             self.server.script.push(.close)
             return .forward
         }
@@ -90,6 +92,10 @@ extension BatchPass {
                 self.server.note(.name(name), before: .statement(statement))
                 self.client.names.set(name, to: nil)
             }
+        }
+        if !Self.isText(bytes, name) {
+            self.server.script.push(.close)
+            return .forward
         }
         // The server keeps the statement: others use it too.
         self.server.script.push(.inject, payload: AnswerScript.closeComplete)
@@ -164,7 +170,7 @@ extension BatchPass {
         let prefix = PreparedStatement.namePrefix
         guard name.count >= prefix.count else { return nil }
         for index in prefix.indices where bytes[name.lowerBound + index] != prefix[index] { return nil }
-        return Array(self.text(bytes, name).utf8) + [UInt8(ascii: "?")]
+        return SpanBytes.copy(bytes, name) + [UInt8(ascii: "?")]
     }
 
     /// Sends the head of the message with another name; the rest of it follows as it is.
@@ -184,47 +190,5 @@ extension BatchPass {
     private mutating func unterminated(_ body: Range<Int>, _ header: MessageHeader) -> Step {
         if body.count == header.bodyLength { return self.malformed() }
         return body.count >= Self.nameLimit ? .nameTooLong : .wait
-    }
-
-    // MARK: Portals
-
-    private static var ownTraits: StatementTraits { [.deallocate, .deallocateAll, .discardAll] }
-
-    private mutating func notePortal(
-        _ bytes: borrowing Span<UInt8>,
-        _ portal: Range<Int>,
-        statement: PreparedStatement?
-    ) {
-        let isOwn = statement.map { !$0.traits.isDisjoint(with: Self.ownTraits) } ?? false
-        if !isOwn, self.client.portals.isEmpty { return }
-        self.client.portals[Array(Self.text(bytes, portal).utf8)] = isOwn ? statement : nil
-    }
-
-    /// Carries out a statement that ends prepared statements. Nil when PostgreSQL has to.
-    private mutating func executeOwn(_ statement: PreparedStatement) -> Step? {
-        if statement.traits.contains(.discardAll) {
-            self.server.mustSettle = true
-            return nil
-        }
-        if statement.traits.contains(.deallocateAll) {
-            if self.server.isUnsettled(.allNames) { return .hold }
-            self.server.note(.allNames, before: .names(self.client.names))
-            self.client.names.removeAll()
-            self.server.script.pushInjected(Self.completion("DEALLOCATE ALL"))
-            return .done
-        }
-        guard let name = statement.deallocatedName else { return nil }
-        if self.server.isUnsettled(.name(name)) { return .hold }
-        guard let known = self.client.names.find(name) else { return nil }
-        self.server.note(.name(name), before: .statement(known))
-        self.client.names.set(name, to: nil)
-        self.server.script.pushInjected(Self.completion("DEALLOCATE"))
-        return .done
-    }
-
-    static func completion(_ tag: String) -> [UInt8] {
-        var writer = MessageWriter()
-        writer.commandComplete(tag)
-        return writer.bytes
     }
 }

@@ -10,12 +10,14 @@ extension BatchPass {
         if isNamed, self.isUnsettled(bytes, name) { return .hold }
         if isNamed, !self.source.allowsNamed { return self.refuse(StatementError.switchedOff) }
         self.closeUnwanted()
+        self.checkEncoding(bytes, name)
         guard let lookup = self.lookUp(tail, isNamed: isNamed) else { return self.malformed() }
         guard case .found(let statement) = lookup else { return self.refuse(StatementError.memory) }
         if !statement.traits.isDisjoint(with: [.prepare, .execute]) { return self.refuse(StatementError.sqlPrepare) }
+        if statement.traits.contains(.unreadableName) { return self.refuse(StatementError.unicodeName) }
         if isNamed, self.client.names.find(bytes, name) != nil {
             self.parseUnnamed(tail, edit: .swallow)
-            return self.refuse(StatementError.duplicate(Self.text(bytes, name)))
+            return self.refuse(StatementError.duplicate(SpanBytes.copy(bytes, name)))
         }
         if isNamed, self.client.names.isFull { return self.refuse(StatementError.tooMany) }
         return self.place(statement, named: isNamed ? Self.name(bytes, name) : nil, tail: tail)
@@ -156,9 +158,19 @@ extension BatchPass {
         return .forward
     }
 
-    static func text(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>) -> String {
-        var copy: [UInt8] = []
-        for index in name { copy.append(bytes[index]) }
-        return String(decoding: copy, as: UTF8.self)
+    /// Whether a name is text is for PostgreSQL to say where it is not UTF-8: it knows the client's encoding. It closes
+    /// no statement of the name, because servers have none.
+    mutating func checkEncoding(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>) {
+        if Self.isText(bytes, name) { return }
+        self.server.script.push(.close, edit: .swallow)
+        self.append(kind: 0x43, body: [UInt8(ascii: "S")] + SpanBytes.copy(bytes, name) + [0])
+    }
+
+    /// UTF-8, or not named by bytes that an encoding could forbid.
+    static func isText(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>) -> Bool {
+        for index in name where bytes[index] >= 0x80 {
+            return String(validating: SpanBytes.copy(bytes, name), as: UTF8.self) != nil
+        }
+        return true
     }
 }

@@ -32,7 +32,7 @@ extension BatchPass {
         if scan.traits.contains(.unreadableName) {
             return self.refuseQuery(StatementError.unicodeName, ledger: &ledger)
         }
-        if self.isFailed { return self.pass(ledger: &ledger) }
+        if self.isFailed, !ledger.isUnsynced { return self.pass(ledger: &ledger) }
         return self.deallocate(bytes, body: body, scan, ledger: &ledger)
     }
 
@@ -42,20 +42,21 @@ extension BatchPass {
         _ scan: SQLScan,
         ledger: inout AnswerLedger
     ) -> Step {
-        if let name = scan.deallocated.first(where: { $0.starts(with: PreparedStatement.namePrefix) }),
-            self.client.names.find(name) == nil
-        {
-            let text = String(decoding: name, as: UTF8.self)
-            return self.refuseQuery(StatementError.unknown(text), ledger: &ledger)
+        if scan.deallocated.contains(where: { $0.starts(with: PreparedStatement.namePrefix) }) {
+            return self.refuseQuery(StatementError.reservedName, ledger: &ledger)
         }
-        if scan.statementCount == 1, scan.traits.contains(.deallocateAll) {
-            self.client.names.removeAll()
-            return self.answerQuery("DEALLOCATE ALL", ledger: ledger)
-        }
-        if scan.statementCount == 1, let name = scan.deallocated.first {
-            guard self.client.names.find(name) != nil else { return self.pass(ledger: &ledger) }
-            self.client.names.set(name, to: nil)
-            return self.answerQuery("DEALLOCATE", ledger: ledger)
+        // Behind extended messages without a Sync the status at the end is PostgreSQL's to tell.
+        if scan.statementCount == 1, !ledger.isUnsynced {
+            if scan.traits.contains(.deallocateAll) {
+                self.client.names.removeAll()
+                return self.answerQuery("DEALLOCATE ALL", ledger: ledger)
+            }
+            // PostgreSQL has a notice about names that are longer.
+            if let name = scan.deallocated.first, name.count < StatementNames.significantBytes {
+                guard self.client.names.find(name) != nil else { return self.pass(ledger: &ledger) }
+                self.client.names.set(name, to: nil)
+                return self.answerQuery("DEALLOCATE", ledger: ledger)
+            }
         }
         self.server.mustSettle = true
         if scan.deallocated.isEmpty { return self.pass(ledger: &ledger) }
@@ -70,11 +71,9 @@ extension BatchPass {
         ledger: inout AnswerLedger
     ) -> Step {
         let known = Set(names).filter { self.client.names.find($0) != nil }
-        for name in known {
-            self.server.script.push(.parse, edit: .swallow)
-            self.append(kind: 0x50, body: name + [0, 0, 0, 0])
-        }
-        self.sync(ledger: &ledger)
+        // Parse fails in a failed transaction, and what follows it is skipped. Elsewhere a Sync would end too much.
+        if self.isFailed { self.sync(ledger: &ledger) }
+        for name in known { self.lend(name) }
         self.server.deallocating = names
         _ = self.pass(ledger: &ledger)
         self.appendHeader(0x51, bodyLength: body.count)
@@ -95,7 +94,7 @@ extension BatchPass {
         self.append(kind: 0x53, body: [])
     }
 
-    /// PostgreSQL drops the unnamed statement before it looks at the text.
+    /// PostgreSQL drops the unnamed statement and portal before it looks at the text.
     private mutating func pass(ledger: inout AnswerLedger) -> Step {
         if self.server.changes.isEmpty {
             self.client.unnamed = nil
@@ -106,6 +105,7 @@ extension BatchPass {
             self.server.note(.serverUnnamed, before: .server(self.server.unnamed))
             self.server.unnamed = .none
         }
+        if !self.client.portals.isEmpty { self.client.portals[[]] = nil }
         ledger.batchAnswered()
         ledger.querySent()
         self.server.script.pushTerminator(.query)
@@ -116,7 +116,7 @@ extension BatchPass {
         ledger.batchAnswered()
         ledger.querySent()
         self.append(kind: 0x51, body: Self.probeQuery)
-        self.server.script.pushRefused(.query, error: Self.encoded(error))
+        self.server.script.pushRefused(.query, error: StatementError.encoded(error))
         return .done
     }
 

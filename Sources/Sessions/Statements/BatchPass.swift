@@ -113,15 +113,12 @@ package struct BatchPass<Source: StatementSource>: ~Copyable {
     // MARK: Refusals
 
     /// The message fails, with `error` for the client, in its place and with all that a failure brings.
-    mutating func refuse(_ error: ServerMessageFields) -> Step {
-        self.append(kind: 0x44, body: Self.probe)
-        self.server.script.pushRefused(.describeStatement, error: Self.encoded(error))
-        return .done
-    }
+    mutating func refuse(_ error: ServerMessageFields) -> Step { self.refuse(StatementError.encoded(error)) }
 
-    static func encoded(_ error: ServerMessageFields) -> [UInt8] {
-        var writer = MessageWriter()
-        writer.errorResponse(error)
-        return writer.bytes
+    /// - Parameter error: a whole ErrorResponse.
+    mutating func refuse(_ error: [UInt8]) -> Step {
+        self.append(kind: 0x44, body: Self.probe)
+        self.server.script.pushRefused(.describeStatement, error: error)
+        return .done
     }
 }

@@ -10,12 +10,22 @@ package final class ClientStatements: @unchecked Sendable {
     private var recent: ContiguousArray<PreparedStatement> = []
     /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
     /// (`DEALLOCATE`, `DISCARD ALL`).
-    var portals: [[UInt8]: PreparedStatement] = [:]
+    var portals: [[UInt8]: OwnPortal] = [:]
     let planner: PlannerSettings?
     /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
     package var collected: [UInt8] = []
     package var collectedLength = 0
 
+    struct OwnPortal {
+        let statement: PreparedStatement
+        /// The number of the batch that made it (`AnswerScript.batch`).
+        let batch: Int
+        /// Carried out already: it cannot be run again.
+        var isDone = false
+    }
+
+    /// Portals of that kind a client may have in one transaction.
+    static let portalsMax = 256
     /// More are not compared one by one.
     private static let recentMax = 32
 
@@ -28,6 +38,12 @@ package final class ClientStatements: @unchecked Sendable {
     /// The transaction is over, and with it every portal.
     package func endTurn() {
         if !self.portals.isEmpty { self.portals.removeAll() }
+    }
+
+    /// The transaction of all batches up to `batch` is over.
+    func endPortals(before batch: Int) {
+        if self.portals.isEmpty { return }
+        self.portals = self.portals.filter { $0.value.batch >= batch }
     }
 
     /// An unnamed statement that this client used lately: no lock, no hashing.

@@ -42,11 +42,12 @@ extension FrontendScanner {
         ledger: inout AnswerLedger
     ) -> BatchScan {
         var position = offset
-        if self.bodyRemaining > 0 {
+        if self.bodyRemaining > 0, position < bytes.count {
             let end = position &+ min(self.bodyRemaining, bytes.count &- position)
             self.bodyRemaining &-= end &- position
             return BatchScan(taken: end &- offset, stop: .direct, direct: position..<end)
         }
+        if self.bodyRemaining > 0 { return BatchScan(taken: 0, stop: .none) }
         while let header = MessageHeader.read(bytes, at: position) {
             guard Self.isKnown(header.kind) else { break }
             guard Self.isLengthAllowed(header) else {
@@ -98,10 +99,12 @@ extension FrontendScanner {
         // Sync
         case 0x53: return pass.sync(isMalformed: header.bodyLength != 0, ledger: &ledger)
         // CopyData
-        case 0x64: return .forward
+        case 0x64: return pass.mustAwaitCopy(ledger) ? .hold : .forward
         // CopyDone, CopyFail
         case 0x63, 0x66:
+            if pass.mustAwaitCopy(ledger) { return .hold }
             ledger.copyEndSent()
+            pass.server.script.copyEndSent()
             return .forward
         default: break
         }
@@ -145,6 +148,12 @@ extension BatchPass {
         if !ledger.isCopyIn { self.server.script.pushTerminator(.sync) }
         ledger.syncSent()
         return .forward
+    }
+
+    /// The server has not said yet whether it wants COPY data. Sent before, they might be taken for stray ones or not,
+    /// and so the Syncs around them.
+    func mustAwaitCopy(_ ledger: borrowing AnswerLedger) -> Bool {
+        !ledger.isCopyIn && !self.server.script.isEmpty
     }
 
     mutating func flush(isMalformed: Bool, ledger: inout AnswerLedger) -> Step {

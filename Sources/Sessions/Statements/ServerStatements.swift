@@ -27,6 +27,8 @@ package final class ServerStatements: @unchecked Sendable {
     package internal(set) var mustSettle = false
     /// The client's names that the query under way deallocates, in order.
     var deallocating: [[UInt8]] = []
+    /// Statements of the client's own names that the server was given to deallocate, and has not yet.
+    package internal(set) var lentCount = 0
     /// Books since the last `takeCounts`.
     private(set) var hits: UInt64 = 0
     private(set) var misses: UInt64 = 0
@@ -43,6 +45,7 @@ package final class ServerStatements: @unchecked Sendable {
         if !self.script.isEmpty || self.script.awaitsReady || self.script.isSkipping { self.script.reset() }
         if !self.changes.isEmpty { self.changes.removeAll() }
         self.mustSettle = false
+        self.lentCount = 0
         if !self.deallocating.isEmpty { self.deallocating.removeAll() }
     }
 

@@ -240,11 +240,21 @@ import Testing
     }
 
     /// What the gateway applied in a client's name goes with RESET and DISCARD ALL, and with nothing else.
-    @Test(arguments: [("RESET", true), ("DISCARD ALL", true), ("SET", false), ("SELECT 1", false), ("CLOSE CURSOR", false)])
-    func tagsThatTakeParametersAway(tag: String, isLost: Bool) {
+    @Test(arguments: ["RESET", "DISCARD ALL", "SET", "SELECT 1", "CLOSE CURSOR"])
+    func tagsThatTakeParametersAway(tag: String) {
         var feed = BackendFeed()
         feed.read(self.messages { $0.commandComplete(tag) })
-        #expect(feed.scanner.lostParameters == isLost)
+        #expect(feed.scanner.lostParameters == (tag == "DISCARD ALL"))
+        #expect(feed.scanner.hasReset == (tag == "RESET"))
+        feed.scanner.forgetResets()
+        #expect(!feed.scanner.lostParameters && !feed.scanner.hasReset)
+    }
+
+    /// Nothing is left of which a RESET before could have taken a part.
+    @Test func discardAllTakesEverythingThatResetMayHaveTaken() {
+        var feed = BackendFeed()
+        feed.read(self.messages { $0.commandComplete("RESET") } + self.messages { $0.commandComplete("DISCARD ALL") })
+        #expect(feed.scanner.lostParameters && !feed.scanner.hasReset)
     }
 
     // MARK: Doubt
