@@ -4,8 +4,8 @@ extension SettingsTable {
         SettingsKey(
             "prepared_statements", .general, .bool, default: "true", .newPool,
             """
-            Prepared statements of the extended protocol work in transaction and statement mode: servers get them under \
-            names of the gateway's own, and share them between clients. false refuses named statements there.
+            Prepared statements of the extended protocol work in transaction and statement mode: servers get them \
+            under names of the gateway's own, and share them between clients. false refuses named statements there.
             """
         ),
         SettingsKey(

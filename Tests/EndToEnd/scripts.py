@@ -230,7 +230,7 @@ def sql_cursor(c):
     )
 
 
-@script()
+@session_only
 def sql_prepare_in_one_transaction(c):
     simple(c, "begin; prepare p(int) as select $1 + 1; execute p(41); deallocate p; commit")
 

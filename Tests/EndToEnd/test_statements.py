@@ -172,7 +172,7 @@ def test_a_second_client_shares_the_statement(make_gateway):
         assert run(one, "mine") == "shared"
         assert run(two, "hers") == "26000"
         assert prepared(one) == first
-        row = next(r for r in gateway.console("SHOW SERVERS") if r["database"] == "app")
+        row = next(r for r in gateway.console("SHOW SERVERS") if r["database_name"] == "app")
         assert int(row["prepare_cache_miss"]) == 1 and int(row["prepare_cache_hit"]) >= 3, row
     gateway.wait_idle()
 

@@ -110,7 +110,7 @@ import Testing
         #expect(row("pools.db.server_lifetime")?.value == "20m")
         #expect(row("pools.db.server_database")?.defaultValue == "the name of the pool")
         #expect(row("pools.db.users.app.pool_size")?.value == "40")
-        #expect(row("general.scaling_fast_retries") == nil)
+        #expect(row("general.syslog_prog_name") == nil)
         #expect(Set(rows.map(\.key)).count == rows.count)
     }
 

@@ -91,11 +91,11 @@ import Testing
             Load.pool(["reserve_pool_size: 2", "auth_query: {query: q, user: u}"])
             .replacing(
                 "general:\n",
-                with: "general:\n  max_memory_usage: 1MB\n  hba: [10.0.0.0/8]\n  unix_socket_dir: /run\n")
+                with: "general:\n  syslog_prog_name: gw\n  hba: [10.0.0.0/8]\n  unix_socket_dir: /run\n")
             + "prometheus: {enabled: true}\n"
         let warnings = try Load.yaml(text).warnings
         #expect(
-            warnings.contains("/etc/gw/main.yaml:2: general.max_memory_usage: is accepted but not yet effective"))
+            warnings.contains("/etc/gw/main.yaml:2: general.syslog_prog_name: is accepted but not yet effective"))
         #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size") })
         #expect(warnings.filter { $0.contains("auth_query") }.count == 1)
         #expect(warnings.filter { $0.contains(": web: ") }.count == 1)

@@ -19,7 +19,12 @@ extension ServerConnection {
         }
     }
 
-    func relay(_ bytes: Span<UInt8>, from start: Int, to client: ClientConnection, _ statements: ServerStatements) -> Int {
+    func relay(
+        _ bytes: Span<UInt8>,
+        from start: Int,
+        to client: ClientConnection,
+        _ statements: ServerStatements
+    ) -> Int {
         var passage = Passage(start: start, out: self.home.takeScratch())
         var offset = start
         var isInvalid = false

@@ -22,7 +22,7 @@ package enum StatementError {
 
     static let reservedName = Self.error(
         .featureNotSupported,
-        "DEALLOCATE of a name that begins with \"pggateway_\" is not supported in transaction and statement pooling mode",
+        "DEALLOCATE of a name beginning with \"pggateway_\" is not supported in transaction and statement pooling mode",
         hint: "Close the statement by the extended query protocol."
     )
 

@@ -1,0 +1,135 @@
+/// Towards the client: what each answer of the server means for the script.
+extension AnswerScript {
+    /// A message that is neither an error nor asynchronous has come. True when the client must not see it.
+    mutating func received(_ kind: UInt8) -> Bool {
+        guard self.head < self.tokens.count else {
+            if kind == 0x5A { self.isSkipping = false }
+            return false
+        }
+        let token = self.tokens[self.head]
+        let isEnd =
+            switch kind {
+            case 0x31: token.kind == .parse
+            case 0x32: token.kind == .bind
+            case 0x33: token.kind == .close
+            case 0x54, 0x6E: token.kind == .describeStatement || token.kind == .describePortal
+            case 0x43, 0x49, 0x73: token.kind == .execute
+            case 0x5A: true
+            default: false
+            }
+        if kind == 0x5A { return self.readyReceived() }
+        if isEnd { self.pop() }
+        return token.edit == .swallow
+    }
+
+    private mutating func readyReceived() -> Bool {
+        while self.head < self.tokens.count, !self.tokens[self.head].kind.isTerminator { self.head &+= 1 }
+        guard self.head < self.tokens.count else {
+            self.drained()
+            self.isSkipping = false
+            return false
+        }
+        let isSwallowed = self.tokens[self.head].edit == .swallow
+        self.answeredBatch &+= 1
+        self.pop()
+        return isSwallowed
+    }
+
+    /// What an ErrorResponse means.
+    struct Failure {
+        /// The sequence number of the message that failed, and its batch; nil when the batch goes on (an error within a
+        /// simple query or at a Sync) or nobody asked for anything.
+        var sequence: Int?
+        var batch = 0
+        /// The statement that was bound or described.
+        var statement: Int32?
+        /// The client's name of it, when it was bound.
+        var name: [UInt8]?
+        /// What the client gets instead.
+        var substitute: [UInt8]?
+    }
+
+    mutating func errorReceived() -> Failure {
+        guard self.head < self.tokens.count else { return Failure() }
+        let token = self.tokens[self.head]
+        var failure = Failure(batch: self.answeredBatch)
+        if token.edit == .substitute {
+            failure.substitute = self.texts[Int(token.payload)]
+        } else if token.kind == .bind || token.kind == .describeStatement {
+            failure.statement = token.payload
+            if token.kind == .bind { failure.name = self.name(of: token) }
+        }
+        if token.kind.isTerminator { return failure }
+        failure.sequence = self.base &+ self.head
+        // The server skips to the next Sync: nothing before it is answered.
+        while self.head < self.tokens.count, !self.tokens[self.head].kind.isTerminator { self.head &+= 1 }
+        if self.head == self.tokens.count {
+            self.isSkipping = true
+            self.isUnflushed = false
+            self.openCount = 0
+            self.drained()
+        } else {
+            self.refresh()
+        }
+        return failure
+    }
+
+    /// The request at the head waits for COPY data: the server ignores the Syncs sent behind it.
+    mutating func copyInReceived() {
+        var index = self.head + 1
+        while index < self.tokens.count, self.tokens[index].kind == .sync {
+            self.tokens[index].kind = .void
+            self.batch &-= 1
+            index += 1
+        }
+        // A COPY by Execute is closed by the Sync behind its data.
+        if self.head < self.tokens.count, self.tokens[self.head].kind == .execute { self.openCount = 1 }
+    }
+
+    /// The gateway's own answers that are next, for the client.
+    mutating func takeInjected(into out: inout [UInt8]) {
+        while self.head < self.tokens.count, self.tokens[self.head].kind == .inject {
+            switch self.tokens[self.head].payload {
+            case Self.parseComplete: out.append(contentsOf: [0x31, 0, 0, 0, 4])
+            case Self.closeComplete: out.append(contentsOf: [0x33, 0, 0, 0, 4])
+            case let index: if index >= 0 { out.append(contentsOf: self.texts[Int(index)]) }
+            }
+            self.pop()
+        }
+    }
+
+    private mutating func pop() {
+        self.head &+= 1
+        if self.head == self.tokens.count {
+            self.drained()
+        } else {
+            if self.head >= 4096 { self.compact() }
+            self.refresh()
+        }
+    }
+
+    private mutating func compact() {
+        self.tokens.removeSubrange(0..<self.head)
+        self.base &+= self.head
+        self.head = 0
+    }
+
+    private mutating func drained() {
+        self.base &+= self.tokens.count
+        self.tokens.removeAll(keepingCapacity: true)
+        if !self.texts.isEmpty { self.texts.removeAll(keepingCapacity: true) }
+        if !self.names.isEmpty { self.names.removeAll(keepingCapacity: true) }
+        self.head = 0
+        self.isEditing = false
+    }
+
+    mutating func refresh() {
+        while self.head < self.tokens.count, self.tokens[self.head].kind == .void { self.head &+= 1 }
+        guard self.head < self.tokens.count else {
+            self.drained()
+            return
+        }
+        let token = self.tokens[self.head]
+        self.isEditing = token.edit != .none || token.kind == .inject
+    }
+}
