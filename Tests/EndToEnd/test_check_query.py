@@ -241,3 +241,39 @@ def test_a_dead_server_is_not_noticed(make_gateway, postgres, other_postgres):
             assert answer(client, query(";")) == first
         finally:
             other_postgres.start()
+
+
+@pytest.mark.parametrize("io_method", ("auto", "epoll"))
+def test_a_client_that_does_not_read_is_not_read(make_gateway, io_method):
+    """Answers that cost no server are no way to fill the gateway's memory."""
+    text = "select repeat('x', 2000)"
+    gateway = gateway_with(make_gateway, text, io_method=io_method)
+    count = 1_000_000
+    with gateway.wire(timeout=2) as client:
+        length = sum(len(m.body) + 5 for m in answer(client, query(text)))
+        before = gateway.memory()
+        rest = memoryview(query(text) * count)
+        blocked = 0
+
+        def is_stuck():
+            nonlocal rest, blocked
+            try:
+                rest = rest[client.socket.send(rest) :]
+                blocked = 0
+            except BlockingIOError:
+                blocked += 1
+            return blocked >= 30 or not rest
+
+        wait_until(is_stuck, "the gateway reads no more")
+        assert gateway.memory() - before < 30_000_000
+        assert rest, "all of it was read"
+        # It goes on as the client reads.
+        sent = count * len(query(text)) - len(rest)
+        whole_ones = sent // len(query(text))
+        taken = 0
+        while taken < whole_ones * length:
+            client._wait(1)
+            taken += len(client.buffer)
+            client.buffer.clear()
+        assert taken == whole_ones * length
+    gateway.wait_idle()

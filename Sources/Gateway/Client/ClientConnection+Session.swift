@@ -33,6 +33,12 @@ extension ClientConnection {
                 self.refuseMessage("invalid frontend message type \(bytes[offset])")
                 return bytes.count
             case .request:
+                if self.unsentCount > ServerConnection.clientBacklog {
+                    // Answers of the gateway's own have no server to slow down: the client itself has to take them first.
+                    self.isThrottled = true
+                    self.pauseReading()
+                    return offset
+                }
                 let answered = self.answerWithoutServer(bytes, at: offset)
                 if answered == 0 {
                     return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))

@@ -52,6 +52,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var isThrottlingServer = false
     /// This client is not read because its server does not take its requests.
     var isThrottledByServer = false
+    /// This client is not read because it does not take the answers that it has.
+    var isThrottled = false
     /// It was told that a transaction has begun, of which no server knows yet.
     var deferredBegin: TransactionCommand?
     /// The request that it asks a server for is this check query, whose answer the pool wants.
@@ -134,6 +136,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         if self.phase == .closing {
             if self.lingers { self.shutdownSending() } else { self.finish() }
             return
+        }
+        if self.isThrottled {
+            self.isThrottled = false
+            self.resumeReading()
         }
         if self.isThrottlingServer {
             self.isThrottlingServer = false
