@@ -30,8 +30,8 @@ extension SettingsTable {
         SettingsKey(
             "application_name", .pool, .string, default: "pggateway", .newPool,
             """
-            Name that server connections start with, and the `application_name` of clients that give none. pg_doorman's \
-            default is `pg_doorman`.
+            Name that server connections start with, and the `application_name` of clients that give none. \
+            pg_doorman's default is `pg_doorman`.
             """
         ),
         SettingsKey(

@@ -31,7 +31,10 @@ def direct_answer(postgres, *messages, count=1):
 
 
 @pytest.mark.parametrize("mode", ("transaction", "statement", "session"))
-@pytest.mark.parametrize("text", (";", "", "select 1", "select 'ÄÖ' as \"ü\", null, 17 from generate_series(1, 3)", "select 1; select 2;"))
+@pytest.mark.parametrize(
+    "text",
+    (";", "", "select 1", "select 'ÄÖ' as \"ü\", null, 17 from generate_series(1, 3)", "select 1; select 2;"),
+)
 def test_the_answer_is_postgresql_s(make_gateway, postgres, mode, text):
     expected = direct_answer(postgres, query(text))
     gateway = gateway_with(make_gateway, text, mode, size=2)
@@ -90,7 +93,8 @@ def test_nothing_else_is_taken_for_it(make_gateway, other):
 @pytest.mark.parametrize("mode", ("transaction", "session"))
 def test_in_a_transaction_a_server_answers(make_gateway, postgres, mode):
     gateway = gateway_with(make_gateway, "select 'inside'", mode)
-    messages = [query("begin"), query("select 'inside'"), query("select 1 / 0"), query("select 'inside'"), query("rollback")]
+    texts = ("begin", "select 'inside'", "select 1 / 0", "select 'inside'", "rollback")
+    messages = [query(text) for text in texts]
     expected = direct_answer(postgres, *messages, count=5)
     with gateway.wire() as client:
         answer(client, query("select 'inside'"))
@@ -147,7 +151,8 @@ def test_prepared_statements_are_no_check(make_gateway, postgres):
         for _ in range(2):
             client.send_together(query("deallocate all"), query("select 'next'"))
             assert [m.kind for m in client.ready(2)] == ["C", "Z", "T", "D", "C", "Z"]
-            client.send_together(parse("select 1", "mine"), sync(), query("deallocate all"), bind(statement="mine"), sync())
+            client.send_together(parse("select 1", "mine"), sync(), query("deallocate all"))
+            client.send_together(bind(statement="mine"), sync())
             assert [m.kind for m in client.ready(3)] == ["1", "Z", "C", "Z", "E", "Z"]
 
 

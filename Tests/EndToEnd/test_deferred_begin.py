@@ -67,7 +67,7 @@ PAIRS = {
     "commit prepared": [query("commit prepared 'x'"), query("rollback")],
     "begin again": [query("begin;"), query("begin"), query("commit")],
     "start again": [query("start transaction;"), query("rollback")],
-    "begin with options": [query("begin isolation level serializable"), query("show transaction_isolation"), query("end")],
+    "begin with options": [query("begin isolation level serializable"), query("show transaction_isolation")],
     "set transaction": [query("set transaction isolation level serializable"), query("show transaction_isolation")],
     "begin, commit, begin": [query("commit;"), query("begin;"), query("select 1"), query("commit;"), query("begin;")],
     "empty query": [query(""), query(";"), query("commit;")],
@@ -77,7 +77,12 @@ PAIRS = {
     "several statements": [query("select 1; select 2; commit; select 3"), query("commit")],
     "several with an error": [query("select 1; select 1 / 0; commit"), query("commit")],
     "savepoint": [query("savepoint a"), query("select 1 / 0"), query("rollback to a"), query("commit")],
-    "set local": [query("set local work_mem = '1MB'"), query("show work_mem"), query("rollback"), query("show work_mem")],
+    "set local": [
+        query("set local work_mem = '1MB'"),
+        query("show work_mem"),
+        query("rollback"),
+        query("show work_mem"),
+    ],
     "set": [query("set work_mem = '1MB'"), query("rollback"), query("show work_mem")],
     "discard all": [query("discard all"), query("rollback")],
     "deallocate all": [query("deallocate all"), query("select 1"), query("commit")],
@@ -115,7 +120,9 @@ PAIRS = {
     "copy out": [query("copy (select id from numbers where id < 9) to stdout"), query("commit")],
     "copy in": [query("copy sink from stdin") + copy_data("1\tx\n") + copy_done(), query("rollback")],
     "failing copy in": [query("copy sink from stdin") + copy_fail("no"), query("rollback")],
-    "copy in a batch": [parse("copy sink from stdin") + bind() + execute() + copy_data("1\tx\n") + copy_done() + sync()],
+    "copy in a batch": [
+        parse("copy sink from stdin") + bind() + execute() + copy_data("1\tx\n") + copy_done() + sync(),
+    ],
     "prepare by sql in a failed transaction": [query("select 1 / 0"), query("rollback")],
     "large query": [query("select length('" + "x" * 100_000 + "')"), query("commit")],
     "large statement": [batch("select length('" + "x" * 100_000 + "')"), query("commit")],
@@ -221,8 +228,8 @@ def test_flush_alone_brings_nothing(target):
 def test_random_talks(postgres, target):
     """A few thousand requests with many transactions, on servers that are shared with another such client."""
     generator = random.Random(5)
-    units = [query(text) for text in ("begin;", "BEGIN;", "start transaction;", "commit;", "commit", "rollback;", "abort")]
-    units = units * 4 + [
+    frame = ("begin;", "BEGIN;", "start transaction;", "commit;", "commit", "rollback;", "abort")
+    units = [query(text) for text in frame * 4] + [
         query("select 1"),
         query("select 1 / 0"),
         query(""),

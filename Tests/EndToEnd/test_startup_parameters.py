@@ -54,7 +54,8 @@ def test_the_nearest_level_wins(levels, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_they_win_over_the_client(levels, postgres, mode):
     """Whatever way it asks; what the operator leaves alone is the client's."""
-    asked = [("timezone", "Europe/Berlin"), ("options", "-c WORK_MEM=9MB --my.setting=x"), ("IntervalStyle", "iso_8601")]
+    options = ("options", "-c WORK_MEM=9MB --my.setting=x")
+    asked = [("timezone", "Europe/Berlin"), options, ("IntervalStyle", "iso_8601")]
     with levels.wire("app_trust", mode, parameters=asked) as client:
         assert client.parameters["TimeZone"] == "Asia/Tokyo"
         assert client.parameters["IntervalStyle"] == "iso_8601"

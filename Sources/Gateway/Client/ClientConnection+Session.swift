@@ -34,7 +34,7 @@ extension ClientConnection {
                 return bytes.count
             case .request:
                 if self.unsentCount > ServerConnection.clientBacklog {
-                    // Answers of the gateway's own have no server to slow down: the client itself has to take them first.
+                    // Answers of the gateway's own have no server to slow down: the client has to take them first.
                     self.isThrottled = true
                     self.pauseReading()
                     return offset

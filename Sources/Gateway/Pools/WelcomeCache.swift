@@ -42,7 +42,8 @@ struct Welcome: Sendable {
 }
 
 extension Pool {
-    /// A client's parameters as this pool has them, and the greeting of such a session; nil when no server has told yet.
+    /// A client's parameters as this pool has them, and the greeting of such a session; nil when no server has told
+    /// yet.
     func recall(_ requested: SessionParameters) -> (parameters: SessionParameters, greeting: [UInt8]?) {
         let parameters = self.plan.parameters(of: requested)
         return self.state.withLock { $0.parameterSets.recall(parameters) }

@@ -65,8 +65,8 @@ package struct CounterTotals: Sendable, Equatable {
     static var fields: [WritableKeyPath<CounterTotals, UInt64>] {
         [
             \.transactions, \.queries, \.receivedBytes, \.sentBytes, \.transactionTime, \.queryTime, \.checkouts,
-            \.waitTime, \.errors, \.serverLogins, \.serverLoginFailures, \.serverCloses, \.waitTimeouts, \.statementHits,
-            \.statementMisses, \.statementEvictions,
+            \.waitTime, \.errors, \.serverLogins, \.serverLoginFailures, \.serverCloses, \.waitTimeouts,
+            \.statementHits, \.statementMisses, \.statementEvictions,
         ]
     }
 }
