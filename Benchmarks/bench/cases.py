@@ -40,6 +40,9 @@ def all_cases():
         for clients, one_worker in ((1, 1.0), (16, 0.9), (64, 0.8)):
             cases.append(Case(f"pgbench -S, {protocol}, {clients} client{'s' * (clients > 1)}",
                               Load(clients=clients, protocol=protocol), {1: one_worker, 2: 1.0}))
+    for clients in (16, 64):
+        cases.append(Case(f"pgbench -S, prepared, {clients} clients",
+                          Load(clients=clients, protocol="prepared"), {1: 0.95}))
     cases += [
         Case("select 1, simple, 16 clients", Load(clients=16, script=SELECT_ONE), {1: 0.9, 2: 1.0}),
         Case("fixed 2 000 tps, simple, 16 clients", Load(clients=16, rate=2000), {1: 1.0, 2: 1.0}),
@@ -137,6 +140,7 @@ def idle_memory(make_pooler, folder, count=IDLE_CLIENTS):
 ALLOCATION_LOADS = {
     "simple": Load(clients=16),
     "extended": Load(clients=16, protocol="extended"),
+    "prepared": Load(clients=16, protocol="prepared"),
     "1 MiB result": Load(clients=4, script=ONE_MEBIBYTE),
 }
 

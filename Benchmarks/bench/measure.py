@@ -79,6 +79,9 @@ class Load:
 
     The trusted user is the rule: pgbench starts its clock before it connects, and a SCRAM proof costs the
     client milliseconds that would be taken from the run.
+
+    A pooler that has no prepared statements in transaction mode (Debian's PgBouncer) plays `prepared` as
+    `extended`: what its users have to do.
     """
 
     clients: int = 1
@@ -88,8 +91,10 @@ class Load:
     reconnect: bool = False
     user: str = TRUST_USER
 
-    def command(self, pgbench, port, script_file, log_prefix):
-        command = [pgbench, "-n", "-h", "127.0.0.1", "-p", str(port), "-U", self.user, "-M", self.protocol,
+    def command(self, pooler, script_file, log_prefix):
+        protocol = "extended" if self.protocol == "prepared" and not pooler.keeps_statements else self.protocol
+        command = [pooler.postgres.program("pgbench"), "-n", "-h", "127.0.0.1", "-p", str(pooler.port),
+                   "-U", self.user, "-M", protocol,
                    "-c", str(self.clients), "-j", "1", "-l", f"--log-prefix={log_prefix}"]
         command += ["-f", script_file] if self.script else ["-S"]
         command += ["-R", str(self.rate)] if self.rate else []
@@ -106,7 +111,7 @@ def run_load(load, pooler, seconds=None, transactions=None, skip_seconds=0.0):
         script = os.path.join(folder, "script.sql")
         with open(script, "w") as file:
             file.write(load.script)
-        command = load.command(pooler.postgres.program("pgbench"), pooler.port, script, os.path.join(folder, "log"))
+        command = load.command(pooler, script, os.path.join(folder, "log"))
         command += ["-T", str(seconds)] if seconds else ["-t", str(transactions)]
         cpu_before, switches_before = cpu_seconds(pooler.pid), context_switches(pooler.pid)
         done = subprocess.run(

@@ -163,6 +163,8 @@ class Pooler:
 
     program = ""
     label = ""
+    #: Named prepared statements work in transaction mode.
+    keeps_statements = False
 
     def __init__(self, name, folder, postgres, workers=1, server_socket=False):
         if not shutil.which(self.program):
@@ -236,6 +238,7 @@ class Gateway(Pooler):
     """The gateway with a given number of workers, its connection log off as in PgBouncer."""
 
     label = "gateway"
+    keeps_statements = True
     io_method = "auto"
     program = os.environ.get("PGGATEWAY_BIN") or os.path.join(
         os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), ".build/release/pggateway")

@@ -1,0 +1,161 @@
+import PGWire
+@testable import Sessions
+import Testing
+
+/// What is undone when messages are skipped, and what waits because it might be.
+@Suite struct StatementChangeTests {
+    private func prepared(_ feed: BatchFeed) -> [Int32] { feed.server.prepared.ids.sorted() }
+
+    @Test func aFailedParseLeavesNothing() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .parse("b", "select 2"), .sync)
+        feed.fail()
+        #expect(feed.serverName("a") == nil)
+        #expect(feed.serverName("b") == nil)
+        #expect(self.prepared(feed).isEmpty)
+        feed.answer("Z")
+        #expect(feed.server.changes.isEmpty)
+    }
+
+    @Test func whatWasDoneBeforeAnErrorStands() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .parse("b", "select 2"), .sync)
+        feed.answer("1")
+        feed.fail()
+        feed.answer("Z")
+        #expect(feed.serverName("a") != nil)
+        #expect(feed.serverName("b") == nil)
+        #expect(self.prepared(feed).count == 1)
+    }
+
+    /// Statements are not transactional: an error in Bind takes back what stands behind it alone.
+    @Test func aCloseBehindAnErrorIsTakenBack() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .sync)
+        feed.answer("1Z")
+        feed.read(.close(.statement, "a"), .bind("", "nobody"), .parse("a", "select 2"), .sync)
+        #expect(feed.serverName("a") == "pggateway_2")
+        feed.fail(.invalidStatementName)
+        #expect(feed.answered == [0x33, 0, 0, 0, 4])
+        #expect(feed.serverName("a") == nil)
+        feed.answer("Z")
+        feed.read(.parse("a", "select 1"), .sync)
+        feed.answer("Z")
+        feed.read(.bind("", "nobody"), .close(.statement, "a"), .sync)
+        feed.fail(.invalidStatementName)
+        #expect(feed.serverName("a") == "pggateway_1")
+    }
+
+    /// The old unnamed statement is dropped before the new one can fail.
+    @Test func aFailedParseTakesTheUnnamedStatementAway() {
+        for isSkipped in [false, true] {
+            let feed = BatchFeed()
+            feed.read(.parse("", "select 1"), .sync)
+            feed.answer("1Z")
+            let talks: [Talk] = (isSkipped ? [.bind("", "nobody")] : []) + [.parse("", "selekt"), .sync]
+            feed.read(talks.flatMap(\.bytes))
+            feed.fail()
+            feed.answer("Z")
+            #expect((feed.client.unnamed != nil) == isSkipped)
+        }
+    }
+
+    @Test func anEvictionBehindAnErrorIsTakenBack() {
+        let feed = BatchFeed(capacity: 1)
+        feed.read(.parse("a", "select 1"), .sync)
+        feed.answer("1Z")
+        feed.read(.bind("", "nobody"), .parse("b", "select 2"), .sync)
+        #expect(self.prepared(feed) == [2])
+        feed.fail(.invalidStatementName)
+        #expect(self.prepared(feed) == [1])
+        feed.answer("Z")
+        #expect(feed.server.preparedCount == 1)
+    }
+
+    // MARK: Several batches under way
+
+    @Test func whatAnEarlierBatchMayTakeBackWaits() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .sync, .bind("", "a"), .sync)
+        #expect(feed.isHeld)
+        #expect(feed.pending == [.parse, .sync])
+        feed.answer("1")
+        #expect(feed.isHeld)
+        feed.answer("Z")
+        #expect(!feed.isHeld)
+        #expect(feed.pending == [.bind, .sync])
+    }
+
+    @Test func whatIsOfTheSameBatchDoesNotWait() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .bind("", "a"), .execute(""), .close(.statement, "a"))
+        feed.read(.parse("a", "select 2"))
+        #expect(!feed.isHeld)
+        #expect(feed.pending == [.parse, .bind, .execute, .inject, .parse])
+    }
+
+    @Test func otherNamesDoNotWait() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .parse("b", "select 2"), .sync)
+        feed.answer("11Z")
+        feed.read(.close(.statement, "a"), .execute(""), .sync, .bind("", "b"), .sync)
+        #expect(!feed.isHeld)
+        feed.read(.bind("", "a"))
+        #expect(feed.isHeld)
+    }
+
+    /// An error in one batch takes back nothing of the next.
+    @Test func eachBatchIsUndoneByItself() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .sync, .parse("b", "select 2"), .sync, .parse("c", "select 3"), .sync)
+        #expect(!feed.isHeld)
+        func names() -> [String?] { ["a", "b", "c"].map(feed.serverName) }
+        feed.fail()
+        #expect(names() == [nil, "pggateway_2", "pggateway_3"])
+        feed.answer("Z1Z")
+        feed.fail()
+        #expect(names() == [nil, "pggateway_2", nil])
+        feed.answer("Z")
+        #expect(self.prepared(feed) == [2])
+        #expect(feed.server.changes.isEmpty)
+    }
+
+    /// The undoing of an earlier batch does not undo what a later one has set: it changes what that goes back to.
+    @Test func aLaterBatchIsNotOverwritten() {
+        let feed = BatchFeed()
+        feed.read(.parse("", "select 1"), .sync, .parse("", "select 2"), .sync)
+        feed.fail()
+        #expect(feed.client.unnamed.map { FakeBackend.string($0.text) } == "select 2")
+        feed.answer("Z")
+        feed.fail()
+        #expect(feed.client.unnamed == nil)
+    }
+
+    // MARK: After an error
+
+    @Test func nothingGoesOutUntilSync() {
+        let feed = BatchFeed()
+        feed.read(.bind("", "nobody"), .flush)
+        feed.fail(.invalidStatementName)
+        _ = feed.takeSent()
+        feed.read(.parse("a", "select 1"), .bind("", "a"), .query("select 1"), .flush, .close(.statement, "a"), .call)
+        #expect(feed.sent.isEmpty)
+        #expect(feed.answered.isEmpty)
+        #expect(feed.serverName("a") == nil)
+        feed.read(.sync)
+        #expect(feed.takeSent() == Talk.sync.bytes)
+        feed.answer("Z")
+        feed.read(.parse("a", "select 1"))
+        #expect(feed.pending == [.parse])
+    }
+
+    /// What is held is made to be answered: the client is not going to ask for it.
+    @Test func aHeldMessageFlushesWhatItWaitsFor() {
+        let feed = BatchFeed()
+        feed.read(.parse("a", "select 1"), .query("select 2"))
+        #expect(feed.isHeld)
+        #expect(feed.sent.suffix(5) == Talk.flush.bytes[...])
+        feed.answer("1")
+        #expect(feed.pending == [.query])
+    }
+}

@@ -1,0 +1,93 @@
+@testable import Sessions
+import Testing
+
+@Suite struct StatementNamesTests {
+    private let shop = StatementShop(capacity: 4)
+
+    private func statement(_ query: String) throws -> PreparedStatement { try #require(self.shop.make(query)) }
+
+    private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+    @Test func namesAreSetReplacedAndRemoved() throws {
+        var names = StatementNames()
+        let (one, two) = (try self.statement("1"), try self.statement("2"))
+        #expect(names.find(self.bytes("a")) == nil)
+        names.set(self.bytes("a"), to: nil)
+        #expect(names.count == 0)
+        names.set(self.bytes("a"), to: one)
+        names.set(self.bytes("b"), to: one)
+        names.set(self.bytes("a"), to: two)
+        #expect(names.count == 2)
+        #expect(names.find(self.bytes("a")) === two)
+        names.replace(one, by: two)
+        #expect(names.find(self.bytes("b")) === two)
+        names.set(self.bytes("a"), to: nil)
+        #expect(names.find(self.bytes("a")) == nil)
+        #expect(names.find(self.bytes("b")) === two)
+        names.removeAll()
+        #expect(names.find(self.bytes("b")) == nil)
+        #expect(names.statements.isEmpty)
+    }
+
+    @Test func theFirst63BytesCount() throws {
+        var names = StatementNames()
+        let statement = try self.statement("1")
+        let long = Array(repeating: UInt8(0x78), count: 63)
+        names.set(long + [1], to: statement)
+        #expect(names.find(long) === statement)
+        #expect(names.find(long + [2, 3]) === statement)
+        #expect(names.find(Array(long.dropLast())) == nil)
+        #expect(names.find(Array(long.dropLast()) + [1, 2]) == nil)
+        names.set(long + Array(repeating: 7, count: 10_000), to: nil)
+        #expect(names.count == 0)
+    }
+
+    /// Names are bytes: case, encoding and zero bytes do not matter to the table.
+    @Test func namesAreBytes() throws {
+        var names = StatementNames()
+        let all: [[UInt8]] = [[], [0], [0, 0], [0x61], [0x41], [0xFF], [0xFF, 0xFE], [0xC3, 0xBC], [0xFC]]
+        let statements = try all.indices.map { try self.statement("\($0)") }
+        for (name, statement) in zip(all, statements) { names.set(name, to: statement) }
+        #expect(names.count == all.count)
+        for (name, statement) in zip(all, statements) { #expect(names.find(name) === statement) }
+    }
+
+    @Test func aNameIsFoundWhereItStands() throws {
+        var names = StatementNames()
+        let statement = try self.statement("1")
+        names.set(self.bytes("name"), to: statement)
+        let message = self.bytes("xxname\0name")
+        #expect(names.find(message.span, 2..<6) === statement)
+        #expect(names.find(message.span, 7..<11) === statement)
+        #expect(names.find(message.span, 1..<6) == nil)
+        #expect(names.find(message.span, 2..<7) == nil)
+        #expect(names.find(message.span, 6..<6) == nil)
+    }
+
+    @Test func aTableOfManyNamesAgreesWithADictionary() throws {
+        var names = StatementNames()
+        var model: [[UInt8]: PreparedStatement] = [:]
+        var random = SeededRandom(seed: 5)
+        let statements = try (0..<5).map { try self.statement("\($0)") }
+        for _ in 0..<3000 {
+            let name = self.bytes("n\(Int.random(in: 0..<80, using: &random))")
+            let statement = random.chance(70) ? statements.randomElement(using: &random) : nil
+            names.set(name, to: statement)
+            model[name] = statement
+            #expect(names.count == model.count)
+            let other = self.bytes("n\(Int.random(in: 0..<80, using: &random))")
+            #expect(names.find(other) === model[other])
+        }
+    }
+
+    @Test func theirNumberIsBounded() throws {
+        var names = StatementNames()
+        let statement = try self.statement("1")
+        for number in 0..<StatementNames.countMax {
+            #expect(!names.isFull)
+            names.set([0, 8, 16].map { UInt8(truncatingIfNeeded: number >> $0) }, to: statement)
+        }
+        #expect(names.isFull)
+        #expect(names.count == StatementNames.countMax)
+    }
+}

@@ -1,0 +1,111 @@
+import PGWire
+@testable import Sessions
+import Testing
+
+/// What an error of the server says about a statement.
+@Suite struct StatementVerdictTests {
+    private func prepared(_ names: String...) -> BatchFeed {
+        let feed = BatchFeed()
+        for name in names { feed.read(.parse(name, "select 1"), .sync) }
+        feed.answer(names.indices.map { $0 == 0 ? "1Z" : "Z" }.joined())
+        _ = feed.takeSent()
+        return feed
+    }
+
+    /// "cached plan must not change result type": the server closes the statement before anything else uses it, and
+    /// whoever has it gets a fresh one.
+    @Test func aStatementWithAnotherResultIsPreparedAfresh() {
+        for isNamed in [true, false] {
+            let name = isNamed ? "a" : ""
+            let feed = self.prepared(name)
+            feed.read(.bind("", name), .execute(""), .sync)
+            let verdict = feed.fail(.featureNotSupported, routine: "RevalidateCachedQuery")
+            feed.answer("Z")
+            guard isNamed else {
+                // It is the server's unnamed one: the next Parse replaces it.
+                #expect(verdict.staleStatement == 1)
+                continue
+            }
+            #expect(verdict.staleStatement == 1)
+            #expect(feed.server.preparedCount == 0)
+            _ = feed.takeSent()
+            feed.read(.bind("", name), .sync)
+            let fresh = "pggateway_2"
+            let closed = Talk.close(.statement, "pggateway_1").bytes
+            let expected = closed + bytes(of: .parse(fresh, "select 1"), .bind("", fresh), .sync)
+            #expect(feed.takeSent() == expected)
+            feed.answer("312Z")
+            #expect(feed.server.unwanted.isEmpty)
+            #expect(feed.server.prepared.ids == [2])
+        }
+    }
+
+    @Test func otherErrorsLeaveTheStatement() {
+        let feed = self.prepared("a")
+        for (state, routine) in [
+            (SQLState.featureNotSupported, "exec_bind_message"), (.syntaxError, "RevalidateCachedQuery"),
+            (.protocolViolation, nil), (.inFailedTransaction, nil),
+        ] as [(SQLState, String?)] {
+            feed.read(.bind("", "a"), .sync)
+            let verdict = feed.fail(state, routine: routine)
+            #expect(verdict.staleStatement == nil)
+            #expect(!verdict.isMissingStatement)
+            feed.answer("Z")
+            #expect(feed.server.prepared.ids == [1])
+        }
+    }
+
+    /// A server that somebody has meddled with lacks what it should have.
+    @Test func aStatementThatIsGoneIsNotBelievedIn() {
+        let feed = self.prepared("a")
+        feed.read(.bind("", "a"), .sync)
+        #expect(feed.fail(.invalidStatementName).isMissingStatement)
+        #expect(feed.server.preparedCount == 0)
+        feed.answer("Z")
+        _ = feed.takeSent()
+        feed.read(.bind("", "a"), .sync)
+        #expect(feed.takeSent() == bytes(of: .parse("pggateway_1", "select 1"), .bind("", "pggateway_1"), .sync))
+    }
+
+    @Test func aNameThatNobodyPreparedIsNotMissing() {
+        let feed = self.prepared("a")
+        feed.read(.bind("", "b"), .sync)
+        #expect(!feed.fail(.invalidStatementName).isMissingStatement)
+        #expect(feed.server.preparedCount == 1)
+    }
+
+    // MARK: Names
+
+    /// Errors about a Bind tell the client's name, whatever it has done with it since.
+    @Test func theClientsNameIsTold() {
+        let long = String(repeating: "n", count: 200)
+        for name in ["a", "pggateway_9", long, ""] {
+            let feed = BatchFeed()
+            feed.read(.parse(name, "select 1"), .bind("", name), .close(.statement, name), .sync)
+            feed.answer("1")
+            guard let names = feed.fail(.protocolViolation).names else {
+                Issue.record("no name is told for \"\(name)\"")
+                continue
+            }
+            #expect(FakeBackend.string(names.client) == name)
+            #expect(FakeBackend.string(names.server) == "pggateway_1")
+        }
+    }
+
+    @Test func onlyTheWholeNameIsReplaced() {
+        func renamed(_ text: String) -> String? {
+            let known = Array("pggateway_1".utf8)
+            let message = frame("E", Array(text.utf8) + [0, 0])
+            return StatementError.renamed(message, from: known, to: Array("mine".utf8)).map {
+                FakeBackend.string(Array($0.dropFirst(MessageHeader.size).dropLast(2)))
+            }
+        }
+        #expect(renamed("Mstatement \"pggateway_1\" requires") == "Mstatement \"mine\" requires")
+        #expect(renamed("Mstatement \"pggateway_12\" requires") == nil)
+        #expect(renamed("Mno name") == nil)
+        #expect(renamed("") == nil)
+        #expect(renamed("Mpggateway_1") == "Mmine")
+        #expect(renamed("Mpggateway_12 pggateway_1") == "Mpggateway_12 mine")
+        #expect(StatementError.renamed([], from: [1], to: [2]) == nil)
+    }
+}
