@@ -1,11 +1,14 @@
 """Prepared statements in transaction mode: named conversations compared with PostgreSQL, and what the servers see of
 them."""
 
+import struct
+import threading
 from contextlib import ExitStack
 
 import pytest
 
 from conftest import DIRECT
+from fakeserver import FakeServer, row_description
 from gateway import Gateway, pool
 from polling import wait_until
 from server import DATABASE
@@ -13,7 +16,19 @@ from statement_talks import TALKS, Talk
 from statements_model import SETUP, VARIANTS
 from statements_run import comparable
 from test_pooling import in_threads
-from wire import Wire, bind, close_statement, describe_statement, execute, flush, parse, query, sync
+from wire import (
+    Wire,
+    bind,
+    close_statement,
+    describe_statement,
+    execute,
+    flush,
+    message,
+    parse,
+    query,
+    sync,
+    terminate,
+)
 
 PREPARED = "select count(*) from pg_prepared_statements"
 
@@ -374,3 +389,39 @@ def test_twenty_clients_on_two_servers(make_gateway):
 
     in_threads(20, work)
     gateway.wait_idle()
+
+
+def test_terminate_behind_an_unsynced_batch(make_gateway):
+    """PostgreSQL leaves at once; so does the gateway, and its server is free for the next."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client:
+        client.send_together(parse("select 1", "a"), bind((), "", "a"), terminate())
+        assert client.until_closed() == []
+        gateway.wait_idle()
+    with gateway.wire() as client:
+        assert client.value("select 1") == "1"
+
+
+def test_an_answer_of_the_gateway_waits_for_the_end_of_a_message(make_gateway):
+    """Close is answered by the gateway while a RowDescription has come by half: it follows behind it."""
+    half = threading.Event()
+    whole = row_description("one", "two")
+
+    def script(peer):
+        peer.login()
+        peer.until("H")
+        peer.send(message("1", b""), message("t", struct.pack(">h", 0)), whole[:20])
+        half.wait(20)
+        peer.send(whole[20:])
+        peer.serve()
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool()}, general={"worker_threads": 1}, hba="host all app all trust\nhost all all all md5\n")
+        with gateway.wire("app", "app") as client:
+            client.send_together(parse("select 1, 2"), describe_statement(), flush())
+            assert "".join(m.kind for m in client.until("t")) == "1t"
+            client.send_together(close_statement("n"), query("select 3"))
+            # The worker that answers this has read what was sent before.
+            gateway.console("SHOW CLIENTS")
+            half.set()
+            assert "".join(m.kind for m in client.ready()) == "T3TDCZ"

@@ -228,7 +228,9 @@ extension ClientConnection {
     /// Terminate takes effect when everything before it has been answered; at once where nobody can tell when that is.
     func terminateIfSettled() {
         if let server = self.server, !server.ledger.isAmbiguous {
-            guard server.isSettled, server.scanner.isAtBoundary, server.syncOwed == 0 else { return }
+            // Messages without a Sync end with the connection, answered or not.
+            guard server.isSettled || server.ledger.owesOnlyUnsynced else { return }
+            guard server.scanner.isAtBoundary, server.syncOwed == 0 else { return }
         }
         self.goQuietly()
     }

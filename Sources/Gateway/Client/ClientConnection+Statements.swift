@@ -23,13 +23,10 @@ extension ClientConnection {
             switch scan.stop {
             case .direct: continue
             case .answer:
-                self.sendInjected(shared)
+                self.sendInjected(shared, past: server)
             case .hold:
                 // What is held may wait for answers that are the gateway's own.
-                if shared.script.isInjectionNext {
-                    self.sendInjected(shared)
-                    continue
-                }
+                if self.sendInjected(shared, past: server) { continue }
                 self.isHeld = true
                 self.pauseReading()
                 return offset
@@ -99,11 +96,16 @@ extension ClientConnection {
         }
     }
 
-    private func sendInjected(_ shared: ServerStatements) {
+    /// Sends the gateway's own answers if they are next. In the middle of a message from the server they are not: then
+    /// they go out behind it, when the rest of it has come.
+    @discardableResult
+    private func sendInjected(_ shared: ServerStatements, past server: ServerConnection) -> Bool {
+        guard shared.script.isInjectionNext, server.scanner.isAtBoundary else { return false }
         var out = self.home.takeScratch()
         shared.takeInjected(into: &out)
         self.send(out)
         self.home.giveBack(scratch: out)
+        return true
     }
 
     /// Answers have come: what was held may go on.
@@ -146,11 +148,7 @@ extension ClientConnection {
         let message = own.collected
         let scan = self.pass(message.span, from: 0, server, own, shared)
         if case .hold = scan.stop {
-            if shared.script.isInjectionNext {
-                self.sendInjected(shared)
-                self.passCollected(own)
-                return
-            }
+            if self.sendInjected(shared, past: server) { return self.passCollected(own) }
             self.isHeld = true
             self.pauseReading()
             return

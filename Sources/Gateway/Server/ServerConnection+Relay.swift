@@ -47,6 +47,7 @@ extension ServerConnection {
             self.brokenStream()
         } else if self.scanner.isAtBoundary {
             client.serverSettled()
+            if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
     }

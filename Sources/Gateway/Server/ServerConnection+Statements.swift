@@ -76,6 +76,7 @@ extension ServerConnection {
         } else {
             if self.scanner.isAtBoundary { client.serverSettled() }
             client.answersCame()
+            if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
     }

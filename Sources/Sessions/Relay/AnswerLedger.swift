@@ -74,6 +74,11 @@ package struct AnswerLedger: Sendable {
     @inlinable
     package var isReleasable: Bool { self.isSettled && self.isOutsideTransaction }
 
+    /// No ReadyForQuery is due; the server has extended messages without a Sync.
+    package var owesOnlyUnsynced: Bool {
+        self.isUnsynced && self.head == self.tokens.count && !self.isCopyIn && !self.isAmbiguous
+    }
+
     /// Requests passed on and not yet answered by ReadyForQuery.
     package var owedCount: Int {
         self.tokens[self.head...].reduce(0) { Token.isCopyEnd($1) ? $0 : $0 + 1 }

@@ -47,7 +47,7 @@ package struct AnswerScript: Sendable {
     /// Bytes of names that are kept; errors about later Binds show the server's name.
     private static let namesMax = 256 * 1024
     /// Messages a client may have under way; more wait until some were answered.
-    static let tokensMax = 16 * 1024
+    static let tokensMax = 4 * 1024
 
     var tokens: ContiguousArray<Token> = []
     var head = 0

@@ -26,7 +26,7 @@ extension BatchPass {
         }
         // Whether the portal still stands, and may run, is known when earlier batches were answered.
         if self.server.script.awaitsReady { return .hold }
-        guard !self.isFailed, !portal.isDone, let name = portal.statement.deallocatedName else { return nil }
+        guard !portal.isDone, let name = portal.statement.deallocatedName else { return nil }
         if self.server.isUnsettled(.name(name)) { return .hold }
         if name.starts(with: PreparedStatement.namePrefix) { return self.refuse(StatementError.reservedName) }
         guard let known = self.client.names.find(name) else { return nil }
@@ -40,6 +40,8 @@ extension BatchPass {
 
     /// Gives the server an empty statement of a client's own name.
     mutating func lend(_ name: [UInt8]) {
+        self.server.script.push(.close, edit: .swallow)
+        self.append(kind: 0x43, body: [0x53] + name + [0])
         self.server.script.push(.parse, edit: .swallow)
         self.append(kind: 0x50, body: name + [0, 0, 0, 0])
     }

@@ -32,7 +32,7 @@ extension BatchPass {
         if scan.traits.contains(.unreadableName) {
             return self.refuseQuery(StatementError.unicodeName, ledger: &ledger)
         }
-        if self.isFailed, !ledger.isUnsynced { return self.pass(ledger: &ledger) }
+        if self.isFailed, !ledger.isUnsynced, scan.statementCount == 1 { return self.pass(ledger: &ledger) }
         return self.deallocate(bytes, body: body, scan, ledger: &ledger)
     }
 
@@ -45,8 +45,9 @@ extension BatchPass {
         if scan.deallocated.contains(where: { $0.starts(with: PreparedStatement.namePrefix) }) {
             return self.refuseQuery(StatementError.reservedName, ledger: &ledger)
         }
-        // Behind extended messages without a Sync the status at the end is PostgreSQL's to tell.
-        if scan.statementCount == 1, !ledger.isUnsynced {
+        // Behind extended messages without a Sync the status at the end is PostgreSQL's to tell. Within a transaction
+        // there may be an unnamed portal, which a query takes away.
+        if scan.statementCount == 1, !ledger.isUnsynced, ledger.isOutsideTransaction {
             if scan.traits.contains(.deallocateAll) {
                 self.client.names.removeAll()
                 return self.answerQuery("DEALLOCATE ALL", ledger: ledger)
@@ -96,6 +97,14 @@ extension BatchPass {
 
     /// PostgreSQL drops the unnamed statement and portal before it looks at the text.
     private mutating func pass(ledger: inout AnswerLedger) -> Step {
+        self.dropUnnamed()
+        ledger.batchAnswered()
+        ledger.querySent()
+        self.server.script.pushTerminator(.query)
+        return .forward
+    }
+
+    private mutating func dropUnnamed() {
         if self.server.changes.isEmpty {
             self.client.unnamed = nil
             self.server.unnamed = .none
@@ -106,13 +115,10 @@ extension BatchPass {
             self.server.unnamed = .none
         }
         if !self.client.portals.isEmpty { self.client.portals[[]] = nil }
-        ledger.batchAnswered()
-        ledger.querySent()
-        self.server.script.pushTerminator(.query)
-        return .forward
     }
 
     private mutating func refuseQuery(_ error: ServerMessageFields, ledger: inout AnswerLedger) -> Step {
+        self.dropUnnamed()
         ledger.batchAnswered()
         ledger.querySent()
         self.append(kind: 0x51, body: Self.probeQuery)

@@ -29,6 +29,7 @@ struct TalkSource {
         "select 1; deallocate a; select 2", "deallocate a; select 1/0", "select 1/0; deallocate a",
         "deallocate a; deallocate a", "begin; deallocate a; rollback", "select 1; deallocate all", "discard all",
         "deallocate nobody", "deallocate \(long)", "deallocate a; deallocate b",
+        "rollback; deallocate a", "commit; deallocate all",
     ]
 
     init(seed: UInt64) {
