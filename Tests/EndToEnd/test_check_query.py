@@ -16,8 +16,8 @@ def gateway_with(make_gateway, text=None, mode="transaction", size=1, **general)
 
 
 def asked(postgres, text, start):
-    """How often PostgreSQL has been asked this since its log had `start` characters."""
-    return sum(line.endswith(f"statement: {text}") for line in postgres.log()[start:].splitlines())
+    """How often PostgreSQL has been asked this since its log had the size `start`."""
+    return sum(line.endswith(f"statement: {text}") for line in postgres.log_since(start).splitlines())
 
 
 def answer(client, *messages, count=1):
@@ -48,7 +48,7 @@ def test_the_answer_is_postgresql_s(make_gateway, postgres, mode, text):
 
 def test_no_server_is_taken(make_gateway, postgres):
     gateway = gateway_with(make_gateway, "select 'healthy'", query_wait_timeout="200ms")
-    start = len(postgres.log())
+    start = postgres.log_size()
     with gateway.wire() as holder, gateway.wire() as client:
         first = answer(client, query("select 'healthy'"))
         holder.rows("begin")
@@ -98,14 +98,14 @@ def test_in_a_transaction_a_server_answers(make_gateway, postgres, mode):
     expected = direct_answer(postgres, *messages, count=5)
     with gateway.wire() as client:
         answer(client, query("select 'inside'"))
-        start = len(postgres.log())
+        start = postgres.log_size()
         assert answer(client, *messages, count=5) == expected
         assert asked(postgres, "select 'inside'", start) == 2
 
 
 def test_errors_are_not_kept(make_gateway, postgres):
     gateway = gateway_with(make_gateway, "select count(*) from not_yet")
-    start = len(postgres.log())
+    start = postgres.log_size()
     with gateway.wire() as client:
         for _ in range(3):
             assert client.error("select count(*) from not_yet")["C"] == "42P01"
@@ -136,7 +136,7 @@ def test_what_cannot_be_kept_is_asked_again(make_gateway, postgres, text):
     """Notices, open transactions, COPY, long answers: each time the whole answer of a server."""
     expected = direct_answer(postgres, query(text))
     gateway = gateway_with(make_gateway, text)
-    start = len(postgres.log())
+    start = postgres.log_size()
     for _ in range(3):
         with gateway.wire() as client:
             assert answer(client, query(text)) == expected
@@ -161,7 +161,7 @@ def test_a_reload_changes_it(make_gateway, postgres):
     with gateway.wire() as client:
         assert client.value("select 'old'") == client.value("select 'old'") == "old"
         gateway.reload(general={"pooler_check_query": "select 'new'"})
-        start = len(postgres.log())
+        start = postgres.log_size()
         for _ in range(3):
             assert client.value("select 'new'") == "new"
         assert client.value("select 'old'") == "old"
@@ -174,7 +174,7 @@ def test_a_reload_changes_it_for_all_workers(make_gateway, postgres):
     gateway.reload(general={"pooler_check_query": "select 'new'"})
 
     def is_kept(client):
-        start = len(postgres.log())
+        start = postgres.log_size()
         assert client.value("select 'new'") == "new"
         return asked(postgres, "select 'new'", start) == 0
 

@@ -264,8 +264,8 @@ def small(make_gateway, size=1, general=None, **pool_options):
 
 
 def statements(postgres, start):
-    """What PostgreSQL was asked by simple queries since its log had `start` characters."""
-    lines = postgres.log()[start:].splitlines()
+    """What PostgreSQL was asked by simple queries since its log had the size `start`."""
+    lines = postgres.log_since(start).splitlines()
     return [line.split("statement: ", 1)[1] for line in lines if " app@app " in line and "statement: " in line]
 
 
@@ -280,7 +280,7 @@ def test_no_server_is_taken(make_gateway, postgres):
     with gateway.wire() as holder:
         holder.rows("begin")
         holder.value("select 1")
-        start = len(postgres.log())
+        start = postgres.log_size()
         for end in ("commit", "COMMIT;", "rollback", "abort;", None):
             with gateway.wire() as client:
                 begun(client)
@@ -299,7 +299,7 @@ def test_begin_goes_out_once_in_front_of_the_next_request(make_gateway, postgres
     gateway = small(make_gateway)
     with gateway.wire() as client, gateway.wire() as other:
         client.value("select 0")
-        start = len(postgres.log())
+        start = postgres.log_size()
         begun(client)
         assert other.value("select 1") == "1"
         assert client.value("select 2") == "2"

@@ -17,7 +17,7 @@ def talk(make_gateway, postgres):
         client = gateway.wire()
         clients.append(client)
         pid = client.value("select pg_backend_pid()")
-        start = len(postgres.log())
+        start = postgres.log_size()
         for text in texts:
             if extended:
                 client.send_together(parse(text), bind(), execute(), sync())
@@ -26,7 +26,7 @@ def talk(make_gateway, postgres):
             assert "E" not in [m.kind for m in client.ready()], text
         # The answer to this comes behind every clean-up.
         assert client.value("select pg_backend_pid()") == pid
-        own = [line for line in postgres.log()[start:].splitlines() if line.startswith(f"{pid} ")]
+        own = [line for line in postgres.log_since(start).splitlines() if line.startswith(f"{pid} ")]
         return sum(any(word in line for word in CLEANING) for line in own)
 
     yield run
