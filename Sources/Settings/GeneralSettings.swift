@@ -36,6 +36,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let maxConcurrentCreates: Int
     package let serverRoundRobin: Bool
     package let syncServerParameters: Bool
+    package let poolerCheckQuery: String
     package let preparedStatements: Bool
     package let shareUnnamedStatements: Bool
     /// nil: as many as the pool knows.
@@ -84,6 +85,7 @@ package struct GeneralSettings: Sendable, Equatable {
         self.maxConcurrentCreates = values.integer("max_concurrent_creates")
         self.serverRoundRobin = values.bool("server_round_robin")
         self.syncServerParameters = values.bool("sync_server_parameters")
+        self.poolerCheckQuery = values.text("pooler_check_query") ?? ""
         self.preparedStatements = values.bool("prepared_statements")
         self.shareUnnamedStatements = values.bool("share_unnamed_statements")
         self.clientAnonymousPreparedCacheSize = values.optionalInteger("client_anonymous_prepared_cache_size")

@@ -62,8 +62,10 @@ package struct UserSettings: Sendable, Equatable {
     /// Plain password for ``serverUsername``; nil to log in without one or by passthrough.
     package let serverPassword: SecretText?
     package let serverLifetime: Duration
+    /// Of all levels, sorted by name; each name once, whatever its case.
+    package let startupParameters: [StartupParameter]
 
-    init(_ values: SectionValues) {
+    init(_ values: SectionValues, parameters: [StartupParameter]) {
         self.username = values.text("username") ?? ""
         self.password = values.secret("password") ?? SecretText("")
         self.poolSize = values.integer("pool_size")
@@ -72,6 +74,7 @@ package struct UserSettings: Sendable, Equatable {
         self.serverUsername = values.text("server_username")
         self.serverPassword = values.secret("server_password")
         self.serverLifetime = values.duration("server_lifetime")
+        self.startupParameters = parameters
     }
 }
 

@@ -133,6 +133,22 @@ extension SettingsTable {
             """
         ),
         SettingsKey(
+            "pooler_check_query", .general, .string, default: "\";\"", .reload,
+            """
+            A simple query of exactly this text is answered without a server, to a client that holds none, once a \
+            server of the pool has answered it without an error. Health checks then cost PostgreSQL nothing; they say \
+            nothing about it, either.
+            """
+        ),
+        SettingsKey(
+            "startup_parameters", .general, .stringMap, default: "{}", .newPool,
+            """
+            Parameters (`work_mem`, `statement_timeout`, ...) that every server connection starts with. They win over \
+            what clients ask for in their startup packets, and `RESET` returns to them. The same key in a pool wins \
+            over this one, that of a user over both, name by name.
+            """
+        ),
+        SettingsKey(
             "log_client_connections", .general, .bool, default: "true", .reload, "Logs each successful login."
         ),
         SettingsKey(

@@ -39,11 +39,6 @@ extension SettingsTable {
             "max_memory_usage", .size, default: "256MB", .reload,
             "Bytes of client messages held at the same time; the gateway's memory is flat without it."
         ),
-        accepted("pooler_check_query", .string, default: "\";\"", .reload, "A query answered without a server."),
-        SettingsKey(
-            "startup_parameters", .general, .stringMap, default: "{}", .newPool, status: .accepted,
-            "Parameters sent to every server at its start."
-        ),
     ]
 
     private static let scalingKeys: [SettingsKey] = [

@@ -29,7 +29,13 @@ extension SettingsTable {
         ),
         SettingsKey(
             "application_name", .pool, .string, default: "pggateway", .newPool,
-            "Name that server connections start with. pg_doorman's default is `pg_doorman`."
+            """
+            Name that server connections start with, and the `application_name` of clients that give none. \
+            pg_doorman's default is `pg_doorman`.
+            """
+        ),
+        SettingsKey(
+            "startup_parameters", .pool, .stringMap, default: "{}", .newPool, "As in `general`; wins name by name."
         ),
         SettingsKey(
             "users", .pool, .tableList(.user), default: "[]", .reload,
@@ -57,7 +63,6 @@ extension SettingsTable {
             Self.accepted("reserve_pool_size", .count, default: "0", "Servers beyond the limit for long waits."),
             Self.accepted("reserve_pool_timeout", .duration, default: "3s", "Wait after which the reserve is used."),
             Self.accepted("min_guaranteed_pool_size", .count, default: "0", "Servers that other pools may not take."),
-            Self.accepted("startup_parameters", .stringMap, default: "{}", "As in `general`; wins per key."),
         ] + Self.tlsKeys(of: .pool) + Self.patroniKeys(of: .pool)
 
     private static func accepted(
@@ -100,6 +105,10 @@ extension SettingsTable {
             "Plain password used at the server; needs `server_username`."
         ),
         SettingsKey("server_lifetime", .user, .duration, fallback: .pool, .newPool, "As in `general`."),
+        SettingsKey(
+            "startup_parameters", .user, .stringMap, default: "{}", .newPool, isOwn: true,
+            "As in `general`; wins name by name."
+        ),
         SettingsKey(
             "auth_pam_service", .user, .string, .newPool,
             status: .accepted(caution: "the user is checked by `password`, not by PAM"),

@@ -136,6 +136,11 @@ struct SectionValues {
         return value
     }
 
+    func map(_ name: String) -> [String: String] {
+        guard case .map(let value) = self.values[name] else { return [:] }
+        return value
+    }
+
     func rules(_ name: String) -> HBARuleSource {
         guard case .rules(let value) = self.values[name] else { return .unset }
         return value

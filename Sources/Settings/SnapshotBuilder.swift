@@ -17,6 +17,7 @@ struct SnapshotBuilder {
         if top.isWritten("general") {
             general = self.sections.decode(generalNode, as: .general, keyPath: "general", into: &self.diagnostics)
             SettingsValidation.check(general: general, into: &self.diagnostics)
+            StartupParameters.check(general, into: &self.diagnostics)
         }
         self.rows += ConfigRow.rows(of: general, prefix: "general")
         for (name, section) in [("web", SettingsSection.web), ("talos", .talos), ("include", .include)] {
@@ -53,12 +54,15 @@ struct SnapshotBuilder {
             _ = self.sections.decode(table, as: .authQuery, keyPath: inner, isQuiet: true, into: &self.diagnostics)
         }
         self.rows += ConfigRow.rows(of: values, prefix: path)
-        let users = self.users(values)
+        StartupParameters.check(values, into: &self.diagnostics)
+        let parameters = StartupParameters.merged(general, .general)
+        let users = self.users(values, parameters: StartupParameters.merged(values, .pool, over: parameters))
         SettingsValidation.check(pool: entry.key, values, hasUsers: !users.isEmpty, into: &self.diagnostics)
         return PoolSettings(name: entry.key, values, users: users)
     }
 
-    private mutating func users(_ pool: SectionValues) -> [UserSettings] {
+    /// - Parameter inherited: the startup parameters of the pool.
+    private mutating func users(_ pool: SectionValues, parameters inherited: [StartupParameter]) -> [UserSettings] {
         guard let node = pool.tables["users"] else { return [] }
         let path = pool.path(of: "users")
         var users: [UserSettings] = []
@@ -67,7 +71,7 @@ struct SnapshotBuilder {
             var values = self.sections.decode(item, as: .user, keyPath: itemPath, into: &self.diagnostics)
             values.inherit(from: pool)
             SettingsValidation.check(user: values, into: &self.diagnostics)
-            let user = UserSettings(values)
+            let user = UserSettings(values, parameters: self.parameters(of: values, pool, inherited))
             let place = values.location(of: "username")
             if values.isWritten("username"), let first = places.updateValue(place, forKey: user.username) {
                 let reason = "duplicate username `\(user.username)` in pool, first at \(first)"
@@ -77,6 +81,23 @@ struct SnapshotBuilder {
             users.append(user)
         }
         return users
+    }
+
+    private mutating func parameters(
+        of user: SectionValues,
+        _ pool: SectionValues,
+        _ inherited: [StartupParameter]
+    ) -> [StartupParameter] {
+        StartupParameters.check(user, into: &self.diagnostics)
+        let parameters = StartupParameters.merged(user, .user, over: inherited)
+        let serverUser = user.text("server_username") ?? user.text("username") ?? ""
+        let database = pool.text("server_database") ?? String(pool.keyPath.dropFirst("pools.".count))
+        var others = ["user", serverUser, "database", database]
+        if !parameters.contains(where: { $0.key == "application_name" }) {
+            others += ["application_name", pool.text("application_name") ?? ""]
+        }
+        StartupParameters.check(parameters, user: user, others: others, into: &self.diagnostics)
+        return parameters
     }
 
     /// Both shapes: a list, or a map with numbers as keys, taken in the order of the numbers.

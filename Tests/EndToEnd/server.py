@@ -181,6 +181,16 @@ class Postgres:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
+    def log_size(self):
+        """Where the log ends now, for `log_since`."""
+        return self.log_path.stat().st_size
+
+    def log_since(self, size):
+        """What was logged since. The whole log of a long run is not read again and again."""
+        with open(self.log_path, "rb") as file:
+            file.seek(size)
+            return file.read().decode(errors="replace")
+
     def pause(self):
         """Stops all server processes (SIGSTOP) so that they accept but do not answer."""
         for pid in self._family():

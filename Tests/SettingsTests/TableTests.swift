@@ -38,7 +38,8 @@ import Testing
             "hba": "[1.2.3.4]", "pool_mode": "SESSION", "server_host": "/run", "server_database": "x",
             "application_name": "x", "server_username": "x", "admin_username": "x", "admin_password": "x",
             "username": "x", "password": "md50123456789abcdef0123456789abcdef", "port": "77", "server_port": "77",
-            "server_password": "x", "io_method": "epoll",
+            "server_password": "x", "pooler_check_query": "x", "io_method": "epoll",
+            "startup_parameters": "{work_mem: 1MB}",
         ]
         for key in SettingsTable.keys where key.isSupported {
             let isSwitch = key.kind == .bool

@@ -33,9 +33,12 @@ struct PoolCountersTests {
             counters.serverLoginFailures.add(11 * scale)
             counters.serverCloses.add(12 * scale)
             counters.waitTimeouts.add(13 * scale)
+            counters.statementHits.add(14 * scale)
+            counters.statementMisses.add(15 * scale)
+            counters.statementEvictions.add(16 * scale)
         }
         let totals = CounterTotals(summing: workers)
-        #expect(CounterTotals.fields.map { totals[keyPath: $0] } == (1...13).map { $0 * 101 })
+        #expect(CounterTotals.fields.map { totals[keyPath: $0] } == (1...16).map { $0 * 101 })
         #expect(CounterTotals.fields.count == Mirror(reflecting: totals).children.count)
 
         var twice = totals

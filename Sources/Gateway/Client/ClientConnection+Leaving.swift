@@ -138,6 +138,9 @@ extension ClientConnection {
                 message: "the gateway is shutting down"
             )
             self.leave(with: fields, reason: "shutdown")
+        case .idle where self.deferredBegin != nil, .waiting where self.deferredBegin != nil:
+            // It believes itself in a transaction.
+            return
         case .idle, .console, .waiting:
             self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
         case .active:

@@ -33,7 +33,19 @@ extension ClientConnection {
                 self.refuseMessage("invalid frontend message type \(bytes[offset])")
                 return bytes.count
             case .request:
-                return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
+                if self.unsentCount > ServerConnection.clientBacklog {
+                    // Answers of the gateway's own have no server to slow down: the client has to take them first.
+                    self.isThrottled = true
+                    self.pauseReading()
+                    return offset
+                }
+                let answered = self.answerWithoutServer(bytes, at: offset)
+                if answered == 0 {
+                    return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
+                }
+                offset += answered
+                // It may have been the last thing that a stopping gateway waited for.
+                if self.phase != .idle { return bytes.count }
             }
         }
     }
@@ -65,10 +77,11 @@ extension ClientConnection {
     }
 
     /// Looked up per transaction: a reload may have replaced the pool.
-    private func currentPool() -> Pool? {
+    func currentPool() -> Pool? {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
         self.pool = self.gateway.pools.pool(for: pool.key)
+        if let pool = self.pool { self.parameters = pool.recall(self.requested).parameters }
         return self.pool
     }
 
@@ -81,6 +94,15 @@ extension ClientConnection {
         counters.checkouts.add(1)
         counters.waitTime.add(UInt64(max(now - self.waitingSince, 0)))
         server.beginTurn(self)
+        if let begin = self.deferredBegin {
+            self.deferredBegin = nil
+            self.transactionBegan = now
+            server.openTransaction(by: begin)
+        }
+        if let query = self.askedCheck {
+            self.askedCheck = nil
+            server.checkCapture = CheckCapture(query, of: self, skipping: server.syncOwed)
+        }
     }
 
     // MARK: The end of a wait
@@ -260,5 +282,14 @@ extension ClientConnection {
         counters.receivedBytes.add(server.turn.sentBytes &- server.accountedSent)
         server.accountedReceived = server.turn.receivedBytes
         server.accountedSent = server.turn.sentBytes
+        if let statements = server.statements {
+            let counts = statements.takeCounts()
+            guard counts.hits | counts.misses | counts.evictions != 0 else { return }
+            server.turn.statementHits &+= counts.hits
+            server.turn.statementMisses &+= counts.misses
+            counters.statementHits.add(counts.hits)
+            counters.statementMisses.add(counts.misses)
+            counters.statementEvictions.add(counts.evictions)
+        }
     }
 }

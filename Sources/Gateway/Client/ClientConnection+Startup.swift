@@ -41,7 +41,8 @@ extension ClientConnection {
             return
         }
         do throws(SessionParameters.Refusal) {
-            self.parameters = try SessionParameters.parse(login.message.parameters)
+            self.requested = try SessionParameters.parse(login.message.parameters)
+            self.parameters = self.requested
         } catch {
             let fields = error.fields
             self.leave(with: fields, reason: fields.message)

@@ -27,7 +27,7 @@ extension ClientConnection {
         }
         login.pool = pool
         pool.learn(identity.credential)
-        let recalled = pool.state.withLock { $0.parameterSets.recall(self.parameters) }
+        let recalled = pool.recall(self.requested)
         self.parameters = recalled.parameters
         if let greeting = recalled.greeting {
             try self.enter(pool, greeting, method: identity.method, login: login)
@@ -38,7 +38,7 @@ extension ClientConnection {
             do throws(AuthFailure) {
                 switch await self.learnWelcome(from: pool, login: login) {
                 case .success(let welcome):
-                    let greeting = welcome.greeting(for: self.parameters)
+                    let greeting = welcome.greeting(for: self.parameters, named: pool.plan.applicationName)
                     try self.enter(pool, greeting, method: identity.method, login: login)
                 case .failure(let failure):
                     throw self.authFailure(for: failure, login: login)

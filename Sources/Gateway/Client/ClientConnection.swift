@@ -36,6 +36,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var scanner = FrontendScanner()
     var server: ServerConnection?
     var pool: Pool?
+    /// What the startup packet asked for, and what of it the pool leaves to the client.
+    var requested = SessionParameters.none
     var parameters = SessionParameters.none
     /// Where prepared statements are shared: the client's own names for them.
     var statements: ClientStatements?
@@ -50,6 +52,12 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var isThrottlingServer = false
     /// This client is not read because its server does not take its requests.
     var isThrottledByServer = false
+    /// This client is not read because it does not take the answers that it has.
+    var isThrottled = false
+    /// It was told that a transaction has begun, of which no server knows yet.
+    var deferredBegin: TransactionCommand?
+    /// The request that it asks a server for is this check query, whose answer the pool wants.
+    var askedCheck: CheckQuery?
     /// Its next message waits for answers to earlier ones.
     var isHeld = false
     /// The process stops: leave at the end of the present transaction.
@@ -128,6 +136,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         if self.phase == .closing {
             if self.lingers { self.shutdownSending() } else { self.finish() }
             return
+        }
+        if self.isThrottled {
+            self.isThrottled = false
+            self.resumeReading()
         }
         if self.isThrottlingServer {
             self.isThrottlingServer = false

@@ -16,6 +16,14 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case lists
     /// `[ConfigRow]`
     case config
+    /// `[StartupParameterRow]`
+    case startupParameters
+    /// `[StatementRow]`
+    case preparedStatements
+    /// `[InternerRow]`
+    case interner
+    /// `[InternedTextRow]`, longest first, at most `InternedTextRow.rowsMax`
+    case internedTexts
     /// One `ConnectionsRow`
     case connections
     /// No rows
@@ -38,6 +46,10 @@ package struct ConsoleCommand: Sendable {
 
     /// The words of the command in upper case, such as `SHOW`, `POOLS`.
     package let words: [String]
+    /// What stands for a number behind the words, such as `n`; nil for a command without.
+    package var parameter: String?
+    /// That number, when a client has given it: so many rows of the answer are sent.
+    package var rowLimit: Int?
     package let answer: Answer
     /// Empty when the command returns no rows.
     package let columns: [ConsoleColumn]
@@ -47,7 +59,7 @@ package struct ConsoleCommand: Sendable {
     package let summary: String
 
     package var name: String {
-        self.words.joined(separator: " ")
+        (self.words + [self.parameter].compactMap { $0 }).joined(separator: " ")
     }
 
     package var isShow: Bool {
@@ -58,9 +70,17 @@ package struct ConsoleCommand: Sendable {
         _ target: String,
         _ answer: Answer,
         _ rows: Row.Type,
+        parameter: String? = nil,
         _ summary: String
     ) -> Self {
-        Self(words: [Self.show, target], answer: answer, columns: Row.columns, tag: Self.show, summary: summary)
+        Self(
+            words: [Self.show, target],
+            parameter: parameter,
+            answer: answer,
+            columns: Row.columns,
+            tag: Self.show,
+            summary: summary
+        )
     }
 
     private static func verb(
@@ -100,6 +120,37 @@ package struct ConsoleCommand: Sendable {
             ConfigRow.self,
             "One row for each setting: what is in force, what the default is, whether a reload changes it."
         ),
+        .show(
+            "STARTUP_PARAMETERS",
+            .request(.startupParameters),
+            StartupParameterRow.self,
+            "One row for each of the operator's `startup_parameters` of each pool."
+        ),
+        .show(
+            "PREPARED_STATEMENTS",
+            .request(.preparedStatements),
+            StatementRow.self,
+            """
+            One row for each prepared statement that a pool knows, the one used last first. A pool knows at most \
+            `prepared_statements_cache_size` of them.
+            """
+        ),
+        .show(
+            "INTERNER",
+            .request(.interner),
+            InternerRow.self,
+            """
+            The texts of all prepared statements, each stored once per process for as long as a client, a pool or a \
+            server connection has a statement with it.
+            """
+        ),
+        .show(
+            "INTERNER",
+            .request(.internedTexts),
+            InternedTextRow.self,
+            parameter: "n",
+            "The `n` longest of these texts, at most \(InternedTextRow.rowsMax), one row for each."
+        ),
         .verb(
             "RELOAD",
             .reload,
@@ -117,11 +168,19 @@ package struct ConsoleCommand: Sendable {
         ),
     ]
 
-    /// The second words of the `SHOW` commands.
-    static let showTargets: [String] = Self.all.filter(\.isShow).flatMap { $0.words.dropFirst() }
+    /// The second words of the `SHOW` commands, each once.
+    static let showTargets: [String] = Self.all.filter { $0.isShow && $0.parameter == nil }
+        .flatMap { $0.words.dropFirst() }
 
     /// The command that consists of exactly these words, which are in upper case.
     static func named(_ words: [String]) -> ConsoleCommand? {
-        self.all.first { $0.words == words }
+        self.all.first { $0.words == words && $0.parameter == nil }
+    }
+
+    /// The command of these words and a number behind them.
+    static func named(_ words: [String], number: Int) -> ConsoleCommand? {
+        guard var command = self.all.first(where: { $0.words == words && $0.parameter != nil }) else { return nil }
+        command.rowLimit = number
+        return command
     }
 }

@@ -55,6 +55,16 @@ package struct ConsoleTable: Hashable, Sendable {
         self.rows = rows.map { row in fields.map { $0.value(row) } }
     }
 
+    private init(columns: [ConsoleColumn], rows: [[ConsoleValue]]) {
+        self.columns = columns
+        self.rows = rows
+    }
+
+    /// The same with the first `count` rows only.
+    func prefix(_ count: Int) -> ConsoleTable {
+        ConsoleTable(columns: self.columns, rows: Array(self.rows.prefix(max(count, 0))))
+    }
+
     /// One row of one text column.
     init(column: String, value: String) {
         self.columns = [ConsoleColumn(column, .text, "")]

@@ -173,5 +173,8 @@ extension ServerFacts {
         self.queries &+= turn.queries
         self.sentBytes &+= turn.sentBytes
         self.receivedBytes &+= turn.receivedBytes
+        self.statementHits &+= turn.statementHits
+        self.statementMisses &+= turn.statementMisses
+        self.statementCount = turn.statementCount
     }
 }

@@ -48,7 +48,10 @@ extension Pool {
                 queries: Int(clamping: facts.queries),
                 bytesSent: Int(clamping: facts.sentBytes),
                 bytesReceived: Int(clamping: facts.receivedBytes),
-                ageSeconds: Int(max(now - record.openedAt, 0) / 1_000_000)
+                ageSeconds: Int(max(now - record.openedAt, 0) / 1_000_000),
+                preparedHits: Int(clamping: facts.statementHits),
+                preparedMisses: Int(clamping: facts.statementMisses),
+                preparedCount: facts.statementCount
             )
         }
     }
@@ -78,8 +81,23 @@ extension Pool {
                 queryMicroseconds: Int(clamping: averages.queryTime),
                 waitMicroseconds: Int(clamping: averages.waitTime),
                 errors: Int(clamping: averages.errors)
-            )
+            ),
+            preparedHits: Int(clamping: totals.statementHits),
+            preparedMisses: Int(clamping: totals.statementMisses),
+            preparedEvictions: Int(clamping: totals.statementEvictions)
         )
+    }
+
+    var startupParameterRows: [StartupParameterRow] {
+        self.plan.startupParameters.map { parameter in
+            StartupParameterRow(
+                user: self.key.user,
+                database: self.key.database,
+                parameter: parameter.name,
+                value: parameter.value,
+                source: parameter.source.rawValue
+            )
+        }
     }
 
     var databaseRow: DatabaseRow {

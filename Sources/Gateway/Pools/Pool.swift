@@ -20,7 +20,7 @@ final class Pool: Sendable {
         var credential: ServerCredential
         /// Derived from a clear password at the last SCRAM login, to save the derivation.
         var knownKeys: SCRAMKeys?
-        var parameterSets = ParameterSets()
+        var parameterSets: ParameterSets
         var averaging: AveragingPeriod
     }
 
@@ -32,6 +32,8 @@ final class Pool: Sendable {
     let state: Mutex<State>
     /// What clients have prepared. A lock of its own: it is taken for Parse messages only.
     let statements: Mutex<StatementCache>
+    /// A lock of its own: it is taken for check queries only.
+    let checkAnswers = Mutex(CheckAnswers())
     /// One per worker, each written by its worker alone.
     let counters: [PoolCounters]
     /// Left the settings: sessions look the pool up again at their next transaction.
@@ -52,6 +54,7 @@ final class Pool: Sendable {
             State(
                 machine: PoolMachine(limits: plan.limits, workerCount: workers, seed: .random(in: .min ... .max)),
                 credential: plan.credential,
+                parameterSets: ParameterSets(applicationName: plan.applicationName),
                 averaging: AveragingPeriod(now: UInt64(MonotonicClock.now()))
             )
         )
@@ -84,6 +87,10 @@ struct ServerFacts: Sendable {
     var queries: UInt64 = 0
     var sentBytes: UInt64 = 0
     var receivedBytes: UInt64 = 0
+    var statementHits: UInt64 = 0
+    var statementMisses: UInt64 = 0
+    /// Prepared statements on the server when it last changed hands.
+    var statementCount = 0
     var isLoggedIn = false
 }
 

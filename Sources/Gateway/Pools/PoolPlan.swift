@@ -27,7 +27,10 @@ struct PoolPlan: Sendable, Equatable {
     var md5Hash: SecretBytes?
     /// The user's secret as it stands in the settings: a changed one makes a new pool.
     var storedSecret: SecretBytes?
+    /// What servers start with: the operator's own, or the pool's.
     var applicationName: String
+    /// The operator's parameters for servers.
+    var startupParameters: [StartupParameter]
     var cleansSessions: Bool
     var syncsParameters: Bool
     var allowsNamedStatements: Bool
@@ -44,6 +47,20 @@ struct PoolPlan: Sendable, Equatable {
         if let password { return .cleartext(password) }
         if let md5Hash { return .md5Hash(md5Hash) }
         return .none
+    }
+
+    /// What a server's startup packet holds beside user and database.
+    var serverParameters: [(name: String, value: String)] {
+        let others = self.startupParameters.filter { $0.key != Self.applicationNameKey }.map { ($0.name, $0.value) }
+        return [(Self.applicationNameKey, self.applicationName)] + others
+    }
+
+    static let applicationNameKey = "application_name"
+
+    /// What is left of a client's own parameters: those that the operator has not settled.
+    func parameters(of requested: SessionParameters) -> SessionParameters {
+        if self.startupParameters.isEmpty { return requested }
+        return requested.removing(Set(self.startupParameters.map(\.key)))
     }
 
     /// Equal but for the limits: such a pool is kept over a reload and only told its new limits.

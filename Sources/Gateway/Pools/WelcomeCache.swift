@@ -1,5 +1,6 @@
 import PGWire
 import Sessions
+import Synchronization
 
 /// What PostgreSQL reports to a new session: the values, and the ParameterStatus messages ready to be sent.
 struct Welcome: Sendable {
@@ -21,22 +22,31 @@ struct Welcome: Sendable {
     static let applicationName = "application_name"
 
     /// AuthenticationOk and all ParameterStatus messages of a session with these parameters.
-    func greeting(for parameters: SessionParameters) -> [UInt8] {
+    ///
+    /// - Parameter name: the `application_name` of a session that asks for none.
+    func greeting(for parameters: SessionParameters, named name: String) -> [UInt8] {
         var writer = MessageWriter(reservingCapacity: self.encoded.count + 128)
         writer.authenticationOk()
         if self.reportsApplicationName {
-            writer.parameterStatus(name: Self.applicationName, value: parameters.reportedName)
+            writer.parameterStatus(name: Self.applicationName, value: Self.reported(parameters.applicationName ?? name))
         }
         writer.raw(self.encoded)
         return writer.bytes
     }
+
+    /// `application_name` as PostgreSQL reports it: what is not printable ASCII becomes a question mark.
+    private static func reported(_ name: String) -> String {
+        let bytes = name.utf8.prefix(63).map { $0 >= 32 && $0 < 127 ? $0 : UInt8(ascii: "?") }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }
 
-extension SessionParameters {
-    /// `application_name` as PostgreSQL reports it: what is not printable ASCII becomes a question mark.
-    fileprivate var reportedName: String {
-        let name = (self.applicationName ?? "").utf8.prefix(63)
-        return String(decoding: name.map { $0 >= 32 && $0 < 127 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+extension Pool {
+    /// A client's parameters as this pool has them, and the greeting of such a session; nil when no server has told
+    /// yet.
+    func recall(_ requested: SessionParameters) -> (parameters: SessionParameters, greeting: [UInt8]?) {
+        let parameters = self.plan.parameters(of: requested)
+        return self.state.withLock { $0.parameterSets.recall(parameters) }
     }
 }
 
@@ -50,15 +60,19 @@ struct ParameterSets {
 
     private static let setsMax = 256
 
+    /// The `application_name` of sessions that ask for none.
+    private let applicationName: String
     private var sets: [[SessionParameters.Entry]: Known] = [:]
     private var welcomes = WelcomeCache()
+
+    init(applicationName: String) { self.applicationName = applicationName }
 
     /// The shared object for `parameters`, and the greeting of such a session; nil when no server has told yet.
     mutating func recall(_ parameters: SessionParameters) -> (parameters: SessionParameters, greeting: [UInt8]?) {
         if let known = self.sets[parameters.entries] { return (known.parameters, known.greeting) }
         guard let welcome = self.welcomes.welcome(for: parameters) else { return (parameters, nil) }
         if self.sets.count >= Self.setsMax { self.sets.removeAll(keepingCapacity: true) }
-        let greeting = welcome.greeting(for: parameters)
+        let greeting = welcome.greeting(for: parameters, named: self.applicationName)
         self.sets[parameters.entries] = Known(parameters: parameters, greeting: greeting)
         return (parameters, greeting)
     }

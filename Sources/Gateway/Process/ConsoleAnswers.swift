@@ -20,6 +20,10 @@ extension Gateway {
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
+        case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
+        case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
+        case .interner: return .rows(await self.offWorkers { self.internerRows })
+        case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })
         case .connections: return .rows([self.connectionsRow])
         case .reload: return await self.reloadFromConsole()
         case .shutdown:
@@ -156,7 +160,7 @@ struct ClientFacts: Sendable {
         self.number = client.number
         self.database = client.database
         self.user = client.user
-        self.applicationName = client.parameters.applicationName ?? ""
+        self.applicationName = client.parameters.applicationName ?? client.pool?.plan.applicationName ?? ""
         self.address = client.peer.description
         self.pool = client.pool?.key
         self.isLoggingIn = client.phase == .startup || client.phase == .login

@@ -144,6 +144,10 @@ package final class Gateway: @unchecked Sendable {
             self.current.withLock { $0 = snapshot }
             self.frontDoor?.apply(snapshot.socketOptions)
             self.pools.apply(snapshot.plans, gateway: self, home: home)
+            home.checkQuery = snapshot.checkQuery
+            for other in self.homes.dropFirst() {
+                other.worker.execute { other.checkQuery = snapshot.checkQuery }
+            }
             self.log.notice("settings reloaded")
             done()
         }

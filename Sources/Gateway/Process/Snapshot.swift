@@ -30,6 +30,7 @@ final class Snapshot: Sendable {
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
 
+    let checkQuery: CheckQuery
     let loginTimeout: MonotonicMicroseconds
     let maxConnections: Int
     let logsConnections: Bool
@@ -62,6 +63,7 @@ final class Snapshot: Sendable {
         }
         self.plans = plans
         self.socketOptions = SocketOptions(settings.general)
+        self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.logsConnections = settings.general.logClientConnections
@@ -196,7 +198,9 @@ extension PoolPlan {
         self.isPassthrough = user.serverPassword == nil && serverUser == user.username
         self.md5Hash = self.isPassthrough && stored.hasPrefix("md5") ? SecretBytes(String(stored.dropFirst(3))) : nil
         self.storedSecret = user.password.bytes.isEmpty ? nil : SecretBytes(user.password.bytes)
-        self.applicationName = pool.applicationName
+        self.startupParameters = user.startupParameters
+        self.applicationName =
+            user.startupParameters.first { $0.key == PoolPlan.applicationNameKey }?.value ?? pool.applicationName
         self.cleansSessions = pool.cleanupServerConnections
         self.syncsParameters = general.syncServerParameters
         self.allowsNamedStatements = general.preparedStatements

@@ -1,6 +1,7 @@
 import Logging
 import Pooling
 import Reactor
+import Sessions
 import Telemetry
 
 /// What the gateway keeps per worker: its clients, and the pools in which some of them wait.
@@ -16,12 +17,15 @@ final class WorkerHome: @unchecked Sendable {
     private var watch: WatchTimer?
     private var watchDeadline = MonotonicMicroseconds.max
     var listeners: [ClientListener] = []
+    /// As in the settings in force; each worker has its own so that looking takes no lock.
+    var checkQuery: CheckQuery
     /// Where a chunk that cannot pass as it is gets put together; lent out for the time of one event.
     private var scratch: [UInt8] = []
 
     init(worker: Worker, gateway: Gateway) {
         self.worker = worker
         self.gateway = gateway
+        self.checkQuery = gateway.snapshot.checkQuery
     }
 
     func counters(of pool: Pool) -> PoolCounters { pool.counters[self.worker.index] }

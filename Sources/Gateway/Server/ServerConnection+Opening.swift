@@ -40,7 +40,7 @@ extension ServerConnection {
         var login = ServerLogin(
             user: plan.serverUser,
             database: plan.serverDatabase,
-            parameters: [("application_name", plan.applicationName)],
+            parameters: plan.serverParameters,
             credential: opening.credential,
             knownKeys: opening.knownKeys
         )

@@ -72,7 +72,7 @@ extension ServerConnection {
         client?.serverLost(ServerLoss(reason: "the server broke the protocol", isMidMessage: isMidMessage))
     }
 
-    /// Takes the answers to parameter queries that went out before the client's own requests.
+    /// Takes the answers to the gateway's own queries that went out before the client's own requests.
     private func swallowSync(_ bytes: borrowing Span<UInt8>) -> Int {
         var offset = 0
         while self.syncOwed > 0 {
@@ -96,12 +96,13 @@ extension ServerConnection {
         return offset
     }
 
-    /// The server refused a parameter that it accepted at login: the client's requests must not run without it.
+    /// The server refused a parameter that it accepted at login, or to begin a transaction: the client's requests must
+    /// not run without that.
     private func syncFailed(_ fields: ServerMessageFields?) {
         let client = self.client
         self.client = nil
-        self.retire("startup parameters of the client were refused")
-        client?.checkoutFailed(fields.map { .server($0) } ?? .login("startup parameters could not be applied"))
+        self.retire("what was to precede the client's requests was refused")
+        client?.checkoutFailed(fields.map { .server($0) } ?? .login("the session could not be prepared for the client"))
     }
 
     // MARK: A client's turn
@@ -110,6 +111,7 @@ extension ServerConnection {
     func beginTurn(_ client: ClientConnection) {
         self.client = client
         self.phase = .active
+        self.checkCapture = nil
         self.ledger.reset()
         self.statements?.beginTurn()
         self.lastError = nil

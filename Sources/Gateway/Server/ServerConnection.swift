@@ -56,10 +56,12 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     var client: ClientConnection?
     /// The client on another worker that it is on its way to.
     var reservedFor: ClientConnection?
-    /// ReadyForQuery messages still due for parameter queries sent in front of a client's requests.
+    /// ReadyForQuery messages still due for what was sent in front of a client's requests: its parameters, its BEGIN.
     var syncOwed = 0
     /// The parameters applied to the session, in a client's name.
     var applied = SessionParameters.none
+    /// The present client's first request is the check query, whose answer the pool wants.
+    var checkCapture: CheckCapture?
     var errand: Errand?
     /// Books for the gateway's own queries, so that the client's stay right.
     var errandLedger = AnswerLedger()
@@ -90,7 +92,8 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     var isSettled: Bool { self.ledger.isSettled && (self.statements?.script.isEmpty ?? true) }
 
     func takeFacts() -> ServerFacts {
-        let facts = self.turn
+        var facts = self.turn
+        facts.statementCount = self.statements?.preparedCount ?? 0
         self.turn = ServerFacts()
         self.accountedReceived = 0
         self.accountedSent = 0
@@ -111,7 +114,9 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
 
     override func received(_ bytes: Span<UInt8>) -> Int {
         switch self.phase {
-        case .active: return self.relay(bytes)
+        case .active:
+            if let capture = self.checkCapture { return self.relay(bytes, into: capture) }
+            return self.relay(bytes)
         case .opening: return self.openingReceived(bytes)
         case .errand: return self.errandReceived(bytes)
         case .looking, .idle, .parked: return self.strayReceived(bytes)
@@ -206,6 +211,7 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
         guard self.phase != .closed else { return }
         self.phase = .closed
         self.client = nil
+        self.checkCapture = nil
         self.errand = nil
         self.close()
         self.pool.closed(self, home: self.home)

@@ -78,6 +78,15 @@ package final class SessionParameters: Sendable {
     /// What decides the values PostgreSQL reports back: everything but `application_name`.
     package var reportedEntries: [Entry] { self.entries.filter { !Self.isApplicationName($0) } }
 
+    /// These without the parameters of the given names, which are in lower case.
+    package func removing(_ names: Set<String>) -> SessionParameters {
+        guard !names.isEmpty, self.entries.contains(where: { names.contains(Self.foldingCase($0.name)) }) else {
+            return self
+        }
+        let rest = self.entries.filter { !names.contains(Self.foldingCase($0.name)) }
+        return rest.isEmpty ? .none : SessionParameters(entries: rest)
+    }
+
     package func isSame(as other: SessionParameters) -> Bool {
         self === other || self.entries == other.entries
     }

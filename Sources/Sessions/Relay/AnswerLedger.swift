@@ -107,6 +107,9 @@ package struct AnswerLedger: Sendable {
         return counts
     }
 
+    /// A transaction was begun in the client's name; the answer to that does not pass this ledger.
+    package mutating func transactionBegun() { self.status = .inTransaction }
+
     // MARK: Towards the server
 
     /// Query or FunctionCall was passed on.

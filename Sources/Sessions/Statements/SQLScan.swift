@@ -32,7 +32,7 @@ package struct SQLScan: Sendable, Equatable {
                 break scanning
             }
         }
-        self.traits = reader.traits
+        self.traits = reader.traits.subtracting(TransactionScope.ending(reader.traits, bytes, range))
         self.deallocated = reader.deallocated
         self.statementCount = reader.statementCount
     }

@@ -135,11 +135,15 @@ package struct PreparedStatementRow: Sendable, Equatable {
     /// `named`, `anonymous` or `mixed`.
     package let kind: String
 
-    /// Decodes the whole text: not to be called under the lock of a cache (`StatementCache.contents` is).
-    package init(_ statement: PreparedStatement) {
+    /// Decodes the text: not to be called under the lock of a cache (`StatementCache.contents` is).
+    ///
+    /// - Parameter charactersMax: at most so many characters of the text.
+    package init(_ statement: PreparedStatement, charactersMax: Int = .max / 4) {
         self.hash = statement.hash
         self.name = String(decoding: statement.serverName, as: UTF8.self)
-        self.query = String(decoding: statement.text, as: UTF8.self)
+        // A character has four bytes at most.
+        let head = String(decoding: statement.text.prefix(charactersMax * 4), as: UTF8.self)
+        self.query = String(String.UnicodeScalarView(head.unicodeScalars.prefix(charactersMax)))
         self.useCount = statement.useCount
         switch statement.kind {
         case .named, nil: self.kind = "named"

@@ -16,6 +16,9 @@ package struct CounterTotals: Sendable, Equatable {
     package var serverLoginFailures: UInt64 = 0
     package var serverCloses: UInt64 = 0
     package var waitTimeouts: UInt64 = 0
+    package var statementHits: UInt64 = 0
+    package var statementMisses: UInt64 = 0
+    package var statementEvictions: UInt64 = 0
 
     package init() {}
 
@@ -39,6 +42,9 @@ package struct CounterTotals: Sendable, Equatable {
         self.serverLoginFailures &+= counters.serverLoginFailures.value
         self.serverCloses &+= counters.serverCloses.value
         self.waitTimeouts &+= counters.waitTimeouts.value
+        self.statementHits &+= counters.statementHits.value
+        self.statementMisses &+= counters.statementMisses.value
+        self.statementEvictions &+= counters.statementEvictions.value
     }
 
     package mutating func add(_ other: CounterTotals) {
@@ -60,6 +66,7 @@ package struct CounterTotals: Sendable, Equatable {
         [
             \.transactions, \.queries, \.receivedBytes, \.sentBytes, \.transactionTime, \.queryTime, \.checkouts,
             \.waitTime, \.errors, \.serverLogins, \.serverLoginFailures, \.serverCloses, \.waitTimeouts,
+            \.statementHits, \.statementMisses, \.statementEvictions,
         ]
     }
 }

@@ -30,6 +30,11 @@ package final class PoolCounters: Sendable {
     @usableFromInline package let serverCloses = Counter()
     /// Clients whose wait for a server ended at the deadline.
     @usableFromInline package let waitTimeouts = Counter()
+    /// Times a prepared statement was on the server that needed it, or had to be parsed there.
+    @usableFromInline package let statementHits = Counter()
+    @usableFromInline package let statementMisses = Counter()
+    /// Prepared statements closed on a server to make room for others.
+    @usableFromInline package let statementEvictions = Counter()
 
     package init() {}
 }

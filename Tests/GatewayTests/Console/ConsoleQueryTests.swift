@@ -63,11 +63,15 @@ struct ConsoleQueryTests {
             case .lists: .rows([ListRow]())
             case .config: .rows([ConfigRow]())
             case .connections: .rows([ConnectionsRow]())
+            case .startupParameters: .rows([StartupParameterRow]())
+            case .preparedStatements: .rows([StatementRow]())
+            case .interner: .rows([InternerRow]())
+            case .internedTexts: .rows([InternedTextRow]())
             case .reload: .done
             case .shutdown: .rows([ShutdownRow]())
             }
         script.outcomes = [request: empty]
-        let replies = try script.query(command.name)
+        let replies = try script.query(command.words.joined(separator: " ") + (command.parameter == nil ? "" : " 7"))
         if command.columns.isEmpty {
             #expect(replies == [.complete(command.tag), .ready(.idle)])
         } else {
@@ -78,6 +82,30 @@ struct ConsoleQueryTests {
             )
             #expect(replies == [columns, .complete(command.tag), .ready(.idle)])
         }
+    }
+
+    @Test(
+        "a number behind the words is how many rows are sent",
+        arguments: [("0", 0), ("1", 1), ("3", 3), ("9999999999", 3)]
+    )
+    func limited(number: String, count: Int) throws {
+        var script = ConsoleScript()
+        let texts = (1...3).map { InternedTextRow(hash: 0, kind: "named", bytes: $0, query: "\($0)") }
+        script.outcomes = [.internedTexts: .rows(texts), .interner: .rows([InternerRow]())]
+        let rows = try script.query("show interner \(number);").filter { if case .row = $0 { true } else { false } }
+        #expect(rows.count == count)
+        #expect(script.requests == [.internedTexts])
+        #expect(try script.query("SHOW INTERNER").count == 3)
+        #expect(script.requests == [.internedTexts, .interner])
+    }
+
+    @Test(
+        "no number where none belongs, and nothing else where one does",
+        arguments: ["SHOW POOLS 1", "SHOW INTERNER 1 1", "SHOW INTERNER x", "SHOW INTERNER 99999999999999999999"]
+    )
+    func misplacedNumber(text: String) throws {
+        var script = ConsoleScript()
+        #expect(try script.query(text).first?.sqlState == "42601")
     }
 
     @Test("nothing to do", arguments: ["", " ", ";", " ; ;; ", "-- comment", "/* comment */ ;"])

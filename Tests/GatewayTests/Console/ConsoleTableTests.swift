@@ -37,7 +37,8 @@ struct ConsoleTableTests {
                 """
                 database user total_xact_count total_query_count total_received total_sent total_xact_time \
                 total_query_time total_wait_time total_errors avg_xact_count avg_query_count avg_recv avg_sent \
-                avg_errors avg_xact_time avg_query_time avg_wait_time
+                avg_errors avg_xact_time avg_query_time avg_wait_time total_prepare_cache_hit \
+                total_prepare_cache_miss total_prepare_cache_eviction
                 """
             ),
             (
@@ -51,6 +52,10 @@ struct ConsoleTableTests {
             ("SHOW LISTS", "list items"),
             ("SHOW CONNECTIONS", "total errors tls plain cancel"),
             ("SHOW CONFIG", "key value default changeable doc"),
+            ("SHOW STARTUP_PARAMETERS", "user database parameter value source state"),
+            ("SHOW PREPARED_STATEMENTS", "pool hash name query count_used kind"),
+            ("SHOW INTERNER", "kind entries bytes bytes_max"),
+            ("SHOW INTERNER n", "hash kind bytes idle_ms query"),
             ("RELOAD", ""),
             ("SHUTDOWN", "success"),
         ]
@@ -163,8 +168,16 @@ struct ConsoleTableTests {
                 errors: first + 7
             )
         }
-        let row = StatsRow(database: "d", user: "u", total: figures(10), average: figures(20))
-        let numbers: [Int64] = [10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 27, 24, 25, 26]
+        let row = StatsRow(
+            database: "d",
+            user: "u",
+            total: figures(10),
+            average: figures(20),
+            preparedHits: 30,
+            preparedMisses: 31,
+            preparedEvictions: 32
+        )
+        let numbers: [Int64] = [10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 27, 24, 25, 26, 30, 31, 32]
         #expect(row.values == [.text("d"), .text("u")] + numbers.map(ConsoleValue.int))
     }
 
@@ -202,7 +215,33 @@ struct ConsoleTableTests {
             isChangeable: false,
             documentation: "doc"
         )
+        let parameter = StartupParameterRow(user: "u", database: "d", parameter: "p", value: "v", source: "pool")
+        #expect(parameter.values == ["u", "d", "p", "v", "pool", "applied"].map(ConsoleValue.text))
         #expect(setting.values == [.text("k"), .text("v"), .null, .text("no"), .text("doc")])
+    }
+
+    @Test("prepared statements and their texts")
+    func statements() {
+        let statement = StatementRow(
+            pool: "u@d",
+            hash: 0xab,
+            name: "pggateway_1",
+            query: "select 1",
+            useCount: 2,
+            kind: "mixed"
+        )
+        let hash = ConsoleValue.text("0x00000000000000ab")
+        #expect(
+            statement.values
+                == [.text("u@d"), hash, .text("pggateway_1"), .text("select 1"), .int(2), .text("mixed")]
+        )
+        let texts = InternerRow(kind: "named", entries: 1, bytes: 2, bytesMax: 3)
+        #expect(texts.values == [.text("named"), .int(1), .int(2), .int(3)])
+        let text = InternedTextRow(hash: .max, kind: "anonymous", bytes: 4, query: "select")
+        #expect(
+            text.values
+                == [.text("0xffffffffffffffff"), .text("anonymous"), .int(4), .int(-1), .text("select")]
+        )
     }
 
     @Test("lists")
@@ -227,7 +266,9 @@ struct ConsoleTableTests {
 
     @Test("help names every command")
     func help() {
-        let targets = "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG"
+        let targets =
+            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|"
+            + "PREPARED_STATEMENTS|INTERNER"
         #expect(HelpRow.rows.map(\.item) == ["SHOW " + targets, "RELOAD", "SHUTDOWN"])
     }
 

@@ -107,6 +107,19 @@ import Testing
         }
     }
 
+    // MARK: What the operator has settled
+
+    @Test func settledParametersAreLeftOut() throws {
+        let parameters = try SessionParameters.parse([("TimeZone", "UTC"), ("Work_Mem", "1MB"), ("search_path", "a")])
+        let rest = parameters.removing(["timezone", "work_mem", "other"])
+        #expect(rest.entries == [SessionParameters.Entry(name: "search_path", value: "a")])
+        #expect(rest.removing(["search_path"]) === SessionParameters.none)
+        #expect(parameters.removing([]) === parameters)
+        #expect(parameters.removing(["other", "TimeZone"]) === parameters)
+        let name = try SessionParameters.parse([("application_name", "psql")])
+        #expect(name.removing(["application_name"]).applicationName == nil)
+    }
+
     // MARK: From one client's parameters to another's
 
     private typealias Asked = [(name: String, value: String)]

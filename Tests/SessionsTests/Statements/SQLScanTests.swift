@@ -150,8 +150,7 @@ func scan(_ text: String, standardConformingStrings: Bool = true) -> SQLScan {
             ("explain execute a", .execute), ("explain analyze verbose execute a", .execute),
             ("explain (analyze, costs off) execute a", .execute), ("explain select 1", []),
             ("explain analyse create table t as execute a", .execute), ("create table t as execute a", .execute),
-            ("create temp table if not exists s.\"as\"(a, b) with (x = as) on commit drop as execute a",
-             [.execute, .temporary]),
+            ("create temp table if not exists s.\"as\"(a, b) with (x = as) on commit drop as execute a", .execute),
             ("create unlogged table s.as as execute a", .execute), ("explain (execute a)", []),
             ("grant execute on function f to x", []), ("create trigger t after insert on t execute function f()", []),
         ])

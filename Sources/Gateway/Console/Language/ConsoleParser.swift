@@ -33,6 +33,13 @@ struct ConsoleParser: Sendable {
         guard let target = cursor.next() else { throw .syntax(at: nil) }
         guard let name = target.name else { throw .syntax(at: target) }
         if let command = ConsoleCommand.named([ConsoleCommand.show, name.uppercased()]) {
+            if let number = cursor.upcoming?.number,
+                let numbered = ConsoleCommand.named(command.words, number: number)
+            {
+                _ = cursor.next()
+                try cursor.expectEnd()
+                return .command(numbered)
+            }
             try cursor.expectEnd()
             return .command(command)
         }

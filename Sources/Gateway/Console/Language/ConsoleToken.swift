@@ -23,6 +23,12 @@ struct ConsoleToken: Hashable, Sendable {
         self.kind == .sign && self.text == sign
     }
 
+    /// The number that a word of digits stands for; nil for anything else, and for one that is too large.
+    var number: Int? {
+        guard self.kind == .word, self.text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return Int(self.text)
+    }
+
     /// The name that an identifier stands for: as it is when quoted, in lower case when not; nil when it is none.
     var name: String? {
         switch self.kind {

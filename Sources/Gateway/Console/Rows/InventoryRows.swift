@@ -66,3 +66,32 @@ package struct ConfigRow: ConsoleRow, Equatable {
         .text("doc", "What the setting does") { $0.documentation },
     ]
 }
+
+/// A row of `SHOW STARTUP_PARAMETERS`: a parameter that the servers of a pool start with. The gateway fills it;
+/// immutable afterwards.
+package struct StartupParameterRow: ConsoleRow, Equatable {
+    package var user: String
+    package var database: String
+    package var parameter: String
+    package var value: String
+    package var source: String
+
+    package init(user: String, database: String, parameter: String, value: String, source: String) {
+        self.user = user
+        self.database = database
+        self.parameter = parameter
+        self.value = value
+        self.source = source
+    }
+
+    package static let fields: [ConsoleField<Self>] = [
+        .text("user", "User whose pool it is") { $0.user },
+        .text("database", "Name of the pool") { $0.database },
+        .text("parameter", "Name of the parameter as the settings spell it") { $0.parameter },
+        .text("value", "Value that server connections start with") { $0.value },
+        .text("source", "`general`, `pool` or `user`: where the value comes from") { $0.source },
+        .text("state", "Always `applied`: servers with other values are replaced when the settings change") { _ in
+            "applied"
+        },
+    ]
+}

@@ -38,12 +38,26 @@ package struct StatsRow: ConsoleRow, Equatable {
     package var user: String
     package var total: Figures
     package var average: Figures
+    package var preparedHits: Int
+    package var preparedMisses: Int
+    package var preparedEvictions: Int
 
-    package init(database: String, user: String, total: Figures = Figures(), average: Figures = Figures()) {
+    package init(
+        database: String,
+        user: String,
+        total: Figures = Figures(),
+        average: Figures = Figures(),
+        preparedHits: Int = 0,
+        preparedMisses: Int = 0,
+        preparedEvictions: Int = 0
+    ) {
         self.database = database
         self.user = user
         self.total = total
         self.average = average
+        self.preparedHits = preparedHits
+        self.preparedMisses = preparedMisses
+        self.preparedEvictions = preparedEvictions
     }
 
     package static let fields: [ConsoleField<Self>] = [
@@ -75,5 +89,17 @@ package struct StatsRow: ConsoleRow, Equatable {
         .number("avg_wait_time", "Average wait for a server in the last period, in microseconds") {
             $0.average.waitMicroseconds
         },
+        .number(
+            "total_prepare_cache_hit",
+            "Times since start that a prepared statement was found on the server connection that needed it"
+        ) { $0.preparedHits },
+        .number(
+            "total_prepare_cache_miss",
+            "Times since start that a prepared statement had to be parsed on a server connection"
+        ) { $0.preparedMisses },
+        .number(
+            "total_prepare_cache_eviction",
+            "Prepared statements closed on a server connection since start, to make room for others"
+        ) { $0.preparedEvictions },
     ]
 }

@@ -42,7 +42,7 @@ extension ConsoleSession {
     mutating func answer(to command: ConsoleCommand, _ outcome: ConsoleOutcome) -> ConsoleAnswer? {
         switch outcome {
         case .table(let table) where table.columns == command.columns:
-            return ConsoleAnswer(table: table, tag: command.tag)
+            return ConsoleAnswer(table: command.rowLimit.map { table.prefix($0) } ?? table, tag: command.tag)
         case .done where command.columns.isEmpty:
             return ConsoleAnswer(table: nil, tag: command.tag)
         case .table, .done:

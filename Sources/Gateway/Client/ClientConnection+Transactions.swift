@@ -1,0 +1,60 @@
+import PGWire
+import Reactor
+import Sessions
+import Telemetry
+
+/// Requests of a client without a server that take none: a BEGIN, which is told to the server in front of the request
+/// behind it, the end of a transaction of which no server knows, and the check query.
+extension ClientConnection {
+    /// Answers the request at `offset` if it is one of these. Returns its length; 0 when a server is needed.
+    func answerWithoutServer(_ bytes: Span<UInt8>, at offset: Int) -> Int {
+        guard bytes[offset] == FrontendMessageKind.query, let header = MessageHeader.read(bytes, at: offset) else {
+            return 0
+        }
+        if self.deferredBegin == nil, header.wireLength == self.home.checkQuery.wireLength,
+            self.home.checkQuery.matches(bytes, at: offset)
+        {
+            return self.answerCheck() ? header.wireLength : 0
+        }
+        guard let command = TransactionCommand(bytes, at: offset, header),
+            command.begins == (self.deferredBegin == nil), let pool = self.currentPool()
+        else { return 0 }
+        if command.begins {
+            // In session mode a server stays anyway; in statement mode there are no transactions.
+            if pool.isSessionMode || pool.isStatementMode { return 0 }
+            self.deferredBegin = command
+        } else {
+            self.deferredBegin = nil
+            self.transactionCount &+= 1
+            self.home.counters(of: pool).transactions.add(1)
+        }
+        self.answered(header.wireLength, by: command.answer, pool)
+        return header.wireLength
+    }
+
+    /// Tells the client the answer to a query that no server has seen, and enters it in the books.
+    private func answered(_ received: Int, by answer: [UInt8], _ pool: Pool) {
+        self.statements?.queryAnswered()
+        self.queryCount &+= 1
+        let counters = self.home.counters(of: pool)
+        counters.queries.add(1)
+        counters.receivedBytes.add(UInt64(received))
+        counters.sentBytes.add(UInt64(answer.count))
+        self.send(answer)
+        if self.mustLeave, self.deferredBegin == nil {
+            self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+        }
+    }
+}
+
+extension ServerConnection {
+    /// Begins the transaction that the client was told of, in front of its first request.
+    func openTransaction(by command: TransactionCommand) {
+        if self.syncOwed == 0 { self.errandLedger.reset() }
+        self.errandLedger.querySent()
+        self.statements?.queryRan()
+        self.syncOwed += 1
+        self.ledger.transactionBegun()
+        self.send(command.message)
+    }
+}

@@ -1,0 +1,72 @@
+import Dispatch
+import Sessions
+import Synchronization
+
+/// What the console shows of prepared statements. Texts may be long and many: none of this runs on a worker.
+extension Gateway {
+    func offWorkers<Result: Sendable>(_ make: @escaping @Sendable () -> Result) async -> Result {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: make()) }
+        }
+    }
+
+    var statementRows: [StatementRow] {
+        self.pools.all.flatMap { pool in
+            let statements = pool.statements.withLock { $0.contents }
+            return statements.map { StatementRow($0, pool: pool.key.description) }
+        }
+    }
+
+    var internerRows: [InternerRow] {
+        let named = self.namedTexts
+        let usage = self.interner.usage
+        let limit = self.interner.byteLimit
+        let namedBytes = named.values.reduce(0, +)
+        // The two pictures were not taken at the same moment.
+        return [
+            InternerRow(kind: Self.named, entries: named.count, bytes: namedBytes, bytesMax: limit),
+            InternerRow(
+                kind: Self.anonymous,
+                entries: max(usage.entries - named.count, 0),
+                bytes: max(usage.bytes - namedBytes, 0),
+                bytesMax: limit
+            ),
+        ]
+    }
+
+    var internedTextRows: [InternedTextRow] {
+        let named = self.namedTexts
+        return self.interner.rows(limit: InternedTextRow.rowsMax).map { row in
+            let kind = named[row.hash] == nil ? Self.anonymous : Self.named
+            return InternedTextRow(hash: row.hash, kind: kind, bytes: row.bytes, query: row.preview)
+        }
+    }
+
+    private static let named = "named"
+    private static let anonymous = "anonymous"
+
+    /// The lengths of the texts that pools know as those of named statements, by their hash.
+    private var namedTexts: [UInt64: Int] {
+        var texts: [UInt64: Int] = [:]
+        for pool in self.pools.all {
+            for statement in pool.statements.withLock({ $0.contents }) where statement.kind != .anonymous {
+                texts[TextHash.keyed.code(statement.text.span)] = statement.text.count
+            }
+        }
+        return texts
+    }
+}
+
+extension StatementRow {
+    init(_ statement: PreparedStatement, pool: String) {
+        let row = PreparedStatementRow(statement, charactersMax: Self.queryCharactersMax)
+        self.init(
+            pool: pool,
+            hash: row.hash,
+            name: row.name,
+            query: row.query,
+            useCount: Int(clamping: row.useCount),
+            kind: row.kind
+        )
+    }
+}

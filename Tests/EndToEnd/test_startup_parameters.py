@@ -1,0 +1,212 @@
+"""The operator's `startup_parameters` and `application_name`: what servers start with, and what clients find."""
+
+import pytest
+
+from fakeserver import FakeServer
+from gateway import pool
+from polling import wait_until
+from wire import LoginRefused
+
+MODES = ("transaction", "session", "statement")
+
+
+def show(client, name):
+    return client.value(f"show {name}")
+
+
+def users(postgres, **options):
+    return [{"username": "app_trust", "password": postgres.secrets["app_trust"], "pool_size": 1, **options}]
+
+
+@pytest.fixture
+def levels(make_gateway, postgres):
+    """A pool in each mode, with parameters on all three levels."""
+    own = {"work_mem": "3MB", "statement_timeout": "30s"}
+    pools = {
+        mode: pool(
+            postgres,
+            mode,
+            users_=users(postgres, startup_parameters=own),
+            startup_parameters={"Work_Mem": "2MB", "maintenance_work_mem": "20MB", "my.setting": "it's"},
+        )
+        for mode in MODES
+    }
+    general = {"startup_parameters": {"work_mem": "1MB", "maintenance_work_mem": "10MB", "TimeZone": "Asia/Tokyo"}}
+    return make_gateway(pools, general)
+
+
+EFFECTIVE = {
+    "work_mem": "3MB",
+    "statement_timeout": "30s",
+    "maintenance_work_mem": "20MB",
+    "my.setting": "it's",
+    "TimeZone": "Asia/Tokyo",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_nearest_level_wins(levels, mode):
+    with levels.wire("app_trust", mode) as client:
+        assert client.parameters["TimeZone"] == "Asia/Tokyo"
+        assert {name: show(client, name) for name in EFFECTIVE} == EFFECTIVE
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_they_win_over_the_client(levels, postgres, mode):
+    """Whatever way it asks; what the operator leaves alone is the client's."""
+    options = ("options", "-c WORK_MEM=9MB --my.setting=x")
+    asked = [("timezone", "Europe/Berlin"), options, ("IntervalStyle", "iso_8601")]
+    with levels.wire("app_trust", mode, parameters=asked) as client:
+        assert client.parameters["TimeZone"] == "Asia/Tokyo"
+        assert client.parameters["IntervalStyle"] == "iso_8601"
+        assert {name: show(client, name) for name in EFFECTIVE} == EFFECTIVE
+        assert show(client, "IntervalStyle") == "iso_8601"
+    with levels.wire("app_trust", mode) as client:
+        assert client.parameters["IntervalStyle"] == "postgres"
+        assert show(client, "IntervalStyle") == "postgres"
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+@pytest.mark.parametrize("reset", ("reset all", "reset work_mem", "set work_mem to default", "discard all"))
+def test_resets_return_to_them(levels, mode, reset):
+    with levels.wire("app_trust", mode) as client:
+        if mode == "session":
+            client.rows("set work_mem = '7MB'")
+            assert show(client, "work_mem") == "7MB"
+        client.rows(reset)
+        assert show(client, "work_mem") == "3MB"
+        client.rows("begin")
+        client.rows("set work_mem = '8MB'")
+        assert show(client, "work_mem") == "8MB"
+        client.rows("rollback")
+        assert show(client, "work_mem") == "3MB"
+
+
+def test_the_clean_up_returns_to_them(levels):
+    with levels.wire("app_trust", "transaction") as client:
+        pid = client.value("select pg_backend_pid()")
+        client.rows("set work_mem = '7MB'; set timezone = 'UTC'")
+        assert (show(client, "work_mem"), show(client, "timezone")) == ("3MB", "Asia/Tokyo")
+        assert client.value("select pg_backend_pid()") == pid
+
+
+def test_a_reload_puts_them_in_force(make_gateway, postgres):
+    gateway = make_gateway({"app": pool(postgres, users_=users(postgres))})
+    berlin = [("TimeZone", "Europe/Berlin")]
+    with gateway.wire("app_trust") as plain, gateway.wire("app_trust", parameters=berlin) as asking:
+        assert (show(plain, "work_mem"), show(asking, "timezone")) == ("4MB", "Europe/Berlin")
+        gateway.reload(general={"startup_parameters": {"work_mem": "6MB", "timezone": "Asia/Tokyo"}})
+        assert (show(plain, "work_mem"), show(plain, "timezone")) == ("6MB", "Asia/Tokyo")
+        assert show(asking, "timezone") == "Asia/Tokyo"
+        gateway.reload(general={"startup_parameters": {"timezone": None}})
+        # What the operator has let go is the client's again.
+        assert (show(plain, "work_mem"), show(asking, "timezone")) == ("6MB", "Europe/Berlin")
+        pid = plain.value("select pg_backend_pid()")
+        gateway.reload()
+        assert plain.value("select pg_backend_pid()") == pid
+
+
+def test_a_reload_lets_transactions_finish(make_gateway, postgres):
+    gateway = make_gateway({"app": pool(postgres, users_=users(postgres))})
+    with gateway.wire("app_trust") as client:
+        client.rows("begin")
+        assert show(client, "work_mem") == "4MB"
+        gateway.reload(general={"startup_parameters": {"work_mem": "6MB"}})
+        assert show(client, "work_mem") == "4MB"
+        client.rows("commit")
+        assert show(client, "work_mem") == "6MB"
+
+
+@pytest.mark.parametrize(
+    "name, value, state", [("no_such_parameter", "x", "42704"), ("work_mem", "much", "22023"), ("port", "1", "55P02")]
+)
+def test_what_postgresql_refuses_is_told_in_its_words(make_gateway, postgres, name, value, state):
+    gateway = make_gateway({"app": pool(postgres, users_=users(postgres), startup_parameters={name: value})})
+    with pytest.raises(LoginRefused) as refused:
+        gateway.wire("app_trust")
+    assert refused.value.sqlstate == state
+    assert name in refused.value.fields["M"]
+
+
+def test_bad_names_end_with_78(make_gateway):
+    for name in ("role", "Options", "_pq_.x", "a b"):
+        gateway = make_gateway(start=False)
+        gateway.judged = True
+        gateway.change(pools={"app": {"startup_parameters": {name: "x"}}})
+        status, output = gateway.run_to_end("-t")
+        assert status == 78 and f"startup_parameters.{name}" in output, output
+
+
+def test_the_packet_to_the_server(make_gateway):
+    seen = []
+
+    def script(peer):
+        seen.append(peer.login())
+        peer.serve()
+
+    with FakeServer(script) as server:
+        chosen = server.pool()
+        chosen["startup_parameters"] = {"Application_Name": "operator", "extra_float_digits": "3"}
+        gateway = make_gateway({"app": chosen}, hba="host all all 127.0.0.1/32 trust")
+        with gateway.wire("app", "app", parameters=[("application_name", "mine"), ("work_mem", "1MB")]) as client:
+            client.value("select 1")
+    del seen[0]["protocol"]
+    assert seen[0] == {"user": "app", "database": "fake", "application_name": "operator", "extra_float_digits": "3"}
+
+
+def test_the_console_shows_them(levels):
+    rows = levels.console("SHOW STARTUP_PARAMETERS")
+    assert len(rows) == 5 * len(MODES)
+    assert [tuple(row.values()) for row in rows if row["database"] == "transaction"] == [
+        ("app_trust", "transaction", "maintenance_work_mem", "20MB", "pool", "applied"),
+        ("app_trust", "transaction", "my.setting", "it's", "pool", "applied"),
+        ("app_trust", "transaction", "statement_timeout", "30s", "user", "applied"),
+        ("app_trust", "transaction", "TimeZone", "Asia/Tokyo", "general", "applied"),
+        ("app_trust", "transaction", "work_mem", "3MB", "user", "applied"),
+    ]
+
+
+# --- application_name -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", (None, "shop"))
+def test_clients_without_a_name_have_that_of_the_pool(make_gateway, postgres, mode, name):
+    options = {"application_name": name} if name else {}
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1, **options)})
+    expected = name or "pggateway"
+    for asked, found in ((None, expected), ("mine", "mine"), (None, expected), ("", ""), (None, expected)):
+        parameters = {} if asked is None else {"application_name": asked}
+        with gateway.wire("app_md5", parameters=parameters) as client:
+            assert client.parameters["application_name"] == found
+            assert show(client, "application_name") == found
+            (row,) = [row for row in gateway.console("SHOW CLIENTS") if row["user"] == "app_md5"]
+            assert row["application_name"] == found
+        wait_until(lambda: not int(gateway.pool_row(user="app_md5")["cl_idle"]), "the client is gone")
+
+
+def test_a_name_of_the_operator_is_everybody_s(make_gateway, postgres):
+    gateway = make_gateway({"app": pool(postgres, startup_parameters={"application_name": "all"})})
+    for parameters in ({}, {"application_name": "mine"}):
+        with gateway.wire(parameters=parameters) as client:
+            assert client.parameters["application_name"] == show(client, "application_name") == "all"
+    (row,) = [row for row in gateway.console("SHOW SERVERS") if row["user"] == "app"]
+    assert row["application_name"] == "all"
+
+
+def test_the_name_is_reported_as_by_postgresql(make_gateway, postgres):
+    """Unprintable bytes become question marks, and 63 bytes are kept."""
+    for name in ("prüfung", "x" * 80):
+        gateway = make_gateway({"app": pool(postgres, application_name=name)})
+        with postgres.wire("app", "app") as direct:
+            direct.rows(f"set application_name = '{name}'")
+            expected = show(direct, "application_name")
+        with gateway.wire() as client:
+            assert client.parameters["application_name"] == show(client, "application_name") == expected
+
+
+def test_a_reload_changes_the_name_of_nameless_clients(make_gateway):
+    gateway = make_gateway()
+    with gateway.wire() as nameless, gateway.wire(parameters={"application_name": "mine"}) as named:
+        gateway.reload(pools={"app": {"application_name": "later"}})
+        assert (show(nameless, "application_name"), show(named, "application_name")) == ("later", "mine")

@@ -1,0 +1,72 @@
+"""What ends with the transaction by itself costs no clean-up; what does not is cleaned."""
+
+import pytest
+
+from wire import bind, execute, parse, query, sync
+
+CLEANING = ("RESET ALL", "DISCARD", "DEALLOCATE", "pg_advisory_unlock_all")
+
+
+@pytest.fixture
+def talk(make_gateway, postgres):
+    """Runs texts as one client of a pool with one server; returns how many clean-ups its server was sent."""
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    clients = []
+
+    def run(*texts, extended=False):
+        client = gateway.wire()
+        clients.append(client)
+        pid = client.value("select pg_backend_pid()")
+        start = postgres.log_size()
+        for text in texts:
+            if extended:
+                client.send_together(parse(text), bind(), execute(), sync())
+            else:
+                client.send(query(text))
+            assert "E" not in [m.kind for m in client.ready()], text
+        # The answer to this comes behind every clean-up.
+        assert client.value("select pg_backend_pid()") == pid
+        own = [line for line in postgres.log_since(start).splitlines() if line.startswith(f"{pid} ")]
+        return sum(any(word in line for word in CLEANING) for line in own)
+
+    yield run
+    for client in clients:
+        client.close()
+
+
+LOCAL = [
+    ["select set_config('work_mem', '1MB', true)"],
+    ["begin", "select set_config('work_mem', '1MB', true)", "select 1", "commit"],
+    ["select set_config('my.claim', 'x', true), set_config('work_mem', '1MB', true)"],
+    ["create temp table t (a int) on commit drop"],
+    ["begin", "create temp table t (a int) on commit drop", "insert into t values (1)", "commit"],
+    ["begin; create temp table t on commit drop as select 1 as a; select * from t; commit"],
+]
+LASTING = [
+    (["select set_config('work_mem', '1MB', false)"], "show work_mem", "4MB"),
+    (["select set_config('work_mem', '1MB', 1 = 2)"], "show work_mem", "4MB"),
+    (["select set_config('my.claim', 'x', true), set_config('work_mem', '1MB', false)"], "show work_mem", "4MB"),
+    (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+    (["create temp table t (a int) on commit delete rows"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+]
+
+
+@pytest.mark.parametrize("extended", (False, True))
+@pytest.mark.parametrize("texts", LOCAL, ids=lambda texts: texts[-1] if len(texts) == 1 else texts[1])
+def test_nothing_is_cleaned(talk, texts, extended):
+    if extended and any(";" in text for text in texts):
+        pytest.skip("several statements")
+    for _ in range(2):
+        assert talk(*texts, extended=extended) == 0
+
+
+@pytest.mark.parametrize("extended", (False, True))
+@pytest.mark.parametrize("texts, look, clean", LASTING, ids=lambda value: value[0] if isinstance(value, list) else "")
+def test_what_lasts_is_cleaned(make_gateway, talk, texts, look, clean, extended):
+    assert talk(*texts, extended=extended) == 1
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire() as client, gateway.wire() as other:
+        for text in texts:
+            client.send(query(text))
+            client.ready()
+        assert other.value(look) == clean
