@@ -38,6 +38,8 @@ LOCAL = [
     ["select set_config('work_mem', '1MB', true)"],
     ["begin", "select set_config('work_mem', '1MB', true)", "select 1", "commit"],
     ["select set_config('my.claim', 'x', true), set_config('work_mem', '1MB', true)"],
+    ["begin", "set local work_mem = '1MB'", "select 1", "commit"],
+    ["begin; set transaction isolation level serializable; set local work_mem = '1MB'; commit"],
     ["create temp table t (a int) on commit drop"],
     ["begin", "create temp table t (a int) on commit drop", "insert into t values (1)", "commit"],
     ["begin; create temp table t on commit drop as select 1 as a; select * from t; commit"],
@@ -46,6 +48,8 @@ LASTING = [
     (["select set_config('work_mem', '1MB', false)"], "show work_mem", "4MB"),
     (["select set_config('work_mem', '1MB', 1 = 2)"], "show work_mem", "4MB"),
     (["select set_config('my.claim', 'x', true), set_config('work_mem', '1MB', false)"], "show work_mem", "4MB"),
+    (["begin", "set local work_mem = '1MB'", "set work_mem = '2MB'", "commit"], "show work_mem", "4MB"),
+    (["set work_mem = '2MB' -- " + "long " * 20_000], "show work_mem", "4MB"),
     (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["create temp table t (a int) on commit delete rows"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
 ]

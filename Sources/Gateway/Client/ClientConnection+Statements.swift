@@ -54,16 +54,16 @@ extension ClientConnection {
         _ own: ClientStatements,
         _ shared: ServerStatements
     ) -> FrontendScanner.BatchScan {
-        var pass = BatchPass(
+        var out = self.home.takeScratch()
+        let (scan, marks) = self.scanner.scan(
+            bytes,
+            from: offset,
             client: own,
             server: shared,
-            source: PoolStatements(pool: server.pool),
-            status: server.ledger.status,
-            out: self.home.takeScratch()
+            source: server.pool.statements,
+            out: &out,
+            ledger: &server.ledger
         )
-        let scan = self.scanner.scan(bytes, from: offset, pass: &pass, ledger: &server.ledger)
-        let marks = pass.marks
-        let out = pass.takeOut()
         if !marks.isEmpty { server.scanner.residue.note(marks) }
         if !out.isEmpty {
             server.turn.sentBytes &+= UInt64(out.count)

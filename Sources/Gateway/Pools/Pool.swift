@@ -31,7 +31,7 @@ final class Pool: Sendable {
     let isStatementMode: Bool
     let state: Mutex<State>
     /// What clients have prepared. A lock of its own: it is taken for Parse messages only.
-    let statements: Mutex<StatementCache>
+    let statements: SharedStatements
     /// A lock of its own: it is taken for check queries only.
     let checkAnswers = Mutex(CheckAnswers())
     /// One per worker, each written by its worker alone.
@@ -47,7 +47,13 @@ final class Pool: Sendable {
         self.isSessionMode = plan.mode == .session
         self.isStatementMode = plan.mode == .statement
         self.gateway = gateway
-        self.statements = Mutex(StatementCache(capacity: plan.statementsMax))
+        self.statements = SharedStatements(
+            capacity: plan.statementsMax,
+            allowsNamed: plan.allowsNamedStatements,
+            sharesUnnamed: plan.sharesUnnamedStatements,
+            recentMax: plan.clientUnnamedStatementsMax,
+            interner: gateway.interner
+        )
         let workers = gateway.homes.count
         self.counters = (0..<workers).map { _ in PoolCounters() }
         self.state = Mutex(
@@ -63,13 +69,6 @@ final class Pool: Sendable {
 
 extension Pool {
     var totals: CounterTotals { CounterTotals(summing: self.counters) }
-
-    /// PostgreSQL will not run this statement any more: nobody is to find it again.
-    func expire(_ id: Int32) {
-        self.statements.withLock { cache in
-            if let statement = cache.contents.first(where: { $0.id == id }) { cache.removeStale(statement) }
-        }
-    }
 
     func rollAverages(now: MonotonicMicroseconds) {
         let totals = self.totals

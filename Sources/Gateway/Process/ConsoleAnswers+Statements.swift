@@ -12,7 +12,7 @@ extension Gateway {
 
     var statementRows: [StatementRow] {
         self.pools.all.flatMap { pool in
-            let statements = pool.statements.withLock { $0.contents }
+            let statements = pool.statements.cache.withLock { $0.contents }
             return statements.map { StatementRow($0, pool: pool.key.description) }
         }
     }
@@ -49,7 +49,7 @@ extension Gateway {
     private var namedTexts: [UInt64: Int] {
         var texts: [UInt64: Int] = [:]
         for pool in self.pools.all {
-            for statement in pool.statements.withLock({ $0.contents }) where statement.kind != .anonymous {
+            for statement in pool.statements.cache.withLock({ $0.contents }) where statement.kind != .anonymous {
                 texts[TextHash.keyed.code(statement.text.span)] = statement.text.count
             }
         }

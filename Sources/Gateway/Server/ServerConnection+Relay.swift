@@ -113,7 +113,10 @@ extension ServerConnection {
         self.phase = .active
         self.checkCapture = nil
         self.ledger.reset()
-        self.statements?.beginTurn()
+        if let statements = self.statements {
+            statements.beginTurn()
+            self.scanner.residue.hasOnlyLocalSets = true
+        }
         self.lastError = nil
         guard self.pool.plan.syncsParameters, self.applied !== client.parameters else { return }
         if let query = client.parameters.query(replacing: self.applied) {

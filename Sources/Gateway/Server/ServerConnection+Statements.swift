@@ -124,7 +124,7 @@ extension ServerConnection {
             routine: fields?.routine,
             client: client.statements
         )
-        if let id = verdict.staleStatement { self.pool.expire(id) }
+        if let id = verdict.staleStatement { self.pool.statements.expire(id) }
         // Somebody has dropped statements behind the gateway's back: start anew with the next client.
         if verdict.isMissingStatement { self.scanner.residue.hasStatements = true }
         if let names = verdict.names { return self.renamed(bytes, body, names) }

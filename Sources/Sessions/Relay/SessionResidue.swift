@@ -12,6 +12,8 @@ package struct SessionResidue: Sendable, Equatable {
     package var hasListens = false
     package var hasLocks = false
     package var hasTemporary = false
+    /// The texts of the turn so far say that each SET among them is SET LOCAL or SET TRANSACTION; the tag is the same.
+    package var hasOnlyLocalSets = false
     /// Something happened (replication) after which the session cannot be trusted to be clean.
     package var isUnknowable = false
 
@@ -25,7 +27,7 @@ package struct SessionResidue: Sendable, Equatable {
     package mutating func note(_ tag: CommandTag) {
         switch tag {
         case .select, .other: return
-        case .set: self.hasSettings = true
+        case .set: if !self.hasOnlyLocalSets { self.hasSettings = true }
         case .declareCursor: self.hasCursors = true
         case .closeCursorAll: self.hasCursors = false
         case .prepare: self.hasStatements = true
@@ -42,6 +44,7 @@ package struct SessionResidue: Sendable, Equatable {
     /// What the text of a statement that was sent says it may do. It leaves no tag of its own.
     package mutating func note(_ traits: StatementTraits) {
         if traits.contains(.setConfig) { self.hasSettings = true }
+        if traits.contains(.set) { self.hasOnlyLocalSets = false }
         if traits.contains(.advisoryLock) { self.hasLocks = true }
         if traits.contains(.temporary) { self.hasTemporary = true }
     }

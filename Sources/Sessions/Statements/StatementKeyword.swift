@@ -1,7 +1,7 @@
 /// The keywords by which a statement is told; those that mean the same to `StatementReader` share a case.
 enum StatementKeyword: UInt8 {
     case other
-    case all, `as`, atomic, begin, copy, create, deallocate, discard, end, execute, explain, prepare, start
+    case all, `as`, atomic, begin, copy, create, deallocate, discard, end, execute, explain, prepare, set, start
     case transaction, work
     /// ANALYZE, ANALYSE, VERBOSE.
     case explainOption
@@ -23,6 +23,7 @@ enum StatementKeyword: UInt8 {
         case 3:
             if word.equals(bytes, "all") { return .all }
             if word.equals(bytes, "end") { return .end }
+            if word.equals(bytes, "set") { return .set }
         case 4:
             if word.equals(bytes, "copy") { return .copy }
             if word.equals(bytes, "temp") { return .temporary }

@@ -13,6 +13,7 @@ struct StatementReader {
         case deallocate, deallocatePrepare, discard, prepare, prepareTransaction
         case begin, beginKind, startTransaction
         case explain
+        case set
         /// Behind CREATE; then up to the first AS; right behind that AS.
         case create, createObject, createAs
         /// CREATE FUNCTION or PROCEDURE up to BEGIN; right behind that BEGIN.
@@ -95,6 +96,7 @@ struct StatementReader {
         case .explain where token == .open: return
         case .routineBegin: self.phase = .createRoutine
         case .prepareTransaction where token == .open: self.note(.prepare)
+        case .set: self.note(.set)
         default: self.phase = .body
         }
     }
@@ -111,6 +113,7 @@ struct StatementReader {
                     self.deallocates(SQLName.quoted(bytes, range))
                 }
             case .prepare: self.note(.prepare)
+            case .set: self.note(.set)
             default: break
             }
         }
@@ -200,6 +203,7 @@ struct StatementReader {
         case .prepareTransaction: self.note(.prepare)
         case .begin: self.phase = keyword == .transaction || keyword == .work ? .beginKind : .body
         case .beginKind: self.phase = .body
+        case .set: if keyword == .scope || keyword == .transaction { self.phase = .body } else { self.note(.set) }
         case .startTransaction: self.phase = keyword == .transaction ? .beginKind : .body
         case .create, .createObject, .createAs, .createRoutine, .routineBegin: self.creates(keyword)
         }
@@ -214,6 +218,7 @@ struct StatementReader {
         case .begin: self.phase = self.isEmpty ? .begin : .body
         case .start: self.phase = self.isEmpty ? .startTransaction : .body
         case .explain: self.phase = .explain
+        case .set: self.phase = .set
         case .create: self.phase = .create
         case .copy: self.note(.copy)
         case .end:

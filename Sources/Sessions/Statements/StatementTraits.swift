@@ -32,4 +32,6 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     package static let unfinished = StatementTraits(rawValue: 1 << 11)
     /// A `DEALLOCATE` names its statement by `U&"..."`, which is not decoded here.
     package static let unreadableName = StatementTraits(rawValue: 1 << 12)
+    /// `SET`, but not `SET LOCAL` and `SET TRANSACTION`, which end with the transaction.
+    package static let set = StatementTraits(rawValue: 1 << 13)
 }

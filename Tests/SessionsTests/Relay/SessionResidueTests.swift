@@ -48,6 +48,17 @@ import Testing
         #expect(self.residue(["PREPARE", "LISTEN"]).cleanup == ["DEALLOCATE ALL;UNLISTEN *;"])
     }
 
+    /// The tag of SET LOCAL is that of SET.
+    @Test func onlyTextsTellThatASetIsLocal() {
+        var residue = SessionResidue()
+        residue.hasOnlyLocalSets = true
+        residue.note(CommandTag.set)
+        #expect(residue.isEmpty)
+        residue.note(StatementTraits.set)
+        residue.note(CommandTag.set)
+        #expect(residue.hasSettings)
+    }
+
     @Test func replicationLeavesASessionThatNobodyKnows() {
         var feed = BackendFeed()
         feed.read(frame("W", [0, 0, 0]))

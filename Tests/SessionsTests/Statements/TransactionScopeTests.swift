@@ -3,7 +3,7 @@ import Testing
 
 /// What ends with the transaction needs no clean-up; whatever is in doubt is cleaned.
 @Suite struct TransactionScopeTests {
-    private static let relevant: StatementTraits = [.setConfig, .temporary]
+    private static let relevant: StatementTraits = [.setConfig, .temporary, .set]
 
     private func leaves(_ text: String) -> StatementTraits {
         scan(text).traits.intersection(Self.relevant)
@@ -23,6 +23,8 @@ import Testing
         "begin; create temp table t (a int) on commit drop; insert into t values (1); select * from t; commit",
         "create temp table \"on\" (\"commit\" int) on /* x */ commit -- y\n drop tablespace pg_default",
         "create temp table t () on commit drop; select set_config('a', 'b', true)",
+        "set local work_mem = '1MB'", "begin; SET /* x */ LOCAL \"a\" to default; set transaction read only; commit",
+        "update t set a = 1", "alter role x set a = 1",
     ])
     func endsWithTheTransaction(text: String) {
         #expect(self.leaves(text) == [], "\(text)")
@@ -60,6 +62,17 @@ import Testing
     @Test func nestedCallsCostNoMoreThanTheirText() {
         let text = String(repeating: "select set_config(", count: 100_000)
         #expect(self.leaves(text) == .setConfig)
+    }
+
+    @Test(arguments: [
+        "set a = 1", "SET a TO 1", "set session a = 1", "set session characteristics as transaction read only",
+        "set \"local\" = 1",
+        "set local a = 1; set a = 1", "set role x", "set time zone 'x'", "select 1;set/**/a.b=1",
+        "set constraints all deferred",
+        "set U&\"\\0061\" = 1",
+    ])
+    func setsThatStay(text: String) {
+        #expect(self.leaves(text) == .set, "\(text)")
     }
 
     @Test(arguments: [

@@ -1,0 +1,86 @@
+import PGWire
+package import Synchronization
+
+/// The prepared statements of one pool, as the sessions of any worker ask for them.
+///
+/// Any thread; the lock is held for a look-up or an insertion only, and not at all for what a client used lately.
+package final class SharedStatements: StatementSource, Sendable {
+    package let cache: Mutex<StatementCache>
+    package let allowsNamed: Bool
+    package let sharesUnnamed: Bool
+    package let recentMax: Int
+    private let interner: TextInterner
+
+    /// - Parameters:
+    ///   - capacity: statements (`prepared_statements_cache_size`).
+    ///   - allowsNamed: `prepared_statements`.
+    ///   - sharesUnnamed: `share_unnamed_statements`.
+    ///   - recentMax: unnamed statements a client remembers (`client_anonymous_prepared_cache_size`).
+    package init(capacity: Int, allowsNamed: Bool, sharesUnnamed: Bool, recentMax: Int, interner: TextInterner) {
+        self.cache = Mutex(StatementCache(capacity: capacity))
+        self.allowsNamed = allowsNamed
+        self.sharesUnnamed = sharesUnnamed
+        self.recentMax = recentMax
+        self.interner = interner
+    }
+
+    package func statement(
+        tail: borrowing Span<UInt8>,
+        planner: PlannerSettings?,
+        isNamed: Bool
+    ) -> StatementLookup {
+        guard let body = ParseBody(tail, 0..<tail.count) else { return .malformed }
+        // A span cannot be captured by the lock's closure; a pointer to its bytes can.
+        let known = unsafe tail.withUnsafeBufferPointer { bytes in
+            self.cache.withLock { cache in
+                unsafe cache.find(body, bytes.span, planner: planner, isNamed: isNamed)
+            }
+        }
+        if let known { return .found(known) }
+        guard let made = try? PreparedStatement(body, tail, planner: planner, interner: self.interner) else {
+            return .exhausted
+        }
+        return .found(self.cache.withLock { $0.insert(made, isNamed: isNamed) })
+    }
+
+    package func replacement(of stale: PreparedStatement, isNamed: Bool) -> PreparedStatement? {
+        let tail = stale.text + [0] + stale.parameterTypes
+        guard case .found(let fresh) = self.statement(tail: tail.span, planner: stale.planner, isNamed: isNamed) else {
+            return nil
+        }
+        return fresh
+    }
+
+    /// PostgreSQL will not run this statement any more: nobody is to find it again.
+    package func expire(_ id: Int32) {
+        self.cache.withLock { cache in
+            if let statement = cache.contents.first(where: { $0.id == id }) { cache.removeStale(statement) }
+        }
+    }
+}
+
+extension FrontendScanner {
+    /// `scan` with a pass through the statements of a pool.
+    ///
+    /// Not generic: the compiler makes the pass for this one source here, where it sees the whole of it, and other rooms
+    /// call that.
+    ///
+    /// - Parameter out: gets what is to be sent to the server before `BatchScan.direct`.
+    /// - Returns: the scan, and what the texts passed on do to the session.
+    package mutating func scan(
+        _ bytes: borrowing Span<UInt8>,
+        from offset: Int,
+        client: ClientStatements,
+        server: ServerStatements,
+        source: SharedStatements,
+        out: inout [UInt8],
+        ledger: inout AnswerLedger
+    ) -> (BatchScan, StatementTraits) {
+        var pass = BatchPass(client: client, server: server, source: source, status: ledger.status, out: out)
+        out = []
+        let scan = self.scan(bytes, from: offset, pass: &pass, ledger: &ledger)
+        let marks = pass.marks
+        out = pass.takeOut()
+        return (scan, marks)
+    }
+}
