@@ -69,7 +69,7 @@ extension ClientConnection {
             server.turn.sentBytes &+= UInt64(out.count)
             server.send(out)
         }
-        self.home.giveBack(scratch: out)
+        self.home.giveBack(scratch: &out)
         if !scan.direct.isEmpty {
             server.turn.sentBytes &+= UInt64(scan.direct.count)
             server.send(bytes.extracting(scan.direct))
@@ -100,11 +100,11 @@ extension ClientConnection {
     /// they go out behind it, when the rest of it has come.
     @discardableResult
     private func sendInjected(_ shared: ServerStatements, past server: ServerConnection) -> Bool {
-        guard shared.script.isInjectionNext, server.scanner.isAtBoundary else { return false }
+        guard shared.isInjectionNext, server.scanner.isAtBoundary else { return false }
         var out = self.home.takeScratch()
         shared.takeInjected(into: &out)
         self.send(out)
-        self.home.giveBack(scratch: out)
+        self.home.giveBack(scratch: &out)
         return true
     }
 

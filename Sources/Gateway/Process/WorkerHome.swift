@@ -36,10 +36,11 @@ final class WorkerHome: @unchecked Sendable {
         return lent
     }
 
-    func giveBack(scratch: consuming [UInt8]) {
+    /// By reference, so that the array has one owner all the time: emptying one that is shared makes another.
+    func giveBack(scratch: inout [UInt8]) {
         guard scratch.capacity > self.scratch.capacity, scratch.capacity <= Self.scratchMax else { return }
         scratch.removeAll(keepingCapacity: true)
-        self.scratch = scratch
+        swap(&scratch, &self.scratch)
     }
 
     /// Larger ones are not kept.

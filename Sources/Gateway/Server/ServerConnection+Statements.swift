@@ -66,7 +66,7 @@ extension ServerConnection {
                 return bytes.count
             }
         }
-        if statements.script.isInjectionNext, self.scanner.isAtBoundary {
+        if statements.isInjectionNext, self.scanner.isAtBoundary {
             passage.keep(bytes, to: offset)
             statements.takeInjected(into: &passage.out)
         }
@@ -83,7 +83,7 @@ extension ServerConnection {
 
     private func pass(_ bytes: Span<UInt8>, _ passage: inout Passage, to end: Int, _ client: ClientConnection) {
         if passage.out.isEmpty {
-            guard passage.start < end else { return self.home.giveBack(scratch: passage.out) }
+            guard passage.start < end else { return self.home.giveBack(scratch: &passage.out) }
             self.turn.receivedBytes &+= UInt64(end - passage.start)
             client.send(bytes.extracting(passage.start..<end))
         } else {
@@ -91,7 +91,7 @@ extension ServerConnection {
             self.turn.receivedBytes &+= UInt64(passage.out.count)
             client.send(passage.out)
         }
-        self.home.giveBack(scratch: passage.out)
+        self.home.giveBack(scratch: &passage.out)
         if client.unsentCount > Self.clientBacklog {
             client.isThrottlingServer = true
             self.pauseReading()

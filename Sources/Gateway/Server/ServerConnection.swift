@@ -89,7 +89,7 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     }
 
     /// Nothing is owed to the client that holds it, by the server or in its place.
-    var isSettled: Bool { self.ledger.isSettled && (self.statements?.script.isEmpty ?? true) }
+    var isSettled: Bool { self.ledger.isSettled && (self.statements?.isSettled ?? true) }
 
     func takeFacts() -> ServerFacts {
         var facts = self.turn

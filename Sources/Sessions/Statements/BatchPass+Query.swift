@@ -20,6 +20,7 @@ extension BatchPass {
             return self.pass(ledger: &ledger)
         }
         let end = body.isEmpty || bytes[body.upperBound - 1] != 0 ? body.upperBound : body.upperBound - 1
+        if SQLScan.isPlain(bytes, body.lowerBound..<end) { return self.pass(ledger: &ledger) }
         let scan = SQLScan(bytes, body.lowerBound..<end)
         self.mark(scan.traits)
         if scan.traits.isDisjoint(with: [.prepare, .execute, .deallocate, .deallocateAll, .discardAll]) {

@@ -15,7 +15,7 @@ package final class ServerStatements: @unchecked Sendable {
         }
     }
 
-    package internal(set) var script = AnswerScript()
+    var script = AnswerScript()
     var prepared: StatementLRU
     var unnamed = Unnamed.none
     /// What becomes undone when a message is skipped; empty as soon as everything was answered.
@@ -37,6 +37,12 @@ package final class ServerStatements: @unchecked Sendable {
     package init(capacity: Int) {
         self.prepared = StatementLRU(capacity: capacity)
     }
+
+    /// Nothing is owed to the client, by the server or in its place. (Other rooms ask for this, not for the script, which
+    /// they would have to copy.)
+    package var isSettled: Bool { self.script.isEmpty }
+    /// An answer of the gateway's own is next.
+    package var isInjectionNext: Bool { self.script.isInjectionNext }
 
     package var preparedCount: Int { self.prepared.count }
 
