@@ -98,8 +98,8 @@ extension Worker {
     }
 
     /// Moves a shared endpoint, won under the lock that published it, from the worker where it is registered to this
-    /// one: two `epoll_ctl` calls. The old worker frees its slot when it next wakes for something else. With io_uring the
-    /// old worker is woken to let go; until then the endpoint can send, and receives nothing.
+    /// one: two `epoll_ctl` calls. The old worker frees its slot when it next wakes for something else. With io_uring
+    /// the old worker is woken to let go; until then the endpoint can send, and receives nothing.
     public func adopt(_ endpoint: Endpoint) {
         let old = unsafe endpoint.worker
         if old === self {

@@ -2,8 +2,8 @@ import CReactor
 
 /// The io_uring driver: one system call per round hands over what was queued, lets the kernel work and waits.
 ///
-/// Receiving is one operation per endpoint that stays armed and puts bytes into buffers that all endpoints of the worker
-/// share, so an idle endpoint holds none. Small sends are queued as operations that never stay pending, so that nothing
+/// Receiving is one operation per endpoint that stays armed and puts bytes into buffers that all endpoints of the
+/// worker share, so an idle endpoint holds none. Small sends are queued as operations that never stay pending, so that nothing
 /// but the worker's own buffers is ever lent to the kernel beyond one system call.
 extension Worker {
     /// Waits for completions for at most `timeout` milliseconds (-1: for ever), and works them off.

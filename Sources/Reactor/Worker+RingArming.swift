@@ -153,7 +153,8 @@ extension Worker {
             var completion = completion
             let chunk = unsafe cr_ring_chunk(self.ring, &completion, 0)
             if completion.result > 0 {
-                unsafe stash.bytes.append(contentsOf: UnsafeRawBufferPointer(start: chunk.bytes, count: Int(chunk.count)))
+                let bytes = unsafe UnsafeRawBufferPointer(start: chunk.bytes, count: Int(chunk.count))
+                unsafe stash.bytes.append(contentsOf: bytes)
             }
             unsafe cr_ring_give_back(self.ring, chunk.first_buffer, 1)
         }

@@ -2,8 +2,8 @@ import CReactor
 
 /// What comes in through the ring.
 ///
-/// A callback may close the endpoint it is made on, or give it away: after a callback nothing of the endpoint is touched
-/// unless its place still holds.
+/// A callback may close the endpoint it is made on, or give it away: after a callback nothing of the endpoint is
+/// touched unless its place still holds.
 extension Worker {
     /// What may be received beyond a pause: the buffers that the kernel had in hand.
     static let pileUpLimit = Int(CR_RING_BUFFERS) * Int(CR_RING_BUFFER_SIZE)

@@ -665,8 +665,8 @@ def test_named_statements_are_refused_when_switched_off(make_gateway):
             answer = client.ready()
             assert [m.kind for m in answer] == ["E", "Z"], [str(m) for m in answer]
             assert answer[0].fields["S"] == "ERROR"
-            assert answer[0].sqlstate in ("0A000", "26000")
-            assert "named prepared statements need pool_mode = session" in answer[0].fields["M"]
+            assert answer[0].sqlstate == "0A000"
+            assert "prepared_statements = false" in answer[0].fields["M"]
             assert answer[1].body == b"I"
             assert client.value("select 1") == "1"
         client.send_together(

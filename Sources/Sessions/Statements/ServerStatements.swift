@@ -38,8 +38,8 @@ package final class ServerStatements: @unchecked Sendable {
         self.prepared = StatementLRU(capacity: capacity)
     }
 
-    /// Nothing is owed to the client, by the server or in its place. (Other rooms ask for this, not for the script, which
-    /// they would have to copy.)
+    /// Nothing is owed to the client, by the server or in its place. (Other rooms ask for this, not for the script,
+    /// which they would have to copy.)
     package var isSettled: Bool { self.script.isEmpty }
     /// An answer of the gateway's own is next.
     package var isInjectionNext: Bool { self.script.isInjectionNext }

@@ -62,8 +62,8 @@ package final class SharedStatements: StatementSource, Sendable {
 extension FrontendScanner {
     /// `scan` with a pass through the statements of a pool.
     ///
-    /// Not generic: the compiler makes the pass for this one source here, where it sees the whole of it, and other rooms
-    /// call that.
+    /// Not generic: the compiler makes the pass for this one source here, where it sees the whole of it, and other
+    /// rooms call that.
     ///
     /// - Parameter out: gets what is to be sent to the server before `BatchScan.direct`.
     /// - Returns: the scan, and what the texts passed on do to the session.

@@ -33,8 +33,8 @@ import Testing
         let words = [
             "select", "insert", "update", "delete", " ", "  ", ";", "set_config", "(", "'a'", ",", "false", ")", "into",
             "temp", "TEMPORARY", "t", "pg_temp", ".", "pg_advisory_lock", "PG_Try_Advisory_Lock_Shared", "U&\"x\"",
-            "--\n", "/*", "*/", "from", "prepare p as", "execute p", "deallocate a", "set a=1", "$$", "'", "\"", "&", "_",
-            "m", "begin", "copy",
+            "--\n", "/*", "*/", "from", "prepare p as", "execute p", "deallocate a", "set a=1", "$$", "'", "\"", "&",
+            "_", "m", "begin", "copy",
         ]
         var random = SeededRandom(seed: 4)
         var plainCount = 0
