@@ -7,10 +7,16 @@ import Synchronization
 /// Before login: encryption requests, cancel requests, the StartupMessage.
 extension ClientConnection {
     func startupReceived(_ bytes: Span<UInt8>) -> Int {
+        if self.startup?.isBetweenPackets == true, let known = self.home.startups.recall(bytes) {
+            self.startupUnderstood(known.login, known.parameters)
+            return bytes.count
+        }
         var offset = 0
         while self.phase == .startup, offset < bytes.count, self.isOpen {
             // In place: a copy would make the collected bytes be copied too.
+            let isWhole = self.startup?.isBetweenPackets == true
             guard let (consumed, step) = self.startup?.receive(bytes.extracting(offset..<bytes.count)) else { break }
+            let packet = isWhole ? offset..<(offset + consumed) : 0..<0
             offset += consumed
             switch step {
             case .wait: return offset
@@ -18,7 +24,7 @@ extension ClientConnection {
             case .cancel(let request): self.cancelRequested(request)
             case .refuse(let fields): self.leave(with: fields, reason: fields.message)
             case .hangUp(let error): self.finish(reason: "startup: \(error.description)")
-            case .login(let login): self.startupUnderstood(login)
+            case .login(let login): self.startupUnderstood(login, bytes.extracting(packet))
             }
         }
         return offset
@@ -31,7 +37,23 @@ extension ClientConnection {
         self.finish(reason: nil)
     }
 
-    private func startupUnderstood(_ login: ClientStartup.Login) {
+    /// - Parameter packet: the packet, if it came in one piece.
+    private func startupUnderstood(_ login: ClientStartup.Login, _ packet: borrowing Span<UInt8>) {
+        do throws(SessionParameters.Refusal) {
+            let parameters = try SessionParameters.parse(login.message.parameters)
+            if !packet.isEmpty { self.home.startups.remember(packet, login, parameters) }
+            self.startupUnderstood(login, parameters)
+        } catch {
+            // As late as it would be found without memory: a gateway that takes nobody says so first.
+            self.startupUnderstood(login, nil, refusal: error)
+        }
+    }
+
+    private func startupUnderstood(
+        _ login: ClientStartup.Login,
+        _ parameters: SessionParameters?,
+        refusal: SessionParameters.Refusal? = nil
+    ) {
         self.startup = nil
         self.user = login.user
         self.database = login.database
@@ -40,14 +62,12 @@ extension ClientConnection {
             self.leave(with: refusal, reason: refusal.message)
             return
         }
-        do throws(SessionParameters.Refusal) {
-            self.requested = try SessionParameters.parse(login.message.parameters)
-            self.parameters = self.requested
-        } catch {
-            let fields = error.fields
+        if let fields = refusal?.fields {
             self.leave(with: fields, reason: fields.message)
             return
         }
+        self.requested = parameters ?? .none
+        self.parameters = self.requested
         self.beginLogin(version: login.version)
     }
 }

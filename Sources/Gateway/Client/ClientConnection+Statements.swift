@@ -7,7 +7,7 @@ extension ClientConnection {
     /// The client's statements; made when it first has a server.
     private var ownStatements: ClientStatements {
         if let statements = self.statements { return statements }
-        let made = ClientStatements(planner: PlannerSettings.of(self.parameters))
+        let made = ClientStatements(planner: self.parameters.planner)
         self.statements = made
         return made
     }

@@ -19,6 +19,7 @@ final class WorkerHome: @unchecked Sendable {
     var listeners: [ClientListener] = []
     /// As in the settings in force; each worker has its own so that looking takes no lock.
     var checkQuery: CheckQuery
+    var startups = StartupMemory()
     /// Where a chunk that cannot pass as it is gets put together; lent out for the time of one event.
     private var scratch: [UInt8] = []
 

@@ -17,9 +17,15 @@ package final class SessionParameters: Sendable {
     /// Sorted by name, each name once; `application_name` included.
     package let entries: [Entry]
 
+    /// What of them changes the meaning of statements.
+    package let planner: PlannerSettings?
+
     package static let none = SessionParameters(entries: [])
 
-    private init(entries: [Entry]) { self.entries = entries }
+    private init(entries: [Entry]) {
+        self.entries = entries
+        self.planner = PlannerSettings.of(entries)
+    }
 
     /// Why a startup packet's parameters cannot be honoured.
     package enum Refusal: Error, Sendable, Equatable {

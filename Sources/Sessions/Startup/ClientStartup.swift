@@ -39,6 +39,9 @@ package struct ClientStartup: Sendable {
 
     package init() {}
 
+    /// No byte of a packet was taken that is not dealt with.
+    package var isBetweenPackets: Bool { self.reader.collectedCount == 0 }
+
     /// Takes bytes from the client. Returns how many were consumed and what to do; call again while bytes are left
     /// and the step was `.reply`.
     package mutating func receive(_ bytes: borrowing Span<UInt8>) -> (consumed: Int, step: Step) {

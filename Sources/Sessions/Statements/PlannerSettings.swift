@@ -25,10 +25,10 @@ package final class PlannerSettings: Sendable {
     private static let maximumShared = 256
 
     /// Nil when none of the settings is given.
-    package static func of(_ parameters: SessionParameters) -> PlannerSettings? {
+    static func of(_ entries: [SessionParameters.Entry]) -> PlannerSettings? {
         var content: [UInt8] = []
         for (number, name) in self.names.enumerated() {
-            guard let value = parameters.entries.first(where: { self.isName($0.name, name) })?.value else { continue }
+            guard let value = entries.first(where: { self.isName($0.name, name) })?.value else { continue }
             // Number and zero byte keep the values apart: a value has no zero byte.
             content.append(UInt8(truncatingIfNeeded: number))
             content.append(contentsOf: value.utf8)

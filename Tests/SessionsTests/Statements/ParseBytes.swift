@@ -66,5 +66,5 @@ final class StatementShop {
 }
 
 func planner(_ parameters: [(name: String, value: String)]) throws -> PlannerSettings? {
-    PlannerSettings.of(try SessionParameters.parse(parameters))
+    try SessionParameters.parse(parameters).planner
 }

@@ -26,7 +26,7 @@ final class ModelClient {
         self.number = number
         self.path = path
         let parameters = try? SessionParameters.parse(path == "public" ? [] : [("search_path", path)])
-        self.statements = ClientStatements(planner: parameters.flatMap(PlannerSettings.of))
+        self.statements = ClientStatements(planner: parameters?.planner)
         self.direct = FakeBackend(path: path)
     }
 }
