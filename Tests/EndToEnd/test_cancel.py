@@ -110,7 +110,7 @@ def test_cancel_of_an_idle_transaction_does_nothing(make_gateway):
     """As in PostgreSQL: what is not running cannot be cancelled, and the next query is not hit."""
     gateway = make_gateway(pool_options={"pool_size": 1})
     with gateway.wire() as client:
-        client.rows("begin")
+        client.rows("begin work")
         cancel(gateway, client.pid, client.secret)
         assert client.value("select 1") == "1"
         client.rows("commit")

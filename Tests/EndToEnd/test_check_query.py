@@ -51,7 +51,7 @@ def test_no_server_is_taken(make_gateway, postgres):
     start = postgres.log_size()
     with gateway.wire() as holder, gateway.wire() as client:
         first = answer(client, query("select 'healthy'"))
-        holder.rows("begin")
+        holder.rows("begin work")
         for _ in range(5):
             assert answer(client, query("select 'healthy'")) == first
         with gateway.wire() as other:
@@ -65,7 +65,7 @@ def test_the_default_is_a_lone_semicolon(make_gateway):
     with gateway.wire() as holder, gateway.wire() as client:
         first = answer(client, query(";"))
         assert [m.kind for m in first] == ["I", "Z"]
-        holder.rows("begin")
+        holder.rows("begin work")
         assert answer(client, query(";")) == first
         client.send(query(";;"))
         assert client.until("E")[-1].sqlstate == "53300"
@@ -85,7 +85,7 @@ def test_nothing_else_is_taken_for_it(make_gateway, other):
     gateway = gateway_with(make_gateway, "select 1", query_wait_timeout="200ms")
     with gateway.wire() as holder, gateway.wire() as client:
         answer(client, query("select 1"))
-        holder.rows("begin")
+        holder.rows("begin work")
         client.send(other)
         assert client.until("E")[-1].sqlstate == "53300"
 
@@ -187,7 +187,7 @@ def test_a_client_that_waits_over_a_reload_leaves_no_wrong_answer(make_gateway):
     """The answer to the old check query comes when another text is the check query already."""
     gateway = gateway_with(make_gateway, "select 'old'", query_wait_timeout="20s")
     with gateway.wire() as holder, gateway.wire() as client:
-        holder.rows("begin")
+        holder.rows("begin work")
         client.send(query("select 'old'"))
         wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "the client waits")
         gateway.reload(general={"pooler_check_query": "select 'new'"})

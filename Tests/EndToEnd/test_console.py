@@ -69,7 +69,7 @@ def test_spelling(shared, spelling):
 
 def test_rows_speak_of_what_is_there(shared):
     with shared.wire("app", "transaction", parameters={"application_name": "whoever"}) as client:
-        client.rows("begin")
+        client.rows("begin work")
         pid = client.value("select pg_backend_pid()")
         clients = [row for row in shared.console("SHOW CLIENTS") if row["application_name"] == "whoever"]
         assert len(clients) == 1
@@ -98,7 +98,7 @@ def test_statistics_count(make_gateway):
     gateway = make_gateway()
     with gateway.wire() as client:
         client.value("select 1")
-        client.rows("begin")
+        client.rows("begin work")
         client.rows("select 2")
         client.rows("commit")
         client.error("select 1 / 0")

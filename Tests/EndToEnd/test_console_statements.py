@@ -86,7 +86,7 @@ def test_prepared_statements_are_shown(make_gateway):
         assert [shown[f"select {n}"]["count_used"] for n in (11, 22, 33)] == ["2", "1", "2"]
         assert {row["pool"] for row in shown.values()} == {"app@app"}
         assert len({row["hash"] for row in shown.values()}) == 3
-        client.rows("begin")
+        client.rows("begin work")
         client.send_together(parse("select name from pg_prepared_statements"), bind(), execute(), sync())
         names = {m.values[0].decode() for m in client.ready() if m.kind == "D"}
         client.rows("commit")

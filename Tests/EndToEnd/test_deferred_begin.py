@@ -49,7 +49,12 @@ def batch(sql, *values, name="", portal=""):
 
 # --- the same answers -------------------------------------------------------------------------------------------------
 
-BEGINS = {"begin": query("begin;"), "upper case": query("BEGIN;"), "start": query("start transaction;")}
+BEGINS = {
+    "begin": query("begin;"),
+    "as drivers send it": query("BEGIN"),
+    "begin transaction": query("begin transaction"),
+    "start": query("start transaction;"),
+}
 
 #: What follows BEGIN: each entry is sent in one piece and answered before the next. The number counts ReadyForQuery.
 PAIRS = {
@@ -278,7 +283,7 @@ def begun(client, text="begin;"):
 def test_no_server_is_taken(make_gateway, postgres):
     gateway = small(make_gateway, general={"query_wait_timeout": "300ms"})
     with gateway.wire() as holder:
-        holder.rows("begin")
+        holder.rows("begin work")
         holder.value("select 1")
         start = postgres.log_size()
         for end in ("commit", "COMMIT;", "rollback", "abort;", None):
@@ -414,7 +419,7 @@ def test_terminate_in_the_same_write(make_gateway, postgres):
 def test_waiting_for_a_server(make_gateway):
     gateway = small(make_gateway, general={"query_wait_timeout": "20s"})
     with gateway.wire() as holder, gateway.wire() as client:
-        holder.rows("begin")
+        holder.rows("begin work")
         begun(client)
         client.send(query("select 'served'"))
         wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "the client waits")
@@ -428,7 +433,7 @@ def test_waiting_for_a_server(make_gateway):
 def test_query_wait_timeout(make_gateway, postgres):
     gateway = small(make_gateway, general={"query_wait_timeout": "300ms"})
     with gateway.wire() as holder:
-        holder.rows("begin")
+        holder.rows("begin work")
         with gateway.wire() as client:
             begun(client)
             client.send(query("select 1"))

@@ -63,7 +63,7 @@ def test_transaction_mode_shares_a_server(make_gateway):
     with gateway.wire() as one, gateway.wire() as two:
         pids = [one.value(PID), two.value(PID), one.value(PID), two.value(PID)]
         assert len(set(pids)) == 1
-        one.rows("begin")
+        one.rows("begin work")
         assert one.value(PID) == pids[0]
         two.send(query(PID))
         wait_until(lambda: waiting(gateway) == 1, "the second client waits")
@@ -165,7 +165,7 @@ def test_never_more_servers_than_pool_size(make_gateway, postgres, mode):
                 for _ in range(5):
                     assert client.value(f"select {number} + {round_}") == str(number + round_)
                 if mode == "transaction":
-                    client.rows("begin")
+                    client.rows("begin work")
                     client.rows("select pg_sleep(0.001)")
                     if number % 3:
                         client.rows("commit")
@@ -191,7 +191,7 @@ def test_first_in_first_out(make_gateway, postgres, workers, count, bound):
         admin.execute("create sequence queue_order")
         admin.execute("grant all on sequence queue_order to public")
     holder = gateway.wire()
-    holder.rows("begin")
+    holder.rows("begin work")
     clients = []
     for number in range(count):
         clients.append(gateway.wire())
@@ -230,7 +230,7 @@ def test_nobody_starves_under_load(make_gateway):
 def test_query_wait_timeout(make_gateway):
     gateway = small(make_gateway, general={"query_wait_timeout": "400ms"})
     with gateway.wire() as holder:
-        holder.rows("begin")
+        holder.rows("begin work")
         for message in (query("select 1"), parse("select 1") + bind() + execute() + sync()):
             with gateway.wire() as client:
                 began = time.monotonic()
@@ -252,7 +252,7 @@ def test_query_wait_timeout(make_gateway):
 def test_a_client_that_leaves_leaves_the_queue(make_gateway, how):
     gateway = small(make_gateway, general={"query_wait_timeout": "60s"})
     with gateway.wire() as holder:
-        holder.rows("begin")
+        holder.rows("begin work")
         gone = [gateway.wire() for _ in range(5)]
         last = gateway.wire()
         for client in (*gone, last):
@@ -289,7 +289,7 @@ def test_busy_servers_are_not_idle(make_gateway):
         make_gateway, general={"idle_timeout": "200ms", "retain_connections_time": "50ms", "server_lifetime": "200ms"}
     )
     with gateway.wire() as client:
-        client.rows("begin")
+        client.rows("begin work")
         pid = client.value(PID)
         client.rows("select pg_sleep(0.6)")
         assert client.value(PID) == pid
@@ -362,7 +362,7 @@ def test_all_idle_servers_killed(make_gateway, postgres):
     gateway = small(make_gateway, size=4)
     clients = [gateway.wire() for _ in range(4)]
     for client in clients:
-        client.rows("begin")
+        client.rows("begin work")
     for client in clients:
         client.rows("commit")
     for pid in postgres.backends():
@@ -379,7 +379,7 @@ def test_a_server_killed_under_its_client(make_gateway, postgres, mode, where):
     """The client gets PostgreSQL's own last word: FATAL 57P01."""
     gateway = small(make_gateway, mode, general={"query_wait_timeout": "10s"})
     with gateway.wire() as client:
-        client.rows("begin")
+        client.rows("begin work")
         pid = client.value(PID)
         if where == "query":
             client.send(query("select pg_sleep(20)"))
@@ -525,7 +525,7 @@ def test_connect_timeout(make_gateway):
 def test_rollback_at_check_in(make_gateway, postgres, how, state):
     gateway = small(make_gateway)
     with gateway.wire() as client:
-        client.rows("begin")
+        client.rows("begin work")
         pid = client.value(PID)
         client.rows("create table leaked (a int)")
         if state == "failed":
@@ -638,7 +638,7 @@ def test_reset_only_after_a_change(make_gateway, postgres):
         start = len(postgres.log())
         for _ in range(5):
             client.rows("select 1")
-            client.rows("begin")
+            client.rows("begin work")
             client.rows("select 2")
             client.rows("commit")
         client.error("select 1 / 0")
@@ -685,7 +685,7 @@ def test_named_statements_are_refused_when_switched_off(make_gateway):
         )
         kinds = [m.kind for m in client.ready()]
         assert kinds in (["1", "2", "D", "C", "E", "Z"], ["E", "Z"]), kinds
-        client.rows("begin")
+        client.rows("begin work")
         client.send_together(parse("select 1", "name"), sync())
         answer = client.ready()
         assert [m.kind for m in answer] == ["E", "Z"] and answer[1].body in (b"T", b"E")
@@ -708,8 +708,8 @@ def test_figures_follow_the_clients(make_gateway):
 
     clients = [gateway.wire() for _ in range(4)]
     wait_until(lambda: figures()[:4] == (4, 0, 0, 0), lambda: f"four idle: {figures()}")
-    clients[0].rows("begin")
-    clients[1].rows("begin")
+    clients[0].rows("begin work")
+    clients[1].rows("begin work")
     wait_until(lambda: figures() == (2, 2, 0, 2, 0), lambda: f"two in transactions: {figures()}")
     clients[2].send(query("select 1"))
     wait_until(lambda: figures() == (1, 2, 1, 2, 0), lambda: f"one waits: {figures()}")

@@ -207,7 +207,7 @@ def test_graceful_stop(make_gateway, postgres, number):
     idle.value("select 1")
     fresh = gateway.wire()
     busy = gateway.wire()
-    busy.rows("begin")
+    busy.rows("begin work")
     running = gateway.wire()
     running.send(query("select pg_sleep(0.7), 'finished'"))
     wait_until(postgres.sleeping, "the query runs")
@@ -239,7 +239,7 @@ def test_graceful_stop_of_a_pipeline(make_gateway):
     """A client is shown out between transactions, not inside a batch it has already sent."""
     gateway = make_gateway(general={"shutdown_timeout": "30s"})
     with gateway.wire() as client:
-        client.rows("begin")
+        client.rows("begin work")
         gateway.signal(signal.SIGTERM)
         gateway.wait_for_log(lambda log: len(log) > 0, "a word about the stop")
         client.send_together(query("select 1"), query("commit"))
@@ -253,7 +253,7 @@ def test_graceful_stop_of_a_waiting_client(make_gateway):
         pool_options={"pool_size": 1}, general={"shutdown_timeout": "30s", "query_wait_timeout": "60s"}
     )
     holder, waiter = gateway.wire(), gateway.wire()
-    holder.rows("begin")
+    holder.rows("begin work")
     waiter.send(query("select 'served'"))
     wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "one waits")
     gateway.signal(signal.SIGTERM)
@@ -267,7 +267,7 @@ def test_graceful_stop_of_a_waiting_client(make_gateway):
 def test_shutdown_timeout_forces(make_gateway, postgres):
     gateway = make_gateway(general={"shutdown_timeout": "700ms"})
     busy, running = gateway.wire(), gateway.wire()
-    busy.rows("begin")
+    busy.rows("begin work")
     running.send(query("select pg_sleep(30)"))
     began = time.monotonic()
     gateway.signal(signal.SIGTERM)
@@ -289,7 +289,7 @@ def test_shutdown_timeout_forces(make_gateway, postgres):
 def test_a_second_signal_is_no_crash(make_gateway):
     gateway = make_gateway(general={"shutdown_timeout": "60s"})
     with gateway.wire() as busy:
-        busy.rows("begin")
+        busy.rows("begin work")
         gateway.signal(signal.SIGTERM)
         gateway.signal(signal.SIGTERM)
         busy.send(query("commit"))
@@ -326,7 +326,7 @@ def test_reload_reaches_connected_clients(make_gateway, postgres, by_signal):
     gateway = make_gateway({"app": pool(postgres, pool_size=1), "calm": pool(postgres, pool_size=1)})
     with gateway.wire() as idle, gateway.wire("app_md5", "app") as busy, gateway.wire("app", "calm") as calm:
         assert idle.value("select current_database()") == "app"
-        busy.rows("begin")
+        busy.rows("begin work")
         assert busy.value("select current_database()") == "app"
         pid = calm.value("select pg_backend_pid()")
         gateway.reload(by_signal=by_signal, pools={"app": {"server_database": "postgres"}})
@@ -350,7 +350,7 @@ def test_reload_reaches_connected_clients(make_gateway, postgres, by_signal):
 def test_reload_of_general_settings_reaches_pools(make_gateway):
     gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "60s"})
     with gateway.wire() as holder, gateway.wire() as waiter:
-        holder.rows("begin")
+        holder.rows("begin work")
         waiter.send(query("select 1"))
         wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "one waits")
         gateway.reload(general={"query_wait_timeout": "300ms"})
@@ -364,7 +364,7 @@ def test_reload_of_general_settings_reaches_pools(make_gateway):
 def test_reload_of_pool_size(make_gateway, postgres):
     gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "10s"})
     with gateway.wire() as one, gateway.wire() as two:
-        one.rows("begin")
+        one.rows("begin work")
         users = [{**entry, "pool_size": 2} for entry in gateway.settings["pools"]["app"]["users"]]
         gateway.reload(pools={"app": {"users": users}})
         assert two.value("select 1") == "1"

@@ -338,7 +338,7 @@ def test_hostile_answers(make_gateway, name, mode):
         for sql in ("select 1", "begin"):
             with gateway.wire("app", "app", timeout=10) as client:
                 if sql == "begin":
-                    client.rows("begin")
+                    client.rows("begin work")
                 client.send(query("select 1"))
                 try:
                     client.until_closed()
@@ -438,7 +438,7 @@ def test_the_check_in_fails(make_gateway):
                 hba=TRUST,
             )
             with gateway.wire("app", "app") as client:
-                client.rows("begin")
+                client.rows("begin work")
             with gateway.wire("app", "app") as client:
                 client.send(query("select 1"))
                 assert client.until("ZE")[-1].body == b"I", reaction

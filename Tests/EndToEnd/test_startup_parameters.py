@@ -75,7 +75,7 @@ def test_resets_return_to_them(levels, mode, reset):
             assert show(client, "work_mem") == "7MB"
         client.rows(reset)
         assert show(client, "work_mem") == "3MB"
-        client.rows("begin")
+        client.rows("begin work")
         client.rows("set work_mem = '8MB'")
         assert show(client, "work_mem") == "8MB"
         client.rows("rollback")
@@ -109,7 +109,7 @@ def test_a_reload_puts_them_in_force(make_gateway, postgres):
 def test_a_reload_lets_transactions_finish(make_gateway, postgres):
     gateway = make_gateway({"app": pool(postgres, users_=users(postgres))})
     with gateway.wire("app_trust") as client:
-        client.rows("begin")
+        client.rows("begin work")
         assert show(client, "work_mem") == "4MB"
         gateway.reload(general={"startup_parameters": {"work_mem": "6MB"}})
         assert show(client, "work_mem") == "4MB"

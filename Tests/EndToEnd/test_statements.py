@@ -64,7 +64,7 @@ class Hopping:
         self.held = False
 
     def __call__(self):
-        self.helpers[self.turn].rows("begin")
+        self.helpers[self.turn].rows("begin work")
         if self.held:
             self.helpers[1 - self.turn].rows("commit")
         self.held = True
@@ -213,7 +213,7 @@ def test_an_error_does_not_cost_the_server_its_statements(make_gateway):
         assert kinds(client, parse("selekt", "bad"), sync()) == "EZ"
         assert run(client, "nobody") == "26000"
         assert kinds(client, parse("select 1 / 0", "zero"), bind((), "", "zero"), execute(), sync()).endswith("EZ")
-        client.rows("begin")
+        client.rows("begin work")
         client.error("select 1 / 0")
         client.rows("rollback")
         assert prepared(client).get("select 'kept'") == before["select 'kept'"]
@@ -247,7 +247,7 @@ def test_a_changed_table_heals(make_gateway, postgres):
             with postgres.admin() as admin:
                 admin.execute(f"alter table healing{number} add column b int default 2")
             if inside:
-                one.rows("begin")
+                one.rows("begin work")
             found = [run(one, "mine")]
             if inside:
                 one.rows("rollback")
@@ -288,7 +288,7 @@ def test_sql_level_statements_are_refused(make_gateway, sql, extended):
         assert "prepare" in errors[0].fields["M"].lower() or "execute" in errors[0].fields["M"].lower()
         assert answer[-1].body == b"I"
         assert client.value(PREPARED) == "0"
-        client.rows("begin")
+        client.rows("begin work")
         client.send(message)
         assert client.ready()[-1].body == b"E"
         assert client.error("select 1")["C"] == "25P02"

@@ -2,7 +2,6 @@
 ///
 /// Immutable. What is inside redacts itself; errors name the part that is wrong and never repeat the text.
 public struct StoredSecret: Sendable {
-    /// The forms of a secret, and what each lets a user do. In one box: secrets are handed on a lot at each login.
     /// The forms of a secret, and what each lets a user do. In one box: a login hands secrets on many times.
     public indirect enum Kind: Sendable {
         /// No password: usable only where no password is asked for.

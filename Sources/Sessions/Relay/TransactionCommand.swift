@@ -3,9 +3,9 @@ package import PGWire
 /// A simple query that does nothing but begin or end a transaction, in one of the plain forms that can be answered
 /// without a server.
 package enum TransactionCommand: Sendable, Equatable {
-    /// `BEGIN;`
+    /// `BEGIN`, `BEGIN TRANSACTION`, with a semicolon or without.
     case begin
-    /// `START TRANSACTION;`
+    /// `START TRANSACTION`, with a semicolon or without.
     case startTransaction
     /// `COMMIT`, `END`, with a semicolon or without.
     case commit
@@ -23,8 +23,11 @@ package enum TransactionCommand: Sendable, Equatable {
         else { return nil }
         let text = SQLWord(start: offset &+ MessageHeader.size, count: header.bodyLength &- 1)
         switch text.count {
-        case 6 where text.equals(bytes, "begin;"): self = .begin
-        case 18 where text.equals(bytes, "start transaction;"): self = .startTransaction
+        case 5 where text.equals(bytes, "begin"), 6 where text.equals(bytes, "begin;"),
+            17 where text.equals(bytes, "begin transaction"), 18 where text.equals(bytes, "begin transaction;"):
+            self = .begin
+        case 17 where text.equals(bytes, "start transaction"), 18 where text.equals(bytes, "start transaction;"):
+            self = .startTransaction
         case 6 where text.equals(bytes, "commit"), 7 where text.equals(bytes, "commit;"),
             3 where text.equals(bytes, "end"), 4 where text.equals(bytes, "end;"):
             self = .commit

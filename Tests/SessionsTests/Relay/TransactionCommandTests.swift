@@ -14,7 +14,8 @@ import Testing
     private func message(_ text: String) -> [UInt8] { frame("Q", bytes(text) + [0]) }
 
     @Test(arguments: [
-        ("begin;", .begin), ("BEGIN;", .begin), ("bEgIn;", .begin), ("start transaction;", .startTransaction),
+        ("begin;", .begin), ("BEGIN", .begin), ("bEgIn;", .begin), ("start transaction;", .startTransaction),
+        ("Begin Transaction", .begin), ("begin transaction;", .begin), ("Start Transaction", .startTransaction),
         ("START TRANSACTION;", .startTransaction), ("commit", .commit), ("Commit;", .commit), ("end", .commit),
         ("END;", .commit), ("rollback", .rollback), ("ROLLBACK;", .rollback), ("abort", .rollback),
         ("Abort;", .rollback),
@@ -26,9 +27,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", ";", "begin", "start transaction", "begin ;", " begin;", "begin; ", "begin;;", "begin;select 1",
-        "begin work;",
-        "begin transaction;", "begin read only;", "start  transaction;", "start transaction read only;", "commit work",
+        "", ";", "begin  transaction", "begin ;", " begin;", "begin; ", "begin;;", "begin;select 1",
+        "begin work;", "begin read only;", "start_transaction", "begin_transaction", "start  transaction;", "start transaction read only;", "commit work",
         "commit;;", "commit ", "commit and chain", "rollback to a", "rollback;--", "prepare transaction 'x'", "ending",
         "savepoint a", "begin\u{2003}", "bégin;", "Begin:", "BEGIN[", "select 1",
     ])
