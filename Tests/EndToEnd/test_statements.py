@@ -1,6 +1,7 @@
 """Prepared statements in transaction mode: named conversations compared with PostgreSQL, and what the servers see of
 them."""
 
+import socket
 import struct
 import threading
 from contextlib import ExitStack
@@ -425,3 +426,32 @@ def test_an_answer_of_the_gateway_waits_for_the_end_of_a_message(make_gateway):
             gateway.console("SHOW CLIENTS")
             half.set()
             assert "".join(m.kind for m in client.ready()) == "T3TDCZ"
+
+
+@pytest.mark.parametrize("tail", (b"", flush()), ids=("closes", "closes with flush"))
+def test_a_client_that_does_not_take_its_answers_is_not_read(make_gateway, tail):
+    """Close is answered by the gateway: without reading, a client could have its memory filled with answers."""
+    gateway = one_server(make_gateway)
+    unit = close_statement("n") + tail
+    count = 60_000_000 // len(unit)
+    with gateway.wire(timeout=5) as client:
+        client.value("select 1")
+        before = gateway.memory()
+        # Small, so that answers soon wait in the gateway.
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        rest = memoryview(unit * count)
+        blocked = 0
+
+        def is_stuck():
+            nonlocal rest, blocked
+            try:
+                rest = rest[client.socket.send(rest) :]
+                blocked = 0
+            except BlockingIOError:
+                blocked += 1
+            return blocked >= 30 or not rest
+
+        wait_until(is_stuck, "the gateway reads no more")
+        assert rest, "all of it was read"
+        assert gateway.memory() - before < 12_000_000
+    gateway.wait_idle()

@@ -24,9 +24,13 @@ extension ClientConnection {
             case .direct: continue
             case .answer:
                 self.sendInjected(shared, past: server)
+                if self.mustTakeAnswers { return offset }
             case .hold:
                 // What is held may wait for answers that are the gateway's own.
-                if self.sendInjected(shared, past: server) { continue }
+                if self.sendInjected(shared, past: server) {
+                    if self.mustTakeAnswers { return offset }
+                    continue
+                }
                 self.isHeld = true
                 self.pauseReading()
                 return offset
@@ -75,6 +79,15 @@ extension ClientConnection {
             server.send(bytes.extracting(scan.direct))
         }
         return scan
+    }
+
+    /// The client has so many answers of the gateway's own to take that it is not read any more: they have no server to
+    /// slow down.
+    private var mustTakeAnswers: Bool {
+        guard self.unsentCount > ServerConnection.clientBacklog else { return false }
+        self.isThrottled = true
+        self.pauseReading()
+        return true
     }
 
     private func batchPassed(_ server: ServerConnection) {

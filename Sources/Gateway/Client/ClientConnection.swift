@@ -124,6 +124,12 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     override func failed(_ error: Int32) { self.vanished(SystemErrorText.of(error)) }
 
     override func hungUpWhilePaused() {
+        // What a client has sent before its end is bounded: it is read to see whether it only sends nothing more.
+        if self.isThrottled {
+            self.isThrottled = false
+            self.resumeReading()
+            return
+        }
         // A paused client that hung up wants no answer any more; one that is being throttled may still read.
         switch self.phase {
         case .waiting, .login, .console: self.vanished("client closed the connection")
