@@ -3,13 +3,15 @@ import CReactor
 /// The io_uring driver: one system call per round hands over what was queued, lets the kernel work and waits.
 ///
 /// Receiving is one operation per endpoint that stays armed and puts bytes into buffers that all endpoints of the
-/// worker share, so an idle endpoint holds none. Small sends are queued as operations that never stay pending, so that nothing
-/// but the worker's own buffers is ever lent to the kernel beyond one system call.
+/// worker share, so an idle endpoint holds none. Small sends are queued as operations that never stay pending, so that
+/// nothing but the worker's own buffers is ever lent to the kernel beyond one system call.
 extension Worker {
     /// Waits for completions for at most `timeout` milliseconds (-1: for ever), and works them off.
     func runRing(timeout: Int32) {
         let result = unsafe cr_ring_enter(self.ring, timeout)
-        // Never the fault of a peer: a worker that cannot speak to the kernel could only spin.
+        // What load can bring about (want of memory, a full completion queue, a signal) is no error here: see `enter` in
+        // CRing.c. What is left is a ring used wrongly, or completions that the kernel says it has lost: a worker that
+        // went on would spin, or keep clients waiting for ever.
         if result < 0 { fatalError("io_uring_enter: errno \(-result)") }
         self.mailbox.woke()
         self.readClock()
@@ -20,6 +22,7 @@ extension Worker {
     /// The first thread that runs the worker owns its ring.
     func enableRing() {
         let result = unsafe cr_ring_enable(self.ring)
+        // At start, before any client: the probe has shown that the kernel grants it.
         if result < 0 { fatalError("io_uring cannot be enabled: errno \(-result)") }
         _ = unsafe cr_ring_poll(
             self.ring,

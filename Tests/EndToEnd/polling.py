@@ -16,3 +16,21 @@ def wait_until(condition, what, deadline=10.0, interval=0.01):
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline} s: {what() if callable(what) else what}")
         time.sleep(interval)
+
+
+def send_until_stuck(client, data):
+    """Sends until the other side takes no more for a while; returns what is left."""
+    rest = memoryview(data)
+    blocked = 0
+
+    def is_stuck():
+        nonlocal rest, blocked
+        try:
+            rest = rest[client.socket.send(rest) :]
+            blocked = 0
+        except BlockingIOError:
+            blocked += 1
+        return blocked >= 30 or not rest
+
+    wait_until(is_stuck, "the other side reads no more")
+    return rest

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway import pool
-from polling import wait_until
+from polling import send_until_stuck, wait_until
 from wire import bind, byte_by_byte, execute, parse, query, sync
 
 ONE_WORKER = {"worker_threads": 1}
@@ -257,19 +257,7 @@ def test_a_client_that_does_not_read_is_not_read(make_gateway, io_method):
     with gateway.wire(timeout=2) as client:
         length = sum(len(m.body) + 5 for m in answer(client, query(text)))
         before = gateway.memory()
-        rest = memoryview(query(text) * count)
-        blocked = 0
-
-        def is_stuck():
-            nonlocal rest, blocked
-            try:
-                rest = rest[client.socket.send(rest) :]
-                blocked = 0
-            except BlockingIOError:
-                blocked += 1
-            return blocked >= 30 or not rest
-
-        wait_until(is_stuck, "the gateway reads no more")
+        rest = send_until_stuck(client, query(text) * count)
         assert gateway.memory() - before < 30_000_000
         assert rest, "all of it was read"
         # It goes on as the client reads.
