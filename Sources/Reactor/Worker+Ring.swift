@@ -9,8 +9,8 @@ extension Worker {
     /// Waits for completions for at most `timeout` milliseconds (-1: for ever), and works them off.
     func runRing(timeout: Int32) {
         let result = unsafe cr_ring_enter(self.ring, timeout)
-        // What load can bring about (want of memory, a full completion queue, a signal) is no error here: see `enter` in
-        // CRing.c. What is left is a ring used wrongly, or completions that the kernel says it has lost: a worker that
+        // What load can bring about (want of memory, a full completion queue, a signal) is no error here: see `enter`
+        // in CRing.c. What is left is a ring used wrongly, or completions that the kernel says it has lost: a worker that
         // went on would spin, or keep clients waiting for ever.
         if result < 0 { fatalError("io_uring_enter: errno \(-result)") }
         self.mailbox.woke()

@@ -16,6 +16,7 @@ from server import DATABASE
 from statement_talks import TALKS, Talk
 from statements_model import SETUP, VARIANTS
 from statements_run import comparable
+from test_cancel import cancel, sleeping
 from test_pooling import in_threads
 from wire import (
     Wire,
@@ -274,7 +275,7 @@ SQL_LEVEL = (
 
 
 @pytest.mark.parametrize(
-    "sql, extended", [(sql, extended) for sql in SQL_LEVEL for extended in (False, True) if not (extended and ";" in sql)]
+    "sql, extended", [(sql, way) for sql in SQL_LEVEL for way in (False, True) if not (way and ";" in sql)]
 )
 def test_sql_level_statements_are_refused(make_gateway, sql, extended):
     """With 0A000, in a way that PostgreSQL's own errors have too; never run on another server."""
@@ -416,7 +417,8 @@ def test_an_answer_of_the_gateway_waits_for_the_end_of_a_message(make_gateway):
         peer.serve()
 
     with FakeServer(script) as server:
-        gateway = make_gateway({"app": server.pool()}, general={"worker_threads": 1}, hba="host all app all trust\nhost all all all md5\n")
+        rules = "host all app all trust\nhost all all all md5\n"
+        gateway = make_gateway({"app": server.pool()}, general={"worker_threads": 1}, hba=rules)
         with gateway.wire("app", "app") as client:
             client.send_together(parse("select 1, 2"), describe_statement(), flush())
             assert "".join(m.kind for m in client.until("t")) == "1t"
@@ -441,4 +443,59 @@ def test_a_client_that_does_not_take_its_answers_is_not_read(make_gateway, tail)
         rest = send_until_stuck(client, unit * count)
         assert rest, "all of it was read"
         assert gateway.memory() - before < 12_000_000
+    gateway.wait_idle()
+
+
+# --- in pairs with other events ---------------------------------------------------------------------------------------
+
+
+def test_cancel_in_the_middle_of_a_batch(make_gateway, postgres):
+    """What ran before counts, what was skipped does not, and the server keeps its statements."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client:
+        client.send_together(
+            parse("select 'before'", "before"), parse("select pg_sleep(60)", "long"), bind((), "", "long"), execute(),
+            parse("select 'behind'", "behind"), bind((), "", "behind"), execute(), sync(),
+        )  # fmt: skip
+        sleeping(postgres)
+        cancel(gateway, client.pid, client.secret)
+        answer = client.ready()
+        assert [m.sqlstate for m in answer if m.kind == "E"] == ["57014"] and answer[-1].body == b"I"
+        assert run(client, "behind") == "26000"
+        first = prepared(client)
+        assert run(client, "before") == "before"
+        assert kinds(client, parse("select 'behind'", "behind"), bind((), "", "behind"), execute(), sync()) == "12DCZ"
+        now = prepared(client)
+        assert all(now[text] == first[text] for text in ("select 'before'", "select pg_sleep(60)"))
+    gateway.wait_idle()
+
+
+def test_statements_outlive_a_reload_that_replaces_the_pool(make_gateway, postgres):
+    """The client's names stand for the same texts on the new pool's servers; in the middle of a transaction, too."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client, gateway.wire() as busy:
+        for one in (client, busy):
+            assert kinds(one, parse("select current_database()", "mine"), sync()) == "1Z"
+        assert run(client, "mine") == DATABASE
+        busy.rows("begin work")
+        gateway.reload(pools={"app": {"server_database": "postgres"}})
+        assert run(busy, "mine") == DATABASE
+        busy.rows("commit")
+        for one in (client, busy):
+            assert run(one, "mine") == "postgres"
+            assert kinds(one, parse("select 1", "mine"), sync()) == "EZ"
+    gateway.wait_idle()
+
+
+def test_a_client_that_waits_too_long_with_a_batch(make_gateway):
+    """query_wait_timeout ends the wait of a batch as that of a query, and others find their statements."""
+    gateway = make_gateway(general={"query_wait_timeout": "300ms"}, pool_options={"pool_size": 1})
+    with gateway.wire() as holder, gateway.wire() as client:
+        assert kinds(holder, parse("select 'kept'", "kept"), sync()) == "1Z"
+        holder.rows("begin work")
+        client.send_together(parse("select 'kept'", "mine"), bind((), "", "mine"), execute(), sync())
+        assert [m.sqlstate for m in client.until_closed()] == ["53300"]
+        assert run(holder, "kept") == "kept"
+        holder.rows("commit")
+        assert run(holder, "kept") == "kept"
     gateway.wait_idle()

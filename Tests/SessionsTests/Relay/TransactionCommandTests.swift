@@ -28,7 +28,8 @@ import Testing
 
     @Test(arguments: [
         "", ";", "begin  transaction", "begin ;", " begin;", "begin; ", "begin;;", "begin;select 1",
-        "begin work;", "begin read only;", "start_transaction", "begin_transaction", "start  transaction;", "start transaction read only;", "commit work",
+        "begin work;", "begin read only;", "start_transaction",
+        "begin_transaction", "start  transaction;", "start transaction read only;", "commit work",
         "commit;;", "commit ", "commit and chain", "rollback to a", "rollback;--", "prepare transaction 'x'", "ending",
         "savepoint a", "begin\u{2003}", "bégin;", "Begin:", "BEGIN[", "select 1",
     ])
