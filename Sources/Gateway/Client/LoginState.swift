@@ -1,6 +1,7 @@
 import AuthProviders
 import HBA
 import PGWire
+import Pooling
 import Reactor
 import Sessions
 
@@ -21,7 +22,8 @@ final class LoginState: @unchecked Sendable {
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
     var serverWaiter: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
     var welcomeWaiter: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
-    var pool: Pool?
+    /// Pinned; released with the login, or handed to the session.
+    private var pool: Pool?
     /// Why the login ends early.
     var endReason: AuthFailure?
     /// Which rule decided.
@@ -33,6 +35,22 @@ final class LoginState: @unchecked Sendable {
     var awaitsMessage: Bool { self.question != nil || self.messageWaiter != nil }
 
     init(version: ProtocolVersion) { self.version = version }
+
+    deinit { self.pool?.unpin() }
+
+    /// Takes over a pool that is pinned.
+    func hold(_ pool: Pool) {
+        self.pool?.unpin()
+        self.pool = pool
+    }
+
+    /// The pool with its pin.
+    func takePool() -> Pool? {
+        defer { self.pool = nil }
+        return self.pool
+    }
+
+    func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 
     func deliver(_ result: Result<[UInt8], AuthFailure>) {
         let waiter = self.messageWaiter

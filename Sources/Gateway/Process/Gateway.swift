@@ -65,7 +65,7 @@ package final class Gateway: @unchecked Sendable {
             self.homes = made.workers.map { WorkerHome(worker: $0, gateway: self) }
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
-            self.pools.apply(snapshot.plans, gateway: self, home: nil)
+            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: nil)
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
                 self.threads.append(try WorkerThread.start(home.worker))
@@ -143,7 +143,7 @@ package final class Gateway: @unchecked Sendable {
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
             self.frontDoor?.apply(snapshot.socketOptions)
-            self.pools.apply(snapshot.plans, gateway: self, home: home)
+            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {
                 other.worker.execute { other.checkQuery = snapshot.checkQuery }
