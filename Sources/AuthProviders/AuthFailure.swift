@@ -14,6 +14,10 @@ public struct AuthFailure: Error, Sendable, Equatable {
         case secretUnusable = "secret_unusable"
         /// A rule refuses the connection, or no rule matches it.
         case ruleRejects = "rule_rejects"
+        /// Method `peer`: the operating system does not say who the client is.
+        case peerUnknown = "peer_unknown"
+        /// Method `peer`: the client is another user than it says, by its name or by the map.
+        case peerMismatch = "peer_mismatch"
         /// The client breaks the protocol of the method.
         case protocolViolation = "protocol_violation"
         /// Something needed for the decision cannot answer.
