@@ -68,11 +68,13 @@ extension ClientConnection {
         case .perform(let request):
             console.isPerforming = true
             self.pauseReading()
-            if request == .reload || request == .shutdown {
-                self.log.notice("console command", metadata: self.logMetadata(["command": "\(request)"]))
+            let arguments = console.session.arguments
+            if request.changesState {
+                let words = ([request.rawValue] + arguments).joined(separator: " ")
+                self.log.notice("console command", metadata: self.logMetadata(["command": .string(words)]))
             }
             Task(executorPreference: self.home.worker) {
-                let outcome = await self.gateway.answer(request, home: self.home)
+                let outcome = await self.gateway.answer(request, arguments, home: self.home)
                 self.performed(outcome)
             }
         }

@@ -1,3 +1,4 @@
+import PGWire
 import Pooling
 import Sessions
 import Settings
@@ -16,6 +17,17 @@ struct PoolKey: Hashable, Sendable, CustomStringConvertible {
     let database: String
     let user: String
     var kind = Kind.own
+
+    static func == (left: PoolKey, right: PoolKey) -> Bool {
+        left.kind == right.kind && left.user.hasSameBytes(as: right.user)
+            && left.database.hasSameBytes(as: right.database)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        ExactName(self.database).hash(into: &hasher)
+        ExactName(self.user).hash(into: &hasher)
+        hasher.combine(self.kind)
+    }
 
     /// `user@database`, as logs and the console show it.
     var description: String { "\(self.user)@\(self.database)" }

@@ -10,7 +10,7 @@ import Telemetry
 
 /// What the console commands do and show.
 extension Gateway {
-    func answer(_ request: ConsoleRequest, home: WorkerHome) async -> ConsoleOutcome {
+    func answer(_ request: ConsoleRequest, _ arguments: [String], home: WorkerHome) async -> ConsoleOutcome {
         switch request {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
@@ -29,6 +29,11 @@ extension Gateway {
         case .shutdown:
             self.events.requestStop()
             return .rows([ShutdownRow(success: true)])
+        case .killUser:
+            guard let user = arguments.first else { return .rows([KillRow]()) }
+            return .rows([await self.kill(user: user, home: home)])
+        case .invalidateAuth:
+            return .rows([InvalidationRow(entries: self.invalidateAuth(arguments))])
         }
     }
 

@@ -30,6 +30,14 @@ package struct ConsoleSession: Sendable {
         self.parser = ConsoleParser(facts: facts)
     }
 
+    /// What the outstanding request is about.
+    package var arguments: [String] {
+        switch self.pending {
+        case .query(let command, rest: _), .portal(let command, name: _, maximumRows: _): command.arguments
+        case nil: []
+        }
+    }
+
     /// True while a request is outstanding and no message may be passed.
     package var isBusy: Bool {
         self.pending != nil
