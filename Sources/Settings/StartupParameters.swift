@@ -19,7 +19,7 @@ package struct StartupParameter: Sendable, Equatable {
 }
 
 /// The rules for `startup_parameters`, and how the levels are put together.
-enum StartupParameters {
+package enum StartupParameters {
     static let key = "startup_parameters"
     /// What a startup packet may have in PostgreSQL (`MAX_STARTUP_PACKET_LENGTH`).
     private static let packetMax = 10_000
@@ -78,7 +78,8 @@ enum StartupParameters {
         }
     }
 
-    private static func problem(withName name: String) -> String? {
+    /// Why no startup parameter may have this name; nil when one may.
+    package static func problem(withName name: String) -> String? {
         let folded = name.lowercased()
         if name.isEmpty { return "the name is empty" }
         if Self.reserved.contains(folded) { return "`\(name)` is reserved" }

@@ -26,10 +26,11 @@ struct TrustProvider: AuthProvider {
     }
 
     private func admit(
-        _ found: (secret: StoredSecret, source: String)?,
+        _ found: FoundSecret?,
         _ attempt: LoginAttempt
     ) throws(AuthFailure) -> AuthenticatedIdentity {
         if found == nil, self.services.unknownTrustedUser == .refused {
+            self.services.distrust(attempt)
             throw .wrongPassword(of: attempt, reason: .userUnknown, log: "no secret source knows the trusted user")
         }
         let credential: ServerCredential
@@ -42,7 +43,7 @@ struct TrustProvider: AuthProvider {
             credential: credential,
             provider: PasswordProviders.name,
             method: attempt.rule.method,
-            secretSource: found?.source
+            secretOrigin: found?.origin
         )
     }
 }
