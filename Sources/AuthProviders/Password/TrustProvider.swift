@@ -27,7 +27,7 @@ struct TrustProvider: AuthProvider {
 
     private func identity(
         _ attempt: LoginAttempt,
-        _ found: (secret: StoredSecret, source: String)?
+        _ found: FoundSecret?
     ) throws(AuthFailure) -> AuthenticatedIdentity {
         try TrustedLogin.identity(
             of: attempt,
@@ -43,11 +43,12 @@ enum TrustedLogin {
     /// The identity of a user whose proof was found elsewhere.
     static func identity(
         of attempt: LoginAttempt,
-        found: (secret: StoredSecret, source: String)?,
+        found: FoundSecret?,
         provider: String,
         services: AuthServices
     ) throws(AuthFailure) -> AuthenticatedIdentity {
         if found == nil, services.unknownTrustedUser == .refused {
+            services.distrust(attempt)
             throw .wrongPassword(of: attempt, reason: .userUnknown, log: "no secret source knows the user")
         }
         let credential: ServerCredential
@@ -60,7 +61,7 @@ enum TrustedLogin {
             credential: credential,
             provider: provider,
             method: attempt.rule.method,
-            secretSource: found?.source
+            secretOrigin: found?.origin
         )
     }
 }

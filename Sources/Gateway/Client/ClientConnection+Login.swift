@@ -103,6 +103,8 @@ extension ClientConnection {
             login.question = question
             self.send(question.encoded)
             self.resumeReading()
+        case .wait(let body):
+            Task(executorPreference: self.home.worker) { self.answered(await body(), login: login) }
         case .admit(let identity, let saslFinal):
             login.exchange = nil
             if let saslFinal {
@@ -149,7 +151,16 @@ extension ClientConnection {
         guard let question = login.question else { return }
         login.question = nil
         do throws(AuthFailure) {
-            let answer = try question.answer(from: body)
+            self.answered(try question.answer(from: body), login: login)
+        } catch {
+            self.end(login, with: error)
+        }
+    }
+
+    /// Does nothing when the login has ended while its exchange waited.
+    private func answered(_ answer: LoginAnswer, login: LoginState) {
+        guard self.login === login else { return }
+        do throws(AuthFailure) {
             guard let step = try login.exchange?.receive(answer) else { return }
             try self.advance(step, login: login)
         } catch {

@@ -54,10 +54,13 @@ extension ClientConnection {
             let pool = self.gateway.pools.pin(key)
             pool?.learn(identity.credential)
             return pool
-        case .dynamic(let plan):
-            let pool = self.gateway.pools.pin(dynamic: plan, gateway: self.gateway, home: self.home)
+        case .dynamic(let wanted):
+            let pool = self.gateway.pools.pin(wanted, gateway: self.gateway, home: self.home)
             // A pool of the settings has taken its place meanwhile: its secret is another one.
-            if pool.plan.isDynamic { pool.learn(identity.credential) }
+            if pool.plan.isDynamic {
+                pool.learn(identity.credential)
+                pool.prewarm(home: self.home)
+            }
             return pool
         }
     }

@@ -47,14 +47,14 @@ final class PoolRegistry: Sendable {
     /// anew when the user's row asks for other startup parameters than before. A pool of the settings wins.
     ///
     /// - Parameter home: the worker this runs on.
-    func pin(dynamic plan: PoolPlan, gateway: Gateway, home: WorkerHome) -> Pool {
+    func pin(_ wanted: DynamicPool, gateway: Gateway, home: WorkerHome) -> Pool {
         let (pool, replaced, isNew) = self.state.withLock { state -> (Pool, Pool?, Bool) in
-            let old = state.pools[plan.key]
-            if let old, !old.plan.isDynamic || plan.isSameServer(as: old.plan) {
+            let old = state.pools[wanted.key]
+            if let old, old.plan.origin == .settings || old.plan.origin == .dynamic(row: wanted.row) {
                 old.pin()
                 return (old, nil, false)
             }
-            let pool = Pool(plan: plan, gateway: gateway)
+            let pool = Pool(plan: wanted.plan, gateway: gateway)
             pool.pin()
             if let old {
                 pool.inherit(from: old)

@@ -1,6 +1,7 @@
 import AuthProviders
 import Foundation
 import HBA
+import PGWire
 import Pooling
 import Reactor
 import Sessions
@@ -27,6 +28,8 @@ final class Snapshot: Sendable {
     /// In the order of the policy's rules.
     private let deciding: [DecidedRule]
     let plans: [PoolKey: PoolPlan]
+    /// The databases with users who do not stand in the settings.
+    let authQueryPools: [ExactName: PoolSettings]
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
 
@@ -55,12 +58,17 @@ final class Snapshot: Sendable {
         }
         self.deciding = deciding
         var plans: [PoolKey: PoolPlan] = [:]
+        var authQueryPools: [ExactName: PoolSettings] = [:]
         for pool in settings.pools {
             for user in pool.users {
                 let plan = PoolPlan(pool: pool, user: user, general: settings.general)
                 plans[plan.key] = plan
             }
+            guard let query = pool.authQuery else { continue }
+            authQueryPools[ExactName(pool.name)] = pool
+            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general) { plans[plan.key] = plan }
         }
+        self.authQueryPools = authQueryPools
         self.plans = plans
         self.socketOptions = SocketOptions(settings.general)
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
