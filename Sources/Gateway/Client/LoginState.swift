@@ -17,6 +17,8 @@ final class LoginState: @unchecked Sendable {
     var question: LoginQuestion?
     /// Goes out in one piece with what follows.
     var unsent: [UInt8] = []
+    /// The policy waits for something it has to know about the client.
+    var isLookingUp = false
     /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
     var messageWaiter: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.

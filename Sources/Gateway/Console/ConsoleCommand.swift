@@ -16,6 +16,8 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case lists
     /// `[ConfigRow]`
     case config
+    /// `[HBARow]`
+    case hba
     /// `[StartupParameterRow]`
     case startupParameters
     /// `[StatementRow]`
@@ -145,6 +147,15 @@ package struct ConsoleCommand: Sendable {
             .request(.config),
             ConfigRow.self,
             "One row for each setting: what is in force, what the default is, whether a reload changes it."
+        ),
+        .show(
+            "HBA",
+            .request(.hba),
+            HBARow.self,
+            """
+            The policy in force, one row for each rule of pg_hba (or of the legacy list `hba`), and whether it is \
+            the one on disk.
+            """
         ),
         .show(
             "STARTUP_PARAMETERS",

@@ -20,6 +20,7 @@ extension Gateway {
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
+        case .hba: return .rows(await self.offWorkers { self.hbaRows })
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
         case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
         case .interner: return .rows(await self.offWorkers { self.internerRows })

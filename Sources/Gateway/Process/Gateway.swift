@@ -22,6 +22,7 @@ package final class Gateway: @unchecked Sendable {
     /// The texts of prepared statements.
     let interner: TextInterner
     let resolver = HostResolver()
+    let lookups = PolicyLookups()
     let statistics = ProcessStatistics()
     let loader: SettingsSource
     private let nextServerNumber = Atomic<UInt32>(0)
@@ -36,7 +37,7 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
-        let snapshot = try source.load()
+        let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
         self.pools = PoolRegistry()
         self.interner = TextInterner(byteLimit: snapshot.settings.general.queryInternerMaxSize)
@@ -137,7 +138,7 @@ package final class Gateway: @unchecked Sendable {
     ///
     /// - Parameter done: called when policy and pools are in force, on a worker.
     package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
-        let snapshot = try self.loader.load()
+        let snapshot = try self.loader.load(self.lookups, previous: self.snapshot)
         for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
         guard let home = self.homes.first else { return }
         home.worker.execute {
@@ -203,7 +204,7 @@ package struct SettingsSource: Sendable {
         self.environment = environment
     }
 
-    func load() throws(GatewayStartError) -> Snapshot {
+    func load(_ lookups: PolicyLookups, previous: Snapshot?) throws(GatewayStartError) -> Snapshot {
         let settings: GatewaySettings
         do throws(SettingsErrors) {
             settings = try SettingsLoader.load(path: self.path, environment: self.environment)
@@ -211,7 +212,7 @@ package struct SettingsSource: Sendable {
             throw GatewayStartError(description: error.description)
         }
         do throws(SnapshotError) {
-            return try Snapshot(settings: settings)
+            return try Snapshot(settings: settings, lookups: lookups, previous: previous)
         } catch {
             throw GatewayStartError(description: "Config parse error: \(error.description)")
         }
@@ -220,7 +221,9 @@ package struct SettingsSource: Sendable {
     /// Reads and checks the settings without using them (`pggateway -t`).
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
-    package func check() throws(GatewayStartError) -> [String] { try self.load().settings.warnings }
+    package func check() throws(GatewayStartError) -> [String] {
+        try self.load(PolicyLookups(), previous: nil).settings.warnings
+    }
 }
 
 extension SocketOptions {

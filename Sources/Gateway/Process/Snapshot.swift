@@ -15,18 +15,33 @@ final class Snapshot: Sendable {
         let rule: HBARule
         let attemptRule: LoginAttempt.Rule
         let provider: any AuthProvider
+        let use: RuleUse
 
-        init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider) {
+        init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider, use: RuleUse) {
             self.rule = rule
             self.attemptRule = attemptRule
             self.provider = provider
+            self.use = use
         }
+    }
+
+    /// What the policy says about a client.
+    enum Decision {
+        case decided(DecidedRule)
+        /// No rule matches.
+        case noMatch
+        /// The question can be decided once this is known.
+        case needs(HBANeed)
+        /// A rule that matches so far depends on something that cannot be known now.
+        case undecidable(HBARule, reason: String)
     }
 
     let settings: GatewaySettings
     let policy: HBAPolicy
     /// In the order of the policy's rules.
-    private let deciding: [DecidedRule]
+    let deciding: [DecidedRule]
+    /// A rule speaks of the gateway's own addresses.
+    let needsInterfaces = false
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
@@ -39,10 +54,11 @@ final class Snapshot: Sendable {
     let logsConnections: Bool
     let logsDisconnections: Bool
 
+    /// - Parameter previous: the snapshot in force, whose counts go on where a rule stays the same.
     /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the
     /// new settings
     ///   applies then.
-    init(settings: GatewaySettings) throws(SnapshotError) {
+    init(settings: GatewaySettings, lookups: PolicyLookups, previous: Snapshot?) throws(SnapshotError) {
         let registry: AuthProviderRegistry
         do throws(AuthConfigurationError) {
             registry = try .standard()
@@ -54,7 +70,8 @@ final class Snapshot: Sendable {
         let services = AuthServices(secrets: try Self.secrets(settings), mock: Self.mock)
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
-            deciding.append(try Self.provider(for: rule, registry: registry, services: services))
+            let use = previous?.use(of: rule) ?? RuleUse()
+            deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
         var plans: [PoolKey: PoolPlan] = [:]
@@ -83,10 +100,17 @@ final class Snapshot: Sendable {
 
     func isConsole(_ database: String) -> Bool { ConsoleReference.databases.contains(database) }
 
-    /// The first rule that matches; nil when none does.
-    func decide(_ question: HBAQuestion) -> DecidedRule? {
-        guard let offset = self.policy.decidingOffset(question), offset < self.deciding.count else { return nil }
-        return self.deciding[offset]
+    /// The first rule that matches decides.
+    func decide(_ question: HBAQuestion, facts: HBAFacts) -> Decision {
+        switch self.policy.find(question, facts: facts) {
+        case .rule(let offset):
+            return offset < self.deciding.count ? .decided(self.deciding[offset]) : .noMatch
+        case .noMatch: return .noMatch
+        case .needs(let need): return .needs(need)
+        case .undecidable(let offset, _, let reason):
+            return offset < self.deciding.count
+                ? .undecidable(self.deciding[offset].rule, reason: reason) : .noMatch
+        }
     }
 
     // MARK: Parts
@@ -123,7 +147,8 @@ final class Snapshot: Sendable {
     private static func provider(
         for rule: HBARule,
         registry: AuthProviderRegistry,
-        services: AuthServices
+        services: AuthServices,
+        use: RuleUse
     ) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
             let options = try MethodOptions(
@@ -133,7 +158,8 @@ final class Snapshot: Sendable {
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),
-                provider: try registry.makeProvider(options: options, services: services)
+                provider: try registry.makeProvider(options: options, services: services),
+                use: use
             )
         } catch {
             throw SnapshotError(description: "\(rule.file):\(rule.line): \(error.description)")

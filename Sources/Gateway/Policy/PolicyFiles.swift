@@ -1,0 +1,2 @@
+import HBA
+enum PolicyFiles { static func interfaces() -> [HBAInterface] { [] } }

@@ -1,0 +1,82 @@
+import AuthProviders
+import HBA
+import Reactor
+import Synchronization
+
+/// What rules have to know about a client beyond its question: its host name, the roles of its user, the gateway's own
+/// addresses. Remembered and looked up in bounded time, off the workers. Any thread.
+final class PolicyLookups: Sendable {
+    /// Whom a rule asks about.
+    struct Subject: Sendable {
+        let question: HBAQuestion
+        let address: SocketAddress
+    }
+
+    private struct Interfaces {
+        var known: [HBAInterface] = []
+        var expires = MonotonicMicroseconds.min
+    }
+
+    /// How long the addresses of the machine are remembered.
+    private static let interfacesLifetime: MonotonicMicroseconds = 10_000_000
+
+    let hostNames = HostNames()
+    let systemUsers = SystemUsers()
+    private let interfaces = Mutex(Interfaces())
+
+    /// What every question is asked with.
+    func facts(for snapshot: Snapshot) -> HBAFacts {
+        guard snapshot.needsInterfaces else { return .none }
+        let now = MonotonicClock.now()
+        let known = self.interfaces.withLock { interfaces in
+            if interfaces.expires <= now {
+                interfaces = Interfaces(known: PolicyFiles.interfaces(), expires: now + Self.interfacesLifetime)
+            }
+            return interfaces.known
+        }
+        return HBAFacts(interfaces: known)
+    }
+
+    /// Adds what is at hand. False when it has to be waited for.
+    func complete(_ facts: inout HBAFacts, with need: HBANeed, about subject: Subject) -> Bool {
+        switch need {
+        case .hostName:
+            guard let answer = self.hostNames.nameAtHand(of: subject.address) else { return false }
+            facts.hostName = HBAFacts.Answer(answer)
+        case .roles:
+            guard let answer = self.rolesAtHand(subject.question) else { return false }
+            facts.roles = answer
+        }
+        return true
+    }
+
+    /// The facts with one more.
+    func completed(_ facts: HBAFacts, with need: HBANeed, about subject: Subject) async -> HBAFacts {
+        var facts = facts
+        switch need {
+        case .hostName: facts.hostName = HBAFacts.Answer(await self.hostNames.name(of: subject.address))
+        case .roles: facts.roles = await self.roles(subject.question)
+        }
+        return facts
+    }
+
+    // MARK: Roles
+
+    private func rolesAtHand(_ question: HBAQuestion) -> HBAFacts.Answer<Set<String>>? {
+        if ConsoleReference.databases.contains(question.database) { return .known([]) }
+        return nil
+    }
+
+    private func roles(_ question: HBAQuestion) async -> HBAFacts.Answer<Set<String>> {
+        .unavailable("database \"\(question.database)\" has no auth_query to ask for roles")
+    }
+}
+
+extension HBAFacts.Answer where Value == String? {
+    fileprivate init(_ answer: HostNameAnswer) {
+        switch answer {
+        case .known(let name): self = .known(name)
+        case .unavailable(let reason): self = .unavailable(reason)
+        }
+    }
+}
