@@ -64,6 +64,7 @@ extension ClientConnection {
             // Without its port, as PostgreSQL names it in messages.
             peerAddress: self.peerAddress?.description ?? "[local]",
             isTLS: false,
+            reason: .noRuleMatches,
             log: "no pg_hba rule matches"
         )
     }
@@ -74,6 +75,7 @@ extension ClientConnection {
 
     func loginFailed(_ failure: AuthFailure, login: LoginState) {
         self.reportFailure(failure, login: login)
+        if self.holdBack(failure, login: login) { return }
         guard self.isOpen, self.phase == .login else { return }
         self.login = nil
         if failure.reason == .clientLeft {
@@ -85,6 +87,7 @@ extension ClientConnection {
 
     private func reportFailure(_ failure: AuthFailure, login: LoginState) {
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
+        self.auditRefused(failure, login: login)
         self.log.warning(
             "login failed",
             metadata: self.logMetadata([
@@ -101,8 +104,7 @@ extension ClientConnection {
         switch step {
         case .ask(let question):
             login.question = question
-            self.send(question.encoded)
-            self.resumeReading()
+            self.ask(question, login: login)
         case .admit(let identity, let saslFinal):
             login.exchange = nil
             if let saslFinal {
@@ -164,7 +166,7 @@ extension ClientConnection {
     }
 
     func loginTimedOut() {
-        guard let login = self.login else { return }
+        guard let login = self.login, !self.endHold(login) else { return }
         let failure = AuthFailure.deadlinePassed(log: "client_login_timeout")
         if login.exchange != nil {
             self.end(login, with: failure)
@@ -177,11 +179,13 @@ extension ClientConnection {
     func abandonLogin() {
         guard let login = self.login else { return }
         self.login = nil
+        self.dropHold(login)
+        let failure = self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft()
         if login.exchange != nil {
             login.exchange = nil
-            self.reportFailure(.clientLeft(), login: login)
+            self.reportFailure(failure, login: login)
         } else {
-            login.end(with: .clientLeft())
+            login.end(with: failure)
         }
     }
 }

@@ -33,6 +33,8 @@ final class Snapshot: Sendable {
     let checkQuery: CheckQuery
     let loginTimeout: MonotonicMicroseconds
     let maxConnections: Int
+    /// 0: failed proofs are answered at once.
+    let authFailureDelay: MonotonicMicroseconds
     let logsConnections: Bool
     let logsDisconnections: Bool
 
@@ -66,6 +68,7 @@ final class Snapshot: Sendable {
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
+        self.authFailureDelay = settings.general.authFailureDelay.microseconds
         self.logsConnections = settings.general.logClientConnections
         self.logsDisconnections = settings.general.logClientDisconnections
     }
