@@ -30,9 +30,9 @@ extension ClientConnection {
                     try self.begin(login, under: decided)
                     return
                 case .noMatch:
-                    throw self.notPermitted(because: "no pg_hba rule matches")
+                    throw self.notPermitted()
                 case .undecidable(let rule, let reason):
-                    throw .unavailable(log: "\(rule.file):\(rule.line) cannot be decided: \(reason)")
+                    throw .policyUndecidable(log: "\(rule.file):\(rule.line) cannot be decided: \(reason)")
                 case .needs(let need):
                     guard self.gateway.lookups.complete(&facts, with: need, about: subject) else {
                         self.lookUp(need, about: subject, facts: facts, login: login)
@@ -103,14 +103,15 @@ extension ClientConnection {
         return HBAQuestion(origin: origin, database: self.database, user: self.user)
     }
 
-    private func notPermitted(because log: String) -> AuthFailure {
+    private func notPermitted() -> AuthFailure {
         .notPermitted(
             user: self.user,
             database: self.database,
             // Without its port, as PostgreSQL names it in messages.
             peerAddress: self.peerAddress?.description ?? "[local]",
             isTLS: false,
-            log: log
+            reason: .noRuleMatches,
+            log: "no pg_hba rule matches"
         )
     }
 
@@ -120,6 +121,7 @@ extension ClientConnection {
 
     func loginFailed(_ failure: AuthFailure, login: LoginState) {
         self.reportFailure(failure, login: login)
+        if self.holdBack(failure, login: login) { return }
         guard self.isOpen, self.phase == .login else { return }
         self.login = nil
         if failure.reason == .clientLeft {
@@ -131,6 +133,7 @@ extension ClientConnection {
 
     private func reportFailure(_ failure: AuthFailure, login: LoginState) {
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
+        self.auditRefused(failure, login: login)
         self.log.warning(
             "login failed",
             metadata: self.logMetadata([
@@ -147,8 +150,7 @@ extension ClientConnection {
         switch step {
         case .ask(let question):
             login.question = question
-            self.send(question.encoded)
-            self.resumeReading()
+            self.ask(question, login: login)
         case .wait(let body):
             Task(executorPreference: self.home.worker) { self.answered(await body(), login: login) }
         case .admit(let identity, let saslFinal):
@@ -221,7 +223,7 @@ extension ClientConnection {
     }
 
     func loginTimedOut() {
-        guard let login = self.login else { return }
+        guard let login = self.login, !self.endHold(login) else { return }
         let failure = AuthFailure.deadlinePassed(log: "client_login_timeout")
         if login.exchange != nil || login.isLookingUp {
             self.end(login, with: failure)
@@ -234,11 +236,13 @@ extension ClientConnection {
     func abandonLogin() {
         guard let login = self.login else { return }
         self.login = nil
+        self.dropHold(login)
+        let failure = self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft()
         if login.exchange != nil || login.isLookingUp {
             login.exchange = nil
-            self.reportFailure(.clientLeft(), login: login)
+            self.reportFailure(failure, login: login)
         } else {
-            login.end(with: .clientLeft())
+            login.end(with: failure)
         }
     }
 }

@@ -9,6 +9,8 @@ import Synchronization
 extension ClientConnection {
     /// The client has proved who it is.
     func admit(_ identity: AuthenticatedIdentity, login: LoginState) throws(AuthFailure) {
+        login.identity = identity
+        self.throttleProved(login)
         if self.gateway.snapshot.isConsole(self.database) {
             self.sendUnsent(of: login)
             self.welcomeToConsole(login)
@@ -18,7 +20,7 @@ extension ClientConnection {
             self.sendUnsent(of: login)
             // Reached by a user whom a rule trusts but who has no pool.
             throw AuthFailure(
-                reason: .other,
+                reason: .poolMissing,
                 logText: "no pool for \(identity.user)@\(self.database)",
                 clientText: "No pool configured for database: \"\(self.database)\", user: \"\(identity.user)\"",
                 sqlStateText: "3D000"
@@ -152,7 +154,7 @@ extension ClientConnection {
         if let reason = login.endReason { return reason }
         let fields = failure.fields
         return AuthFailure(
-            reason: .serviceUnavailable,
+            reason: failure.reason,
             logText: fields.message,
             clientText: fields.message,
             sqlStateText: fields.sqlState?.text ?? "08006"
@@ -174,10 +176,22 @@ extension ClientConnection {
                 metadata: self.logMetadata(["rule": .string(login.rule), "method": .string(method)])
             )
         }
+        self.auditAdmitted(login, pool: pool)
         self.login = nil
         self.clearDeadline()
         self.phase = .idle
         self.send(writer.bytes)
         self.resumeReading()
+    }
+}
+
+extension CheckoutFailure {
+    /// Why a login ends that needed a server.
+    fileprivate var reason: AuthFailure.Reason {
+        switch self {
+        case .server: .serverRefused
+        case .shuttingDown: .shuttingDown
+        case .waitTimeout, .connect, .login, .poolRemoved: .serverUnavailable
+        }
     }
 }

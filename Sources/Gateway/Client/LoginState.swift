@@ -11,6 +11,8 @@ import Sessions
 /// of the login. `@unchecked Sendable` because its task runs on that worker, too.
 final class LoginState: @unchecked Sendable {
     let version: ProtocolVersion
+    /// When the startup packet had been understood.
+    let began = MonotonicClock.now()
     /// The login as a machine, when its provider waits for nobody but the client.
     var exchange: (any LoginExchange)?
     /// What the exchange has asked the client.
@@ -26,6 +28,11 @@ final class LoginState: @unchecked Sendable {
     var welcomeWaiter: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
     /// Pinned; released with the login, or handed to the session.
     private var pool: Pool?
+    /// Who the client has proved to be.
+    var identity: AuthenticatedIdentity?
+    /// The client has been asked for a proof, or waits for that.
+    var isChallenged = false
+    var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
     /// Which rule decided.
@@ -34,7 +41,7 @@ final class LoginState: @unchecked Sendable {
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
     /// Somebody waits for the client's next message.
-    var awaitsMessage: Bool { self.question != nil || self.messageWaiter != nil }
+    var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.messageWaiter != nil) }
 
     init(version: ProtocolVersion) { self.version = version }
 
@@ -51,6 +58,8 @@ final class LoginState: @unchecked Sendable {
         defer { self.pool = nil }
         return self.pool
     }
+
+    var poolUser: String? { self.pool?.key.user }
 
     func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 
@@ -114,10 +123,9 @@ struct LoginDialogue: ClientDialogue {
     private func message(after question: LoginQuestion) async throws(AuthFailure) -> [UInt8] {
         let client = self.client
         guard let login = client.login, login.endReason == nil else { throw .clientLeft() }
-        client.send(question.encoded)
         let result = await withCheckedContinuation { continuation in
             login.messageWaiter = continuation
-            client.resumeReading()
+            client.ask(question, login: login)
         }
         return try result.get()
     }

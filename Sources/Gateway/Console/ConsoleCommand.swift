@@ -26,6 +26,12 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case interner
     /// `[InternedTextRow]`, longest first, at most `InternedTextRow.rowsMax`
     case internedTexts
+    /// `[AuditRow]`, newest first, at most `AuditRow.rowsMax`
+    case audit
+    case lastAudit
+    /// The same, of refused logins and failed commands only
+    case auditFailures
+    case lastAuditFailures
     /// One `ConnectionsRow`
     case connections
     /// No rows
@@ -90,11 +96,12 @@ package struct ConsoleCommand: Sendable {
         _ target: String,
         _ answer: Answer,
         _ rows: Row.Type,
+        part: String? = nil,
         parameter: String? = nil,
         _ summary: String
     ) -> Self {
         Self(
-            words: [Self.show, target],
+            words: [Self.show, target] + [part].compactMap { $0 },
             parameter: parameter,
             answer: answer,
             columns: Row.columns,
@@ -188,6 +195,33 @@ package struct ConsoleCommand: Sendable {
             parameter: "n",
             "The `n` longest of these texts, at most \(InternedTextRow.rowsMax), one row for each."
         ),
+        .show(
+            "AUDIT",
+            .request(.audit),
+            AuditRow.self,
+            """
+            The last logins, logouts and console commands, the newest first: those of the last `audit_entries` that \
+            the process keeps in memory, at most \(AuditRow.rowsMax). Documentation/audit.md says what the fields mean.
+            """
+        ),
+        .show(
+            "AUDIT", .request(.lastAudit), AuditRow.self, parameter: "n", "The last `n` of these."
+        ),
+        .show(
+            "AUDIT",
+            .request(.auditFailures),
+            AuditRow.self,
+            part: "FAILURES",
+            "Of these only refused logins and failed commands."
+        ),
+        .show(
+            "AUDIT",
+            .request(.lastAuditFailures),
+            AuditRow.self,
+            part: "FAILURES",
+            parameter: "n",
+            "The last `n` refused logins and failed commands."
+        ),
         .verb(
             "RELOAD",
             request: .reload,
@@ -229,7 +263,7 @@ package struct ConsoleCommand: Sendable {
     ]
 
     /// The second words of the `SHOW` commands, each once.
-    static let showTargets: [String] = Self.all.filter { $0.isShow && $0.parameter == nil }
+    static let showTargets: [String] = Self.all.filter { $0.isShow && $0.parameter == nil && $0.words.count == 2 }
         .flatMap { $0.words.dropFirst() }
 
     /// The command that consists of exactly these words, which are in upper case.

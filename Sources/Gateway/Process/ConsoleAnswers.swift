@@ -10,7 +10,13 @@ import Telemetry
 
 /// What the console commands do and show.
 extension Gateway {
-    func answer(_ request: ConsoleRequest, _ arguments: [String], home: WorkerHome) async -> ConsoleOutcome {
+    /// - Parameter limit: so many rows are enough, for the commands that may have very many.
+    func answer(
+        _ request: ConsoleRequest,
+        _ arguments: [String],
+        limit: Int?,
+        home: WorkerHome
+    ) async -> ConsoleOutcome {
         switch request {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
@@ -25,6 +31,10 @@ extension Gateway {
         case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
         case .interner: return .rows(await self.offWorkers { self.internerRows })
         case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })
+        case .audit, .lastAudit:
+            return .rows(await self.offWorkers { self.auditRows(failuresOnly: false, limit: limit) })
+        case .auditFailures, .lastAuditFailures:
+            return .rows(await self.offWorkers { self.auditRows(failuresOnly: true, limit: limit) })
         case .connections: return .rows([self.connectionsRow])
         case .reload: return await self.reloadFromConsole()
         case .shutdown:
@@ -117,7 +127,9 @@ extension Gateway {
             usedClients: used,
             loginClients: login,
             freeServers: counts.reduce(0) { $0 + $1.idle },
-            usedServers: counts.reduce(0) { $0 + $1.busy }
+            usedServers: counts.reduce(0) { $0 + $1.busy },
+            auditEntries: self.audit.entryCount,
+            auditDropped: self.audit.droppedCount
         )
     }
 

@@ -24,6 +24,8 @@ package final class Gateway: @unchecked Sendable {
     let resolver = HostResolver()
     let lookups = PolicyLookups()
     let statistics = ProcessStatistics()
+    let audit: AuditTrail
+    let throttle = LoginThrottle()
     let loader: SettingsSource
     private let nextServerNumber = Atomic<UInt32>(0)
     private let nextClientNumber = Atomic<Int32>(0)
@@ -39,6 +41,8 @@ package final class Gateway: @unchecked Sendable {
         self.loader = source
         let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
+        self.audit = AuditTrail(log: log)
+        self.audit.apply(try Self.prepareAudit(snapshot.settings.general))
         self.pools = PoolRegistry()
         self.interner = TextInterner(byteLimit: snapshot.settings.general.queryInternerMaxSize)
     }
@@ -139,10 +143,12 @@ package final class Gateway: @unchecked Sendable {
     /// - Parameter done: called when policy and pools are in force, on a worker.
     package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
         let snapshot = try self.loader.load(self.lookups, previous: self.snapshot)
+        let audit = try Self.prepareAudit(snapshot.settings.general)
         for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
         guard let home = self.homes.first else { return }
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
+            self.audit.apply(audit)
             self.frontDoor?.apply(snapshot.socketOptions)
             self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
             home.checkQuery = snapshot.checkQuery
@@ -181,6 +187,7 @@ package final class Gateway: @unchecked Sendable {
         }
         for thread in self.threads { thread.join() }
         self.frontDoor?.removeFiles()
+        self.audit.stop(timeoutMilliseconds: Self.auditStopMilliseconds)
         self.log.notice("stopped")
     }
 

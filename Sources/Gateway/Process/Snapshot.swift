@@ -51,6 +51,8 @@ final class Snapshot: Sendable {
     let checkQuery: CheckQuery
     let loginTimeout: MonotonicMicroseconds
     let maxConnections: Int
+    /// 0: failed proofs are answered at once.
+    let authFailureDelay: MonotonicMicroseconds
     let logsConnections: Bool
     let logsDisconnections: Bool
 
@@ -91,6 +93,7 @@ final class Snapshot: Sendable {
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
+        self.authFailureDelay = settings.general.authFailureDelay.microseconds
         self.logsConnections = settings.general.logClientConnections
         self.logsDisconnections = settings.general.logClientDisconnections
     }

@@ -43,7 +43,13 @@ struct ConsoleParser: Sendable {
     private func show(_ cursor: inout ConsoleTokenCursor) throws(ConsoleError) -> ConsoleStatement {
         guard let target = cursor.next() else { throw .syntax(at: nil) }
         guard let name = target.name else { throw .syntax(at: target) }
-        if let command = ConsoleCommand.named([ConsoleCommand.show, name.uppercased()]) {
+        if var command = ConsoleCommand.named([ConsoleCommand.show, name.uppercased()]) {
+            if let part = cursor.upcoming?.name?.uppercased(),
+                let narrower = ConsoleCommand.named(command.words + [part])
+            {
+                _ = cursor.next()
+                command = narrower
+            }
             if let number = cursor.upcoming?.number,
                 let numbered = ConsoleCommand.named(command.words, number: number)
             {
