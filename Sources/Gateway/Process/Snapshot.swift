@@ -77,7 +77,7 @@ final class Snapshot: Sendable {
 
     /// The first rule that matches; nil when none does.
     func decide(_ question: HBAQuestion) -> DecidedRule? {
-        guard let offset = self.policy.decidingOffset(question), offset < self.deciding.count else { return nil }
+        guard case .rule(let offset) = self.policy.find(question), offset < self.deciding.count else { return nil }
         return self.deciding[offset]
     }
 
