@@ -44,7 +44,7 @@ final class PolicyLookups: Sendable {
             guard let answer = self.hostNames.nameAtHand(of: subject.address) else { return false }
             facts.hostName = HBAFacts.Answer(answer)
         case .roles:
-            guard let answer = self.rolesAtHand(subject.question) else { return false }
+            guard let answer = self.rolesAtHand(of: subject.question.user, database: subject.question.database) else { return false }
             facts.roles = answer
         }
         return true
@@ -55,20 +55,21 @@ final class PolicyLookups: Sendable {
         var facts = facts
         switch need {
         case .hostName: facts.hostName = HBAFacts.Answer(await self.hostNames.name(of: subject.address))
-        case .roles: facts.roles = await self.roles(subject.question)
+        case .roles: facts.roles = await self.roles(of: subject.question.user, database: subject.question.database)
         }
         return facts
     }
 
     // MARK: Roles
 
-    private func rolesAtHand(_ question: HBAQuestion) -> HBAFacts.Answer<Set<String>>? {
-        if ConsoleReference.databases.contains(question.database) { return .known([]) }
+    private func rolesAtHand(of user: String, database: String) -> HBAFacts.Answer<Set<String>>? {
+        // The console's administrator is no role of any server.
+        if ConsoleReference.databases.contains(database) { return .known([]) }
         return nil
     }
 
-    private func roles(_ question: HBAQuestion) async -> HBAFacts.Answer<Set<String>> {
-        .unavailable("database \"\(question.database)\" has no auth_query to ask for roles")
+    func roles(of user: String, database: String) async -> HBAFacts.Answer<Set<String>> {
+        .unavailable("database \"\(database)\" has no auth_query to ask for roles")
     }
 }
 

@@ -55,7 +55,7 @@ package final class Gateway: @unchecked Sendable {
     /// Opens the listeners, then starts the workers. Returns when clients can connect.
     package func start() throws(GatewayStartError) {
         let snapshot = self.snapshot
-        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        for warning in snapshot.warnings { self.log.warning("\(warning)") }
         let general = snapshot.settings.general
         self.checkDescriptorLimit(snapshot)
         let ioMethod: IOMethod
@@ -144,7 +144,7 @@ package final class Gateway: @unchecked Sendable {
     package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
         let snapshot = try self.loader.load(self.lookups, previous: self.snapshot)
         let audit = try Self.prepareAudit(snapshot.settings.general)
-        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        for warning in snapshot.warnings { self.log.warning("\(warning)") }
         guard let home = self.homes.first else { return }
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
@@ -229,7 +229,7 @@ package struct SettingsSource: Sendable {
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
     package func check() throws(GatewayStartError) -> [String] {
-        try self.load(PolicyLookups(), previous: nil).settings.warnings
+        try self.load(PolicyLookups(), previous: nil).warnings
     }
 }
 

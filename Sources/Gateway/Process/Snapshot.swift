@@ -41,7 +41,9 @@ final class Snapshot: Sendable {
     /// In the order of the policy's rules.
     let deciding: [DecidedRule]
     /// A rule speaks of the gateway's own addresses.
-    let needsInterfaces = false
+    let needsInterfaces: Bool
+    /// What the administrator should know; logged once per load.
+    let warnings: [String]
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
@@ -69,7 +71,14 @@ final class Snapshot: Sendable {
         }
         self.settings = settings
         self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
-        let services = AuthServices(secrets: try Self.secrets(settings), mock: Self.mock)
+        let maps = try Self.maps(settings.general)
+        self.warnings = settings.warnings + Self.warnings(self.policy, maps)
+        self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
+        let services = AuthServices(
+            secrets: try Self.secrets(settings),
+            localUsers: MappedUsers(maps: maps, lookups: lookups),
+            mock: Self.mock
+        )
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
             let use = previous?.use(of: rule) ?? RuleUse()
@@ -120,15 +129,12 @@ final class Snapshot: Sendable {
 
     private static func policy(_ general: GeneralSettings, methods: Set<String>) throws(SnapshotError) -> HBAPolicy {
         do throws(HBAErrors) {
+            let reader = PolicyFiles.reader
             switch general.pgHba {
             case .content(let text):
-                return try HBAPolicy.parse(text: text, file: "general.pg_hba", methods: methods)
+                return try HBAPolicy.parse(text: text, file: "general.pg_hba", methods: methods, reader: reader)
             case .path(let path):
-                let text: String
-                do throws(SnapshotError) { text = try Self.rules(at: path) } catch {
-                    throw HBAErrors(HBAError(file: path, line: 0, column: 0, reason: error.description))
-                }
-                return try HBAPolicy.parse(text: text, file: path, methods: methods)
+                return try HBAPolicy.load(path: path, methods: methods, reader: reader)
             case .unset:
                 return general.hba.isEmpty ? .permissive : try HBAPolicy.legacyAllowList(cidrs: general.hba)
             }
@@ -137,15 +143,29 @@ final class Snapshot: Sendable {
         }
     }
 
-    private static func rules(at path: String) throws(SnapshotError) -> String {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw SnapshotError(description: "the file cannot be read")
+    private static func maps(_ general: GeneralSettings) throws(SnapshotError) -> IdentMaps {
+        do throws(HBAErrors) {
+            switch general.pgIdent {
+            case .content(let text):
+                return try IdentMaps.parse(text: text, file: "general.pg_ident", reader: PolicyFiles.reader)
+            case .path(let path): return try IdentMaps.load(path: path, reader: PolicyFiles.reader)
+            case .unset: return .empty
+            }
+        } catch {
+            throw SnapshotError(description: error.description)
         }
-        guard data.count <= HBAPolicy.maximumTextSize, let text = String(validating: data, as: UTF8.self) else {
-            throw SnapshotError(description: "not a UTF-8 text of at most 1 MiB")
-        }
-        return text
     }
+
+    /// A map that does not exist lets nobody in, which may be meant.
+    private static func warnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
+        policy.rules.compactMap { rule in
+            guard let map = rule.option("map"), !maps.contains(map: map) else { return nil }
+            return "\(rule.file):\(rule.line): there is no map \"\(map)\" in general.pg_ident: the rule lets nobody in"
+        }
+    }
+
+    /// Options that ask something of the connection, whatever the method. They stand in `hostssl` rules only.
+    private static let connectionOptions: Set<String> = ["clientcert", "clientname"]
 
     private static func provider(
         for rule: HBARule,
@@ -156,7 +176,8 @@ final class Snapshot: Sendable {
         do throws(AuthConfigurationError) {
             let options = try MethodOptions(
                 method: rule.method,
-                entries: rule.options.map { (name: $0.name, value: $0.value) }
+                entries: rule.options.filter { !Self.connectionOptions.contains($0.name) }
+                    .map { (name: $0.name, value: $0.value) }
             )
             return DecidedRule(
                 rule: rule,
