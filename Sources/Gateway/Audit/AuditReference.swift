@@ -34,7 +34,8 @@ package enum AuditReference {
 
     private static var fields: String {
         let rows = AuditField.all.map { field in
-            let events = field.events == AuditEvent.allCases ? "all" : field.events.map(\.rawValue).joined(separator: ", ")
+            let isEverywhere = field.events == AuditEvent.allCases
+            let events = isEverywhere ? "all" : field.events.map(\.rawValue).joined(separator: ", ")
             return "| `\(field.name)` | \(field.kind.rawValue) | \(events) | \(field.meaning) |"
         }
         return """
@@ -73,16 +74,16 @@ package enum AuditReference {
         |---|---|
         | unset | nowhere; `SHOW AUDIT` works all the same |
         | `stderr` | standard error, between the lines of the log |
-        | `syslog` | `\(AuditTarget.syslogPath)`, facility `auth`, severity `warning` for failures and `notice` for the \
-        rest, in the form of RFC 3164, under the name `\(AuditTarget.syslogIdent)` or `general.syslog_prog_name` |
+        | `syslog` | `\(AuditTarget.syslogPath)`, facility `auth`, severity `warning` for failures and `notice` for \
+        the rest, in the form of RFC 3164, under the name `\(AuditTarget.syslogIdent)` or `general.syslog_prog_name` |
         | an absolute path | a file, made with mode 0600 and appended to, each line by one `write` |
 
         A target that cannot be opened stops the start and refuses a reload. Every reload (`RELOAD`, SIGHUP) opens the
         file anew: rename it, then reload, to rotate it.
 
         A thread of its own writes. No client waits for it: when more than `general.audit_log_queue` records wait, or
-        the target takes nothing (the disk is full, the system's logger is gone), records are dropped. As soon as writing
-        works again a line with the event `dropped` says how many are missing; `SHOW LISTS` has their number since start
+        the target takes nothing (the disk is full, the system's logger is gone), records are dropped. As soon as
+        writing works again a line with the event `dropped` says how many are missing; `SHOW LISTS` has their number since start
         as `audit_dropped`. A graceful stop writes what waits, for at most \
         \(Gateway.auditStopMilliseconds / 1_000) seconds.
         """
@@ -96,8 +97,8 @@ package enum AuditReference {
         those for the user name. One failure is forgotten every \(FailureThrottle.forgetInterval / 1_000_000) seconds, \
         and no more than \(FailureThrottle.countMax) count.
 
-        Right passwords are answered at once, whatever others guess, so nobody can be locked out by guesses at his name. \
-        A success makes the failures of that user at that address forgotten. To hang up before the answer gains \
+        Right passwords are answered at once, whatever others guess, so nobody can be locked out by guesses at his \
+        name. A success makes the failures of that user at that address forgotten. To hang up before the answer gains \
         nothing: the same user name from the same address is not asked for its password before the delay of its last \
         failure is over. Unknown users are slowed as known ones are.
 

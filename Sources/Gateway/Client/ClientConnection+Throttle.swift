@@ -11,8 +11,8 @@ enum LoginHold {
     case answer(AuthFailure)
 }
 
-/// Guessing is slowed: see `FailureThrottle` for the rules. Whoever is held back has nothing but its deadline: no thread,
-/// no lock, and a place in a bounded number of them.
+/// Guessing is slowed: see `FailureThrottle` for the rules. Whoever is held back has nothing but its deadline: no
+/// thread, no lock, and a place in a bounded number of them.
 extension ClientConnection {
     /// Asks the client, now or when the delay of its last failure is over.
     func ask(_ question: LoginQuestion, login: LoginState) {

@@ -2,7 +2,8 @@ import Glibc
 import Logging
 import Synchronization
 
-/// The thread that writes the audit log. All its members belong to that thread; `@unchecked Sendable` for the way there.
+/// The thread that writes the audit log. All its members belong to that thread; `@unchecked Sendable` for the way
+/// there.
 final class AuditWriter: @unchecked Sendable {
     private let trail: AuditTrail
     private var output: AuditOutput?

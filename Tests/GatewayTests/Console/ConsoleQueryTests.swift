@@ -67,6 +67,7 @@ struct ConsoleQueryTests {
             case .preparedStatements: .rows([StatementRow]())
             case .interner: .rows([InternerRow]())
             case .internedTexts: .rows([InternedTextRow]())
+            case .audit, .lastAudit, .auditFailures, .lastAuditFailures: .rows([AuditRow]())
             case .reload: .done
             case .shutdown: .rows([ShutdownRow]())
             }
