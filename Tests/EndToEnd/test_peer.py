@@ -1,8 +1,10 @@
 """Method `peer`: the operating system says who comes in by the unix socket; maps say who that may be."""
 
+import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -13,13 +15,13 @@ from wire import LoginRefused
 ME = pwd.getpwuid(0).pw_name
 
 
-@pytest.fixture(scope="module")
-def socket_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sockets")
-    for part in (folder, *folder.parents):
-        if part.name.startswith("pytest"):
-            part.chmod(0o755)
-    return folder
+@pytest.fixture
+def socket_folder():
+    """A folder that every user of the system can reach."""
+    folder = tempfile.mkdtemp(prefix="pggateway-e2e-sockets-")
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
