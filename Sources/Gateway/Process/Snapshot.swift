@@ -72,7 +72,7 @@ final class Snapshot: Sendable {
         self.settings = settings
         self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
         let maps = try Self.maps(settings.general)
-        self.warnings = settings.warnings + Self.warnings(self.policy, maps)
+        self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
         let services = AuthServices(
             secrets: try Self.secrets(settings),
@@ -161,6 +161,15 @@ final class Snapshot: Sendable {
         policy.rules.compactMap { rule in
             guard let map = rule.option("map"), !maps.contains(map: map) else { return nil }
             return "\(rule.file):\(rule.line): there is no map \"\(map)\" in general.pg_ident: the rule lets nobody in"
+        }
+    }
+
+    /// Who is a member of what is asked of auth_query's connections.
+    private static func roleWarnings(_ policy: HBAPolicy, _ settings: GatewaySettings) -> [String] {
+        guard policy.needsRoles else { return [] }
+        return settings.pools.filter { $0.authQuery == nil }.map { pool in
+            "the policy asks for roles, but pools.\(pool.name) has no auth_query to ask: logins to it that reach such a "
+                + "rule are refused"
         }
     }
 
