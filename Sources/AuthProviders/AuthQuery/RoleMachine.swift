@@ -1,0 +1,38 @@
+/// The memory of a query for the roles of users. As `AuthQueryMachine`, with sets of names and no doubt.
+struct RoleMachine<Waiter: Sendable>: Sendable {
+    enum Step: Sendable {
+        case answered(Set<String>)
+        case waits
+        case begins(FlightTable<Waiter>.ID)
+    }
+
+    private var table: AgingTable<Set<String>>
+    private var flights = FlightTable<Waiter>()
+
+    /// - Parameter namesMax: users and their roles together.
+    init(lifetime: Int64, namesMax: Int) {
+        self.table = AgingTable(lifetime: lifetime, weightMax: namesMax)
+    }
+
+    mutating func recall(_ user: String, now: Int64) -> Set<String>? { self.table.use(user, now: now) }
+
+    mutating func ask(_ user: String, now: Int64, waiter: Waiter) -> Step {
+        if let roles = self.recall(user, now: now) { return .answered(roles) }
+        guard let flight = self.flights.join(user, waiter) else { return .waits }
+        return .begins(flight)
+    }
+
+    /// - Parameter roles: nil when the query failed, which is not remembered.
+    mutating func land(_ flight: FlightTable<Waiter>.ID, _ roles: Set<String>?, now: Int64) -> [Waiter] {
+        guard let landing = self.flights.land(flight) else { return [] }
+        if landing.isCurrent, let roles {
+            self.table.set(landing.name, to: roles, weight: roles.count + 1, now: now)
+        }
+        return landing.waiters
+    }
+
+    mutating func invalidate(_ user: String?) {
+        self.flights.detach(user)
+        if let user { self.table.remove(user) } else { self.table.removeAll() }
+    }
+}
