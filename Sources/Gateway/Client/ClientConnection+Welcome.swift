@@ -14,6 +14,7 @@ extension ClientConnection {
             self.welcomeToConsole(login)
             return
         }
+        self.gateway.authQueries.noteSuccess(identity, database: self.database)
         let key = PoolKey(database: self.database, user: identity.user)
         guard let pool = self.gateway.pools.pool(for: key) else {
             self.sendUnsent(of: login)

@@ -21,6 +21,8 @@ extension Gateway {
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
+        // Pools of such users do not exist yet.
+        case .authQuery: return .rows(self.authQueries.rows { _ in (0, 0, 0) })
         case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
         case .interner: return .rows(await self.offWorkers { self.internerRows })
         case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })

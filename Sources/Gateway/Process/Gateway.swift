@@ -18,6 +18,8 @@ package final class Gateway: @unchecked Sendable {
     private var threads: [WorkerThread] = []
     private let current: Mutex<Snapshot>
     let pools: PoolRegistry
+    /// Users that are found by a query.
+    let authQueries = AuthQueryRegistry()
     let cancelKeys = CancelKeys()
     /// The texts of prepared statements.
     let interner: TextInterner
@@ -36,7 +38,7 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
-        let snapshot = try source.load()
+        let snapshot = try source.load(authQueries: self.authQueries)
         self.current = Mutex(snapshot)
         self.pools = PoolRegistry()
         self.interner = TextInterner(byteLimit: snapshot.settings.general.queryInternerMaxSize)
@@ -66,6 +68,7 @@ package final class Gateway: @unchecked Sendable {
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
             self.pools.apply(snapshot.plans, gateway: self, home: nil)
+            self.authQueries.apply(snapshot.settings.pools, gateway: self)
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
                 self.threads.append(try WorkerThread.start(home.worker))
@@ -137,13 +140,14 @@ package final class Gateway: @unchecked Sendable {
     ///
     /// - Parameter done: called when policy and pools are in force, on a worker.
     package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
-        let snapshot = try self.loader.load()
+        let snapshot = try self.loader.load(authQueries: self.authQueries)
         for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
         guard let home = self.homes.first else { return }
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
             self.frontDoor?.apply(snapshot.socketOptions)
             self.pools.apply(snapshot.plans, gateway: self, home: home)
+            self.authQueries.apply(snapshot.settings.pools, gateway: self)
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {
                 other.worker.execute { other.checkQuery = snapshot.checkQuery }
@@ -172,6 +176,7 @@ package final class Gateway: @unchecked Sendable {
             let count: Logger.MetadataValue = .stringConvertible(left)
             self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": count])
         }
+        self.authQueries.stop()
         for home in self.homes {
             home.worker.execute {
                 for client in home.clients { client.finish(reason: "shutdown") }
@@ -203,7 +208,7 @@ package struct SettingsSource: Sendable {
         self.environment = environment
     }
 
-    func load() throws(GatewayStartError) -> Snapshot {
+    func load(authQueries: AuthQueryRegistry) throws(GatewayStartError) -> Snapshot {
         let settings: GatewaySettings
         do throws(SettingsErrors) {
             settings = try SettingsLoader.load(path: self.path, environment: self.environment)
@@ -211,7 +216,7 @@ package struct SettingsSource: Sendable {
             throw GatewayStartError(description: error.description)
         }
         do throws(SnapshotError) {
-            return try Snapshot(settings: settings)
+            return try Snapshot(settings: settings, authQueries: authQueries)
         } catch {
             throw GatewayStartError(description: "Config parse error: \(error.description)")
         }
@@ -220,7 +225,9 @@ package struct SettingsSource: Sendable {
     /// Reads and checks the settings without using them (`pggateway -t`).
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
-    package func check() throws(GatewayStartError) -> [String] { try self.load().settings.warnings }
+    package func check() throws(GatewayStartError) -> [String] {
+        try self.load(authQueries: AuthQueryRegistry()).settings.warnings
+    }
 }
 
 extension SocketOptions {

@@ -36,10 +36,10 @@ final class Snapshot: Sendable {
     let logsConnections: Bool
     let logsDisconnections: Bool
 
+    /// - Parameter authQueries: finds the users that are not listed.
     /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the
-    /// new settings
-    ///   applies then.
-    init(settings: GatewaySettings) throws(SnapshotError) {
+    ///   new settings applies then.
+    init(settings: GatewaySettings, authQueries: AuthQueryRegistry) throws(SnapshotError) {
         let registry: AuthProviderRegistry
         do throws(AuthConfigurationError) {
             registry = try .standard()
@@ -48,7 +48,8 @@ final class Snapshot: Sendable {
         }
         self.settings = settings
         self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
-        let services = AuthServices(secrets: try Self.secrets(settings), mock: Self.mock)
+        let secrets = SecretSourceChain([try Self.secrets(settings), authQueries])
+        let services = AuthServices(secrets: secrets, mock: Self.mock)
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
             deciding.append(try Self.provider(for: rule, registry: registry, services: services))
