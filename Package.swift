@@ -48,7 +48,7 @@ let package = Package(
         room("HBA"),
         room("Pooling"),
         room("Sessions", ["PGWire", "Pooling", crypto]),
-        room("AuthProviders", ["Sessions", "PGWire", crypto]),
+        room("AuthProviders", ["Sessions", "PGWire", collections, crypto]),
         room("Reactor", ["CReactor"]),
         room("Settings", [.product(name: "Yams", package: "Yams"), .product(name: "TOMLKit", package: "TOMLKit")]),
         room("Telemetry", [logging]),

@@ -38,11 +38,12 @@ public struct SecretSourceChain: SecretSource {
         insteadOf secret: StoredSecret?
     ) async -> SecretLookup? {
         var answer: SecretLookup?
-        for source in self.sources {
+        for (index, source) in self.sources.enumerated() {
             switch await source.secretAfresh(user: user, database: database, insteadOf: secret) {
             case .found(let fresh, let origin)?: return .found(fresh, origin: origin)
             case .unavailable(let reason)?: return .unavailable(reason)
             case .notFound?: answer = .notFound
+            case nil where index == self.sources.count - 1: break
             case nil:
                 if case .found? = source.secretAtHand(user: user, database: database) { return nil }
             }

@@ -132,8 +132,11 @@ extension ClientConnection {
     }
 
     private func reportFailure(_ failure: AuthFailure, login: LoginState) {
+        guard !login.isReported else { return }
+        login.isReported = true
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
         self.auditRefused(failure, login: login)
+        self.gateway.authQueries.noteFailure(failure, user: self.user, database: self.database)
         self.log.warning(
             "login failed",
             metadata: self.logMetadata([
@@ -229,6 +232,8 @@ extension ClientConnection {
             self.end(login, with: failure)
         } else {
             login.end(with: failure)
+            // What waits for a secret source learns of it later: the client does not have to wait for that.
+            self.loginFailed(failure, login: login)
         }
     }
 

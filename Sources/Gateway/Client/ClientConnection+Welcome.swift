@@ -16,6 +16,7 @@ extension ClientConnection {
             self.welcomeToConsole(login)
             return
         }
+        self.gateway.authQueries.noteSuccess(identity, database: self.database)
         guard let pool = self.pinPool(of: identity) else {
             self.sendUnsent(of: login)
             // Reached by a user whom a rule trusts but who has no pool.

@@ -35,6 +35,8 @@ final class LoginState: @unchecked Sendable {
     var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
+    /// Its failure stands in the log.
+    var isReported = false
     /// Which rule decided.
     var decided: Snapshot.DecidedRule?
     /// The same for the log.

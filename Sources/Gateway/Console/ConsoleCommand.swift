@@ -20,6 +20,8 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case hba
     /// `[StartupParameterRow]`
     case startupParameters
+    /// `[AuthQueryRow]`
+    case authQuery
     /// `[StatementRow]`
     case preparedStatements
     /// `[InternerRow]`
@@ -169,6 +171,15 @@ package struct ConsoleCommand: Sendable {
             .request(.startupParameters),
             StartupParameterRow.self,
             "One row for each of the operator's `startup_parameters` of each pool."
+        ),
+        .show(
+            "AUTH_QUERY",
+            .request(.authQuery),
+            AuthQueryRow.self,
+            """
+            One row for each database with `auth_query`: what is remembered, asked and refused. Counts begin anew when \
+            a reload changes the query or its server.
+            """
         ),
         .show(
             "PREPARED_STATEMENTS",

@@ -20,9 +20,12 @@ final class PolicyLookups: Sendable {
     /// How long the addresses of the machine are remembered.
     private static let interfacesLifetime: MonotonicMicroseconds = 10_000_000
 
+    let authQueries: AuthQueryRegistry
     let hostNames = HostNames()
     let systemUsers = SystemUsers()
     private let interfaces = Mutex(Interfaces())
+
+    init(authQueries: AuthQueryRegistry) { self.authQueries = authQueries }
 
     /// What every question is asked with.
     func facts(for snapshot: Snapshot) -> HBAFacts {
@@ -65,11 +68,25 @@ final class PolicyLookups: Sendable {
     private func rolesAtHand(of user: String, database: String) -> HBAFacts.Answer<Set<String>>? {
         // The console's administrator is no role of any server.
         if ConsoleReference.databases.contains(database) { return .known([]) }
-        return nil
+        guard let service = self.authQueries.service(for: database) else {
+            return .unavailable("database \"\(database)\" has no auth_query to ask for roles")
+        }
+        return service.rolesAtHand(of: user).map { HBAFacts.Answer($0) }
     }
 
     func roles(of user: String, database: String) async -> HBAFacts.Answer<Set<String>> {
-        .unavailable("database \"\(database)\" has no auth_query to ask for roles")
+        if let known = self.rolesAtHand(of: user, database: database) { return known }
+        guard let service = self.authQueries.service(for: database) else { return .unavailable("no auth_query") }
+        return HBAFacts.Answer(await service.roles(of: user))
+    }
+}
+
+extension HBAFacts.Answer where Value == Set<String> {
+    fileprivate init(_ answer: RoleLookup) {
+        switch answer {
+        case .known(let roles): self = .known(roles)
+        case .unavailable(let reason): self = .unavailable(reason)
+        }
     }
 }
 

@@ -28,6 +28,8 @@ extension Gateway {
         case .config: return .rows(self.configRows)
         case .hba: return .rows(await self.offWorkers { self.hbaRows })
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
+        // Pools of such users do not exist yet.
+        case .authQuery: return .rows(self.authQueryRows)
         case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
         case .interner: return .rows(await self.offWorkers { self.internerRows })
         case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })

@@ -18,11 +18,13 @@ package final class Gateway: @unchecked Sendable {
     private var threads: [WorkerThread] = []
     private let current: Mutex<Snapshot>
     let pools: PoolRegistry
+    /// Users that are found by a query.
+    let authQueries = AuthQueryRegistry()
     let cancelKeys = CancelKeys()
     /// The texts of prepared statements.
     let interner: TextInterner
     let resolver = HostResolver()
-    let lookups = PolicyLookups()
+    let lookups: PolicyLookups
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()
@@ -39,6 +41,7 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
+        self.lookups = PolicyLookups(authQueries: self.authQueries)
         let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
         self.audit = AuditTrail(log: log)
@@ -71,6 +74,7 @@ package final class Gateway: @unchecked Sendable {
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
             self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: nil)
+            self.authQueries.apply(snapshot.settings.pools, gateway: self)
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
                 self.threads.append(try WorkerThread.start(home.worker))
@@ -151,6 +155,7 @@ package final class Gateway: @unchecked Sendable {
             self.audit.apply(audit)
             self.frontDoor?.apply(snapshot.socketOptions)
             self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
+            self.authQueries.apply(snapshot.settings.pools, gateway: self)
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {
                 other.worker.execute { other.checkQuery = snapshot.checkQuery }
@@ -179,6 +184,7 @@ package final class Gateway: @unchecked Sendable {
             let count: Logger.MetadataValue = .stringConvertible(left)
             self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": count])
         }
+        self.authQueries.stop()
         for home in self.homes {
             home.worker.execute {
                 for client in home.clients { client.finish(reason: "shutdown") }
@@ -229,7 +235,7 @@ package struct SettingsSource: Sendable {
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
     package func check() throws(GatewayStartError) -> [String] {
-        try self.load(PolicyLookups(), previous: nil).warnings
+        try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil).warnings
     }
 }
 

@@ -1,3 +1,4 @@
+import AuthProviders
 import PGWire
 import Pooling
 import Reactor
@@ -24,7 +25,16 @@ extension Gateway {
 
     /// Forgets what auth_query knows: of all users, of a database, of one user of a database.
     func invalidateAuth(_ arguments: [String]) -> Int {
-        0
+        let (database, user) = (arguments.first, arguments.dropFirst().first)
+        return self.authQueries.all.filter { database == nil || $0.database == database }
+            .reduce(0) { $0 + $1.service.invalidate(user: user) }
+    }
+
+    var authQueryRows: [AuthQueryRow] {
+        self.authQueries.rows { database in
+            let counts = self.pools.dynamicCounts(of: database)
+            return (counts.current, counts.created, counts.destroyed)
+        }
     }
 }
 

@@ -58,10 +58,11 @@ final class Snapshot: Sendable {
     let logsConnections: Bool
     let logsDisconnections: Bool
 
-    /// - Parameter previous: the snapshot in force, whose counts go on where a rule stays the same.
+    /// - Parameters:
+    ///   - lookups: what the policy has to know beyond a question; finds the users that are not listed, too.
+    ///   - previous: the snapshot in force, whose counts go on where a rule stays the same.
     /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the
-    /// new settings
-    ///   applies then.
+    ///   new settings applies then.
     init(settings: GatewaySettings, lookups: PolicyLookups, previous: Snapshot?) throws(SnapshotError) {
         let registry: AuthProviderRegistry
         do throws(AuthConfigurationError) {
@@ -75,7 +76,7 @@ final class Snapshot: Sendable {
         self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
         let services = AuthServices(
-            secrets: try Self.secrets(settings),
+            secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
             localUsers: MappedUsers(maps: maps, lookups: lookups),
             mock: Self.mock
         )

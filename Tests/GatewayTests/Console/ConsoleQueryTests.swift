@@ -65,6 +65,7 @@ struct ConsoleQueryTests {
             case .connections: .rows([ConnectionsRow]())
             case .startupParameters: .rows([StartupParameterRow]())
             case .preparedStatements: .rows([StatementRow]())
+            case .authQuery: .rows([AuthQueryRow]())
             case .interner: .rows([InternerRow]())
             case .internedTexts: .rows([InternedTextRow]())
             case .audit, .lastAudit, .auditFailures, .lastAuditFailures: .rows([AuditRow]())
