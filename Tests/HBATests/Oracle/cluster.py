@@ -18,7 +18,9 @@ def as_postgres(*command, **options):
 
 
 class Cluster:
-    def __init__(self):
+    """`hosts`: the text of /etc/hosts the server sees, in a mount namespace of its own."""
+
+    def __init__(self, hosts=None, tls=False):
         self.folder = Path(tempfile.mkdtemp(prefix="hba-oracle-"))
         self.data = self.folder / "data"
         if os.getuid() == 0:
@@ -33,8 +35,29 @@ class Cluster:
                 f"unix_socket_directories = '{self.folder}'\nlog_connections = on\nlog_min_messages = debug3\n"
                 "logging_collector = off\nmax_wal_senders = 4\nmax_connections = 40\n"
             )
+        if tls:
+            self.make_certificate()
         self.log = self.folder / "log"
-        as_postgres(BIN / "pg_ctl", "-D", self.data, "-l", self.log, "-w", "start", stdout=subprocess.DEVNULL)
+        start = [BIN / "pg_ctl", "-D", self.data, "-l", self.log, "-w", "start"]
+        if hosts is None:
+            as_postgres(*start, stdout=subprocess.DEVNULL)
+            return
+        (self.folder / "hosts").write_text(hosts)
+        script = 'mount --bind "$0" /etc/hosts && exec setpriv --reuid=postgres --regid=postgres --clear-groups "$@"'
+        subprocess.run(
+            ["unshare", "-m", "sh", "-c", script, self.folder / "hosts", *start],
+            check=True, cwd="/", stdout=subprocess.DEVNULL,
+        )
+
+    def make_certificate(self):
+        key, certificate = self.data / "server.key", self.data / "server.crt"
+        as_postgres(
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+            "-keyout", key, "-out", certificate, stderr=subprocess.DEVNULL,
+        )
+        key.chmod(0o600)
+        with open(self.data / "postgresql.conf", "a") as file:
+            file.write("ssl = on\npassword_encryption = md5\n")
 
     def psql(self, sql, database="postgres"):
         """The lines a script prints."""
