@@ -70,6 +70,12 @@ struct SnapshotBuilder {
         let values = self.sections.decode(table, as: .authQuery, keyPath: path, into: &self.diagnostics)
         SettingsValidation.check(authQuery: values, into: &self.diagnostics)
         self.rows += ConfigRow.rows(of: values, prefix: path)
+        let longestName = String(repeating: "x", count: 63)
+        let others = [
+            "user", values.text("server_user") ?? longestName, "database", pool.text("server_database") ?? poolName,
+            "application_name", pool.text("application_name") ?? "",
+        ]
+        StartupParameters.check(parameters, user: values, others: others, into: &self.diagnostics)
         return AuthQuerySettings(values, pool: pool, poolName: poolName, parameters: parameters)
     }
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fakeserver import FakeServer, ScramServer, command_complete, data_row, error, greeting, ready, row_description
-from gateway import pool
+from gateway import ROOT, pool
 from polling import wait_until
 from wire import LoginRefused, message, startup
 
@@ -424,6 +424,35 @@ def test_settings_of_the_role_do_not_change_the_path(make, postgres, custom):
             assert "cannot be used" in gateway.log()
         finally:
             admin.execute(f"alter role {POOLER} reset search_path")
+
+
+def role_query():
+    """The query for the roles of a user, as it stands in the source."""
+    source = (ROOT / "Sources/AuthProviders/AuthQuery/AuthQueryService+Roles.swift").read_text()
+    return source.split('static let roleQuery = """', 1)[1].split('"""', 1)[0]
+
+
+def test_the_roles_of_a_user(postgres, roles):
+    """Direct and indirect membership whatever INHERIT says, itself included, asked by a role without any rights."""
+    with postgres.admin() as admin:
+        admin.execute("""
+            create role member_top login; create role member_mid noinherit; create role member_leaf; create role member_no;
+            grant member_mid to member_top; grant member_leaf to member_mid; grant member_no to member_leaf;
+            revoke member_no from member_leaf
+        """)
+        try:
+            admin.execute("set search_path = public")
+            admin.execute("set role member_no")
+            for name, expected in (
+                ("member_top", {"member_top", "member_mid", "member_leaf"}),
+                ("member_leaf", {"member_leaf"}),
+                ("nobody_at_all", set()),
+                ("x'; drop role member_no", set()),
+            ):
+                found = admin.execute(role_query().replace("$1", "%s"), (name,)).fetchall()
+                assert {row[0] for row in found} == expected and len(found) == len(expected)
+        finally:
+            admin.execute("reset role; drop role member_top, member_mid, member_leaf, member_no")
 
 
 # --- servers that fail ------------------------------------------------------------------------------------------------

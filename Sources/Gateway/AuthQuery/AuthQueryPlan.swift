@@ -49,7 +49,7 @@ struct AuthQueryPlan: Sendable, Equatable {
             ("application_name", "pggateway auth_query"),
             ("client_encoding", "UTF8"),
             ("search_path", "pg_catalog"),
-            ("statement_timeout", "\(max(self.queryTimeout / 1000, 1))"),
+            ("statement_timeout", "\(min(max(self.queryTimeout / 1000, 1), Int64(Int32.max)))"),
         ]
     }
 }

@@ -98,7 +98,7 @@ final class AuthQueryRegistry: SecretSource, Sendable {
 
     func noteFailure(_ failure: AuthFailure, user: String, database: String) {
         switch failure.reason {
-        case .passwordWrong, .userUnknown, .secretEmpty, .secretUnusable, .serviceUnavailable: break
+        case .passwordWrong, .userUnknown, .secretEmpty, .secretUnusable: break
         default: return
         }
         let service = self.entries.withLock { entries -> AuthQueryService? in

@@ -101,7 +101,8 @@ package final class Gateway: @unchecked Sendable {
     /// Clients, servers and a reserve must fit into RLIMIT_NOFILE; better said now than at the worst moment.
     private func checkDescriptorLimit(_ snapshot: Snapshot) {
         let servers = snapshot.plans.values.reduce(0) { $0 + $1.limits.poolSize }
-        let wanted = Int64(snapshot.maxConnections + servers + 128)
+        let queries = snapshot.settings.pools.reduce(0) { $0 + ($1.authQuery?.workers ?? 0) }
+        let wanted = Int64(snapshot.maxConnections + servers + queries + 128)
         let limit = ProcessSignals.raiseDescriptorLimit(to: wanted)
         if limit < wanted {
             self.log.warning(

@@ -25,7 +25,7 @@ package struct AuthQueryRow: ConsoleRow, Equatable {
         .number("cache_refetches", "Queries because a proof with a remembered secret failed") { $0.cacheRefetches },
         .number("cache_rate_limited", "Such queries left out because of `min_interval`") { $0.cacheRateLimited },
         .number("auth_success", "Logins of users that the query found") { $0.authSuccess },
-        .number("auth_failure", "Logins refused: unknown users, wrong passwords, no answer") { $0.authFailure },
+        .number("auth_failure", "Logins refused: unknown users and wrong passwords") { $0.authFailure },
         .number("executor_queries", "Queries run, those for the roles of users included") { $0.executorQueries },
         .number("executor_errors", "Queries without a usable answer") { $0.executorErrors },
         .number("dynamic_pools_current", "Pools of users that the query found") { $0.dynamicPoolsCurrent },
