@@ -39,7 +39,7 @@ import Testing
             "application_name": "x", "server_username": "x", "admin_username": "x", "admin_password": "x",
             "username": "x", "password": "md50123456789abcdef0123456789abcdef", "port": "77", "server_port": "77",
             "server_password": "x", "pooler_check_query": "x", "io_method": "epoll",
-            "startup_parameters": "{work_mem: 1MB}",
+            "startup_parameters": "{work_mem: 1MB}", "audit_log": "syslog",
         ]
         for key in SettingsTable.keys where key.isSupported {
             let isSwitch = key.kind == .bool
