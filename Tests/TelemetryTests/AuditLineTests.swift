@@ -133,7 +133,7 @@ import Testing
         #expect(text.hasPrefix("<36>"))
         #expect(text.hasSuffix(" gw[\(getpid())]: {}"))
         // Mmm dd hh:mm:ss
-        #expect(text.dropFirst(4).prefix(16).wholeMatch(of: /[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d /) != nil)
+        #expect(text.dropFirst(4).prefix(16).wholeMatch(of: #/[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d /#) != nil)
         #expect(SyslogPacket.make("", ident: "", isFailure: false, seconds: 0).starts(with: Array("<37>".utf8)))
     }
 }

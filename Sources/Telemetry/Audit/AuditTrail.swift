@@ -17,14 +17,11 @@ package final class AuditTrail: Sendable {
         var overflow = 0
         var hasTarget = false
         /// What the writer shall use from now on.
-        var change: Change?
+        var nextOutput: AuditOutput?
+        /// The writer shall write what it has, then use no target any more.
+        var isOff = false
         var hasWriter = false
         var isStopping = false
-    }
-
-    enum Change: Sendable {
-        case output(AuditOutput)
-        case off
     }
 
     /// A target that has been opened, and is not in use yet.
@@ -117,11 +114,9 @@ package final class AuditTrail: Sendable {
             Self.resize(&state, to: options.entriesMax)
             state.queueMax = options.queueMax
             state.hasTarget = prepared.output != nil
-            if let output = prepared.output {
-                state.change = .output(output)
-            } else if state.hasWriter {
-                state.change = .off
-            }
+            // A target that the writer has not seen yet stays for the records that came meanwhile.
+            if let output = prepared.output { state.nextOutput = output }
+            state.isOff = prepared.output == nil
             guard prepared.output != nil, !state.hasWriter else { return false }
             state.hasWriter = true
             return true

@@ -57,20 +57,18 @@ final class AuditWriter: @unchecked Sendable {
     /// Goes on with another target: at once when there is a new one, else behind the records that came before.
     private func takeChange(isLast: Bool) {
         guard self.trail.hasChange.load(ordering: .acquiring) else { return }
-        let change = self.trail.state.withLock { state -> AuditTrail.Change? in
-            if case .off = state.change, !isLast { return nil }
-            self.trail.hasChange.store(false, ordering: .relaxed)
-            let change = state.change
-            state.change = nil
-            return change
+        let (next, isOff) = self.trail.state.withLock { state -> (AuditOutput?, Bool) in
+            let isOff = state.isOff && isLast
+            if isOff || !state.isOff { self.trail.hasChange.store(false, ordering: .relaxed) }
+            defer { state.nextOutput = nil }
+            return (state.nextOutput, isOff)
         }
-        switch change {
-        case nil: return
-        case .output(let output):
+        if let next {
             self.output?.close()
-            self.output = output
+            self.output = next
             self.isFailing = false
-        case .off:
+        }
+        if isOff {
             self.output?.close()
             self.output = nil
             self.missing = 0
