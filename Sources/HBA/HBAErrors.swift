@@ -22,9 +22,10 @@ package struct HBAError: Error, Sendable, Hashable {
 }
 
 extension HBAError: CustomStringConvertible {
-    /// `FILE:LINE:COLUMN: reason`, then the hint after a semicolon.
+    /// `FILE:LINE:COLUMN: reason`, then the hint after a semicolon. Without a line, `FILE: reason`.
     package var description: String {
-        "\(self.file):\(self.line):\(self.column): \(self.reason)" + (self.hint.map { "; \($0)" } ?? "")
+        let place = self.line == 0 ? self.file : "\(self.file):\(self.line):\(self.column)"
+        return "\(place): \(self.reason)" + (self.hint.map { "; \($0)" } ?? "")
     }
 }
 

@@ -148,7 +148,7 @@ func memoryReader(_ files: [String: String], _ folders: [String: [String]] = [:]
 
     @Test func missingFileIsAnErrorOfItsOwn() {
         let found = Self.errors([:])
-        #expect(found == ["/etc/main:0:0: cannot be read: it does not exist"])
+        #expect(found == ["/etc/main: cannot be read: it does not exist"])
     }
 
     @Test func bytesThatAreNoTextAreRefusedOutsideOfComments() throws {

@@ -75,14 +75,14 @@ struct HBAAnswer: Encodable {
     }
 
     /// One line of JSON.
-    func line() throws -> String {
+    func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    func lineOrProblem() throws(HBAQuestionLine.Problem) -> String {
-        do { return try self.line() } catch { throw HBAQuestionLine.Problem(reason: "the answer cannot be written") }
+    func jsonLine() throws(HBAQuestionLine.Problem) -> String {
+        do { return try self.json() } catch { throw HBAQuestionLine.Problem(reason: "the answer cannot be written") }
     }
 
     /// The rules that do not match with their reasons, then the one that decides.

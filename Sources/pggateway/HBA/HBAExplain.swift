@@ -76,7 +76,7 @@ struct HBAExplain: ParsableCommand {
             throw ValidationError(error.reason)
         }
         let answer = HBAAnswer(policy, question)
-        print(self.json ? try answer.line() : answer.text)
+        print(self.json ? try answer.json() : answer.text)
     }
 
     /// The rules, with a warning for each method that only PostgreSQL has.
@@ -120,12 +120,17 @@ struct HBAExplain: ParsableCommand {
             do throws(HBAQuestionLine.Problem) {
                 var question = try HBAQuestionLine(json: line)
                 try question.resolve(interfaces: interfaces)
-                print(try HBAAnswer(policy, question).lineOrProblem())
+                Self.write(try HBAAnswer(policy, question).jsonLine())
             } catch {
                 isGood = false
-                print(error.line)
+                Self.write(error.line)
             }
         }
         guard isGood else { throw ExitCode(1) }
+    }
+
+    /// At once: a program that asks line by line waits for each answer.
+    private static func write(_ line: String) {
+        FileHandle.standardOutput.write(Data("\(line)\n".utf8))
     }
 }
