@@ -17,9 +17,6 @@ POOLER_PASSWORD = "Walnut-compass-88"
 #: Name -> password of the roles that no settings know.
 ROLES = {"dyn_scram": "Copper-window-15", "dyn_md5": "Amber-ladder-62"}
 
-#: Whether users that the query finds get pools. Without, a login ends after its proof with "no pool".
-HAS_POOLS = False
-
 
 def login(gateway, user, password, database="app", **options):
     """ "in" when the proof was accepted, or the SQLSTATE of the refusal. The one place that knows how a login ends."""
@@ -27,9 +24,6 @@ def login(gateway, user, password, database="app", **options):
         with gateway.wire(user, database, password, **options):
             return "in"
     except LoginRefused as refusal:
-        if not HAS_POOLS and refusal.sqlstate == "3D000":
-            assert "No pool configured" in refusal.fields["M"], refusal.fields
-            return "in"
         return refusal.sqlstate
 
 
@@ -52,9 +46,10 @@ def make(make_gateway, postgres, roles):
     """Starts a gateway whose pool `app` has no users but those of the query."""
 
     def start(rule="md5", server=None, general=None, users=(), **options):
-        target = server or postgres
+        # By the socket, where PostgreSQL asks for md5 or SCRAM as the secret is.
+        where = {"server_port": server.port} if server else {"server_host": postgres.socket_dir}
         auth_query = {"user": POOLER, "password": POOLER_PASSWORD, **options}
-        settings = {**pool(postgres, users_=list(users)), "server_port": target.port, "auth_query": auth_query}
+        settings = {**pool(postgres, users_=list(users)), **where, "auth_query": auth_query}
         gateway = make_gateway({"app": settings}, general, hba=RULE.format(rule))
         gateway.secrets.update({POOLER_PASSWORD, *ROLES.values(), *roles.values()})
         return gateway
@@ -100,7 +95,9 @@ def test_methods(make, rule):
 
 def test_trust_admits_who_exists(make):
     gateway = make("trust")
-    assert login(gateway, "dyn_scram", None) == "in"
+    assert login(gateway, "dyn_md5", None) == "in"
+    # Nothing that the gateway has opens the server: a verifier is no key.
+    assert login(gateway, "dyn_scram", None) == "08006"
     assert login(gateway, "nobody_at_all", None) == "28P01"
 
 
@@ -544,7 +541,8 @@ def test_a_connection_that_dies_within_its_answer(make_gateway):
     with FakeServer([dies, lambda peer: served(peer, lambda name: answer(data_row(VERIFIER.encode())))]) as fake:
         gateway = fake_gateway(make_gateway, fake)
         assert login(gateway, "anybody", "Faked-teapot-55") == "in"
-        assert fake.connections == 2 and not fake.problems
+        # Two for the query, one for the user's pool.
+        assert fake.connections == 3 and not fake.problems
         assert figures(gateway)["executor_errors"] == 0
 
 
