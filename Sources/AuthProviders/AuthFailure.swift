@@ -1,29 +1,9 @@
 package import PGWire
 
-/// A refused login, in two texts: the reason for the log, and what the client may know. Contains no secret.
+/// A refused login: its reason, the text for the log, and what the client may know. Contains no secret.
 ///
 /// The client's text never tells whether the user exists, what secret it has, or which check failed.
 public struct AuthFailure: Error, Sendable, Equatable {
-    /// Why, for logs and counters.
-    public enum Reason: String, Sendable, CaseIterable {
-        case passwordWrong = "password_wrong"
-        case userUnknown = "user_unknown"
-        /// The user has an empty secret, and the method asks for a password.
-        case secretEmpty = "secret_empty"
-        /// The user's secret is of a kind the method does not admit.
-        case secretUnusable = "secret_unusable"
-        /// A rule refuses the connection, or no rule matches it.
-        case ruleRejects = "rule_rejects"
-        /// The client breaks the protocol of the method.
-        case protocolViolation = "protocol_violation"
-        /// Something needed for the decision cannot answer.
-        case serviceUnavailable = "service_unavailable"
-        case clientLeft = "client_left"
-        case deadlinePassed = "deadline_passed"
-        /// A reason of a plug-in's own.
-        case other = "other"
-    }
-
     public let reason: Reason
     /// For the log.
     public let logText: String
@@ -72,10 +52,11 @@ extension AuthFailure {
         database: String,
         peerAddress: String,
         isTLS: Bool,
+        reason: Reason = .ruleRejects,
         log: String
     ) -> AuthFailure {
         AuthFailure(
-            reason: .ruleRejects,
+            reason: reason,
             log: log,
             client: "connection from \(peerAddress) to \(user)@\(database) (TLS: \(isTLS)) "
                 + "is not permitted by HBA configuration",
@@ -98,9 +79,25 @@ extension AuthFailure {
         )
     }
 
+    /// A rule depends on something that cannot be known now, 58000.
+    public static func policyUndecidable(log: String) -> AuthFailure {
+        AuthFailure(
+            reason: .policyUndecidable,
+            log: log,
+            client: "Authentication service unavailable",
+            .systemError
+        )
+    }
+
     /// The connection ended during the login; the client will not read the text.
     public static func clientLeft(log: String = "client left during login") -> AuthFailure {
         AuthFailure(reason: .clientLeft, log: log, client: "connection closed", .connectionFailure)
+    }
+
+    /// The gateway stops; text and SQLSTATE 57P03 as for clients that come later.
+    public static func shuttingDown() -> AuthFailure {
+        let text = "the gateway is shutting down"
+        return AuthFailure(reason: .shuttingDown, log: text, client: text, .cannotConnectNow)
     }
 
     /// The login took too long; text and SQLSTATE 57014 are PostgreSQL's.

@@ -4,6 +4,8 @@ public import Sessions
 public struct AuthServices: Sendable {
     /// Where the secrets of users are looked up: static users first, then further sources.
     public let secrets: any SecretSource
+    /// Names of the operating system, and the maps from such names to users.
+    public let localUsers: any LocalUsers
     /// Secrets for users that do not exist.
     public let mock: MockAuthentication
     /// What a rule `md5` shows to users whose secret is unknown or empty.
@@ -32,12 +34,14 @@ public struct AuthServices: Sendable {
 
     public init(
         secrets: any SecretSource,
+        localUsers: any LocalUsers = NoLocalUsers(),
         mock: MockAuthentication = MockAuthentication(),
         unknownUserExchange: UnknownUserExchange = .scramSHA256,
         unknownTrustedUser: UnknownTrustedUser = .refused
     ) {
         self.init(
             secrets: secrets,
+            localUsers: localUsers,
             mock: mock,
             unknownUserExchange: unknownUserExchange,
             unknownTrustedUser: unknownTrustedUser,
@@ -48,12 +52,14 @@ public struct AuthServices: Sendable {
     /// With a source of random bytes of one's own, for tests that replay an exchange.
     public init(
         secrets: any SecretSource,
+        localUsers: any LocalUsers = NoLocalUsers(),
         mock: MockAuthentication,
         unknownUserExchange: UnknownUserExchange,
         unknownTrustedUser: UnknownTrustedUser,
         randomBytes: @escaping @Sendable (Int) -> [UInt8]
     ) {
         self.secrets = secrets
+        self.localUsers = localUsers
         self.mock = mock
         self.unknownUserExchange = unknownUserExchange
         self.unknownTrustedUser = unknownTrustedUser

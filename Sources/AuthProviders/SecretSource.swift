@@ -1,3 +1,4 @@
+import PGWire
 public import Sessions
 
 /// Somewhere the secrets of users are kept: the settings, a query at a server, a directory.
@@ -49,13 +50,17 @@ public enum SecretLookup: Sendable {
 public struct StaticSecrets: SecretSource {
     public let name: String
     private let origin: SecretOrigin
-    private let secrets: [String: [String: StoredSecret]]
+    private let secrets: [ExactName: [ExactName: StoredSecret]]
 
     /// - Parameter secrets: by database, then by user.
     public init(name: String = "settings", _ secrets: [String: [String: StoredSecret]]) {
         self.name = name
         self.origin = SecretOrigin(name: name, freshness: .configured)
-        self.secrets = secrets
+        self.secrets = Self.exact(secrets.mapValues(Self.exact))
+    }
+
+    private static func exact<Value>(_ table: [String: Value]) -> [ExactName: Value] {
+        Dictionary(table.map { (ExactName($0.key), $0.value) }) { first, _ in first }
     }
 
     public func secret(user: String, database: String) async -> SecretLookup {
@@ -67,7 +72,7 @@ public struct StaticSecrets: SecretSource {
     }
 
     private func find(user: String, database: String) -> SecretLookup {
-        guard let secret = self.secrets[database]?[user] else { return .notFound }
+        guard let secret = self.secrets[ExactName(database)]?[ExactName(user)] else { return .notFound }
         return .found(secret, origin: self.origin)
     }
 }

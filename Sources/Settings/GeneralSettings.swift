@@ -43,11 +43,18 @@ package struct GeneralSettings: Sendable, Equatable {
     package let clientAnonymousPreparedCacheSize: Int?
     /// Bytes.
     package let queryInternerMaxSize: Int
+    /// `stderr`, `syslog` or an absolute path; nil without an audit log.
+    package let auditLog: String?
+    package let auditLogQueue: Int
+    package let auditEntries: Int
+    package let authFailureDelay: Duration
+    package let syslogProgName: String?
     package let logClientConnections: Bool
     package let logClientDisconnections: Bool
     package let adminUsername: String
     package let adminPassword: SecretText
     package let pgHba: HBARuleSource
+    package let pgIdent: HBARuleSource
     /// Legacy address ranges, `address/bits` or a single address; empty when there is no such list.
     package let hba: [String]
 
@@ -90,11 +97,17 @@ package struct GeneralSettings: Sendable, Equatable {
         self.shareUnnamedStatements = values.bool("share_unnamed_statements")
         self.clientAnonymousPreparedCacheSize = values.optionalInteger("client_anonymous_prepared_cache_size")
         self.queryInternerMaxSize = values.integer("query_interner_max_size")
+        self.auditLog = values.text("audit_log")
+        self.auditLogQueue = values.integer("audit_log_queue")
+        self.auditEntries = values.integer("audit_entries")
+        self.authFailureDelay = values.duration("auth_failure_delay")
+        self.syslogProgName = values.text("syslog_prog_name")
         self.logClientConnections = values.bool("log_client_connections")
         self.logClientDisconnections = values.bool("log_client_disconnections")
         self.adminUsername = values.text("admin_username") ?? ""
         self.adminPassword = values.secret("admin_password") ?? SecretText("")
         self.pgHba = values.rules("pg_hba")
+        self.pgIdent = values.rules("pg_ident")
         self.hba = values.list("hba")
     }
 }

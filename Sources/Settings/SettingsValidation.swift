@@ -19,6 +19,7 @@ struct SettingsValidation {
         if values.text("host")?.isEmpty == true {
             diagnostics.report(values.location(of: "host"), values.path(of: "host"), "is empty")
         }
+        Self.checkAuditLog(values, &diagnostics)
         Self.refuseUnkeptPromise("tls_mode", of: ["require", "verify-full"], values, &diagnostics)
         Self.refuseUnkeptPromise("server_tls_mode", of: Self.demandingServerModes, values, &diagnostics)
         Self.checkSocketFolder("unix_socket_dir", port: "port", values, &diagnostics)
@@ -111,6 +112,16 @@ struct SettingsValidation {
             "`\(mode)` demands TLS, which is not available yet: connections would be in clear text",
             hint: "`allow` and `disable` are accepted"
         )
+    }
+
+    private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {
+        guard let target = values.text("audit_log"), !["stderr", "syslog"].contains(target) else { return }
+        if !target.hasPrefix("/") || target.utf8.contains(0) {
+            diagnostics.report(
+                values.location(of: "audit_log"), values.path(of: "audit_log"),
+                "is neither `stderr`, `syslog` nor an absolute path"
+            )
+        }
     }
 
     private static func checkSocketFolder(

@@ -4,12 +4,20 @@ package struct StartupParameter: Sendable, Equatable {
         case general
         case pool
         case user
+        /// The user's row of an auth_query.
+        case authQuery = "auth_query"
     }
 
     /// As the settings spell it; PostgreSQL ignores its case.
     package let name: String
     package let value: String
     package let source: Source
+
+    package init(name: String, value: String, source: Source) {
+        self.name = name
+        self.value = value
+        self.source = source
+    }
 
     /// The name in lower case, which tells parameters apart. Names are ASCII.
     package var key: String { self.name.lowercased() }

@@ -19,7 +19,7 @@ struct PGGatewayCommand: ParsableCommand {
             Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully.
             """,
         version: "pggateway \(Gateway.version)",
-        subcommands: [Run.self, Demo.self, Reference.self],
+        subcommands: [Run.self, Demo.self, Reference.self, HBACommand.self],
         defaultSubcommand: Run.self
     )
 }
@@ -124,9 +124,10 @@ struct Reference: ParsableCommand {
         case settings
         case sample
         case console
+        case audit
     }
 
-    @Argument(help: "settings, sample or console.")
+    @Argument(help: "settings, sample, console or audit.")
     var page: Page
 
     func run() {
@@ -134,6 +135,7 @@ struct Reference: ParsableCommand {
         case .settings: print(SettingsReference.markdown, terminator: "")
         case .sample: print(SettingsReference.sampleYAML, terminator: "")
         case .console: print(ConsoleReference.markdown, terminator: "")
+        case .audit: print(AuditReference.markdown, terminator: "")
         }
     }
 }

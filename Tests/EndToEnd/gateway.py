@@ -100,6 +100,8 @@ class Gateway:
                     "admin_password": ADMIN_PASSWORD,
                     "pg_hba": {"content": hba},
                     "shutdown_timeout": "5s",
+                    # Tests fail logins on purpose, many at a time.
+                    "auth_failure_delay": 0,
                 },
                 "pools": pools,
             },

@@ -257,7 +257,7 @@ def md5_response(user, password, salt):
 class Wire:
     """One connection. Every read has a deadline; reading goes on while a write would block, as libpq does it."""
 
-    def __init__(self, host, port, timeout=15.0, split=whole, receive_buffer=None):
+    def __init__(self, host, port, timeout=15.0, split=whole, receive_buffer=None, source=None):
         self.timeout = timeout
         self.split = split
         self.buffer = bytearray()
@@ -275,6 +275,8 @@ class Wire:
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             address = (host, port)
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)

@@ -30,6 +30,13 @@ import Testing
         )
     }
 
+    @Test func bitsInHostOrder() {
+        #expect(SocketAddress(numericHost: "10.1.2.3", port: 1)?.bits == .v4(0x0a01_0203))
+        #expect(SocketAddress(numericHost: "1:203::f", port: 1)?.bits == .v6(high: 0x0001_0203_0000_0000, low: 15))
+        #expect(SocketAddress(numericHost: "::ffff:10.1.2.3", port: 1)?.bits == .v4(0x0a01_0203))
+        #expect(SocketAddress(unixPath: "/s")?.bits == .local)
+    }
+
     @Test func unixPaths() throws {
         let address = try #require(SocketAddress(unixPath: "/run/s.5432"))
         #expect(address.description == "unix:/run/s.5432")

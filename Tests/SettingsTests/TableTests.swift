@@ -40,7 +40,7 @@ import Testing
             "username": "x", "port": "77", "server_port": "77",
             "server_password": "x", "pooler_check_query": "x", "io_method": "epoll",
             "startup_parameters": "{work_mem: 1MB}", "query": "select $1", "user": "x", "password": "x",
-            "database": "x", "server_user": "x",
+            "database": "x", "server_user": "x", "audit_log": "syslog", "pg_ident": "\"a b c\"",
         ]
         for key in SettingsTable.keys where key.isSupported {
             let isSwitch = key.kind == .bool

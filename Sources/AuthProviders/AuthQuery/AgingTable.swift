@@ -1,3 +1,4 @@
+import PGWire
 import Sessions
 
 /// Values by name, each good for a time, bounded in number: where there is no room an expired one goes, else the one
@@ -16,7 +17,7 @@ struct AgingTable<Value: Sendable>: Sendable {
     /// Sum of the weights that are kept.
     private let weightMax: Int
     private var weight = 0
-    private var slots: [String: Int32] = [:]
+    private var slots: [ExactName: Int32] = [:]
     private var entries: ContiguousArray<Entry?> = []
     /// The same slots by their last use, and by their age. Both see the same additions and removals in the same order,
     /// so both hand out the same slot.
@@ -33,7 +34,7 @@ struct AgingTable<Value: Sendable>: Sendable {
 
     /// The value, now the one used last; nil when there is none that is good.
     mutating func use(_ name: String, now: Int64) -> Value? {
-        guard let slot = self.slots[name], let entry = self.entries[Int(slot)] else { return nil }
+        guard let slot = self.slots[ExactName(name)], let entry = self.entries[Int(slot)] else { return nil }
         guard entry.expires > now else {
             self.remove(slot)
             return nil
@@ -44,7 +45,7 @@ struct AgingTable<Value: Sendable>: Sendable {
 
     /// Changes a value where it stands; its age and use stay.
     mutating func modify(_ name: String, _ body: (inout Value) -> Void) {
-        guard let slot = self.slots[name], var entry = self.entries[Int(slot)] else { return }
+        guard let slot = self.slots[ExactName(name)], var entry = self.entries[Int(slot)] else { return }
         body(&entry.value)
         self.entries[Int(slot)] = entry
     }
@@ -59,12 +60,12 @@ struct AgingTable<Value: Sendable>: Sendable {
         let (expires, overflow) = now.addingReportingOverflow(self.lifetime)
         let entry = Entry(name: name, value: value, weight: weight, expires: overflow ? .max : expires)
         if Int(slot) == self.entries.count { self.entries.append(entry) } else { self.entries[Int(slot)] = entry }
-        self.slots[name] = slot
+        self.slots[ExactName(name)] = slot
         self.weight += weight
     }
 
     mutating func remove(_ name: String) {
-        if let slot = self.slots[name] { self.remove(slot) }
+        if let slot = self.slots[ExactName(name)] { self.remove(slot) }
     }
 
     mutating func removeAll() {
@@ -84,7 +85,7 @@ struct AgingTable<Value: Sendable>: Sendable {
     private mutating func remove(_ slot: Int32) {
         guard let entry = self.entries[Int(slot)] else { return }
         self.entries[Int(slot)] = nil
-        self.slots[entry.name] = nil
+        self.slots[ExactName(entry.name)] = nil
         self.weight -= entry.weight
         self.uses.remove(slot)
         self.births.remove(slot)

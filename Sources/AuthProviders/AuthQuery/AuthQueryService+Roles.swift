@@ -66,7 +66,10 @@ extension AuthQueryService {
                 return .unavailable("the user is a member of more than \(Self.rolesMax) roles")
             }
             let names = answer.rows.compactMap { row in row.first?.map { String(decoding: $0, as: UTF8.self) } }
-            return .known(Set(names))
+            let roles = Set(names)
+            // Swift takes some spellings for the same that are two roles to PostgreSQL.
+            guard roles.count == names.count else { return .unavailable("two roles have equivalent names") }
+            return .known(roles)
         }
     }
 }

@@ -118,10 +118,16 @@ package final class AuthQueryService: SecretSource, Sendable {
         self.secrets.withLock { $0.distrust(user) }
     }
 
-    /// Forgets what is known about a user, or about all.
-    package func invalidate(user: String?) {
-        self.secrets.withLock { $0.invalidate(user) }
+    /// Forgets what is known about a user, or about all. Returns how many secrets, or answers that there is none, were
+    /// remembered.
+    @discardableResult
+    package func invalidate(user: String?) -> Int {
         self.roles.withLock { $0.invalidate(user) }
+        return self.secrets.withLock { machine in
+            let before = machine.entryCount
+            machine.invalidate(user)
+            return before - machine.entryCount
+        }
     }
 
     private func asking(

@@ -1,5 +1,6 @@
 import AuthProviders
 import Logging
+import PGWire
 import Reactor
 import Sessions
 import Settings
@@ -16,15 +17,15 @@ final class AuthQueryRegistry: SecretSource, Sendable {
     }
 
     let name = AuthQueryService.sourceName
-    private let entries = Mutex<[String: Entry]>([:])
+    private let entries = Mutex<[ExactName: Entry]>([:])
 
     func service(for database: String) -> AuthQueryService? {
-        self.entries.withLock { $0[database]?.service }
+        self.entries.withLock { $0[ExactName(database)]?.service }
     }
 
     /// By name of the database.
     var all: [(database: String, service: AuthQueryService)] {
-        self.entries.withLock { entries in entries.map { ($0.key, $0.value.service) } }.sorted { $0.0 < $1.0 }
+        self.entries.withLock { entries in entries.map { ($0.key.text, $0.value.service) } }.sorted { $0.0 < $1.0 }
     }
 
     /// Puts new settings in force. Where neither the query nor its server has changed everything stays: cache, counters
@@ -36,12 +37,12 @@ final class AuthQueryRegistry: SecretSource, Sendable {
             for pool in pools {
                 guard let plan = AuthQueryPlan(pool) else { continue }
                 let listed = Set(pool.users.map(\.username))
-                if var kept = old[pool.name], kept.plan == plan {
-                    old[pool.name] = nil
+                if var kept = old[ExactName(pool.name)], kept.plan == plan {
+                    old[ExactName(pool.name)] = nil
                     kept.listed = listed
-                    entries[pool.name] = kept
+                    entries[ExactName(pool.name)] = kept
                 } else {
-                    entries[pool.name] = Self.entry(plan, listed: listed, pool: pool.name, gateway: gateway)
+                    entries[ExactName(pool.name)] = Self.entry(plan, listed: listed, pool: pool.name, gateway: gateway)
                 }
             }
             return old.values.map(\.executor)
@@ -101,7 +102,7 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         default: return
         }
         let service = self.entries.withLock { entries -> AuthQueryService? in
-            guard let entry = entries[database], !entry.listed.contains(user) else { return nil }
+            guard let entry = entries[ExactName(database)], !entry.listed.contains(user) else { return nil }
             return entry.service
         }
         service?.noteLogin(succeeded: false)

@@ -3,8 +3,8 @@ import PGWire
 import Reactor
 import Sessions
 
-/// What a client of the console needs beyond any other.
-final class ConsoleState {
+/// What a client of the console needs beyond any other. Belongs to the client's worker, on which its tasks run, too.
+final class ConsoleState: @unchecked Sendable {
     var session: ConsoleSession
     var isPerforming = false
 
@@ -24,6 +24,7 @@ extension ClientConnection {
             secret: self.gateway.cancelKeys.makeKey(for: self, version: login.version)
         )
         writer.readyForQuery(.idle)
+        self.auditAdmitted(login, pool: nil)
         self.login = nil
         self.console = ConsoleState(session: ConsoleSession(facts: facts))
         self.clearDeadline()
@@ -60,6 +61,7 @@ extension ClientConnection {
     }
 
     private func perform(_ step: ConsoleStep, console: ConsoleState) {
+        self.auditCommands(console.session.takeNotes())
         if !step.bytes.isEmpty { self.send(step.bytes) }
         switch step.next {
         case .receive: return
@@ -68,20 +70,26 @@ extension ClientConnection {
         case .perform(let request):
             console.isPerforming = true
             self.pauseReading()
-            if request == .reload || request == .shutdown {
-                self.log.notice("console command", metadata: self.logMetadata(["command": "\(request)"]))
+            let arguments = console.session.arguments
+            if request.changesState {
+                let words = ([request.rawValue] + arguments).joined(separator: " ")
+                self.log.notice("console command", metadata: self.logMetadata(["command": .string(words)]))
             }
             Task(executorPreference: self.home.worker) {
-                let outcome = await self.gateway.answer(request, home: self.home)
-                self.performed(outcome)
+                let limit = console.session.rowLimit
+                let outcome = await self.gateway.answer(request, arguments, limit: limit, home: self.home)
+                self.performed(outcome, console: console)
             }
         }
     }
 
-    private func performed(_ outcome: ConsoleOutcome) {
-        guard let console = self.console, self.phase == .console else { return }
+    private func performed(_ outcome: ConsoleOutcome, console: ConsoleState) {
         console.isPerforming = false
-        self.perform(console.session.complete(outcome), console: console)
+        let step = console.session.complete(outcome)
+        // Told also when the client has not waited for the answer.
+        self.auditCommands(console.session.takeNotes())
+        guard self.console === console, self.phase == .console else { return }
+        self.perform(step, console: console)
         if !console.isPerforming, self.phase == .console { self.resumeReading() }
     }
 }

@@ -12,6 +12,7 @@ extension ClientConnection {
     /// Tells the client why, then closes once that is sent. `nil` for `reason` logs nothing.
     func leave(with fields: ServerMessageFields, reason: String?) {
         guard self.phase != .closing else { return }
+        self.auditDeparture(reason ?? fields.message, byClient: false)
         if let reason {
             self.log.info("client refused or ended", metadata: self.logMetadata(["reason": .string(reason)]))
         }
@@ -46,6 +47,7 @@ extension ClientConnection {
     /// The client has said goodbye: what it is still to get is sent, then the connection is closed.
     func goQuietly() {
         guard self.phase != .closing else { return }
+        self.auditDeparture(nil, byClient: true)
         self.letGo()
         if self.gateway.snapshot.logsDisconnections {
             self.log.info("client disconnected", metadata: self.logMetadata(["reason": "client left"]))
@@ -54,11 +56,15 @@ extension ClientConnection {
     }
 
     /// The client is gone.
-    func vanished(_ reason: String) { self.finish(reason: reason) }
+    func vanished(_ reason: String) {
+        self.auditDeparture(reason, byClient: true)
+        self.finish(reason: reason)
+    }
 
     /// Closes now.
     func finish(reason: String? = nil) {
         guard self.isOpen else { return }
+        self.auditDeparture(reason, byClient: reason == nil)
         if self.phase != .closing, self.gateway.snapshot.logsDisconnections, !self.user.isEmpty, self.login == nil {
             let metadata = self.logMetadata(["reason": .string(reason ?? "client left")])
             self.log.info("client disconnected", metadata: metadata)
@@ -76,7 +82,7 @@ extension ClientConnection {
     private func letGo() {
         if let waiter = self.waiter {
             // When a server is already on its way, it is checked in by `granted`.
-            _ = (self.pool ?? self.login?.pool)?.cancelWait(waiter)
+            if let pool = self.pool { _ = pool.cancelWait(waiter) } else { self.login?.cancelWait(waiter) }
             self.waiter = nil
         }
         if let server = self.server {
@@ -85,7 +91,13 @@ extension ClientConnection {
             self.abandon(server)
         }
         self.abandonLogin()
+        self.leavePool()
         self.console = nil
+    }
+
+    func leavePool() {
+        self.pool?.unpin()
+        self.pool = nil
     }
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
@@ -114,6 +126,7 @@ extension ClientConnection {
             self.finish(reason: loss.reason)
         } else if loss.wasPassedOn, loss.lastError != nil {
             // PostgreSQL's FATAL error has already been passed on: that was the last word.
+            self.auditDeparture(loss.reason, byClient: false)
             self.letGo()
             self.sayGoodbye()
         } else {

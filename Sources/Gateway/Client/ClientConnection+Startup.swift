@@ -1,3 +1,4 @@
+import AuthProviders
 import Logging
 import PGWire
 import Reactor
@@ -22,8 +23,12 @@ extension ClientConnection {
             case .wait: return offset
             case .reply(let answer): self.send(answer)
             case .cancel(let request): self.cancelRequested(request)
-            case .refuse(let fields): self.leave(with: fields, reason: fields.message)
-            case .hangUp(let error): self.finish(reason: "startup: \(error.description)")
+            case .refuse(let fields):
+                self.auditRefusedAtStartup(.startupInvalid, fields.message)
+                self.leave(with: fields, reason: fields.message)
+            case .hangUp(let error):
+                self.auditRefusedAtStartup(.startupInvalid, error.description)
+                self.finish(reason: "startup: \(error.description)")
             case .login(let login): self.startupUnderstood(login, bytes.extracting(packet))
             }
         }
@@ -59,10 +64,13 @@ extension ClientConnection {
         self.database = login.database
         if !login.negotiation.isEmpty { self.send(login.negotiation) }
         if let refusal = self.gateway.refusalOfNewClient() {
+            let isFull = refusal.sqlState == .tooManyConnections
+            self.auditRefusedAtStartup(isFull ? .tooManyClients : .shuttingDown, refusal.message)
             self.leave(with: refusal, reason: refusal.message)
             return
         }
         if let fields = refusal?.fields {
+            self.auditRefusedAtStartup(.startupInvalid, fields.message)
             self.leave(with: fields, reason: fields.message)
             return
         }

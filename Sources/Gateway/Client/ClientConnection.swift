@@ -1,3 +1,4 @@
+import AuthProviders
 import Logging
 import PGWire
 import Pooling
@@ -64,6 +65,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var mustLeave = false
     /// It has said goodbye and waits for its last answers.
     var isTerminating = false
+    /// The audit stream has its login, and is still to get its logout.
+    var owesLogout = false
     /// After its last words it is read until it closes.
     var lingers = false
     var queryCount: UInt64 = 0
@@ -158,6 +161,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     override func deadlinePassed() {
         switch self.phase {
         case .startup:
+            self.auditRefusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
             self.finish(reason: "client_login_timeout before a startup packet")
         case .login:
             self.loginTimedOut()

@@ -1,6 +1,7 @@
 import AuthProviders
 import HBA
 import PGWire
+import Pooling
 import Reactor
 import Sessions
 
@@ -10,18 +11,28 @@ import Sessions
 /// of the login. `@unchecked Sendable` because its task runs on that worker, too.
 final class LoginState: @unchecked Sendable {
     let version: ProtocolVersion
+    /// When the startup packet had been understood.
+    let began = MonotonicClock.now()
     /// The login as a machine, when its provider waits for nobody but the client.
     var exchange: (any LoginExchange)?
     /// What the exchange has asked the client.
     var question: LoginQuestion?
     /// Goes out in one piece with what follows.
     var unsent: [UInt8] = []
+    /// The policy waits for something it has to know about the client.
+    var isLookingUp = false
     /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
     var messageWaiter: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
     var serverWaiter: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
     var welcomeWaiter: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
-    var pool: Pool?
+    /// Pinned; released with the login, or handed to the session.
+    private var pool: Pool?
+    /// Who the client has proved to be.
+    var identity: AuthenticatedIdentity?
+    /// The client has been asked for a proof, or waits for that.
+    var isChallenged = false
+    var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
     /// Its failure stands in the log.
@@ -32,9 +43,27 @@ final class LoginState: @unchecked Sendable {
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
     /// Somebody waits for the client's next message.
-    var awaitsMessage: Bool { self.question != nil || self.messageWaiter != nil }
+    var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.messageWaiter != nil) }
 
     init(version: ProtocolVersion) { self.version = version }
+
+    deinit { self.pool?.unpin() }
+
+    /// Takes over a pool that is pinned.
+    func hold(_ pool: Pool) {
+        self.pool?.unpin()
+        self.pool = pool
+    }
+
+    /// The pool with its pin.
+    func takePool() -> Pool? {
+        defer { self.pool = nil }
+        return self.pool
+    }
+
+    var poolUser: String? { self.pool?.key.user }
+
+    func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 
     func deliver(_ result: Result<[UInt8], AuthFailure>) {
         let waiter = self.messageWaiter
@@ -96,10 +125,9 @@ struct LoginDialogue: ClientDialogue {
     private func message(after question: LoginQuestion) async throws(AuthFailure) -> [UInt8] {
         let client = self.client
         guard let login = client.login, login.endReason == nil else { throw .clientLeft() }
-        client.send(question.encoded)
         let result = await withCheckedContinuation { continuation in
             login.messageWaiter = continuation
-            client.resumeReading()
+            client.ask(question, login: login)
         }
         return try result.get()
     }

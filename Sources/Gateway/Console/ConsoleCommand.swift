@@ -16,6 +16,8 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case lists
     /// `[ConfigRow]`
     case config
+    /// `[HBARow]`
+    case hba
     /// `[StartupParameterRow]`
     case startupParameters
     /// `[AuthQueryRow]`
@@ -26,12 +28,32 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case interner
     /// `[InternedTextRow]`, longest first, at most `InternedTextRow.rowsMax`
     case internedTexts
+    /// `[AuditRow]`, newest first, at most `AuditRow.rowsMax`
+    case audit
+    case lastAudit
+    /// The same, of refused logins and failed commands only
+    case auditFailures
+    case lastAuditFailures
     /// One `ConnectionsRow`
     case connections
     /// No rows
     case reload
     /// One `ShutdownRow`
     case shutdown
+    /// One `KillRow`; arguments: the user
+    case killUser
+    /// One `InvalidationRow`; arguments: nothing, a database, or a database and a user
+    case invalidateAuth
+}
+
+extension ConsoleRequest {
+    /// Worth a line in the log.
+    package var changesState: Bool {
+        switch self {
+        case .reload, .shutdown, .killUser, .invalidateAuth: true
+        default: false
+        }
+    }
 }
 
 /// One entry of the command table, from which the parser, `SHOW HELP`, RowDescription and the reference page come.
@@ -52,6 +74,10 @@ package struct ConsoleCommand: Sendable {
     package var parameter: String?
     /// That number, when a client has given it: so many rows of the answer are sent.
     package var rowLimit: Int?
+    /// What stands behind the words; nil for a command without.
+    package var argument: ConsoleArgument?
+    /// That, when a client has given it.
+    package var arguments: [String] = []
     package let answer: Answer
     /// Empty when the command returns no rows.
     package let columns: [ConsoleColumn]
@@ -61,7 +87,7 @@ package struct ConsoleCommand: Sendable {
     package let summary: String
 
     package var name: String {
-        (self.words + [self.parameter].compactMap { $0 }).joined(separator: " ")
+        (self.words + [self.parameter, self.argument?.rawValue].compactMap { $0 }).joined(separator: " ")
     }
 
     package var isShow: Bool {
@@ -72,11 +98,12 @@ package struct ConsoleCommand: Sendable {
         _ target: String,
         _ answer: Answer,
         _ rows: Row.Type,
+        part: String? = nil,
         parameter: String? = nil,
         _ summary: String
     ) -> Self {
         Self(
-            words: [Self.show, target],
+            words: [Self.show, target] + [part].compactMap { $0 },
             parameter: parameter,
             answer: answer,
             columns: Row.columns,
@@ -86,12 +113,20 @@ package struct ConsoleCommand: Sendable {
     }
 
     private static func verb(
-        _ word: String,
-        _ request: ConsoleRequest,
+        _ words: String...,
+        argument: ConsoleArgument? = nil,
+        request: ConsoleRequest,
         _ columns: [ConsoleColumn],
         _ summary: String
     ) -> Self {
-        Self(words: [word], answer: .request(request), columns: columns, tag: word, summary: summary)
+        Self(
+            words: words,
+            argument: argument,
+            answer: .request(request),
+            columns: columns,
+            tag: words.first ?? "",
+            summary: summary
+        )
     }
 
     /// The command table. Its order is the order of `SHOW HELP` and of the reference page.
@@ -121,6 +156,15 @@ package struct ConsoleCommand: Sendable {
             .request(.config),
             ConfigRow.self,
             "One row for each setting: what is in force, what the default is, whether a reload changes it."
+        ),
+        .show(
+            "HBA",
+            .request(.hba),
+            HBARow.self,
+            """
+            The policy in force, one row for each rule of pg_hba (or of the legacy list `hba`), and whether it is \
+            the one on disk.
+            """
         ),
         .show(
             "STARTUP_PARAMETERS",
@@ -162,9 +206,36 @@ package struct ConsoleCommand: Sendable {
             parameter: "n",
             "The `n` longest of these texts, at most \(InternedTextRow.rowsMax), one row for each."
         ),
+        .show(
+            "AUDIT",
+            .request(.audit),
+            AuditRow.self,
+            """
+            The last logins, logouts and console commands, the newest first: those of the last `audit_entries` that \
+            the process keeps in memory, at most \(AuditRow.rowsMax). Documentation/audit.md says what the fields mean.
+            """
+        ),
+        .show(
+            "AUDIT", .request(.lastAudit), AuditRow.self, parameter: "n", "The last `n` of these."
+        ),
+        .show(
+            "AUDIT",
+            .request(.auditFailures),
+            AuditRow.self,
+            part: "FAILURES",
+            "Of these only refused logins and failed commands."
+        ),
+        .show(
+            "AUDIT",
+            .request(.lastAuditFailures),
+            AuditRow.self,
+            part: "FAILURES",
+            parameter: "n",
+            "The last `n` refused logins and failed commands."
+        ),
         .verb(
             "RELOAD",
-            .reload,
+            request: .reload,
             [],
             """
             Reads the settings again and puts them in force. It applies whole or not at all: when the new settings \
@@ -173,14 +244,37 @@ package struct ConsoleCommand: Sendable {
         ),
         .verb(
             "SHUTDOWN",
-            .shutdown,
+            request: .shutdown,
             ShutdownRow.columns,
             "Begins the graceful stop, as SIGTERM does: clients in a transaction finish first."
+        ),
+        .verb(
+            "KILL",
+            "USER",
+            argument: .user,
+            request: .killUser,
+            KillRow.columns,
+            """
+            Ends all sessions of a user at once, in every database, also those in a transaction, and gives up the \
+            server connections of the user's pools. The user may log in again: what keeps it out is the policy, the \
+            settings, or PostgreSQL behind auth_query (see `INVALIDATE AUTH`).
+            """
+        ),
+        .verb(
+            "INVALIDATE",
+            "AUTH",
+            argument: .account,
+            request: .invalidateAuth,
+            InvalidationRow.columns,
+            """
+            Forgets what auth_query has remembered, of a user, of a database or of all: the next login of each user \
+            asks PostgreSQL again. Sessions go on; `KILL USER` ends them.
+            """
         ),
     ]
 
     /// The second words of the `SHOW` commands, each once.
-    static let showTargets: [String] = Self.all.filter { $0.isShow && $0.parameter == nil }
+    static let showTargets: [String] = Self.all.filter { $0.isShow && $0.parameter == nil && $0.words.count == 2 }
         .flatMap { $0.words.dropFirst() }
 
     /// The command that consists of exactly these words, which are in upper case.

@@ -10,7 +10,13 @@ import Telemetry
 
 /// What the console commands do and show.
 extension Gateway {
-    func answer(_ request: ConsoleRequest, home: WorkerHome) async -> ConsoleOutcome {
+    /// - Parameter limit: so many rows are enough, for the commands that may have very many.
+    func answer(
+        _ request: ConsoleRequest,
+        _ arguments: [String],
+        limit: Int?,
+        home: WorkerHome
+    ) async -> ConsoleOutcome {
         switch request {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
@@ -20,17 +26,27 @@ extension Gateway {
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
+        case .hba: return .rows(await self.offWorkers { self.hbaRows })
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
         // Pools of such users do not exist yet.
-        case .authQuery: return .rows(self.authQueries.rows { _ in (0, 0, 0) })
+        case .authQuery: return .rows(self.authQueryRows)
         case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
         case .interner: return .rows(await self.offWorkers { self.internerRows })
         case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })
+        case .audit, .lastAudit:
+            return .rows(await self.offWorkers { self.auditRows(failuresOnly: false, limit: limit) })
+        case .auditFailures, .lastAuditFailures:
+            return .rows(await self.offWorkers { self.auditRows(failuresOnly: true, limit: limit) })
         case .connections: return .rows([self.connectionsRow])
         case .reload: return await self.reloadFromConsole()
         case .shutdown:
             self.events.requestStop()
             return .rows([ShutdownRow(success: true)])
+        case .killUser:
+            guard let user = arguments.first else { return .rows([KillRow]()) }
+            return .rows([await self.kill(user: user, home: home)])
+        case .invalidateAuth:
+            return .rows([InvalidationRow(entries: self.invalidateAuth(arguments))])
         }
     }
 
@@ -113,7 +129,9 @@ extension Gateway {
             usedClients: used,
             loginClients: login,
             freeServers: counts.reduce(0) { $0 + $1.idle },
-            usedServers: counts.reduce(0) { $0 + $1.busy }
+            usedServers: counts.reduce(0) { $0 + $1.busy },
+            auditEntries: self.audit.entryCount,
+            auditDropped: self.audit.droppedCount
         )
     }
 

@@ -80,6 +80,7 @@ final class ClientListener: Listener, @unchecked Sendable {
         let gateway = self.home.gateway
         gateway.statistics.accepted.add(1, ordering: .relaxed)
         guard gateway.clientCount < gateway.snapshot.maxConnections + Self.standingRoom else {
+            gateway.auditTurnedAway(peer)
             ListeningSocket.close(descriptor)
             return
         }

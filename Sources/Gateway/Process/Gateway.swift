@@ -24,7 +24,10 @@ package final class Gateway: @unchecked Sendable {
     /// The texts of prepared statements.
     let interner: TextInterner
     let resolver = HostResolver()
+    let lookups: PolicyLookups
     let statistics = ProcessStatistics()
+    let audit: AuditTrail
+    let throttle = LoginThrottle()
     let loader: SettingsSource
     private let nextServerNumber = Atomic<UInt32>(0)
     private let nextClientNumber = Atomic<Int32>(0)
@@ -38,8 +41,11 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
-        let snapshot = try source.load(authQueries: self.authQueries)
+        self.lookups = PolicyLookups(authQueries: self.authQueries)
+        let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
+        self.audit = AuditTrail(log: log)
+        self.audit.apply(try Self.prepareAudit(snapshot.settings.general))
         self.pools = PoolRegistry()
         self.interner = TextInterner(byteLimit: snapshot.settings.general.queryInternerMaxSize)
     }
@@ -52,7 +58,7 @@ package final class Gateway: @unchecked Sendable {
     /// Opens the listeners, then starts the workers. Returns when clients can connect.
     package func start() throws(GatewayStartError) {
         let snapshot = self.snapshot
-        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        for warning in snapshot.warnings { self.log.warning("\(warning)") }
         let general = snapshot.settings.general
         self.checkDescriptorLimit(snapshot)
         let ioMethod: IOMethod
@@ -67,7 +73,7 @@ package final class Gateway: @unchecked Sendable {
             self.homes = made.workers.map { WorkerHome(worker: $0, gateway: self) }
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
-            self.pools.apply(snapshot.plans, gateway: self, home: nil)
+            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: nil)
             self.authQueries.apply(snapshot.settings.pools, gateway: self)
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
@@ -141,13 +147,15 @@ package final class Gateway: @unchecked Sendable {
     ///
     /// - Parameter done: called when policy and pools are in force, on a worker.
     package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
-        let snapshot = try self.loader.load(authQueries: self.authQueries)
-        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        let snapshot = try self.loader.load(self.lookups, previous: self.snapshot)
+        let audit = try Self.prepareAudit(snapshot.settings.general)
+        for warning in snapshot.warnings { self.log.warning("\(warning)") }
         guard let home = self.homes.first else { return }
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
+            self.audit.apply(audit)
             self.frontDoor?.apply(snapshot.socketOptions)
-            self.pools.apply(snapshot.plans, gateway: self, home: home)
+            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
             self.authQueries.apply(snapshot.settings.pools, gateway: self)
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {
@@ -186,6 +194,7 @@ package final class Gateway: @unchecked Sendable {
         }
         for thread in self.threads { thread.join() }
         self.frontDoor?.removeFiles()
+        self.audit.stop(timeoutMilliseconds: Self.auditStopMilliseconds)
         self.log.notice("stopped")
     }
 
@@ -209,7 +218,7 @@ package struct SettingsSource: Sendable {
         self.environment = environment
     }
 
-    func load(authQueries: AuthQueryRegistry) throws(GatewayStartError) -> Snapshot {
+    func load(_ lookups: PolicyLookups, previous: Snapshot?) throws(GatewayStartError) -> Snapshot {
         let settings: GatewaySettings
         do throws(SettingsErrors) {
             settings = try SettingsLoader.load(path: self.path, environment: self.environment)
@@ -217,7 +226,7 @@ package struct SettingsSource: Sendable {
             throw GatewayStartError(description: error.description)
         }
         do throws(SnapshotError) {
-            return try Snapshot(settings: settings, authQueries: authQueries)
+            return try Snapshot(settings: settings, lookups: lookups, previous: previous)
         } catch {
             throw GatewayStartError(description: "Config parse error: \(error.description)")
         }
@@ -227,7 +236,7 @@ package struct SettingsSource: Sendable {
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
     package func check() throws(GatewayStartError) -> [String] {
-        try self.load(authQueries: AuthQueryRegistry()).settings.warnings
+        try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil).warnings
     }
 }
 

@@ -68,6 +68,7 @@ struct ConsoleQueryTests {
             case .authQuery: .rows([AuthQueryRow]())
             case .interner: .rows([InternerRow]())
             case .internedTexts: .rows([InternedTextRow]())
+            case .audit, .lastAudit, .auditFailures, .lastAuditFailures: .rows([AuditRow]())
             case .reload: .done
             case .shutdown: .rows([ShutdownRow]())
             }

@@ -64,6 +64,8 @@ struct ConsoleTableTests {
             ("SHOW PREPARED_STATEMENTS", "pool hash name query count_used kind"),
             ("SHOW INTERNER", "kind entries bytes bytes_max"),
             ("SHOW INTERNER n", "hash kind bytes idle_ms query"),
+            ("SHOW AUDIT FAILURES n", ConsoleTableTests.auditColumns),
+            ("SHOW AUDIT", ConsoleTableTests.auditColumns),
             ("RELOAD", ""),
             ("SHUTDOWN", "success"),
         ]
@@ -262,21 +264,28 @@ struct ConsoleTableTests {
             usedClients: 5,
             loginClients: 6,
             freeServers: 7,
-            usedServers: 8
+            usedServers: 8,
+            auditEntries: 9,
+            auditDropped: 10
         )
         let names = [
             "databases", "users", "pools", "free_clients", "used_clients", "login_clients", "free_servers",
-            "used_servers", "dns_names", "dns_zones", "dns_queries", "dns_pending",
+            "used_servers", "dns_names", "dns_zones", "dns_queries", "dns_pending", "audit_entries", "audit_dropped",
         ]
         #expect(counts.rows.map(\.list) == names)
-        #expect(counts.rows.map(\.items) == [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0])
+        #expect(counts.rows.map(\.items) == [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 9, 10])
     }
+
+    private static let auditColumns =
+        "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool "
+        + "rule_file rule_line method provider secret_source cached verdict command outcome reason reason_text "
+        + "duration_us transactions queries"
 
     @Test("help names every command")
     func help() {
         let targets =
             "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|"
-            + "AUTH_QUERY|PREPARED_STATEMENTS|INTERNER"
+            + "HBA|AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
         #expect(HelpRow.rows.map(\.item) == ["SHOW " + targets, "RELOAD", "SHUTDOWN"])
     }
 

@@ -21,6 +21,10 @@ package struct ListCounts: Equatable, Sendable {
     package var loginClients: Int
     package var freeServers: Int
     package var usedServers: Int
+    /// Records that `SHOW AUDIT` can show.
+    package var auditEntries: Int
+    /// Records that the audit log lost since start.
+    package var auditDropped: Int
 
     package init(
         databases: Int,
@@ -30,7 +34,9 @@ package struct ListCounts: Equatable, Sendable {
         usedClients: Int,
         loginClients: Int,
         freeServers: Int,
-        usedServers: Int
+        usedServers: Int,
+        auditEntries: Int,
+        auditDropped: Int
     ) {
         self.databases = databases
         self.users = users
@@ -40,6 +46,8 @@ package struct ListCounts: Equatable, Sendable {
         self.loginClients = loginClients
         self.freeServers = freeServers
         self.usedServers = usedServers
+        self.auditEntries = auditEntries
+        self.auditDropped = auditDropped
     }
 
     /// The rows in the order that monitoring tools expect. The gateway keeps no name cache, so the `dns_` lists, which
@@ -58,6 +66,8 @@ package struct ListCounts: Equatable, Sendable {
             ListRow(list: "dns_zones", items: 0),
             ListRow(list: "dns_queries", items: 0),
             ListRow(list: "dns_pending", items: 0),
+            ListRow(list: "audit_entries", items: self.auditEntries),
+            ListRow(list: "audit_dropped", items: self.auditDropped),
         ]
     }
 }

@@ -1,5 +1,13 @@
 import PGWire
 
+/// A prepared statement. Immutable.
+struct ConsolePrepared: Sendable {
+    /// nil for an empty query string.
+    let statement: ConsoleStatement?
+    /// For the audit stream.
+    let text: String
+}
+
 /// A bound statement of the extended protocol and how far its rows were fetched. Belongs to one session.
 struct ConsolePortal: Sendable {
     /// `fresh` goes to `rows` or `finished` when it is executed; both stay.
@@ -13,6 +21,8 @@ struct ConsolePortal: Sendable {
 
     /// nil for an empty query string.
     let statement: ConsoleStatement?
+    /// For the audit stream.
+    let text: String
     /// One per column.
     let formats: [ConsoleFormat]
     var progress = Progress.fresh
@@ -20,9 +30,10 @@ struct ConsolePortal: Sendable {
     /// - Parameter requested: result formats as in the Bind message: none for text throughout, one for all columns, or
     ///   one for each.
     /// - Throws: 08P01 for a wrong number of formats, 22023 for an unknown format.
-    init(_ statement: ConsoleStatement?, requested: [Int16]) throws(ConsoleError) {
-        self.statement = statement
-        let count = statement?.columns.count ?? 0
+    init(_ prepared: ConsolePrepared, requested: [Int16]) throws(ConsoleError) {
+        self.statement = prepared.statement
+        self.text = prepared.text
+        let count = prepared.statement?.columns.count ?? 0
         guard count > 0 else {
             self.formats = []
             return

@@ -38,10 +38,13 @@ extension ConsoleSession {
         maximumRows: Int,
         _ outcome: ConsoleOutcome
     ) -> ConsoleStep {
+        let text = self.portals[name]?.text ?? command.name
         guard let answer = self.answer(to: command, outcome) else {
+            self.note(text, outcome.sqlState)
             self.isSkippingToSync = true
             return self.step(outcome.endsConnection ? .close : .receive)
         }
+        self.note(text)
         self.finish(name, answer, maximumRows: maximumRows)
         return self.step(.receive)
     }
@@ -52,6 +55,15 @@ extension ConsoleSession {
     }
 
     private mutating func receivedParse(_ message: ConsoleParseMessage) throws(ConsoleError) {
+        do throws(ConsoleError) {
+            try self.prepare(message)
+        } catch {
+            self.note(ConsoleNote.refusedText(ofQuery: message.query), error.sqlState)
+            throw error
+        }
+    }
+
+    private mutating func prepare(_ message: ConsoleParseMessage) throws(ConsoleError) {
         // The unnamed statement is replaced, even by one that fails.
         if message.name.isEmpty { self.statements[""] = nil }
         let texts = try ConsoleLexer.statements(of: message.query)
@@ -73,12 +85,13 @@ extension ConsoleSession {
         guard self.statements.count < ConsoleLimits.preparedStatements else {
             throw .limit("more than \(ConsoleLimits.preparedStatements) prepared statements in one console session")
         }
-        self.statements.updateValue(statement, forKey: message.name)
+        let text = texts.first.map { ConsoleNote.text($0) } ?? ""
+        self.statements[message.name] = ConsolePrepared(statement: statement, text: text)
         self.output.parseComplete()
     }
 
     private mutating func receivedBind(_ message: ConsoleBindMessage) throws(ConsoleError) {
-        guard let statement = self.statements[message.statement] else { throw .noStatement(message.statement) }
+        guard let prepared = self.statements[message.statement] else { throw .noStatement(message.statement) }
         guard message.parameterFormatCount <= 1 || message.parameterFormatCount == message.parameterCount else {
             throw .protocolViolation(
                 """
@@ -95,8 +108,8 @@ extension ConsoleSession {
                 """
             )
         }
-        if let statement { try self.checkAllowed(statement) }
-        let portal = try ConsolePortal(statement, requested: message.resultFormats)
+        if let statement = prepared.statement { try self.checkAllowed(statement) }
+        let portal = try ConsolePortal(prepared, requested: message.resultFormats)
         if message.portal.isEmpty { self.portals[""] = nil }
         guard self.portals[message.portal] == nil else {
             throw ConsoleError(.duplicateCursor, "portal \"\(message.portal)\" already exists")
@@ -111,10 +124,10 @@ extension ConsoleSession {
     private mutating func receivedDescribe(_ message: ConsoleObjectMessage) throws(ConsoleError) {
         switch message.object {
         case .statement:
-            guard let statement = self.statements[message.name] else { throw .noStatement(message.name) }
-            if let statement, !statement.columns.isEmpty { try self.checkAllowed(statement) }
+            guard let prepared = self.statements[message.name] else { throw .noStatement(message.name) }
+            if let statement = prepared.statement, !statement.columns.isEmpty { try self.checkAllowed(statement) }
             self.output.parameterDescription([])
-            self.output.description(of: statement, formats: [])
+            self.output.description(of: prepared.statement, formats: [])
         case .portal:
             guard let portal = self.portals[message.name] else { throw .noPortal(message.name) }
             self.output.description(of: portal.statement, formats: portal.formats)
@@ -143,7 +156,7 @@ extension ConsoleSession {
         case .rows(let table, let next):
             self.sendRows(of: message.portal, table, from: next, maximumRows: message.maximumRows, statement.tag)
         case .fresh:
-            switch try self.execute(statement) {
+            switch try self.executeNoting(statement, text: portal.text) {
             case .answered(let answer):
                 self.finish(message.portal, answer, maximumRows: message.maximumRows)
             case .requested(let request, let command):
@@ -152,6 +165,21 @@ extension ConsoleSession {
             }
         }
         return nil
+    }
+
+    /// What only the gateway can answer is noted when it has.
+    private mutating func executeNoting(
+        _ statement: ConsoleStatement,
+        text: String
+    ) throws(ConsoleError) -> ConsoleExecution {
+        do throws(ConsoleError) {
+            let execution = try self.execute(statement)
+            if case .answered = execution { self.note(text) }
+            return execution
+        } catch {
+            self.note(text, error.sqlState)
+            throw error
+        }
     }
 
     /// Sends the first rows of an answer, or just its tag.

@@ -8,7 +8,7 @@ extension ConsoleSession {
         self.portals[""] = nil
         let statements: [[ConsoleToken]]
         do throws(ConsoleError) {
-            statements = try Self.statements(inQuery: body)
+            statements = try self.statements(inQuery: body)
         } catch {
             self.fail(error.fields)
             return self.finishQuery()
@@ -22,13 +22,16 @@ extension ConsoleSession {
 
     mutating func completedQuery(
         _ command: ConsoleCommand,
+        text: String,
         rest: ArraySlice<[ConsoleToken]>,
         _ outcome: ConsoleOutcome
     ) -> ConsoleStep {
         if let answer = self.answer(to: command, outcome) {
+            self.note(text)
             self.send(answer)
             return self.run(rest)
         }
+        self.note(text, outcome.sqlState)
         if outcome.endsConnection { return self.step(.close) }
         return self.finishQuery()
     }
@@ -40,7 +43,7 @@ extension ConsoleSession {
         return self.step(.receive)
     }
 
-    private static func statements(inQuery body: [UInt8]) throws(ConsoleError) -> [[ConsoleToken]] {
+    private mutating func statements(inQuery body: [UInt8]) throws(ConsoleError) -> [[ConsoleToken]] {
         let text: String
         do throws(WireError) {
             var reader = ByteReader(body)
@@ -49,11 +52,16 @@ extension ConsoleSession {
         } catch {
             throw .broken(error)
         }
-        let statements = try ConsoleLexer.statements(of: text)
-        guard statements.count <= ConsoleLimits.statementsPerQuery else {
-            throw .limit("more than \(ConsoleLimits.statementsPerQuery) statements in one query")
+        do throws(ConsoleError) {
+            let statements = try ConsoleLexer.statements(of: text)
+            guard statements.count <= ConsoleLimits.statementsPerQuery else {
+                throw .limit("more than \(ConsoleLimits.statementsPerQuery) statements in one query")
+            }
+            return statements
+        } catch {
+            self.note(ConsoleNote.refusedText(ofQuery: text), error.sqlState)
+            throw error
         }
-        return statements
     }
 
     /// Executes statements up to the first that fails or that the gateway must answer.
@@ -61,11 +69,11 @@ extension ConsoleSession {
         var rest = statements
         do throws(ConsoleError) {
             while let tokens = rest.popFirst() {
-                switch try self.execute(try self.parser.parse(tokens)) {
+                switch try self.execute(tokens) {
                 case .answered(let answer):
                     self.send(answer)
                 case .requested(let request, let command):
-                    self.pending = .query(command, rest: rest)
+                    self.pending = .query(command, text: ConsoleNote.text(tokens), rest: rest)
                     return self.step(.perform(request))
                 }
             }
@@ -73,6 +81,21 @@ extension ConsoleSession {
             self.fail(error.fields)
         }
         return self.finishQuery()
+    }
+
+    /// What only the gateway can answer is noted when it has.
+    private mutating func execute(_ tokens: [ConsoleToken]) throws(ConsoleError) -> ConsoleExecution {
+        var text = ConsoleNote.refusedText(tokens)
+        do throws(ConsoleError) {
+            let statement = try self.parser.parse(tokens)
+            text = ConsoleNote.text(tokens)
+            let execution = try self.execute(statement)
+            if case .answered = execution { self.note(text) }
+            return execution
+        } catch {
+            self.note(text, error.sqlState)
+            throw error
+        }
     }
 
     private mutating func send(_ answer: ConsoleAnswer) {
@@ -85,6 +108,12 @@ extension ConsoleSession {
 }
 
 extension ConsoleOutcome {
+    /// Of an outcome that is no answer to its command.
+    var sqlState: SQLState {
+        guard case .failure(let fields) = self else { return .internalError }
+        return fields.sqlState ?? .internalError
+    }
+
     /// True for a failure after which the connection is closed.
     var endsConnection: Bool {
         guard case .failure(let fields) = self else { return false }

@@ -9,18 +9,20 @@ package struct ConsoleSession: Sendable {
     /// What `complete(_:)` goes on with.
     enum Pending: Sendable {
         /// A statement of a Query message, and the statements behind it.
-        case query(ConsoleCommand, rest: ArraySlice<[ConsoleToken]>)
+        case query(ConsoleCommand, text: String, rest: ArraySlice<[ConsoleToken]>)
         /// The execution of a portal.
         case portal(ConsoleCommand, name: String, maximumRows: Int)
     }
 
     let parser: ConsoleParser
     var output = MessageWriter()
-    /// By name; the unnamed one has the empty name. nil stands for an empty query string.
-    var statements: [String: ConsoleStatement?] = [:]
+    /// By name; the unnamed one has the empty name.
+    var statements: [String: ConsolePrepared] = [:]
     /// By name; the unnamed one has the empty name.
     var portals: [String: ConsolePortal] = [:]
     var pending: Pending?
+    /// What there is to tell the audit stream.
+    var notes: [ConsoleNote] = []
     /// After an error in the extended protocol everything up to Sync is ignored.
     var isSkippingToSync = false
     /// What ReadyForQuery reports.
@@ -33,6 +35,19 @@ package struct ConsoleSession: Sendable {
     /// True while a request is outstanding and no message may be passed.
     package var isBusy: Bool {
         self.pending != nil
+    }
+
+    /// The most rows that the answer to the present request needs; nil for all.
+    package var rowLimit: Int? { self.pendingCommand?.rowLimit }
+
+    /// What the present request is about.
+    package var arguments: [String] { self.pendingCommand?.arguments ?? [] }
+
+    private var pendingCommand: ConsoleCommand? {
+        switch self.pending {
+        case .query(let command, _, _), .portal(let command, _, _): command
+        case nil: nil
+        }
     }
 
     /// Takes one message of the client. An error in it is answered, never thrown.
@@ -69,8 +84,8 @@ package struct ConsoleSession: Sendable {
         guard let pending = self.pending else { return self.step(.receive) }
         self.pending = nil
         switch pending {
-        case .query(let command, let rest):
-            return self.completedQuery(command, rest: rest, outcome)
+        case .query(let command, let text, let rest):
+            return self.completedQuery(command, text: text, rest: rest, outcome)
         case .portal(let command, let name, let maximumRows):
             return self.completedPortal(command, name: name, maximumRows: maximumRows, outcome)
         }

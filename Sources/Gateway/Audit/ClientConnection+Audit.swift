@@ -1,0 +1,119 @@
+import AuthProviders
+import HBA
+import PGWire
+import Reactor
+import Synchronization
+import Telemetry
+
+/// What the audit stream is told about a client. Each costs one atomic load when nobody wants records.
+extension ClientConnection {
+    /// The login went well. Called once, before the login state is let go.
+    func auditAdmitted(_ login: LoginState, pool: Pool?) {
+        self.owesLogout = true
+        guard self.gateway.audit.isOn else { return }
+        let detail = AuditLogin(
+            refusal: nil,
+            rule: login.auditRule,
+            provider: login.identity?.provider,
+            secretSource: login.identity?.secretOrigin?.name,
+            isCached: login.identity?.secretOrigin?.isCached,
+            durationMicroseconds: MonotonicClock.now() - login.began
+        )
+        let subject = self.auditSubject(identity: login.identity?.user, poolUser: pool?.key.user)
+        self.gateway.audit.record(AuditRecord(subject, .login(detail)))
+    }
+
+    /// The login was refused.
+    func auditRefused(_ failure: AuthFailure, login: LoginState) {
+        guard self.gateway.audit.isOn else { return }
+        let detail = AuditLogin(
+            refusal: AuditRefusal(code: failure.reason.rawValue, text: failure.logText),
+            rule: login.auditRule,
+            provider: login.identity?.provider,
+            secretSource: login.identity?.secretOrigin?.name,
+            isCached: login.identity?.secretOrigin?.isCached,
+            durationMicroseconds: MonotonicClock.now() - login.began
+        )
+        let subject = self.auditSubject(identity: login.identity?.user, poolUser: login.poolUser)
+        self.gateway.audit.record(AuditRecord(subject, .login(detail)))
+    }
+
+    /// Refused before there was a login.
+    func auditRefusedAtStartup(_ reason: AuthFailure.Reason, _ text: String) {
+        guard self.gateway.audit.isOn else { return }
+        let refusal = AuditRefusal(code: reason.rawValue, text: text)
+        let detail = AuditLogin(refusal: refusal, durationMicroseconds: 0)
+        self.gateway.audit.record(AuditRecord(self.auditSubject(identity: nil, poolUser: nil), .login(detail)))
+    }
+
+    /// The session ends. Does nothing for a client that had not been admitted, and nothing the second time.
+    ///
+    /// - Parameter text: why; nil when the client left of its own will.
+    func auditDeparture(_ text: String?, byClient: Bool) {
+        guard self.owesLogout else { return }
+        self.owesLogout = false
+        guard self.gateway.audit.isOn else { return }
+        // What its server has answered since the last time.
+        if let server = self.server { self.account(server) }
+        let cause: AuditLogout.Cause =
+            byClient ? .clientLeft : self.gateway.stopping.load(ordering: .relaxed) ? .shuttingDown : .sessionEnded
+        let detail = AuditLogout(
+            cause: cause,
+            text: text ?? "client left",
+            durationMicroseconds: MonotonicClock.now() - self.connectedAt,
+            transactions: self.transactionCount,
+            queries: self.queryCount
+        )
+        let poolUser = self.pool?.key.user
+        let subject = self.auditSubject(identity: poolUser ?? self.user, poolUser: poolUser)
+        self.gateway.audit.record(AuditRecord(subject, .logout(detail)))
+    }
+
+    /// The console has dealt with statements.
+    func auditCommands(_ notes: [ConsoleNote]) {
+        guard !notes.isEmpty, self.gateway.audit.isOn else { return }
+        let subject = self.auditSubject(identity: self.user, poolUser: nil)
+        for note in notes {
+            let detail = AuditCommand(text: note.text, sqlState: note.sqlState?.text)
+            self.gateway.audit.record(AuditRecord(subject, .command(detail)))
+        }
+    }
+
+    private func auditSubject(identity: String?, poolUser: String?) -> AuditSubject {
+        AuditSubject(
+            connection: self.number,
+            address: AuditAddress(self.peer),
+            database: self.database,
+            user: self.user,
+            identity: identity,
+            poolUser: poolUser
+        )
+    }
+}
+
+extension LoginState {
+    fileprivate var auditRule: AuditRule? {
+        self.decided.map { AuditRule(file: $0.rule.file, line: $0.rule.line, method: $0.attemptRule.method) }
+    }
+}
+
+extension AuditAddress {
+    init(_ peer: SocketAddress) {
+        switch peer.bits {
+        case .local: self = .local
+        case .v4(let bits): self = .v4(bits, port: peer.port)
+        case .v6(let high, let low): self = .v6(high: high, low: low, port: peer.port)
+        }
+    }
+}
+
+extension SecretOrigin {
+    /// Whether the secret was remembered from an earlier login; nil where nothing is ever remembered.
+    fileprivate var isCached: Bool? {
+        switch self.freshness {
+        case .configured: nil
+        case .cached: true
+        case .fetched: false
+        }
+    }
+}

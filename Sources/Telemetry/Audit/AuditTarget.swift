@@ -1,0 +1,52 @@
+/// Where the audit log goes. Immutable.
+package enum AuditTarget: Sendable, Equatable {
+    case standardError
+    /// The system's logger, under the name `ident`, through the datagram socket at `path`.
+    case syslog(ident: String, path: String)
+    case file(String)
+
+    package static let syslogPath = "/dev/log"
+    package static let syslogIdent = "pggateway"
+
+    /// The setting `audit_log`: `stderr`, `syslog`, else the path of a file.
+    package init(_ text: String, ident: String?) {
+        switch text {
+        case "stderr": self = .standardError
+        case "syslog": self = .syslog(ident: ident ?? Self.syslogIdent, path: Self.syslogPath)
+        default: self = .file(text)
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .standardError: "stderr"
+        case .syslog(_, let path): "syslog (\(path))"
+        case .file(let path): path
+        }
+    }
+}
+
+/// The audit log's target cannot be opened.
+package struct AuditTargetError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let target: AuditTarget
+    /// The system's words.
+    package let reason: String
+
+    package var description: String { "general.audit_log: cannot open \(self.target.description): \(self.reason)" }
+}
+
+/// What the settings say about the audit stream. Immutable.
+package struct AuditOptions: Sendable, Equatable {
+    /// Nil: no audit log.
+    package var target: AuditTarget?
+    /// Records that may wait for the writer.
+    package var queueMax: Int
+    /// Records that `SHOW AUDIT` can show; 0 keeps none.
+    package var entriesMax: Int
+
+    package init(target: AuditTarget?, queueMax: Int, entriesMax: Int) {
+        self.target = target
+        self.queueMax = queueMax
+        self.entriesMax = entriesMax
+    }
+}
