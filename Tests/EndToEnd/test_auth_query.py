@@ -18,7 +18,7 @@ POOLER_PASSWORD = "Walnut-compass-88"
 ROLES = {"dyn_scram": "Copper-window-15", "dyn_md5": "Amber-ladder-62"}
 
 #: Whether users that the query finds get pools. Without, a login ends after its proof with "no pool".
-HAS_POOLS = False
+HAS_POOLS = True
 
 
 def login(gateway, user, password, database="app", **options):
@@ -100,7 +100,7 @@ def test_methods(make, rule):
 
 def test_trust_admits_who_exists(make):
     gateway = make("trust")
-    assert login(gateway, "dyn_scram", None) == "in"
+    assert login(gateway, "dyn_md5", None) == "in"
     assert login(gateway, "nobody_at_all", None) == "28P01"
 
 
@@ -345,6 +345,25 @@ def test_a_cut_name_is_nobody_else(make, postgres):
             admin.execute(f"drop role {name}")
 
 
+def test_names_that_look_alike_are_two_users(make, postgres):
+    """One letter, composed and decomposed: equal as Unicode has it, and two roles to PostgreSQL."""
+    composed, decomposed = "dyn_\u00e9", "dyn_e\u0301"
+    with postgres.admin() as admin:
+        admin.execute(f"create role \"{composed}\" login password 'Accented-pebble-7'")
+        try:
+            gateway = make(min_interval="1ms")
+            gateway.secrets.add("Accented-pebble-7")
+            since = postgres.log_size()
+            for _ in range(2):
+                assert login(gateway, composed, "Accented-pebble-7") == "in"
+                assert login(gateway, decomposed, "Accented-pebble-7") == "28P01"
+            assert set(executed(postgres, since)) == {f"'{composed}'", f"'{decomposed}'"}
+        finally:
+            gateway.stop()
+            gateway.judged = True
+            admin.execute(f"drop role \"{composed}\"")
+
+
 def test_names_that_are_no_utf8(make, postgres):
     gateway = make()
     since = postgres.log_size()
@@ -502,6 +521,32 @@ def test_a_query_that_is_killed_is_run_again(make, postgres):
         assert result.result() == "in"
 
 
+def test_a_storm(make, postgres):
+    """Crowds of known and unknown users, nothing remembered, and connections killed all the time: every login ends,
+    with the truth or with "nobody can say", and the service is well afterwards."""
+    gateway = make(cache_ttl=0, cache_failure_ttl=0, min_interval=0, workers=3)
+    with postgres.admin() as admin, ThreadPoolExecutor(16) as crowd:
+        logins = []
+        for number in range(400):
+            name, password, expected = [
+                ("dyn_md5", ROLES["dyn_md5"], "in"), ("dyn_scram", ROLES["dyn_scram"], "in"),
+                ("dyn_md5", "wrong", "28P01"), (f"stranger{number}", "x", "28P01"),
+            ][number % 4]  # fmt: skip
+            logins.append((crowd.submit(login, gateway, name, password), expected))
+        killed = 0
+        for count in range(0, 400, 16):
+            wait_until(lambda: sum(r.done() for r, _ in logins) >= count, "logins end", deadline=30)
+            killed += admin.execute(
+                f"select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = '{POOLER}'"
+            ).fetchone()[0]
+        assert killed > 5
+        ends = [(result.result(), expected) for result, expected in logins]
+        assert all(end in (expected, "58000") for end, expected in ends), set(ends)
+        assert any(end == "in" for end, _ in ends)
+    wait_until(lambda: login(gateway, "dyn_md5", ROLES["dyn_md5"]) == "in", "the service is well", deadline=8)
+    gateway.wait_idle()
+
+
 def answer(*rows, columns=("passwd",)):
     return (
         message("1") + message("2") + row_description(*columns) + b"".join(rows) + command_complete() + ready()
@@ -539,7 +584,7 @@ def test_a_connection_that_dies_within_its_answer(make_gateway):
     with FakeServer([dies, lambda peer: served(peer, lambda name: answer(data_row(VERIFIER.encode())))]) as fake:
         gateway = fake_gateway(make_gateway, fake)
         assert login(gateway, "anybody", "Faked-teapot-55") == "in"
-        assert fake.connections == 2 and not fake.problems
+        assert fake.connections >= 2 and not fake.problems
         assert figures(gateway)["executor_errors"] == 0
 
 
