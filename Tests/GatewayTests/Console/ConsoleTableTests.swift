@@ -68,6 +68,9 @@ struct ConsoleTableTests {
             ("SHOW AUDIT", ConsoleTableTests.auditColumns),
             ("RELOAD", ""),
             ("SHUTDOWN", "success"),
+            ("SHOW HBA", "rule file line hits last_hit on_disk"),
+            ("KILL USER name", "clients pools"),
+            ("INVALIDATE AUTH [database[.user]]", "entries"),
         ]
     )
     func columns(name: String, columns: String) throws {
@@ -286,7 +289,9 @@ struct ConsoleTableTests {
         let targets =
             "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|"
             + "HBA|AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
-        #expect(HelpRow.rows.map(\.item) == ["SHOW " + targets, "RELOAD", "SHUTDOWN"])
+        #expect(HelpRow.rows.map(\.item) == [
+            "SHOW " + targets, "RELOAD", "SHUTDOWN", "KILL USER name", "INVALIDATE AUTH [database[.user]]",
+        ])
     }
 
     @Test(
