@@ -287,8 +287,8 @@ struct ConsoleTableTests {
     @Test("help names every command")
     func help() {
         let targets =
-            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|"
-            + "HBA|AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
+            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|HBA|STARTUP_PARAMETERS|"
+            + "AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
         #expect(HelpRow.rows.map(\.item) == [
             "SHOW " + targets, "RELOAD", "SHUTDOWN", "KILL USER name", "INVALIDATE AUTH [database[.user]]",
         ])
