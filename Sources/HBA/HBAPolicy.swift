@@ -10,8 +10,14 @@ package struct HBAPolicy: Sendable {
 
     package let rules: [HBARule]
 
+    /// One of each per rule.
+    private let gates: [HBAGate]
+    private let matchers: [HBAMatcher]
+
     init(rules: [HBARule]) {
         self.rules = rules
+        self.gates = rules.map { HBAGate($0) }
+        self.matchers = rules.map { HBAMatcher($0) }
     }
 
     /// Reads a policy file and the files it includes.
@@ -85,7 +91,11 @@ package struct HBAPolicy: Sendable {
     package func find(_ question: HBAQuestion, facts: HBAFacts = .none) -> HBAFinding {
         var offset = 0
         while offset < self.rules.count {
-            switch self.rules[offset].match(question, facts) {
+            guard self.gates[offset].isOpen(to: question.origin) else {
+                offset += 1
+                continue
+            }
+            switch self.matchers[offset].match(question, facts) {
             case .mismatch: offset += 1
             case .matches: return .rule(offset: offset)
             case .needs(let need): return .needs(need)
