@@ -5,6 +5,8 @@
 package struct HBAPolicy: Sendable {
     /// The longest text that is read, in bytes.
     package static let maximumTextSize = 1 << 20
+    /// The most rules of one policy: a login may have to ask each.
+    package static let maximumRules = 100_000
     /// PostgreSQL's own method words, whether the gateway has a provider for them or not.
     package static var methodsOfPostgreSQL: Set<String> { HBAMethods.ofPostgreSQL }
 
@@ -69,6 +71,10 @@ package struct HBAPolicy: Sendable {
         var errors = HBAErrors()
         do {
             var walker = HBAFileWalker(reader: reader, listColumns: Self.listColumns) { line, errors in
+                guard rules.count < Self.maximumRules else {
+                    errors.append(line.fields[0].first.error("more than \(Self.maximumRules) rules"))
+                    return
+                }
                 var parser = HBARuleParser(line: line, methods: methods)
                 if let rule = parser.parse(index: rules.count + 1) { rules.append(rule) }
                 for error in parser.errors { errors.append(error) }
