@@ -75,7 +75,10 @@ enum PostgreSQLParsingTable {
         ("host all all 0.0.0.0/0 pam pamservice=\"a=b\"", ["1|host|all|all|0.0.0.0/0|pam|pamservice=a=b"]),
         ("host all all 0.0.0.0/0 scram-sha-256", ["1|host|all|all|0.0.0.0/0|scram-sha-256|"]),
         ("host all all 0.0.0.0/0 password", ["1|host|all|all|0.0.0.0/0|password|"]),
-        ("hostssl all all 0.0.0.0/0 md5 clientcert=verify-ca", ["1|hostssl|all|all|0.0.0.0/0|md5|clientcert=verify-ca"]),
+        (
+            "hostssl all all 0.0.0.0/0 md5 clientcert=verify-ca",
+            ["1|hostssl|all|all|0.0.0.0/0|md5|clientcert=verify-ca"]
+        ),
         (
             "hostssl all all 0.0.0.0/0 cert map=m clientname=DN",
             ["1|hostssl|all|all|0.0.0.0/0|cert|map=m;clientname=DN"]

@@ -59,8 +59,8 @@ package enum PolicyFiles {
 
     // MARK: Addresses
 
-    /// The addresses of all interfaces with their networks, as `samehost` and `samenet` mean them; empty when the system
-    /// does not tell. An interface that is down counts as well, as in PostgreSQL.
+    /// The addresses of all interfaces with their networks, as `samehost` and `samenet` mean them; empty when the
+    /// system does not tell. An interface that is down counts as well, as in PostgreSQL.
     package static func interfaces() -> [HBAInterface] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&first) == 0 else { return [] }

@@ -11,8 +11,8 @@ package struct HBAFacts: Sendable {
     }
 
     /// All roles the question's user is a member of, directly or not (pg_auth_members, whatever INHERIT says). The user
-    /// itself always counts as a member of the role of its own name. A `Set` of strings holds one of several canonically
-    /// equivalent names; all comparisons here are byte for byte.
+    /// itself always counts as a member of the role of its own name. A `Set` of strings holds one of several
+    /// canonically equivalent names; all comparisons here are byte for byte.
     package var roles: Answer<Set<String>>
     /// The client's host name, found by reverse look-up and confirmed by forward look-up; nil when it has none.
     package var hostName: Answer<String?>
@@ -73,6 +73,7 @@ package enum HBAFinding: Sendable {
     case noMatch
     /// The rules cannot go on without this fact: ask again with it.
     case needs(HBANeed)
-    /// A rule depends on a fact that cannot be had. The login is refused: to skip the rule could let in whom it rejects.
+    /// A rule depends on a fact that cannot be had. The login is refused: to skip the rule could let in whom it
+    /// rejects.
     case undecidable(offset: Int, HBANeed, reason: String)
 }
