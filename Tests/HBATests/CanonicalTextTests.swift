@@ -21,6 +21,7 @@ import Testing
         ("host all all .Example.com md5", nil),
         ("host all all \"all\" md5", nil),
         ("host all all \"10pod\" md5", nil),
+        ("host all all \".all\" md5", nil),
         (
             "local all all md5 m=\"a b\",x=\"c\\\" y=\"\"\"\" \"z=#\"",
             "local all all md5 m=\"a b\" x=\"c\\\" y=\"\"\"\" z=\"#\""

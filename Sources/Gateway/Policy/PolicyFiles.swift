@@ -68,11 +68,9 @@ package enum PolicyFiles {
         var result: [HBAInterface] = []
         var next = unsafe first
         while let entry = unsafe next {
-            if let address = unsafe Self.address(entry.pointee.ifa_addr),
-                let mask = unsafe Self.address(entry.pointee.ifa_netmask),
-                let interface = HBAInterface(address: address, mask: mask)
-            {
-                result.append(interface)
+            if let address = unsafe Self.address(entry.pointee.ifa_addr) {
+                let mask = unsafe Self.address(entry.pointee.ifa_netmask)
+                if let interface = HBAInterface(address: address, mask: mask) { result.append(interface) }
             }
             unsafe next = entry.pointee.ifa_next
         }

@@ -44,10 +44,12 @@ package struct HBAInterface: Sendable, Hashable {
         self.network = network
     }
 
-    /// - Parameter mask: ones, then zeros, of the family of the address; `nil` is returned for any other.
-    package init?(address: IPAddress, mask: IPAddress) {
-        guard address.family == mask.family, let length = IPNetwork.prefixLength(ofMask: mask) else { return nil }
-        self.init(address: address, prefixLength: length)
+    /// - Parameter mask: as the system tells it. Without one, and with one that is empty, has holes or is of the other
+    ///   family, the address is alone in its network: a point-to-point link is no network of everybody, as in
+    ///   PostgreSQL.
+    package init?(address: IPAddress, mask: IPAddress?) {
+        let length = mask.flatMap { $0.family == address.family ? IPNetwork.prefixLength(ofMask: $0) : nil } ?? 0
+        self.init(address: address, prefixLength: length == 0 ? address.family.bitCount : length)
     }
 }
 
