@@ -43,7 +43,8 @@ extension RuleVerdict: CustomStringConvertible {
 }
 
 extension HBAPolicy {
-    /// Every rule in order, and what it says to the question. Agrees with ``find(_:facts:)``: both ask the same matcher.
+    /// Every rule in order, and what it says to the question. Agrees with ``find(_:facts:)``: both ask the same
+    /// matcher.
     package func explain(_ question: HBAQuestion, facts: HBAFacts = .none) -> [RuleVerdict] {
         var isDecided = false
         return self.rules.map { rule in

@@ -16,8 +16,8 @@ enum HBAMatch: Sendable {
     case unavailable(HBANeed, reason: String)
 }
 
-/// The columns of a rule that a question is compared with. Shared instead of copied: a copy of a rule counts the references
-/// to all its words.
+/// The columns of a rule that a question is compared with. Shared instead of copied: a copy of a rule counts the
+/// references to all its words.
 final class HBAMatcher: Sendable {
     let kind: HBAConnectionKind
     let databases: [HBADatabase]

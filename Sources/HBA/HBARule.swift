@@ -174,8 +174,7 @@ extension HBAAddress: CustomStringConvertible {
         case .network(let network): network.description
         case .sameHost: "samehost"
         case .sameNet: "samenet"
-        case .hostName(let name): HBAQuoting.hostName(name)
-        case .hostNameSuffix(let suffix): suffix
+        case .hostName(let name), .hostNameSuffix(let name): HBAQuoting.hostName(name)
         }
     }
 }

@@ -38,7 +38,12 @@ def explain(hba, text, *arguments):
 
 
 def test_check_counts_the_rules_of_good_files(hba):
-    files = {"one": "local all all md5\n", "two": "include one\nlocal b @names md5\n", "names": "x y\n", "none": "# x\n"}
+    files = {
+        "one": "local all all md5\n",
+        "two": "include one\nlocal b @names md5\n",
+        "names": "x y\n",
+        "none": "# x\n",
+    }
     done = hba("check", "one", "two", "none", files=files)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "one: 1 rule\ntwo: 2 rules\nnone: 0 rules\n"
@@ -84,8 +89,14 @@ def test_check_refuses_what_is_too_long(hba):
 
 
 def test_include_dir_takes_conf_files_in_order(hba):
-    files = {"f": "include_dir d\n", "d/b.conf": "local b all md5\n", "d/a.conf": "local a all md5\n", "d/x": "?", "d/.c.conf": "?"}
-    files["d/sub.conf/inner"] = "?"
+    files = {
+        "f": "include_dir d\n",
+        "d/b.conf": "local b all md5\n",
+        "d/a.conf": "local a all md5\n",
+        "d/x": "?",
+        "d/.c.conf": "?",
+        "d/sub.conf/inner": "?",
+    }
     done = hba("explain", "--file", "f", "--database", "x", "--user", "u", "--unix", "--json", files=files)
     answer = json.loads(done.stdout)
     assert [rule["file"] for rule in answer["rules"]] == ["d/a.conf", "d/b.conf"]
@@ -156,7 +167,8 @@ def test_explain_knows_the_addresses_of_this_machine(hba):
 
 
 def test_explain_in_words(hba):
-    done = hba("explain", "--file", "f", "--database", "d", "--user", "u", "--unix", files={"f": "host all all all md5\nlocal all all md5\n"})
+    files = {"f": "host all all all md5\nlocal all all md5\n"}
+    done = hba("explain", "--file", "f", "--database", "d", "--user", "u", "--unix", files=files)
     assert done.returncode == 0
     assert done.stdout == (
         "f:1: host all all all md5\n"
@@ -169,7 +181,8 @@ def test_explain_in_words(hba):
 
 
 def test_explain_accepts_methods_of_postgresql_with_a_warning(hba):
-    done = hba("explain", "--file", "f", "--database", "d", "--user", "u", "--unix", "--json", files={"f": "local all all bsd\n"})
+    files = {"f": "local all all bsd\n"}
+    done = hba("explain", "--file", "f", "--database", "d", "--user", "u", "--unix", "--json", files=files)
     assert done.returncode == 0
     assert json.loads(done.stdout)["method"] == "bsd"
     assert done.stderr == "warning: f:1: this gateway has no method bsd\n"
@@ -217,7 +230,13 @@ def test_batch_answers_every_line_in_order(hba):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     verdicts = [(answer["verdict"], answer["line"]) for answer in answers]
     assert verdicts == [
-        ("method", 1), ("method", 3), ("undecided", 2), ("undecided", 4), ("no-match", None), ("method", 4), ("method", 2),
+        ("method", 1),
+        ("method", 3),
+        ("undecided", 2),
+        ("undecided", 4),
+        ("no-match", None),
+        ("method", 4),
+        ("method", 2),
         ("no-match", None),
     ]
 

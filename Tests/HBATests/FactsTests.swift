@@ -123,6 +123,19 @@ import Testing
         }
     }
 
+    /// A point-to-point link has the mask zero: `samenet` must not let in the world by it.
+    @Test(arguments: [
+        ("10.0.0.1", "255.255.255.0", "10.0.0.0/24"), ("10.0.0.1", "0.0.0.0", "10.0.0.1/32"),
+        ("10.0.0.1", "255.0.255.0", "10.0.0.1/32"), ("10.0.0.1", "ffff::", "10.0.0.1/32"),
+        ("10.0.0.1", nil, "10.0.0.1/32"),
+        ("2001:db8::1", "ffff:ffff::", "2001:db8::/32"), ("2001:db8::1", "::", "2001:db8::1/128"),
+    ])
+    func interfacesWithoutAMaskAreAlone(_ address: String, _ mask: String?, _ network: String) throws {
+        let address = try #require(IPAddress(address))
+        let interface = try #require(HBAInterface(address: address, mask: mask.flatMap { IPAddress($0) }))
+        #expect(interface.network.description == network)
+    }
+
     @Test func knowsWhetherRolesAreNeeded() throws {
         #expect(try policy("local all +r md5").needsRoles)
         #expect(try policy("local samegroup all md5").needsRoles)

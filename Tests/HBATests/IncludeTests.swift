@@ -94,7 +94,10 @@ func memoryReader(_ files: [String: String], _ folders: [String: [String]] = [:]
 
     @Test func errorsOfAllFilesAreToldAtOnceInTheirOrder() {
         let found = Self.errors(
-            ["/etc/main": "x\ninclude a\ny\ninclude_dir d\nz", "/etc/a": "1", "/etc/d/b.conf": "2", "/etc/d/c.conf": "3"],
+            [
+                "/etc/main": "x\ninclude a\ny\ninclude_dir d\nz", "/etc/a": "1", "/etc/d/b.conf": "2",
+                "/etc/d/c.conf": "3",
+            ],
             ["/etc/d": ["c.conf", "b.conf"]]
         )
         let places = found.map { $0.split(separator: " ")[0] }

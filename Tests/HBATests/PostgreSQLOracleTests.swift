@@ -3,7 +3,7 @@ import Testing
 
 /// Rule files are read and decided as PostgreSQL reads and decides them.
 @Suite struct PostgreSQLOracleTests {
-    private static let methods = knownMethods.union(["ldap", "pam", "peer", "cert", "ident"])
+    private static let methods = knownMethods.union(["ldap", "pam", "peer", "cert", "ident", "gss"])
 
     @Test(arguments: PostgreSQLParsingTable.accepted)
     func readsAlike(_ text: String, _ rows: [String]) throws {

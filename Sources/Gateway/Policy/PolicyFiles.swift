@@ -59,8 +59,8 @@ package enum PolicyFiles {
 
     // MARK: Addresses
 
-    /// The addresses of all interfaces with their networks, as `samehost` and `samenet` mean them; empty when the system
-    /// does not tell. An interface that is down counts as well, as in PostgreSQL.
+    /// The addresses of all interfaces with their networks, as `samehost` and `samenet` mean them; empty when the
+    /// system does not tell. An interface that is down counts as well, as in PostgreSQL.
     package static func interfaces() -> [HBAInterface] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&first) == 0 else { return [] }
@@ -68,11 +68,9 @@ package enum PolicyFiles {
         var result: [HBAInterface] = []
         var next = unsafe first
         while let entry = unsafe next {
-            if let address = unsafe Self.address(entry.pointee.ifa_addr),
-                let mask = unsafe Self.address(entry.pointee.ifa_netmask),
-                let interface = HBAInterface(address: address, mask: mask)
-            {
-                result.append(interface)
+            if let address = unsafe Self.address(entry.pointee.ifa_addr) {
+                let mask = unsafe Self.address(entry.pointee.ifa_netmask)
+                if let interface = HBAInterface(address: address, mask: mask) { result.append(interface) }
             }
             unsafe next = entry.pointee.ifa_next
         }

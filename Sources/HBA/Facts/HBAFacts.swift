@@ -11,8 +11,8 @@ package struct HBAFacts: Sendable {
     }
 
     /// All roles the question's user is a member of, directly or not (pg_auth_members, whatever INHERIT says). The user
-    /// itself always counts as a member of the role of its own name. A `Set` of strings holds one of several canonically
-    /// equivalent names; all comparisons here are byte for byte.
+    /// itself always counts as a member of the role of its own name. A `Set` of strings holds one of several
+    /// canonically equivalent names; all comparisons here are byte for byte.
     package var roles: Answer<Set<String>>
     /// The client's host name, found by reverse look-up and confirmed by forward look-up; nil when it has none.
     package var hostName: Answer<String?>
@@ -44,10 +44,12 @@ package struct HBAInterface: Sendable, Hashable {
         self.network = network
     }
 
-    /// - Parameter mask: ones, then zeros, of the family of the address; `nil` is returned for any other.
-    package init?(address: IPAddress, mask: IPAddress) {
-        guard address.family == mask.family, let length = IPNetwork.prefixLength(ofMask: mask) else { return nil }
-        self.init(address: address, prefixLength: length)
+    /// - Parameter mask: as the system tells it. Without one, and with one that is empty, has holes or is of the other
+    ///   family, the address is alone in its network: a point-to-point link is no network of everybody, as in
+    ///   PostgreSQL.
+    package init?(address: IPAddress, mask: IPAddress?) {
+        let length = mask.flatMap { $0.family == address.family ? IPNetwork.prefixLength(ofMask: $0) : nil } ?? 0
+        self.init(address: address, prefixLength: length == 0 ? address.family.bitCount : length)
     }
 }
 
@@ -73,6 +75,7 @@ package enum HBAFinding: Sendable {
     case noMatch
     /// The rules cannot go on without this fact: ask again with it.
     case needs(HBANeed)
-    /// A rule depends on a fact that cannot be had. The login is refused: to skip the rule could let in whom it rejects.
+    /// A rule depends on a fact that cannot be had. The login is refused: to skip the rule could let in whom it
+    /// rejects.
     case undecidable(offset: Int, HBANeed, reason: String)
 }

@@ -1,5 +1,5 @@
-/// Goes through a rule file and everything it includes, record by record in the order of the texts, and collects what is
-/// wrong on the way. The records are for the caller to understand.
+/// Goes through a rule file and everything it includes, record by record in the order of the texts, and collects what
+/// is wrong on the way. The records are for the caller to understand.
 ///
 /// A value used by one thread during one load. Bounded in depth (which ends cycles), in bytes and in files.
 struct HBAFileWalker {
@@ -95,7 +95,8 @@ struct HBAFileWalker {
     /// The line with the names of its `@file` words in their place; `nil` after an error.
     private mutating func expand(_ line: HBALine, depth: Int) -> HBALine? {
         let columns = self.listColumns.clamped(to: line.fields.indices)
-        guard columns.contains(where: { line.fields[$0].tokens.contains(where: \.isFileInclusion) }) else { return line }
+        let hasFiles = columns.contains { line.fields[$0].tokens.contains(where: \.isFileInclusion) }
+        guard hasFiles else { return line }
         var fields = line.fields
         for column in columns {
             var names: [HBAToken] = []

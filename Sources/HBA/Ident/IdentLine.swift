@@ -92,9 +92,10 @@ struct IdentLineParser {
         let fields = self.line.fields
         guard fields.count == 3 else {
             let source = self.line.source
+            let end = source.text.bytes.count
             self.errors.append(
                 fields.count < 3
-                    ? source.error(at: source.text.bytes.count, "the line ends where another name is expected", hint: Self.shape)
+                    ? source.error(at: end, "the line ends where another name is expected", hint: Self.shape)
                     : fields[3].first.error("a fourth column", hint: Self.shape)
             )
             return nil
@@ -104,7 +105,11 @@ struct IdentLineParser {
             return nil
         }
         for field in fields where field.first.isFileInclusion {
-            self.refuse(field.first, "names cannot come from a file here", hint: "a name that begins with @ goes in quotes")
+            self.refuse(
+                field.first,
+                "names cannot come from a file here",
+                hint: "a name that begins with @ goes in double quotes"
+            )
             return nil
         }
         return (fields[0].first, fields[1].first, fields[2].first)
@@ -151,7 +156,8 @@ struct IdentLineParser {
         let bytes = Array(text.utf8)
         guard bytes.count >= 2 else { return nil }
         for start in 0...(bytes.count - 2) where bytes[start...].starts(with: Self.placeholder) {
-            return (String(decoding: bytes[..<start], as: UTF8.self), String(decoding: bytes[(start + 2)...], as: UTF8.self))
+            let after = bytes[(start + Self.placeholder.count)...]
+            return (String(decoding: bytes[..<start], as: UTF8.self), String(decoding: after, as: UTF8.self))
         }
         return nil
     }

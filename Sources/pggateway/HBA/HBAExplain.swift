@@ -8,9 +8,10 @@ struct HBAExplain: ParsableCommand {
         commandName: "explain",
         abstract: "Says which rule of a file decides about a connection, and why the rules before it do not match.",
         discussion: """
-            Nothing is looked up: roles and host names are taken from the command line. A rule that depends on one that is \
-            not given makes the answer `undecided`. With --batch, each line of standard input is a question as a JSON \
-            object (database, user, address, tls, unix, replication, roles, host_name) and gets one line of answer.
+            Nothing is looked up: roles and host names are taken from the command line. A rule that depends on one \
+            that is not given makes the answer `undecided`. With --batch, each line of standard input is a question \
+            as a JSON object (database, user, address, tls, unix, replication, roles, host_name) and gets one line \
+            of answer.
             """
     )
 
@@ -35,7 +36,10 @@ struct HBAExplain: ParsableCommand {
     @Flag(help: "The client asks for physical replication.")
     var replication = false
 
-    @Option(name: .customLong("role"), help: "A role the user is a member of, directly or not; may be given several times.")
+    @Option(
+        name: .customLong("role"),
+        help: "A role the user is a member of, directly or not; may be given several times."
+    )
     var roles: [String] = []
 
     @Flag(help: "The user is a member of no role.")
