@@ -5,7 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fakeserver import FakeServer, ScramServer, command_complete, data_row, error, greeting, ready, row_description
+from fakeserver import (
+    FakeServer,
+    ScramServer,
+    command_complete,
+    data_row,
+    error,
+    greeting,
+    parameter_status,
+    ready,
+    row_description,
+)
 from gateway import ROOT, pool
 from polling import wait_until
 from wire import LoginRefused, message, startup
@@ -586,6 +596,23 @@ def test_a_connection_that_dies_within_its_answer(make_gateway):
         assert login(gateway, "anybody", "Faked-teapot-55") == "in"
         assert fake.connections >= 2 and not fake.problems
         assert figures(gateway)["executor_errors"] == 0
+
+
+def test_a_message_in_two_pieces_behind_the_login(make_gateway):
+    """What comes in one piece with the end of the login belongs to the session."""
+
+    def script(peer):
+        report = parameter_status("TimeZone", "Europe/Berlin")
+        peer.startup()
+        peer.send(greeting() + report[:7])
+        peer.until("S")
+        peer.send(report[7:] + answer(data_row(VERIFIER.encode())))
+        peer.until("S")
+
+    with FakeServer(script) as fake:
+        gateway = fake_gateway(make_gateway, fake, workers=1)
+        assert login(gateway, "anybody", "wrong") == "28P01"
+        assert fake.connections == 1
 
 
 def test_connections_that_all_die(make_gateway):
