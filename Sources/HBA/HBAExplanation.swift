@@ -48,7 +48,7 @@ extension HBAPolicy {
         var isDecided = false
         return self.rules.map { rule in
             guard !isDecided else { return RuleVerdict(rule: rule, outcome: .notReached) }
-            let match = rule.match(question, facts)
+            let match = HBAMatcher(rule).match(question, facts)
             if case .mismatch(let mismatch) = match {
                 let explained = rule.explain(mismatch, question, facts)
                 return RuleVerdict(rule: rule, outcome: .mismatch(explained.field, reason: explained.reason))

@@ -5,13 +5,21 @@
 package struct HBAPolicy: Sendable {
     /// The longest text that is read, in bytes.
     package static let maximumTextSize = 1 << 20
+    /// The most rules of one policy: a login may have to ask each.
+    package static let maximumRules = 100_000
     /// PostgreSQL's own method words, whether the gateway has a provider for them or not.
     package static var methodsOfPostgreSQL: Set<String> { HBAMethods.ofPostgreSQL }
 
     package let rules: [HBARule]
 
+    /// One of each per rule.
+    private let gates: [HBAGate]
+    private let matchers: [HBAMatcher]
+
     init(rules: [HBARule]) {
         self.rules = rules
+        self.gates = rules.map { HBAGate($0) }
+        self.matchers = rules.map { HBAMatcher($0) }
     }
 
     /// Reads a policy file and the files it includes.
@@ -63,6 +71,10 @@ package struct HBAPolicy: Sendable {
         var errors = HBAErrors()
         do {
             var walker = HBAFileWalker(reader: reader, listColumns: Self.listColumns) { line, errors in
+                guard rules.count < Self.maximumRules else {
+                    errors.append(line.fields[0].first.error("more than \(Self.maximumRules) rules"))
+                    return
+                }
                 var parser = HBARuleParser(line: line, methods: methods)
                 if let rule = parser.parse(index: rules.count + 1) { rules.append(rule) }
                 for error in parser.errors { errors.append(error) }
@@ -85,7 +97,11 @@ package struct HBAPolicy: Sendable {
     package func find(_ question: HBAQuestion, facts: HBAFacts = .none) -> HBAFinding {
         var offset = 0
         while offset < self.rules.count {
-            switch self.rules[offset].match(question, facts) {
+            guard self.gates[offset].isOpen(to: question.origin) else {
+                offset += 1
+                continue
+            }
+            switch self.matchers[offset].match(question, facts) {
             case .mismatch: offset += 1
             case .matches: return .rule(offset: offset)
             case .needs(let need): return .needs(need)

@@ -16,7 +16,21 @@ enum HBAMatch: Sendable {
     case unavailable(HBANeed, reason: String)
 }
 
-extension HBARule {
+/// The columns of a rule that a question is compared with. Shared instead of copied: a copy of a rule counts the references
+/// to all its words.
+final class HBAMatcher: Sendable {
+    let kind: HBAConnectionKind
+    let databases: [HBADatabase]
+    let users: [HBAUser]
+    let address: HBAAddress?
+
+    init(_ rule: HBARule) {
+        self.kind = rule.kind
+        self.databases = rule.databases
+        self.users = rule.users
+        self.address = rule.address
+    }
+
     /// All names are compared byte for byte. A fact is asked for only when the columns that do not depend on it match.
     func match(_ question: HBAQuestion, _ facts: HBAFacts) -> HBAMatch {
         var open = HBACondition.yes
@@ -87,7 +101,7 @@ extension HBACondition {
 
 extension HBAConnectionKind {
     /// For TCP. The gateway answers GSSENCRequest with no, so no connection is GSSAPI-encrypted.
-    fileprivate func matches(isTLS: Bool) -> Bool {
+    func matches(isTLS: Bool) -> Bool {
         switch self {
         case .local, .hostgssenc: false
         case .host, .hostnogssenc: true

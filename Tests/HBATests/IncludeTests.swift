@@ -133,6 +133,14 @@ func memoryReader(_ files: [String: String], _ folders: [String: [String]] = [:]
         #expect(Self.errors(files).contains { $0.contains("too large together") })
     }
 
+    @Test(.timeLimit(.minutes(1))) func numberOfRulesIsBounded() throws {
+        let line = "local a a md5\n"
+        var files = ["/etc/main": "include 1\ninclude 1", "/etc/1": String(repeating: line, count: 50_000)]
+        #expect(try Self.load(files).rules.count == HBAPolicy.maximumRules)
+        files["/etc/main"] = "include 1\ninclude 1\n\(line)"
+        #expect(Self.errors(files) == ["/etc/main:3:1: more than 100000 rules"])
+    }
+
     @Test func relativeNamesOfInlineTextsCountFromTheFolderOfTheirName() throws {
         let reader = memoryReader(["sub/names": "alice", "names": "bob"])
         let inFolder = try HBAPolicy.parse(

@@ -10,31 +10,25 @@ extension ClientConnection {
     /// The login went well. Called once, before the login state is let go.
     func auditAdmitted(_ login: LoginState, pool: Pool?) {
         self.owesLogout = true
-        guard self.gateway.audit.isOn else { return }
-        let detail = AuditLogin(
-            refusal: nil,
-            rule: login.auditRule,
-            provider: login.identity?.provider,
-            secretSource: login.identity?.secretOrigin?.name,
-            isCached: login.identity?.secretOrigin?.isCached,
-            durationMicroseconds: MonotonicClock.now() - login.began
-        )
-        let subject = self.auditSubject(identity: login.identity?.user, poolUser: pool?.key.user)
-        self.gateway.audit.record(AuditRecord(subject, .login(detail)))
+        self.auditLogin(login, poolUser: pool?.key.user, refusal: nil)
     }
 
     /// The login was refused.
     func auditRefused(_ failure: AuthFailure, login: LoginState) {
+        self.auditLogin(login, poolUser: login.poolUser, refusal: failure)
+    }
+
+    private func auditLogin(_ login: LoginState, poolUser: String?, refusal: AuthFailure?) {
         guard self.gateway.audit.isOn else { return }
         let detail = AuditLogin(
-            refusal: AuditRefusal(code: failure.reason.rawValue, text: failure.logText),
+            refusal: refusal.map { AuditRefusal(code: $0.reason.rawValue, text: $0.logText) },
             rule: login.auditRule,
             provider: login.identity?.provider,
             secretSource: login.identity?.secretOrigin?.name,
             isCached: login.identity?.secretOrigin?.isCached,
             durationMicroseconds: MonotonicClock.now() - login.began
         )
-        let subject = self.auditSubject(identity: login.identity?.user, poolUser: login.poolUser)
+        let subject = self.auditSubject(identity: login.identity?.user, poolUser: poolUser)
         self.gateway.audit.record(AuditRecord(subject, .login(detail)))
     }
 

@@ -4,6 +4,9 @@ import Synchronization
 final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private let waiting = Mutex<[Key: [CheckedContinuation<Value, Never>]]>([:])
 
+    /// How many wait for the answer now.
+    func waiters(for key: Key) -> Int { self.waiting.withLock { $0[key]?.count ?? 0 } }
+
     /// The answer of `body`, which is run unless it already runs for this key.
     func run(_ key: Key, _ body: @escaping @Sendable () async -> Value) async -> Value {
         await withCheckedContinuation { continuation in

@@ -45,6 +45,10 @@ package struct IdentMaps: Sendable {
         var errors = HBAErrors()
         do {
             var walker = HBAFileWalker(reader: reader, listColumns: 0..<0) { line, errors in
+                guard lines.count < HBAPolicy.maximumRules else {
+                    errors.append(line.fields[0].first.error("more than \(HBAPolicy.maximumRules) lines"))
+                    return
+                }
                 var parser = IdentLineParser(line: line)
                 if let line = parser.parse() { lines.append(line) }
                 for error in parser.errors { errors.append(error) }

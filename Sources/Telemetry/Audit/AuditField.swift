@@ -20,6 +20,8 @@ package struct AuditField: Sendable {
     package let events: [AuditEvent]
     /// One sentence without a full stop.
     package let meaning: String
+    /// `"name":` in UTF-8.
+    let jsonKey: [UInt8]
     /// `none` where a record that has the field has no value for it.
     package let value: @Sendable (AuditRecord) -> Value
 
@@ -31,6 +33,7 @@ package struct AuditField: Sendable {
         _ value: @escaping @Sendable (AuditRecord) -> Value
     ) {
         self.name = name
+        self.jsonKey = Array("\"\(name)\":".utf8)
         self.kind = kind
         self.events = events
         self.meaning = meaning
@@ -39,6 +42,13 @@ package struct AuditField: Sendable {
 
     /// In the order in which they are written.
     package static let all: [AuditField] = Self.who + Self.how + Self.end
+
+    /// The fields of each event in the same order.
+    static let byEvent = Dictionary(
+        uniqueKeysWithValues: AuditEvent.allCases.map { event in
+            (event, Self.all.filter { $0.events.contains(event) })
+        }
+    )
 
     private static let all3: [AuditEvent] = [.login, .logout, .command]
 

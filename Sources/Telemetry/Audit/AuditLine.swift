@@ -5,21 +5,39 @@ package enum AuditLine {
     /// The same for reasons and statements.
     package static let reasonBytesMax = 1024
 
-    /// One JSON object without a line feed. Fields that the event does not have are left out.
-    package static func json(_ record: AuditRecord) -> String {
-        let event = record.event
-        var line = ""
-        for field in AuditField.all where field.events.contains(event) {
-            line += line.isEmpty ? "{" : ","
-            line += "\"\(field.name)\":"
+    /// One JSON object without a line feed, in UTF-8. Fields that the event does not have are left out.
+    package static func json(_ record: AuditRecord) -> [UInt8] {
+        var line: [UInt8] = []
+        line.reserveCapacity(1024)
+        let fields = AuditField.byEvent[record.event] ?? []
+        for field in fields {
+            line.append(UInt8(ascii: line.isEmpty ? "{" : ","))
+            line += field.jsonKey
             switch field.value(record) {
-            case .text(let text): line += LogText.json(text)
-            case .number(let number): line += String(number)
-            case .flag(let flag): line += flag ? "true" : "false"
-            case .none: line += "null"
+            case .text(let text): Self.append(text, to: &line)
+            case .number(let number): line += String(number).utf8
+            case .flag(let flag): line += (flag ? "true" : "false").utf8
+            case .none: line += "null".utf8
             }
         }
-        return line + "}"
+        line.append(UInt8(ascii: "}"))
+        return line
+    }
+
+    /// A JSON string. Most texts are plain and go in as they are.
+    private static func append(_ text: String, to line: inout [UInt8]) {
+        let start = line.count
+        let quote = UInt8(ascii: "\"")
+        line.append(quote)
+        for byte in text.utf8 {
+            guard byte >= 0x20, byte < 0x7F, byte != quote, byte != UInt8(ascii: "\\") else {
+                line.removeSubrange(start...)
+                line += LogText.json(text).utf8
+                return
+            }
+            line.append(byte)
+        }
+        line.append(quote)
     }
 
     /// The text as it is, or its first bytes up to the border of a character.

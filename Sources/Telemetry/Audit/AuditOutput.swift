@@ -60,8 +60,10 @@ final class AuditOutput: @unchecked Sendable {
 
     // MARK: Files, FIFOs, standard error
 
-    private func writeLine(_ json: String, isGivenUp: () -> Bool) -> Bool {
-        let line = Array(((self.endsMidLine ? "\n" : "") + json + "\n").utf8)
+    private func writeLine(_ json: [UInt8], isGivenUp: () -> Bool) -> Bool {
+        let feed = UInt8(ascii: "\n")
+        var line = self.endsMidLine ? [feed] + json : json
+        line.append(feed)
         var written = 0
         while written < line.count {
             let result = unsafe line.withUnsafeBytes { bytes in

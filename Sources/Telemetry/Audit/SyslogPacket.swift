@@ -8,9 +8,9 @@ enum SyslogPacket {
     private static let notice = 5
 
     /// - Parameter seconds: since 1970; written in local time, as syslog(3) does.
-    static func make(_ text: String, ident: String, isFailure: Bool, seconds: Int64) -> [UInt8] {
+    static func make(_ text: [UInt8], ident: String, isFailure: Bool, seconds: Int64) -> [UInt8] {
         let priority = Self.facility | (isFailure ? Self.warning : Self.notice)
-        return Array("<\(priority)>\(Self.stamp(seconds)) \(ident)[\(getpid())]: \(text)".utf8)
+        return Array("<\(priority)>\(Self.stamp(seconds)) \(ident)[\(getpid())]: ".utf8) + text
     }
 
     private static let months = [

@@ -15,13 +15,23 @@ package struct UTCTimestamp: Sendable, Equatable, CustomStringConvertible {
         return UTCTimestamp(milliseconds: Int64(time.tv_sec) &* 1_000 &+ Int64(time.tv_nsec) / 1_000_000)
     }
 
+    /// Written digit by digit: every log line begins with it.
     package var description: String {
         let (days, millisecondOfDay) = Self.floorDivide(self.milliseconds, 86_400_000)
         let (year, month, day) = Self.date(daysSince1970: days)
-        let time = [millisecondOfDay / 3_600_000, millisecondOfDay / 60_000 % 60, millisecondOfDay / 1_000 % 60]
-        let date = "\(Self.digits(year, 4))-\(Self.digits(month, 2))-\(Self.digits(day, 2))"
-        let clock = time.map { Self.digits($0, 2) }.joined(separator: ":")
-        return "\(date)T\(clock).\(Self.digits(millisecondOfDay % 1_000, 3))Z"
+        let parts = [
+            (month, 2, "-"), (day, 2, "T"), (millisecondOfDay / 3_600_000, 2, ":"),
+            (millisecondOfDay / 60_000 % 60, 2, ":"), (millisecondOfDay / 1_000 % 60, 2, "."),
+            (millisecondOfDay % 1_000, 3, "Z"),
+        ] as [(Int64, Int, Unicode.Scalar)]
+        var text = Array(Self.year(year).utf8)
+        text.reserveCapacity(text.count + 21)
+        text.append(UInt8(ascii: "-"))
+        for (value, count, end) in parts {
+            Self.append(value, digits: count, to: &text)
+            text.append(UInt8(ascii: end))
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// The Gregorian date of a day number. Counts in cycles of 400 years that start on 1 March, so that the leap day
@@ -41,8 +51,18 @@ package struct UTCTimestamp: Sendable, Equatable, CustomStringConvertible {
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 
-    private static func digits(_ value: Int64, _ count: Int) -> String {
+    /// Four digits, or more, or with a sign.
+    private static func year(_ value: Int64) -> String {
         let text = String(value)
-        return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+        return String(repeating: "0", count: max(0, 4 - text.utf8.count)) + text
+    }
+
+    /// - Parameter value: not negative, and of no more digits than that.
+    private static func append(_ value: Int64, digits: Int, to text: inout [UInt8]) {
+        var scale: Int64 = digits == 3 ? 100 : 10
+        while scale > 0 {
+            text.append(UInt8(truncatingIfNeeded: 0x30 + value / scale % 10))
+            scale /= 10
+        }
     }
 }

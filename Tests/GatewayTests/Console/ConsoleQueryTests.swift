@@ -71,9 +71,13 @@ struct ConsoleQueryTests {
             case .audit, .lastAudit, .auditFailures, .lastAuditFailures: .rows([AuditRow]())
             case .reload: .done
             case .shutdown: .rows([ShutdownRow]())
+            case .hba: .rows([HBARow]())
+            case .killUser: .rows([KillRow]())
+            case .invalidateAuth: .rows([InvalidationRow]())
             }
         script.outcomes = [request: empty]
-        let replies = try script.query(command.words.joined(separator: " ") + (command.parameter == nil ? "" : " 7"))
+        let replies = try script.query(command.words.joined(separator: " ") + (command.parameter == nil ? "" : " 7")
+            + (command.argument == .user ? " app" : ""))
         if command.columns.isEmpty {
             #expect(replies == [.complete(command.tag), .ready(.idle)])
         } else {
