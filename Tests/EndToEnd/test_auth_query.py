@@ -27,9 +27,6 @@ POOLER_PASSWORD = "Walnut-compass-88"
 #: Name -> password of the roles that no settings know.
 ROLES = {"dyn_scram": "Copper-window-15", "dyn_md5": "Amber-ladder-62"}
 
-#: Whether users that the query finds get pools. Without, a login ends after its proof with "no pool".
-HAS_POOLS = True
-
 
 def login(gateway, user, password, database="app", **options):
     """ "in" when the proof was accepted, or the SQLSTATE of the refusal. The one place that knows how a login ends."""
@@ -37,9 +34,6 @@ def login(gateway, user, password, database="app", **options):
         with gateway.wire(user, database, password, **options):
             return "in"
     except LoginRefused as refusal:
-        if not HAS_POOLS and refusal.sqlstate == "3D000":
-            assert "No pool configured" in refusal.fields["M"], refusal.fields
-            return "in"
         return refusal.sqlstate
 
 
