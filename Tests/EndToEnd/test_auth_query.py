@@ -5,7 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fakeserver import FakeServer, ScramServer, command_complete, data_row, error, greeting, ready, row_description
+from fakeserver import (
+    FakeServer,
+    ScramServer,
+    command_complete,
+    data_row,
+    error,
+    greeting,
+    parameter_status,
+    ready,
+    row_description,
+)
 from gateway import ROOT, pool
 from polling import wait_until
 from wire import LoginRefused, message, startup
@@ -17,9 +27,6 @@ POOLER_PASSWORD = "Walnut-compass-88"
 #: Name -> password of the roles that no settings know.
 ROLES = {"dyn_scram": "Copper-window-15", "dyn_md5": "Amber-ladder-62"}
 
-#: Whether users that the query finds get pools. Without, a login ends after its proof with "no pool".
-HAS_POOLS = True
-
 
 def login(gateway, user, password, database="app", **options):
     """ "in" when the proof was accepted, or the SQLSTATE of the refusal. The one place that knows how a login ends."""
@@ -27,9 +34,6 @@ def login(gateway, user, password, database="app", **options):
         with gateway.wire(user, database, password, **options):
             return "in"
     except LoginRefused as refusal:
-        if not HAS_POOLS and refusal.sqlstate == "3D000":
-            assert "No pool configured" in refusal.fields["M"], refusal.fields
-            return "in"
         return refusal.sqlstate
 
 
@@ -586,6 +590,23 @@ def test_a_connection_that_dies_within_its_answer(make_gateway):
         assert login(gateway, "anybody", "Faked-teapot-55") == "in"
         assert fake.connections >= 2 and not fake.problems
         assert figures(gateway)["executor_errors"] == 0
+
+
+def test_a_message_in_two_pieces_behind_the_login(make_gateway):
+    """What comes in one piece with the end of the login belongs to the session."""
+
+    def script(peer):
+        report = parameter_status("TimeZone", "Europe/Berlin")
+        peer.startup()
+        peer.send(greeting() + report[:7])
+        peer.until("S")
+        peer.send(report[7:] + answer(data_row(VERIFIER.encode())))
+        peer.until("S")
+
+    with FakeServer(script) as fake:
+        gateway = fake_gateway(make_gateway, fake, workers=1)
+        assert login(gateway, "anybody", "wrong") == "28P01"
+        assert fake.connections == 1
 
 
 def test_connections_that_all_die(make_gateway):

@@ -76,6 +76,7 @@ final class AuthQueryConnection: Endpoint, @unchecked Sendable {
             case .failed(let failure): self.lost(failure.logText)
             case .ready(let greeting):
                 self.clearDeadline()
+                if let rest = self.opening?.takeUnread() { self.assembler.append(rest) }
                 self.opening = nil
                 self.phase = .idle
                 self.owner.opened(self, knownKeys: greeting.scramKeys)

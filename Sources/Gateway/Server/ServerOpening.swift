@@ -33,6 +33,9 @@ struct ServerOpening: Sendable {
 
     mutating func append(_ bytes: borrowing Span<UInt8>) { self.assembler.append(bytes) }
 
+    /// What came behind the end of the login, such as a part of a notice; it belongs to the session.
+    mutating func takeUnread() -> [UInt8] { self.assembler.takeUnread() }
+
     /// The next thing to do for what was appended; nil when a message is still incomplete.
     mutating func next() -> Step? {
         do throws(WireError) {
