@@ -181,6 +181,9 @@ open class Endpoint: @unchecked Sendable {
         return unsafe self.worker.usesRing && self.worker.hasInputUnderWay(self)
     }
 
+    /// The peer is known to have closed its side, although not all it sent may have been read.
+    public final var hasPeerHungUp: Bool { self.channel.isEnding || self.channel.ending != Channel.goesOn }
+
     /// Hands what `send` has queued for the end of the round to the kernel now.
     public final func pushOut() {
         if unsafe self.worker.usesRing { unsafe self.worker.pushOut(self) }

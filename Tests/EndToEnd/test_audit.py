@@ -57,10 +57,14 @@ class Trail:
 
     def refusal(self, *arguments, **options):
         """The record of a login that is refused."""
-        before = len(self.records("login"))
+
+        def refused():
+            return [record for record in self.records("login") if record["verdict"] == "refused"]
+
+        before = len(refused())
         with pytest.raises((LoginRefused, Closed)):
             self.gateway.wire(*arguments, **options)
-        return self.wait(before + 1, "login")[before]
+        return wait_until(lambda: refused()[before:], lambda: f"a record of the refusal; there are:\n{self.text()}")[0]
 
 
 def rows_of(gateway, sql):

@@ -77,6 +77,11 @@ extension ClientConnection {
             self.gateway.throttle.takePlace(of: self.gateway.snapshot.maxConnections)
         else { return false }
         login.hold = hold
+        if self.hasPeerHungUp {
+            // Its end came together with its last message: nobody will tell again.
+            self.vanished("client closed the connection")
+            return true
+        }
         self.pauseReading()
         self.setDeadline(min(moment, self.loginDeadline))
         return true
