@@ -89,11 +89,16 @@ struct BlockingLaneTests {
 
     @Test func aCallThatHangsIsGivenUp() async {
         let lane = BlockingLane(name: "test", threads: 1, queueMax: 10)
-        let gate = Gate()
-        let hanging = await lane.run(within: 1000) { gate.pass() }
-        #expect(hanging == Result<Void, LaneRefusal>.failure(.timedOut))
+        let (gate, begun) = (Gate(), DispatchSemaphore(value: 0))
+        // Long enough to begin on a busy machine; it ends when the gate opens, not before.
+        async let hanging = lane.run(within: 2_000_000) {
+            begun.signal()
+            gate.pass()
+        }
+        await Self.wait(for: begun)
         let behind = await lane.run(within: 1000) { 1 }
-        #expect(behind == .failure(.timedOut), "its thread is still busy")
+        #expect(behind == .failure(.timedOut), "the only thread is busy")
+        #expect(await hanging == Result<Void, LaneRefusal>.failure(.timedOut))
         gate.open()
         let after = await lane.run(within: Self.long) { 2 }
         #expect(after == .success(2))
