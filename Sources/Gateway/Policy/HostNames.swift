@@ -1,3 +1,4 @@
+import AuthProviders
 import Reactor
 import Synchronization
 
@@ -22,7 +23,7 @@ final class HostNames: Sendable {
     private static let lifetime: MonotonicMicroseconds = 60_000_000
     private static let failureLifetime: MonotonicMicroseconds = 5_000_000
     /// How long a login waits for an answer.
-    private static let timeout: MonotonicMicroseconds = 10_000_000
+    private static let timeout = Duration.seconds(10)
 
     private let lane = BlockingLane(name: "host names", threads: 4, queueMax: 1024)
     private let entries = Mutex<[[UInt8]: Entry]>([:])

@@ -6,7 +6,7 @@ import Reactor
 /// The names of the operating system's users. A directory service may stand behind them, so that asking may block: off
 /// the workers, bounded. Any thread.
 final class SystemUsers: Sendable {
-    private static let timeout: MonotonicMicroseconds = 5_000_000
+    private static let timeout = Duration.seconds(5)
     private let lane = BlockingLane(name: "system users", threads: 2, queueMax: 256)
 
     func name(of user: UInt32) async -> SystemUserLookup {

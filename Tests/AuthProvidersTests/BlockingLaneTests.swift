@@ -2,7 +2,7 @@ import Dispatch
 import Synchronization
 import Testing
 
-@testable import Gateway
+import AuthProviders
 
 /// Opened once; whoever waits goes on.
 private final class Gate: @unchecked Sendable {
@@ -34,7 +34,7 @@ private final class Headcount: Sendable {
 
 /// Threads for calls that block: bounded in number, in the queue and in time.
 struct BlockingLaneTests {
-    private static let long: Int64 = 60_000_000
+    private static let long = Duration.seconds(60)
 
     @Test func answersComeBack() async {
         let lane = BlockingLane(name: "test", threads: 2, queueMax: 100)
@@ -76,7 +76,7 @@ struct BlockingLaneTests {
             group.addTask {
                 var refused = false
                 while !refused {
-                    if case .failure(.full) = await lane.run(within: 0, {}) { refused = true }
+                    if case .failure(.full) = await lane.run(within: .zero, {}) { refused = true }
                 }
                 return refused
             }
@@ -91,12 +91,12 @@ struct BlockingLaneTests {
         let lane = BlockingLane(name: "test", threads: 1, queueMax: 10)
         let (gate, begun) = (Gate(), DispatchSemaphore(value: 0))
         // Long enough to begin on a busy machine; it ends when the gate opens, not before.
-        async let hanging = lane.run(within: 2_000_000) {
+        async let hanging = lane.run(within: .seconds(2)) {
             begun.signal()
             gate.pass()
         }
         await Self.wait(for: begun)
-        let behind = await lane.run(within: 1000) { 1 }
+        let behind = await lane.run(within: .milliseconds(1)) { 1 }
         #expect(behind == .failure(.timedOut), "the only thread is busy")
         #expect(await hanging == Result<Void, LaneRefusal>.failure(.timedOut))
         gate.open()

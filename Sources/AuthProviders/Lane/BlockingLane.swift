@@ -1,10 +1,9 @@
 import Dispatch
 import Foundation
-import Reactor
 import Synchronization
 
 /// Why a lane has no answer.
-enum LaneRefusal: Error, Sendable, Equatable {
+public enum LaneRefusal: Error, Sendable, Equatable {
     /// Too much is waiting already.
     case full
     /// The call did not begin, or did not end, in time. Its thread stays with it until it returns.
@@ -15,7 +14,7 @@ enum LaneRefusal: Error, Sendable, Equatable {
 /// bounded queue before them; a deadline for each call. Whoever waits does so without a thread.
 ///
 /// Any thread may call it. Everything mutable is guarded by `condition`.
-final class BlockingLane: @unchecked Sendable {
+public final class BlockingLane: @unchecked Sendable {
     private let name: String
     private let threadsMax: Int
     private let queueMax: Int
@@ -25,15 +24,15 @@ final class BlockingLane: @unchecked Sendable {
     private var threads = 0
     private var idle = 0
 
-    init(name: String, threads: Int, queueMax: Int) {
+    public init(name: String, threads: Int, queueMax: Int) {
         self.name = name
         self.threadsMax = max(threads, 1)
         self.queueMax = max(queueMax, 1)
     }
 
     /// Runs `body` on a thread of the lane. At once `.full` when too many calls wait.
-    func run<Value: Sendable>(
-        within timeout: MonotonicMicroseconds,
+    public func run<Value: Sendable>(
+        within timeout: Duration,
         _ body: @escaping @Sendable () -> Value
     ) async -> Result<Value, LaneRefusal> {
         await withCheckedContinuation { continuation in
@@ -47,8 +46,7 @@ final class BlockingLane: @unchecked Sendable {
                 call.finish(.failure(.full))
                 return
             }
-            let deadline = DispatchTime.now() + .microseconds(Int(clamping: timeout))
-            DispatchQueue.global().asyncAfter(deadline: deadline) { call.finish(.failure(.timedOut)) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + timeout.seconds) { call.finish(.failure(.timedOut)) }
         }
     }
 
@@ -87,6 +85,14 @@ final class BlockingLane: @unchecked Sendable {
             self.head = 0
         }
         return job
+    }
+}
+
+extension Duration {
+    /// As Dispatch counts.
+    fileprivate var seconds: Double {
+        let (seconds, attoseconds) = self.components
+        return Double(seconds) + Double(attoseconds) / 1e18
     }
 }
 
