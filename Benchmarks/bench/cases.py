@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .clients import IdleClients
 from .measure import AllocationCounter, Load, resident_bytes, run_load
-from .servers import SCRAM_USER, SetUpError
+from .servers import FOUND_USER, SCRAM_USER, SetUpError
 
 IDLE_CLIENTS = 5000
 ONE_MEBIBYTE = "select repeat('x', 1048576);\n"
@@ -48,6 +48,8 @@ def all_cases():
         Case("fixed 2 000 tps, simple, 16 clients", Load(clients=16, rate=2000), {1: 1.0, 2: 1.0}),
         Case("1 MiB result, simple, 4 clients", Load(clients=4, script=ONE_MEBIBYTE), {1: 0.6, 2: 0.6}),
         Case("reconnect -C, SCRAM, 8 clients", Load(clients=8, reconnect=True, user=SCRAM_USER), {1: 1.0, 2: 1.0}),
+        Case("reconnect -C, SCRAM by auth_query, 8 clients", Load(clients=8, reconnect=True, user=FOUND_USER),
+             {1: 1.0, 2: 1.0}),
         Case("reconnect -C, trust, 8 clients", Load(clients=8, reconnect=True), {1: 1.0, 2: 1.0}),
         Case("pgbench -S, simple, 500 clients", Load(clients=500), tail=True),
     ]

@@ -20,6 +20,9 @@ POOL_SIZE = 20
 MAX_CLIENTS = 6000
 SCRAM_USER = "bench"
 TRUST_USER = "bench_trust"
+#: Stands in no settings: found by auth_query.
+FOUND_USER = "bench_found"
+SUPERUSER = "postgres"
 PASSWORD = "bench-password"
 START_DEADLINE = 20.0
 
@@ -124,7 +127,7 @@ class PostgresServer:
 
     def fill(self):
         self.sql("postgres", f"CREATE DATABASE {DATABASE}")
-        for user in (SCRAM_USER, TRUST_USER):
+        for user in (SCRAM_USER, TRUST_USER, FOUND_USER):
             self.sql("postgres", f"CREATE ROLE {user} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
         self.secrets[SCRAM_USER] = self.sql(
             "postgres", f"SELECT rolpassword FROM pg_authid WHERE rolname = '{SCRAM_USER}'")
@@ -222,11 +225,13 @@ class PgBouncer(Pooler):
     def command(self):
         hba = write(os.path.join(self.folder, "hba.conf"), client_rules())
         users = "".join(f'"{user}" "{secret}"\n' for user, secret in self.postgres.secrets.items())
+        users += f'"{SUPERUSER}" ""\n'
         users_file = write(os.path.join(self.folder, "users.txt"), users)
         settings = {
             "listen_addr": "127.0.0.1", "listen_port": self.port, "unix_socket_dir": "", "listen_backlog": 4096,
             "pool_mode": "transaction", "default_pool_size": POOL_SIZE, "max_client_conn": MAX_CLIENTS,
             "auth_type": "hba", "auth_hba_file": hba, "auth_file": users_file,
+            "auth_user": SUPERUSER,
             "log_connections": 0, "log_disconnections": 0, "ignore_startup_parameters": "extra_float_digits",
         }
         text = f"[databases]\n{DATABASE} = host={self.server_host} port={self.postgres.port}\n\n[pgbouncer]\n"
@@ -255,7 +260,8 @@ class Gateway(Pooler):
                 "  log_client_connections: false\n  log_client_disconnections: false\n"
                 f"  pg_hba:\n    content: |\n{rules}"
                 f"pools:\n  {DATABASE}:\n    pool_mode: transaction\n    server_host: {self.server_host}\n"
-                f"    server_port: {self.postgres.port}\n    users:\n{users}")
+                f"    server_port: {self.postgres.port}\n"
+                f"    auth_query: {{ user: {SUPERUSER}, pool_size: {POOL_SIZE} }}\n    users:\n{users}")
         return [self.program, write(os.path.join(self.folder, "pggateway.yaml"), text, 0o600)]
 
     def driver(self):

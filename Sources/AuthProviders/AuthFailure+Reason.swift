@@ -16,6 +16,8 @@ extension AuthFailure {
         case secretUnusable = "secret_unusable"
         case passwordWrong = "password_wrong"
         case proofWrong = "proof_wrong"
+        case peerUnknown = "peer_unknown"
+        case peerMismatch = "peer_mismatch"
         case protocolViolation = "protocol_violation"
         case serviceUnavailable = "service_unavailable"
         // Behind the proof.
@@ -45,6 +47,8 @@ extension AuthFailure.Reason {
         case .secretUnusable: "The user's secret is of a kind that the method does not admit"
         case .passwordWrong: "The password, or the proof made of it, is wrong; `method` says how it was asked for"
         case .proofWrong: "A proof that is no password (a token, a certificate) does not hold"
+        case .peerUnknown: "Method `peer`: the operating system does not say who the client is"
+        case .peerMismatch: "Method `peer`: neither the client's name in the system nor the map makes it this user"
         case .protocolViolation: "The client breaks the protocol of the method"
         case .serviceUnavailable: "A secret source, or another service that the method needs, cannot answer"
         case .poolMissing: "The client has proved who it is, and no pool is configured for that user and database"
@@ -62,7 +66,7 @@ extension AuthFailure.Reason {
         switch self {
         case .userUnknown, .secretEmpty, .secretUnusable, .passwordWrong, .proofWrong: true
         case .startupInvalid, .tooManyClients, .shuttingDown, .noRuleMatches, .ruleRejects, .policyUndecidable,
-            .protocolViolation, .serviceUnavailable, .poolMissing, .serverRefused, .serverUnavailable, .clientLeft,
+            .peerUnknown, .peerMismatch, .protocolViolation, .serviceUnavailable, .poolMissing, .serverRefused, .serverUnavailable, .clientLeft,
             .deadlinePassed, .other:
             false
         }

@@ -79,6 +79,16 @@ extension AuthFailure {
         )
     }
 
+    /// A rule depends on something that cannot be known now, 58000.
+    public static func policyUndecidable(log: String) -> AuthFailure {
+        AuthFailure(
+            reason: .policyUndecidable,
+            log: log,
+            client: "Authentication service unavailable",
+            .systemError
+        )
+    }
+
     /// The connection ended during the login; the client will not read the text.
     public static func clientLeft(log: String = "client left during login") -> AuthFailure {
         AuthFailure(reason: .clientLeft, log: log, client: "connection closed", .connectionFailure)

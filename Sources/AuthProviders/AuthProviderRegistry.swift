@@ -57,6 +57,7 @@ extension AuthProviderRegistry {
         try registry.register(SCRAMProvider.self)
         try registry.register(MD5Provider.self)
         try registry.register(CleartextPasswordProvider.self)
+        try registry.register(PeerProvider.self)
         return registry
     }
 }

@@ -4,6 +4,8 @@ public import Sessions
 public struct AuthServices: Sendable {
     /// Where the secrets of users are looked up: static users first, then further sources.
     public let secrets: any SecretSource
+    /// Names of the operating system, and the maps from such names to users.
+    public let localUsers: any LocalUsers
     /// Secrets for users that do not exist.
     public let mock: MockAuthentication
     /// What a rule `md5` shows to users whose secret is unknown or empty.
@@ -32,12 +34,14 @@ public struct AuthServices: Sendable {
 
     public init(
         secrets: any SecretSource,
+        localUsers: any LocalUsers = NoLocalUsers(),
         mock: MockAuthentication = MockAuthentication(),
         unknownUserExchange: UnknownUserExchange = .scramSHA256,
         unknownTrustedUser: UnknownTrustedUser = .refused
     ) {
         self.init(
             secrets: secrets,
+            localUsers: localUsers,
             mock: mock,
             unknownUserExchange: unknownUserExchange,
             unknownTrustedUser: unknownTrustedUser,
@@ -48,12 +52,14 @@ public struct AuthServices: Sendable {
     /// With a source of random bytes of one's own, for tests that replay an exchange.
     public init(
         secrets: any SecretSource,
+        localUsers: any LocalUsers = NoLocalUsers(),
         mock: MockAuthentication,
         unknownUserExchange: UnknownUserExchange,
         unknownTrustedUser: UnknownTrustedUser,
         randomBytes: @escaping @Sendable (Int) -> [UInt8]
     ) {
         self.secrets = secrets
+        self.localUsers = localUsers
         self.mock = mock
         self.unknownUserExchange = unknownUserExchange
         self.unknownTrustedUser = unknownTrustedUser
@@ -61,29 +67,46 @@ public struct AuthServices: Sendable {
     }
 }
 
+/// A user's secret and where it comes from.
+struct FoundSecret: Sendable {
+    let secret: StoredSecret
+    let origin: SecretOrigin
+}
+
 extension AuthServices {
     /// Looks up the secret of an attempt's user; nil when no source knows the user.
-    func lookUp(_ attempt: LoginAttempt) async throws(AuthFailure) -> (secret: StoredSecret, source: String)? {
+    func lookUp(_ attempt: LoginAttempt) async throws(AuthFailure) -> FoundSecret? {
         try Self.found(await self.secrets.secret(user: attempt.user, database: attempt.database))
     }
 
     /// The same as far as it takes no waiting; the outer nil says that it does.
-    func lookUpAtHand(
-        _ attempt: LoginAttempt
-    ) throws(AuthFailure) -> (secret: StoredSecret, source: String)?? {
+    func lookUpAtHand(_ attempt: LoginAttempt) throws(AuthFailure) -> FoundSecret?? {
         guard let answer = self.secrets.secretAtHand(user: attempt.user, database: attempt.database) else {
             return nil
         }
         return .some(try Self.found(answer))
     }
 
-    private static func found(
-        _ answer: SecretLookup
-    ) throws(AuthFailure) -> (secret: StoredSecret, source: String)? {
+    private static func found(_ answer: SecretLookup) throws(AuthFailure) -> FoundSecret? {
         switch answer {
-        case .found(let secret, let source): return (secret, source)
+        case .found(let secret, let origin): return FoundSecret(secret: secret, origin: origin)
         case .notFound: return nil
         case .unavailable(let reason): throw .unavailable(log: reason)
         }
+    }
+
+    /// The secret of a user whose proof failed, as its keeper has it now; nil when nobody has a newer one to offer.
+    func lookUpAfresh(_ subject: PasswordSubject) async -> SecretLookup? {
+        let attempt = subject.attempt
+        return await self.secrets.secretAfresh(
+            user: attempt.user,
+            database: attempt.database,
+            insteadOf: subject.secret
+        )
+    }
+
+    /// A proof failed that its client cannot repeat within the login.
+    func distrust(_ attempt: LoginAttempt) {
+        self.secrets.distrust(user: attempt.user, database: attempt.database)
     }
 }

@@ -10,20 +10,20 @@ public struct AuthenticatedIdentity: Sendable {
     public let provider: String
     /// The hba method that was satisfied.
     public let method: String
-    /// The secret source that knew the user; nil when none was needed.
-    public let secretSource: String?
+    /// Where the secret came from that the proof was checked with; nil when none was needed.
+    public let secretOrigin: SecretOrigin?
 
     public init(
         user: String,
         credential: ServerCredential,
         provider: String,
         method: String,
-        secretSource: String? = nil
+        secretOrigin: SecretOrigin? = nil
     ) {
         self.user = user
         self.credential = credential
         self.provider = provider
         self.method = method
-        self.secretSource = secretSource
+        self.secretOrigin = secretOrigin
     }
 }

@@ -8,6 +8,8 @@ public struct LoginAttempt: Sendable {
     /// The client came through a unix socket.
     public let isLocal: Bool
     public let isTLS: Bool
+    /// The operating system's number of the user at the other end of a unix socket.
+    public let peerUserID: UInt32?
     /// The hba rule that decided.
     public let rule: Rule
 
@@ -32,6 +34,7 @@ public struct LoginAttempt: Sendable {
         peerAddress: String,
         isLocal: Bool,
         isTLS: Bool,
+        peerUserID: UInt32? = nil,
         rule: Rule
     ) {
         self.user = user
@@ -39,6 +42,7 @@ public struct LoginAttempt: Sendable {
         self.peerAddress = peerAddress
         self.isLocal = isLocal
         self.isTLS = isTLS
+        self.peerUserID = peerUserID
         self.rule = rule
     }
 }

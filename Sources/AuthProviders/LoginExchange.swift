@@ -1,6 +1,6 @@
 public import Sessions
 
-/// How a login begins at a provider that has nothing to wait for but the client.
+/// How a login begins at a provider that has nothing to wait for but the client at first.
 public enum LoginOpening: Sendable {
     /// Nothing has to be asked.
     case admitted(AuthenticatedIdentity)
@@ -8,7 +8,7 @@ public enum LoginOpening: Sendable {
     case exchange(any LoginExchange)
 }
 
-/// One login as a machine: questions to the client out, its answers in, no I/O and no waiting. A value of one login.
+/// One login as a machine: questions to the client out, its answers in, no I/O, and no waiting of its own. A value of one login.
 ///
 /// After a throw, and after `.admit`, the exchange is over.
 public protocol LoginExchange: Sendable {
@@ -22,6 +22,8 @@ public protocol LoginExchange: Sendable {
 /// What an exchange wants next.
 public enum LoginStep: Sendable {
     case ask(LoginQuestion)
+    /// Something other than the client has to be waited for; its answer is given to `receive`.
+    case wait(@Sendable () async -> LoginAnswer)
     /// - Parameter saslFinal: data of the AuthenticationSASLFinal to send first; nil sends none.
     case admit(AuthenticatedIdentity, saslFinal: [UInt8]?)
 }
@@ -43,6 +45,8 @@ public enum LoginAnswer: Sendable {
     case saslInitial(mechanism: String, data: [UInt8]?)
     /// To `.saslContinue`.
     case sasl([UInt8])
+    /// To a wait for a fresh secret: `SecretSource.secretAfresh`.
+    case secret(SecretLookup?)
 }
 
 extension LoginExchange {
@@ -53,6 +57,8 @@ extension LoginExchange {
             switch step {
             case .ask(let question):
                 step = try self.receive(try await Self.ask(question, over: dialogue))
+            case .wait(let body):
+                step = try self.receive(await body())
             case .admit(let identity, let saslFinal):
                 if let saslFinal { try await dialogue.finishSASL(saslFinal) }
                 return identity

@@ -1,27 +1,46 @@
+import PGWire
 public import Sessions
 
 /// Somewhere the secrets of users are kept: the settings, a query at a server, a directory.
 ///
 /// Shared by all workers. A lookup bounds its own time and memory; it takes as long for unknown users as for known ones
-/// as far as it can.
+/// as far as it can. A source that remembers what it was told also learns of proofs that failed, for the reason may be
+/// that what it remembers is out of date.
 public protocol SecretSource: Sendable {
-    /// For logs and for `AuthenticatedIdentity.secretSource`.
+    /// For logs and for `SecretOrigin.name`.
     var name: String { get }
 
     func secret(user: String, database: String) async -> SecretLookup
 
     /// The same answer without waiting; nil when the source has to be waited for. May be left out.
     func secretAtHand(user: String, database: String) -> SecretLookup?
+
+    /// A proof against `secret` failed: the secret as its keeper has it now. May be left out.
+    ///
+    /// - Parameter secret: what this source has said; nil when it did not know the user.
+    /// - Returns: nil when the source has no copy that could be out of date, or was asked for the user too recently.
+    func secretAfresh(user: String, database: String, insteadOf secret: StoredSecret?) async -> SecretLookup?
+
+    /// A proof failed that cannot be repeated within its login: the next one should not rely on a copy. Never waits.
+    /// May be left out.
+    func distrust(user: String, database: String)
 }
 
 extension SecretSource {
     public func secretAtHand(user: String, database: String) -> SecretLookup? { nil }
+
+    public func secretAfresh(
+        user: String,
+        database: String,
+        insteadOf secret: StoredSecret?
+    ) async -> SecretLookup? { nil }
+
+    public func distrust(user: String, database: String) {}
 }
 
 /// The answer of a secret source.
 public enum SecretLookup: Sendable {
-    /// - Parameter source: the name of the source that knew the user.
-    case found(StoredSecret, source: String)
+    case found(StoredSecret, origin: SecretOrigin)
     case notFound
     /// The source cannot answer now; the text is for the log.
     case unavailable(String)
@@ -30,12 +49,18 @@ public enum SecretLookup: Sendable {
 /// Users written down in the settings: per database, a secret for each user. Immutable.
 public struct StaticSecrets: SecretSource {
     public let name: String
-    private let secrets: [String: [String: StoredSecret]]
+    private let origin: SecretOrigin
+    private let secrets: [ExactName: [ExactName: StoredSecret]]
 
     /// - Parameter secrets: by database, then by user.
     public init(name: String = "settings", _ secrets: [String: [String: StoredSecret]]) {
         self.name = name
-        self.secrets = secrets
+        self.origin = SecretOrigin(name: name, freshness: .configured)
+        self.secrets = Self.exact(secrets.mapValues(Self.exact))
+    }
+
+    private static func exact<Value>(_ table: [String: Value]) -> [ExactName: Value] {
+        Dictionary(table.map { (ExactName($0.key), $0.value) }) { first, _ in first }
     }
 
     public func secret(user: String, database: String) async -> SecretLookup {
@@ -47,44 +72,7 @@ public struct StaticSecrets: SecretSource {
     }
 
     private func find(user: String, database: String) -> SecretLookup {
-        guard let secret = self.secrets[database]?[user] else { return .notFound }
-        return .found(secret, source: self.name)
-    }
-}
-
-/// Several sources in order: the first that knows the user answers, and one that cannot answer ends the search, for a
-/// later source must not overrule it. Immutable.
-public struct SecretSourceChain: SecretSource {
-    private let sources: [any SecretSource]
-
-    public init(_ sources: [any SecretSource]) {
-        self.sources = sources
-    }
-
-    public var name: String {
-        self.sources.map(\.name).joined(separator: ", ")
-    }
-
-    public func secret(user: String, database: String) async -> SecretLookup {
-        for source in self.sources {
-            switch await source.secret(user: user, database: database) {
-            case .notFound: continue
-            case .found(let secret, let name): return .found(secret, source: name)
-            case .unavailable(let reason): return .unavailable(reason)
-            }
-        }
-        return .notFound
-    }
-
-    public func secretAtHand(user: String, database: String) -> SecretLookup? {
-        for source in self.sources {
-            switch source.secretAtHand(user: user, database: database) {
-            case .notFound?: continue
-            case .found(let secret, let name)?: return .found(secret, source: name)
-            case .unavailable(let reason)?: return .unavailable(reason)
-            case nil: return nil
-            }
-        }
-        return .notFound
+        guard let secret = self.secrets[ExactName(database)]?[ExactName(user)] else { return .notFound }
+        return .found(secret, origin: self.origin)
     }
 }

@@ -257,7 +257,8 @@ int cr_socket_error(int fd) {
 static int resolve(const char *host, uint16_t port, int flags, struct cr_address *out, int capacity) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
     struct addrinfo *list = NULL;
-    if (getaddrinfo(host, NULL, &hints, &list) != 0) return -1;
+    int error = getaddrinfo(host, NULL, &hints, &list);
+    if (error != 0) return error == EAI_NONAME || error == EAI_NODATA ? CR_NAME_UNKNOWN : -1;
     int count = 0;
     for (struct addrinfo *item = list; item != NULL && count < capacity; item = item->ai_next) {
         struct sockaddr_storage storage;
@@ -275,6 +276,21 @@ static int resolve(const char *host, uint16_t port, int flags, struct cr_address
 
 int cr_resolve(const char *host, uint16_t port, struct cr_address *out, int capacity) {
     return resolve(host, port, 0, out, capacity);
+}
+
+int cr_host_name(const struct cr_address *address, char *name, size_t capacity) {
+    struct sockaddr_storage storage;
+    socklen_t length = to_sockaddr(address, &storage);
+    int error = getnameinfo((struct sockaddr *)&storage, length, name, capacity, NULL, 0, NI_NAMEREQD);
+    if (error == 0) return 0;
+    return error == EAI_NONAME || error == EAI_FAIL || error == EAI_OVERFLOW ? 1 : -1;
+}
+
+int64_t cr_peer_user(int fd) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -errno;
+    return peer.uid;
 }
 
 int cr_parse_numeric(const char *text, uint16_t port, struct cr_address *out) {

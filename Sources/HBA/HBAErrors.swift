@@ -22,13 +22,14 @@ package struct HBAError: Error, Sendable, Hashable {
 }
 
 extension HBAError: CustomStringConvertible {
-    /// `FILE:LINE:COLUMN: reason`, then the hint after a semicolon.
+    /// `FILE:LINE:COLUMN: reason`, then the hint after a semicolon. Without a line, `FILE: reason`.
     package var description: String {
-        "\(self.file):\(self.line):\(self.column): \(self.reason)" + (self.hint.map { "; \($0)" } ?? "")
+        let place = self.line == 0 ? self.file : "\(self.file):\(self.line):\(self.column)"
+        return "\(place): \(self.reason)" + (self.hint.map { "; \($0)" } ?? "")
     }
 }
 
-/// Everything that is wrong with one policy text, in the order of the text.
+/// Everything that is wrong with a policy: in the order of the text, with the files it includes in their places.
 ///
 /// A text with any error is refused whole: dropping the lines that cannot be understood would let a typo in a `reject`
 /// line open the door.
@@ -54,13 +55,6 @@ package struct HBAErrors: Error, Sendable, Hashable {
         } else {
             self.omittedCount += 1
         }
-    }
-
-    /// Takes over the errors of another pass over the same text and brings all into the order of the text.
-    mutating func merge(_ other: HBAErrors) {
-        let all = (self.errors + other.errors).sorted { ($0.line, $0.column) < ($1.line, $1.column) }
-        self.errors = Array(all.prefix(Self.maximumCount))
-        self.omittedCount += other.omittedCount + all.count - self.errors.count
     }
 }
 

@@ -15,6 +15,8 @@ package struct RuleVerdict: Sendable {
         case notReached
         /// The first column that does not match, and why.
         case mismatch(Field, reason: String)
+        /// Depends on a fact that is not known; with the reason when it cannot be had. Later rules are not reached.
+        case undecided(HBANeed, reason: String?)
     }
 
     package let rule: HBARule
@@ -27,6 +29,8 @@ package struct RuleVerdict: Sendable {
         case .decides: "matches: method \(self.rule.method)"
         case .notReached: "not reached: an earlier rule decides"
         case .mismatch(let field, let reason): "\(field.rawValue) does not match: \(reason)"
+        case .undecided(let need, nil): "depends on \(need)"
+        case .undecided(let need, let reason?): "depends on \(need), which cannot be had: \(reason)"
         }
     }
 }
@@ -39,17 +43,28 @@ extension RuleVerdict: CustomStringConvertible {
 }
 
 extension HBAPolicy {
-    /// Every rule in order, and what it says to the question. Agrees with ``decide(_:)``: both ask the same matcher.
-    package func explain(_ question: HBAQuestion) -> [RuleVerdict] {
+    /// Every rule in order, and what it says to the question. Agrees with ``find(_:facts:)``: both ask the same matcher.
+    package func explain(_ question: HBAQuestion, facts: HBAFacts = .none) -> [RuleVerdict] {
         var isDecided = false
         return self.rules.map { rule in
             guard !isDecided else { return RuleVerdict(rule: rule, outcome: .notReached) }
-            guard let mismatch = rule.mismatch(question) else {
-                isDecided = true
-                return RuleVerdict(rule: rule, outcome: .decides)
+            let match = HBAMatcher(rule).match(question, facts)
+            if case .mismatch(let mismatch) = match {
+                let explained = rule.explain(mismatch, question, facts)
+                return RuleVerdict(rule: rule, outcome: .mismatch(explained.field, reason: explained.reason))
             }
-            let explained = rule.explain(mismatch, question)
-            return RuleVerdict(rule: rule, outcome: .mismatch(explained.field, reason: explained.reason))
+            isDecided = true
+            return RuleVerdict(rule: rule, outcome: match.outcome)
+        }
+    }
+}
+
+extension HBAMatch {
+    fileprivate var outcome: RuleVerdict.Outcome {
+        switch self {
+        case .matches, .mismatch: .decides
+        case .needs(let need): .undecided(need, reason: nil)
+        case .unavailable(let need, let reason): .undecided(need, reason: reason)
         }
     }
 }
@@ -57,7 +72,8 @@ extension HBAPolicy {
 extension HBARule {
     fileprivate func explain(
         _ mismatch: HBAMismatch,
-        _ question: HBAQuestion
+        _ question: HBAQuestion,
+        _ facts: HBAFacts
     ) -> (field: RuleVerdict.Field, reason: String) {
         switch mismatch {
         case .transport:
@@ -66,13 +82,13 @@ extension HBARule {
         case .encryption:
             return (.connectionType, self.encryptionReason)
         case .address:
-            return (.address, self.addressReason(question))
+            return (.address, self.addressReason(question, facts))
         case .database where question.isReplication:
             return (.database, "the client asks for replication, which only the keyword replication matches")
         case .database:
             return (.database, self.databaseReason(question))
         case .user:
-            return (.user, "\(question.user.excerpt) is not among \(Self.list(self.users))")
+            return (.user, self.userReason(question))
         }
     }
 
@@ -85,10 +101,22 @@ extension HBARule {
         }
     }
 
-    private func addressReason(_ question: HBAQuestion) -> String {
-        guard case .tcp(let peer, _) = question.origin, case .network(let network) = self.address else {
+    private func addressReason(_ question: HBAQuestion, _ facts: HBAFacts) -> String {
+        guard case .tcp(let peer, _) = question.origin, let address = self.address else {
             return "the client has no address"
         }
+        switch address {
+        case .all: return "the client has no address"
+        case .sameHost: return "\(peer) is not an address of the gateway"
+        case .sameNet: return "\(peer) is in no network of the gateway"
+        case .network(let network): return Self.networkReason(peer, network)
+        case .hostName(let name), .hostNameSuffix(let name):
+            guard case .known(let known?) = facts.hostName else { return "\(peer) has no host name" }
+            return "\(peer) is \(known.excerpt), not \(name)"
+        }
+    }
+
+    private static func networkReason(_ peer: IPAddress, _ network: IPNetwork) -> String {
         guard peer.family == network.base.family else {
             return "\(peer) is \(Self.name(peer.family)), \(network) is \(Self.name(network.base.family))"
         }
@@ -99,10 +127,25 @@ extension HBARule {
         if self.databases == [.replication] {
             return "the rule is for replication, the client asks for database \(question.database.excerpt)"
         }
+        if self.databases == [.sameRole] {
+            return "\(question.user.excerpt) is not a member of \(question.database.excerpt)"
+        }
         if self.databases == [.sameUser] {
             return "\(question.database.excerpt) is not the name of the user \(question.user.excerpt)"
         }
         return "\(question.database.excerpt) is not among \(Self.list(self.databases))"
+    }
+
+    private func userReason(_ question: HBAQuestion) -> String {
+        guard self.users.count == 1, let word = self.users.first else {
+            return "\(question.user.excerpt) is not among \(Self.list(self.users))"
+        }
+        switch word {
+        case .role(let role): return "\(question.user.excerpt) is not a member of \(role.excerpt)"
+        case .pattern(let regex):
+            return "\(question.user.excerpt) does not match the expression \(regex.pattern.excerpt)"
+        case .all, .name: return "\(question.user.excerpt) is not among \(Self.list(self.users))"
+        }
     }
 
     private static func name(_ family: IPAddress.Family) -> String {

@@ -6,20 +6,30 @@
 /// Stricter than PostgreSQL where a typo could hide: an open quote, a carriage return inside a line, and invisible
 /// characters outside quotes are errors. A value used by one thread during one load.
 struct HBALexer {
-    /// Lines that have at least one column, in the order of the text.
-    private(set) var lines: [HBALine] = []
-    private(set) var errors = HBAErrors()
+    /// A line that has at least one column, or why one cannot be cut.
+    enum Entry {
+        case line(HBALine)
+        case refused(HBAError)
+    }
+
+    private var entries: [Entry] = []
 
     private let file: String
     private let bytes: [UInt8]
 
-    init(bytes: [UInt8], file: String) {
+    private init(bytes: [UInt8], file: String) {
         self.file = file
         self.bytes = bytes
     }
 
-    /// Reads the whole text.
-    mutating func run() {
+    /// Reads a whole text.
+    static func entries(of bytes: [UInt8], file: String) -> [Entry] {
+        var lexer = HBALexer(bytes: bytes, file: file)
+        lexer.run()
+        return lexer.entries
+    }
+
+    private mutating func run() {
         let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
         var rest = self.bytes.starts(with: byteOrderMark) ? self.bytes.dropFirst(3) : self.bytes[...]
         var number = 1
@@ -45,7 +55,8 @@ struct HBALexer {
             )
             return
         }
-        var scanner = HBATokenScanner(line: line)
+        let source = HBASourceLine(file: self.file, text: line)
+        var scanner = HBATokenScanner(source: source)
         var fields: [HBAField] = []
         while let tokens = scanner.nextField() {
             guard let field = HBAField(tokens) else { break }
@@ -56,12 +67,12 @@ struct HBALexer {
             return
         }
         guard !fields.isEmpty else { return }
-        self.lines.append(HBALine(text: line, fields: fields))
+        self.entries.append(.line(HBALine(source: source, fields: fields)))
     }
 
     private mutating func refuse(at place: HBAPlace, _ reason: String, hint: String?) {
-        self.errors.append(
-            HBAError(file: self.file, line: place.line, column: place.column, reason: reason, hint: hint)
+        self.entries.append(
+            .refused(HBAError(file: self.file, line: place.line, column: place.column, reason: reason, hint: hint))
         )
     }
 }

@@ -36,6 +36,10 @@ package struct HBADecision: Sendable {
         case reject(HBARule)
         /// No rule speaks of this connection: refused.
         case noMatch
+        /// Not decided yet: a rule depends on this fact.
+        case needs(HBANeed)
+        /// The rule depends on a fact that cannot be had: refused.
+        case undecidable(HBARule, HBANeed, reason: String)
     }
 
     package let verdict: Verdict
@@ -48,7 +52,7 @@ package struct HBADecision: Sendable {
     package var rule: HBARule? {
         switch self.verdict {
         case .method(let rule), .reject(let rule): rule
-        case .noMatch: nil
+        case .noMatch, .needs, .undecidable: nil
         }
     }
 }

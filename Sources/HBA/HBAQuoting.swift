@@ -11,9 +11,14 @@ enum HBAQuoting {
         return isSpecial || Self.needsQuotes(name) ? Self.quoted(name) : name
     }
 
-    /// An option value that reads back as this very value.
-    static func optionValue(_ value: String) -> String {
+    /// A text without a meaning of its own, such as an option value, that reads back as this very text.
+    static func plain(_ value: String) -> String {
         Self.needsQuotes(value) ? Self.quoted(value) : value
+    }
+
+    /// A host name that reads back as a host name, never as a keyword or an address.
+    static func hostName(_ name: String) -> String {
+        HBAHostName.isPlain(name) ? name : Self.quoted(name)
     }
 
     private static func needsQuotes(_ text: String) -> Bool {

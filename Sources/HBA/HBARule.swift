@@ -21,17 +21,25 @@ package enum HBADatabase: Sendable, Hashable {
     case all
     /// The database with the name of the user.
     case sameUser
+    /// The databases with the name of a role that the user is a member of, directly or not. `samegroup` is the same.
+    case sameRole
     /// Physical replication connections, and only these.
     case replication
     /// The database of this name, compared byte for byte.
     case name(String)
+    /// `/expression`: the databases whose name it matches.
+    case pattern(HBARegex)
 }
 
 /// One word of the user column.
 package enum HBAUser: Sendable, Hashable {
     case all
+    /// `+role`: the members of the role, direct or not, and the user of that name.
+    case role(String)
     /// The user of this name, compared byte for byte.
     case name(String)
+    /// `/expression`: the users whose name it matches.
+    case pattern(HBARegex)
 }
 
 /// The address column.
@@ -39,6 +47,14 @@ package enum HBAAddress: Sendable, Hashable {
     /// Every address of both families.
     case all
     case network(IPNetwork)
+    /// The gateway's own addresses.
+    case sameHost
+    /// The networks the gateway has an address in.
+    case sameNet
+    /// The client whose address belongs to this name, compared without case.
+    case hostName(String)
+    /// `.example.com`: clients whose name ends like this.
+    case hostNameSuffix(String)
 }
 
 /// A `name=value` behind the method. Which names a method takes is the affair of its provider.
@@ -100,7 +116,7 @@ package struct HBARule: Sendable {
 extension HBAOption: CustomStringConvertible, CustomReflectable {
     /// `name=value` as it may stand in a policy, with three asterisks for a secret.
     package var description: String {
-        self.name + "=" + HBAQuoting.optionValue(self.shownValue)
+        self.name + "=" + HBAQuoting.plain(self.shownValue)
     }
 
     package var customMirror: Mirror {
@@ -130,8 +146,10 @@ extension HBADatabase: CustomStringConvertible {
         switch self {
         case .all: "all"
         case .sameUser: "sameuser"
+        case .sameRole: "samerole"
         case .replication: "replication"
         case .name(let name): HBAQuoting.name(name)
+        case .pattern(let regex): HBAQuoting.plain("/" + regex.pattern)
         }
     }
 }
@@ -141,7 +159,9 @@ extension HBAUser: CustomStringConvertible {
     package var description: String {
         switch self {
         case .all: "all"
+        case .role(let name): "+" + HBAQuoting.plain(name)
         case .name(let name): HBAQuoting.name(name)
+        case .pattern(let regex): HBAQuoting.plain("/" + regex.pattern)
         }
     }
 }
@@ -152,6 +172,10 @@ extension HBAAddress: CustomStringConvertible {
         switch self {
         case .all: "all"
         case .network(let network): network.description
+        case .sameHost: "samehost"
+        case .sameNet: "samenet"
+        case .hostName(let name): HBAQuoting.hostName(name)
+        case .hostNameSuffix(let suffix): suffix
         }
     }
 }

@@ -16,9 +16,11 @@ extension HBARuleParser {
         if token.isKeyword("all") {
             return self.isPlainKeyword(token) ? .read(.all) : .refused
         }
-        if token.isKeyword("samehost") || token.isKeyword("samenet") {
-            self.refuse(token, UnsupportedFeature.ownAddresses.reason(token.text))
-            return .refused
+        if token.isKeyword("samehost") {
+            return self.isPlainKeyword(token) ? .read(.sameHost) : .refused
+        }
+        if token.isKeyword("samenet") {
+            return self.isPlainKeyword(token) ? .read(.sameNet) : .refused
         }
         if token.text.utf8.contains(UInt8(ascii: "/")) {
             return self.readCIDR(token)
@@ -26,7 +28,7 @@ extension HBARuleParser {
         if let address = IPAddress(exactly: token.text) {
             return self.readMask(of: address, token)
         }
-        return self.refuseAddress(token)
+        return self.readHostName(token)
     }
 
     private mutating func readCIDR(_ token: HBAToken) -> AddressReading {
@@ -79,22 +81,34 @@ extension HBARuleParser {
         return .read(.network(network))
     }
 
-    private mutating func refuseAddress(_ token: HBAToken) -> AddressReading {
+    /// A host name, or an address that is none.
+    private mutating func readHostName(_ token: HBAToken) -> AddressReading {
         let isNumeric = token.text.utf8.allSatisfy { "0123456789.".utf8.contains($0) }
         if token.text.isEmpty || isNumeric || token.text.utf8.contains(UInt8(ascii: ":")) {
             self.refuse(token, "\(token.text.excerpt) is not an IP address", hint: Self.addressHint)
             return .refusedAndLost
         }
-        if self.methods.contains(token.text) {
+        if !token.isQuoted, self.methods.words.contains(token.text) {
             self.refuse(token, "the address is missing before the method \(token.text)", hint: Self.addressHint)
             return .refusedAndLost
         }
-        let feature: UnsupportedFeature = token.text.begins(with: ".") ? .hostNameSuffix : .hostName
-        self.refuse(token, feature.reason(token.text), hint: "write the address of the host")
-        return .refused
+        guard HBAHostName.isPossible(token.text) else {
+            self.refuse(token, "\(token.text.excerpt) is neither an address nor a host name", hint: Self.addressHint)
+            return .refused
+        }
+        guard token.isQuoted || HBAHostName.isPlain(token.text) else {
+            let nearest = NearestWord.of(token.text, among: HBAHostName.keywords)
+            self.refuse(
+                token,
+                "\(token.text.excerpt) is a host name that looks like a mistake",
+                hint: (nearest.map { "did you mean \($0)? " } ?? "") + "put it in double quotes if a host has this name"
+            )
+            return .refused
+        }
+        return .read(token.text.begins(with: ".") ? .hostNameSuffix(token.text) : .hostName(token.text))
     }
 
-    private static let addressHint = "addresses are written as 10.0.0.0/8, 2001:db8::/32, or all"
+    private static let addressHint = "addresses are written as 10.0.0.0/8, 2001:db8::/32, a host name, or all"
 }
 
 extension IPNetwork {

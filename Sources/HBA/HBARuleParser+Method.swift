@@ -1,23 +1,19 @@
 extension HBARuleParser {
-    /// An option and where it stands.
+    /// An option and the word it is written in.
     struct ReadOption {
         let option: HBAOption
-        let range: Range<Int>
+        let token: HBAToken
     }
 
-    /// Methods of PostgreSQL: a gateway without one of them says so instead of calling it a mistake.
-    private static let methodsOfPostgreSQL: Set<String> = [
-        "bsd", "cert", "gss", "ident", "ldap", "md5", "oauth", "pam", "password", "peer", "radius", "reject",
-        "scram-sha-256", "sspi", "trust",
-    ]
-
     /// The method column.
-    mutating func readMethod() -> String? {
+    mutating func readMethod(_ kind: HBAConnectionKind) -> String? {
         guard let field = self.take("a method"), let token = self.single(field, "method") else { return nil }
-        if self.methods.contains(token.text) {
-            return token.text
+        // PostgreSQL reads `ident` on unix sockets as `peer`.
+        let word = kind == .local && token.text == "ident" && self.methods.words.contains("peer") ? "peer" : token.text
+        if self.methods.words.contains(word) {
+            return self.isPossible(word, kind, token) ? word : nil
         }
-        let known = "the methods are \(self.methods.sorted().joined(separator: ", "))"
+        let known = "the methods are \(self.methods.words.sorted().joined(separator: ", "))"
         if token.text.utf8.contains(UInt8(ascii: "=")) {
             // Not quoted: the value may be a secret.
             self.refuse(token, "an option stands where a method is expected", hint: known)
@@ -27,10 +23,10 @@ extension HBARuleParser {
                 "\(token.text.excerpt) stands where a method is expected",
                 hint: "rules of type local have no address, and an address has at most one mask"
             )
-        } else if Self.methodsOfPostgreSQL.contains(token.text) {
+        } else if HBAMethods.ofPostgreSQL.contains(token.text) {
             self.refuse(token, "PostgreSQL's method \(token.text.excerpt) is not available here", hint: known)
         } else {
-            let nearest = NearestWord.of(token.text, among: self.methods)
+            let nearest = NearestWord.of(token.text, among: self.methods.words)
             self.refuse(
                 token,
                 "unknown method \(token.text.excerpt)",
@@ -38,6 +34,45 @@ extension HBARuleParser {
             )
         }
         return nil
+    }
+
+    /// Whether connections of this type can ever use the method.
+    private mutating func isPossible(_ method: String, _ kind: HBAConnectionKind, _ token: HBAToken) -> Bool {
+        switch (method, kind) {
+        case ("peer", .hostssl), ("peer", .host), ("peer", .hostnossl), ("peer", .hostgssenc), ("peer", .hostnogssenc):
+            self.refuse(token, "method peer works on unix sockets only", hint: "rules for them have the type local")
+        case ("gss", .local), ("sspi", .local):
+            self.refuse(token, "method \(method) does not work on unix sockets")
+        case ("cert", .local), ("cert", .host), ("cert", .hostnossl), ("cert", .hostgssenc), ("cert", .hostnogssenc):
+            self.refuse(token, "method cert works over TLS only", hint: "rules for TLS have the type hostssl")
+        default: return true
+        }
+        return false
+    }
+
+    /// The options that PostgreSQL ties to certain rules. All others are checked by the provider of the method.
+    mutating func checkOptions(_ options: [ReadOption], kind: HBAConnectionKind, method: String) {
+        for read in options {
+            let value = read.option.value
+            switch read.option.name {
+            case "map" where !self.methods.takesMap(method):
+                let takers = self.methods.words.filter { self.methods.takesMap($0) }.sorted()
+                self.refuse(
+                    read.token,
+                    "method \(method) takes no option map",
+                    hint: takers.isEmpty ? nil : "methods with a map are \(takers.joined(separator: ", "))"
+                )
+            case "clientcert" where kind != .hostssl, "clientname" where kind != .hostssl:
+                self.refuse(read.token, "option \(read.option.name) is for rules of type hostssl only")
+            case "clientcert" where value != "verify-ca" && value != "verify-full":
+                self.refuse(read.token, "option clientcert is neither verify-ca nor verify-full")
+            case "clientcert" where method == "cert" && value == "verify-ca":
+                self.refuse(read.token, "method cert verifies the whole certificate: clientcert cannot be verify-ca")
+            case "clientname" where value != "CN" && value != "DN":
+                self.refuse(read.token, "option clientname is neither CN nor DN")
+            default: break
+            }
+        }
     }
 
     /// The options: everything behind the method. Stops at the first that is wrong, and never quotes a value.
@@ -58,7 +93,7 @@ extension HBARuleParser {
                     self.refuse(token, "option \(option.name.excerpt) is given twice")
                     return []
                 }
-                options.append(ReadOption(option: option, range: token.range))
+                options.append(ReadOption(option: option, token: token))
             }
         }
         return options

@@ -2,17 +2,18 @@ extension HBARuleParser {
     /// The database column.
     mutating func databases(of field: HBAField) -> [HBADatabase] {
         field.tokens.compactMap { token in
-            if token.isKeyword("samerole") || token.isKeyword("samegroup") {
-                self.refuse(token, UnsupportedFeature.roleMembership.reason(token.text))
-                return nil
-            }
             let keywords: [(String, HBADatabase)] = [
-                ("all", .all), ("sameuser", .sameUser), ("replication", .replication),
+                ("all", .all), ("sameuser", .sameUser), ("samerole", .sameRole), ("samegroup", .sameRole),
+                ("replication", .replication),
             ]
             if let keyword = keywords.first(where: { token.isKeyword($0.0) }) {
                 return self.isPlainKeyword(token) ? keyword.1 : nil
             }
-            return self.name(of: token, "database").map { .name($0) }
+            switch self.name(of: token, "database") {
+            case .text(let name): return .name(name)
+            case .pattern(let regex): return .pattern(regex)
+            case .refused: return nil
+            }
         }
     }
 
@@ -22,15 +23,14 @@ extension HBARuleParser {
             if token.isKeyword("all") {
                 return self.isPlainKeyword(token) ? .all : nil
             }
-            if !token.isQuoted, token.text.begins(with: "+") {
-                self.refuse(
-                    token,
-                    UnsupportedFeature.roleMembership.reason(token.text),
-                    hint: "a user whose name begins with + goes in double quotes"
-                )
-                return nil
+            if token.isRole {
+                return self.role(of: token).map { .role($0) }
             }
-            return self.name(of: token, "user").map { .name($0) }
+            switch self.name(of: token, "user") {
+            case .text(let name): return .name(name)
+            case .pattern(let regex): return .pattern(regex)
+            case .refused: return nil
+            }
         }
     }
 
@@ -45,16 +45,57 @@ extension HBARuleParser {
         return false
     }
 
-    /// A plain name. A slash at the beginning means a regular expression, quoted or not.
-    private mutating func name(of token: HBAToken, _ column: String) -> String? {
+    private mutating func role(of token: HBAToken) -> String? {
+        let name = String(token.text.unicodeScalars.dropFirst())
+        guard !name.isEmpty else {
+            self.refuse(token, "empty role name", hint: "a user whose name is + goes in double quotes")
+            return nil
+        }
+        return name
+    }
+
+    private enum Name {
+        case text(String)
+        case pattern(HBARegex)
+        case refused
+    }
+
+    /// A name as it is. A slash at the beginning means a regular expression, quoted or not.
+    private mutating func name(of token: HBAToken, _ column: String) -> Name {
         guard !token.text.isEmpty else {
             self.refuse(token, "empty \(column) name")
-            return nil
+            return .refused
         }
-        guard !token.text.begins(with: "/") else {
-            self.refuse(token, UnsupportedFeature.regularExpression.reason(token.text))
-            return nil
+        guard token.isPattern else { return .text(token.text) }
+        do throws(RegexError) {
+            return .pattern(try token.regex())
+        } catch {
+            self.refuse(token, error.reason(token), hint: error.hint)
+            return .refused
         }
-        return token.text
     }
+}
+
+extension HBAToken {
+    /// `+role`; a quoted word is a name.
+    var isRole: Bool { !self.isQuoted && self.text.begins(with: "+") }
+
+    /// `/expression`, quoted or not.
+    var isPattern: Bool { self.text.begins(with: "/") }
+
+    /// The expression behind the slash.
+    func regex(captures: Bool = false) throws(RegexError) -> HBARegex {
+        let pattern = String(self.text.unicodeScalars.dropFirst())
+        guard !pattern.isEmpty else {
+            throw RegexError(reason: "nothing stands behind the slash: that would match every name", offset: 0)
+        }
+        return try HBARegex(pattern, captures: captures)
+    }
+}
+
+extension RegexError {
+    func reason(_ token: HBAToken) -> String { "regular expression \(token.text.excerpt): \(self.reason)" }
+
+    /// Where the reader stopped, when that says something.
+    var hint: String? { self.offset == 0 ? nil : "noticed at character \(self.offset) of the expression" }
 }

@@ -8,15 +8,12 @@ struct HBARuleParser {
     private(set) var errors: [HBAError] = []
 
     let line: HBALine
-    let file: String
-    /// The words that name a method, `reject` among them.
-    let methods: Set<String>
+    let methods: HBAMethods
     /// The column to be read next.
     private var nextColumn = 0
 
-    init(line: HBALine, file: String, methods: Set<String>) {
+    init(line: HBALine, methods: HBAMethods) {
         self.line = line
-        self.file = file
         self.methods = methods
     }
 
@@ -35,13 +32,14 @@ struct HBARuleParser {
             case .refusedAndLost: return nil
             }
         }
-        guard let method = self.readMethod() else { return nil }
+        guard let method = self.readMethod(kind) else { return nil }
         let options = self.readOptions()
+        self.checkOptions(options, kind: kind, method: method)
         guard self.errors.isEmpty else { return nil }
         return HBARule(
             index: index,
-            file: self.file,
-            line: self.line.text.number,
+            file: self.line.source.file,
+            line: self.line.source.text.number,
             kind: kind,
             databases: databases,
             users: users,
@@ -55,7 +53,8 @@ struct HBARuleParser {
     /// The next column; when the line ends before it, an error that names what is missing.
     mutating func take(_ expectation: String) -> HBAField? {
         guard let field = self.takeIfPresent() else {
-            self.refuse(at: self.line.text.bytes.count, "the line ends where \(expectation) is expected")
+            let source = self.line.source
+            self.refuse(source.error(at: source.text.bytes.count, "the line ends where \(expectation) is expected"))
             return nil
         }
         return field
@@ -78,34 +77,23 @@ struct HBARuleParser {
     }
 
     mutating func refuse(_ token: HBAToken, _ reason: String, hint: String? = nil) {
-        self.refuse(at: token.range.lowerBound, reason, hint: hint)
+        self.refuse(token.error(reason, hint: hint))
     }
 
-    mutating func refuse(at offset: Int, _ reason: String, hint: String? = nil) {
+    private mutating func refuse(_ error: @autoclosure () -> HBAError) {
         guard self.errors.count < Self.maximumErrors else { return }
-        let place = self.line.text.place(of: offset)
-        self.errors.append(
-            HBAError(file: self.file, line: place.line, column: place.column, reason: reason, hint: hint)
-        )
+        self.errors.append(error())
     }
 
-    /// Whole-line directives and `@file` words bring in text from elsewhere: without it the line says something else.
+    /// `@file` words that are left: they stand in other columns than those of databases and users.
     private mutating func refuseInclusions() -> Bool {
-        if let first = self.line.fields.first?.first,
-            ["include", "include_if_exists", "include_dir"].contains(first.text)
-        {
-            self.refuse(first, UnsupportedFeature.includeDirective.reason(first.text))
+        for token in self.line.fields.lazy.flatMap(\.tokens) where token.isFileInclusion {
+            self.refuse(
+                token,
+                "\(token.text.excerpt): a file can hold databases or users, nothing else",
+                hint: "put a word that begins with @ in double quotes"
+            )
             return false
-        }
-        for field in self.line.fields {
-            for token in field.tokens where token.isFileInclusion {
-                self.refuse(
-                    token,
-                    UnsupportedFeature.fileInclusion.reason(token.text),
-                    hint: "write the names here, or put a name that begins with @ in double quotes"
-                )
-                return false
-            }
         }
         return true
     }
@@ -129,13 +117,13 @@ struct HBARuleParser {
 
     /// The text of the rule from its first word to its last, with the values of secret options replaced.
     private func source(hidingSecretsOf options: [ReadOption]) -> String {
-        let bytes = self.line.text.bytes
+        let bytes = self.line.source.text.bytes
         var result: [UInt8] = []
         var position = self.line.fields.first?.first.range.lowerBound ?? 0
         for option in options where option.option.isSecret {
-            result.append(contentsOf: bytes[position..<option.range.lowerBound])
+            result.append(contentsOf: bytes[position..<option.token.range.lowerBound])
             result.append(contentsOf: option.option.description.utf8)
-            position = option.range.upperBound
+            position = option.token.range.upperBound
         }
         let end = self.line.fields.last?.tokens.last?.range.upperBound ?? bytes.count
         result.append(contentsOf: bytes[position..<max(position, end)])

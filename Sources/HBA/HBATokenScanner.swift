@@ -10,11 +10,13 @@ struct HBATokenScanner {
     /// The first problem; after it there are no more columns.
     private(set) var problem: Problem?
 
+    private let source: HBASourceLine
     private let line: LogicalLine
     private var position = 0
 
-    init(line: LogicalLine) {
-        self.line = line
+    init(source: HBASourceLine) {
+        self.source = source
+        self.line = source.text
     }
 
     /// The words of the next column, at least one; `nil` at the end of the line or after a problem.
@@ -62,7 +64,10 @@ struct HBATokenScanner {
             return nil
         }
         guard end > start else { return nil }
-        let text = String(decoding: word.bytes, as: UTF8.self)
+        guard let text = String(validating: word.bytes, as: UTF8.self) else {
+            self.problem = Problem(offset: start, reason: "the word is not UTF-8", hint: nil)
+            return nil
+        }
         if !word.hasQuotes, let scalar = text.unicodeScalars.first(where: \.isDeceptive) {
             let offset = text.utf8.distance(
                 from: text.startIndex,
@@ -79,7 +84,8 @@ struct HBATokenScanner {
             text: text,
             isQuoted: word.beginsWithQuote,
             hasInnerQuotes: word.hasQuotes && !word.beginsWithQuote,
-            range: start..<end
+            range: start..<end,
+            source: self.source
         )
     }
 

@@ -61,6 +61,12 @@ open class Endpoint: @unchecked Sendable {
     /// The ring has accepted a connection, or a negative errno tells why not.
     func acceptCompleted(_ result: Int32) {}
 
+    /// The operating system's number of the user at the other end of a unix socket.
+    public var peerUserID: UInt32? {
+        let user = cr_peer_user(self.channel.descriptor)
+        return user < 0 ? nil : UInt32(exactly: user)
+    }
+
     // MARK: What the subclass is told, on the owning worker's thread
 
     /// Bytes arrived. Returns how many from the front were consumed; the rest is offered again with what follows.

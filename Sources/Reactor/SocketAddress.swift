@@ -30,6 +30,39 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
         return found.prefix(Int(max(count, 0))).map { SocketAddress($0) }
     }
 
+    /// What a reverse look-up tells.
+    package enum HostName: Sendable, Equatable {
+        case name(String)
+        case none
+        /// Cannot be told now.
+        case unavailable
+    }
+
+    /// The name of this address. Blocks: call on a helper thread, never on a worker.
+    package func hostName() -> HostName {
+        var raw = self.raw
+        // NI_MAXHOST
+        var name = [CChar](repeating: 0, count: 1025)
+        let result = unsafe cr_host_name(&raw, &name, name.count)
+        guard result == 0 else { return result > 0 ? .none : .unavailable }
+        return .name(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    package enum ForwardLookup: Sendable {
+        /// None when the name does not exist.
+        case found([SocketAddress])
+        /// Cannot be told now.
+        case unavailable
+    }
+
+    /// All addresses of a name, up to 64. Blocks: call on a helper thread, never on a worker.
+    package static func lookUp(host: String, port: UInt16) -> ForwardLookup {
+        var found = [cr_address](repeating: cr_address(), count: 64)
+        let count = unsafe cr_resolve(host, port, &found, 64)
+        if count < 0 { return count == CR_NAME_UNKNOWN ? .found([]) : .unavailable }
+        return .found(found.prefix(Int(count)).map { SocketAddress($0) })
+    }
+
     package var isTCP: Bool { self.raw.family != 1 }
     package var port: UInt16 { self.raw.port }
 

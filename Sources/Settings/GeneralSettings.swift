@@ -54,6 +54,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let adminUsername: String
     package let adminPassword: SecretText
     package let pgHba: HBARuleSource
+    package let pgIdent: HBARuleSource
     /// Legacy address ranges, `address/bits` or a single address; empty when there is no such list.
     package let hba: [String]
 
@@ -106,6 +107,7 @@ package struct GeneralSettings: Sendable, Equatable {
         self.adminUsername = values.text("admin_username") ?? ""
         self.adminPassword = values.secret("admin_password") ?? SecretText("")
         self.pgHba = values.rules("pg_hba")
+        self.pgIdent = values.rules("pg_ident")
         self.hba = values.list("hba")
     }
 }

@@ -24,8 +24,10 @@ package struct PoolSettings: Sendable, Equatable {
     package let serverPreparedStatementsCacheSize: Int
     /// Sorted by name.
     package let users: [UserSettings]
+    /// nil when nobody but ``users`` is known.
+    package let authQuery: AuthQuerySettings?
 
-    init(name: String, _ values: SectionValues, users: [UserSettings]) {
+    init(name: String, _ values: SectionValues, users: [UserSettings], authQuery: AuthQuerySettings? = nil) {
         self.name = name
         self.poolMode = PoolMode(values)
         self.serverHost = values.text("server_host") ?? ""
@@ -41,6 +43,7 @@ package struct PoolSettings: Sendable, Equatable {
             values.optionalInteger("server_prepared_statements_cache_size")
             ?? values.integer("prepared_statements_cache_size")
         self.users = users.sorted { $0.username < $1.username }
+        self.authQuery = authQuery
     }
 
     /// The user of that name.

@@ -18,6 +18,8 @@ extension SettingsReference {
         text += Self.entries(of: .pool, indent: 4)
         text += "\n    # A list, or a map with numbers as keys.\n    users:\n"
         text += Self.userEntries(indent: 6)
+        text += "\n    # Users that are not listed are found by a query: Documentation/auth_query.md.\n    # auth_query:\n"
+        text += Self.entries(of: .authQuery, indent: 2).split(separator: "\n").map { "    # \($0)\n" }.joined()
         text += """
 
             # Further files, merged over this one in order. A relative path begins at the folder of this file.
@@ -67,7 +69,14 @@ extension SettingsReference {
         let type = key.kind.reference.replacing("`", with: "")
         let fallback = key.fallback.map { "as in \($0.path)" }
         let unset = fallback ?? key.unsetMeaning ?? "unset"
-        let standard = key.isRequired ? "required" : "default: \(key.defaultText ?? unset)"
+        let standard: String
+        if key.isRequired {
+            standard = "required"
+        } else if key.defaultText?.contains("\n") == true {
+            standard = "default: as below"
+        } else {
+            standard = "default: \(key.defaultText ?? unset)"
+        }
         return "[\(type); \(standard); \(key.reload.rawValue)]".replacing("`", with: "")
     }
 

@@ -32,7 +32,7 @@ package enum SettingsReference {
 
     private static func defaultCell(_ key: SettingsKey) -> String {
         if key.isRequired { return "**required**" }
-        if let text = key.defaultText { return "`\(text)`" }
+        if let text = key.defaultText { return "`\(text.replacing("\n", with: " "))`" }
         if let fallback = key.fallback { return "as in `\(fallback.path)`" }
         return key.unsetMeaning ?? "unset"
     }

@@ -176,6 +176,13 @@ extension SettingsTable {
             """
         ),
         SettingsKey(
+            "pg_ident", .general, .hbaRules, unset: "no maps", .reload, isOwn: true,
+            """
+            The user name maps that the `map=` of a rule names, written like `pg_hba`: a string, `{content: ...}`, or \
+            `{path: ...}` of a pg_ident file.
+            """
+        ),
+        SettingsKey(
             "hba", .general, .cidrList, default: "[]", .reload,
             "Legacy list of address ranges that may connect by TCP. Not together with `pg_hba`."
         ),

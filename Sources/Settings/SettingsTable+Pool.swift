@@ -41,14 +41,14 @@ extension SettingsTable {
             "users", .pool, .tableList(.user), default: "[]", .reload,
             "Users of this pool: a list, or a map with numbers as keys."
         ),
+        SettingsKey(
+            "auth_query", .pool, .table(.authQuery), .reload,
+            "Finds users that are not listed by a query; see [auth_query](auth_query.md)."
+        ),
     ]
 
     static let poolAcceptedKeys: [SettingsKey] =
         [
-            SettingsKey(
-                "auth_query", .pool, .table(.authQuery), .newPool, status: .accepted,
-                "Fetches the passwords of users that are not listed from a database."
-            ),
             Self.accepted("log_client_parameter_status_changes", .bool, default: "false", "Logs parameter changes."),
             Self.accepted("scaling_warm_pool_ratio", .integer(0...100), "As in `general`."),
             Self.accepted("scaling_fast_retries", .count, "As in `general`."),
@@ -115,32 +115,6 @@ extension SettingsTable {
             "PAM service that checks the password."
         ),
     ]
-
-    static let authQueryKeys: [SettingsKey] = {
-        func key(
-            _ name: String, _ kind: SettingsKind, default defaultText: String? = nil, unset: String? = nil,
-            isRequired: Bool = false, _ summary: String
-        ) -> SettingsKey {
-            SettingsKey(
-                name, .authQuery, kind, default: defaultText, unset: unset, isRequired: isRequired, .newPool,
-                status: .accepted, summary
-            )
-        }
-        return [
-            key("query", .string, isRequired: true, "Query with one parameter, the user name."),
-            key("user", .string, isRequired: true, "User that runs the query."),
-            key("password", .secret, default: "\"\"", "Plain password of that user."),
-            key("database", .string, unset: "the name of the pool", "Database of the query."),
-            key("workers", .integer(1...10_000), default: "2", "Connections for the query."),
-            key("server_user", .string, "One user for all server connections."),
-            key("server_password", .secret, "Password of `server_user`."),
-            key("pool_size", .integer(1...100_000), default: "40", "Server connections per user."),
-            key("min_pool_size", .integer(0...100_000), default: "0", "Server connections opened in advance."),
-            key("cache_ttl", .duration, default: "1h", "How long a found user is remembered."),
-            key("cache_failure_ttl", .duration, default: "30s", "How long an unknown user is remembered."),
-            key("min_interval", .duration, default: "1s", "Shortest time between two queries for one user."),
-        ]
-    }()
 
     static let webKeys: [SettingsKey] = {
         func key(

@@ -49,16 +49,34 @@ struct SnapshotBuilder {
         node.location = entry.location
         var values = self.sections.decode(node, as: .pool, keyPath: path, into: &self.diagnostics)
         values.inherit(from: general)
-        if let table = values.tables["auth_query"] {
-            let inner = values.path(of: "auth_query")
-            _ = self.sections.decode(table, as: .authQuery, keyPath: inner, isQuiet: true, into: &self.diagnostics)
-        }
         self.rows += ConfigRow.rows(of: values, prefix: path)
         StartupParameters.check(values, into: &self.diagnostics)
         let parameters = StartupParameters.merged(general, .general)
-        let users = self.users(values, parameters: StartupParameters.merged(values, .pool, over: parameters))
+        let merged = StartupParameters.merged(values, .pool, over: parameters)
+        let authQuery = self.authQuery(of: values, poolName: entry.key, parameters: merged)
+        let users = self.users(values, parameters: merged)
         SettingsValidation.check(pool: entry.key, values, hasUsers: !users.isEmpty, into: &self.diagnostics)
-        return PoolSettings(name: entry.key, values, users: users)
+        return PoolSettings(name: entry.key, values, users: users, authQuery: authQuery)
+    }
+
+    /// - Parameter parameters: the startup parameters of the pool.
+    private mutating func authQuery(
+        of pool: SectionValues,
+        poolName: String,
+        parameters: [StartupParameter]
+    ) -> AuthQuerySettings? {
+        guard let table = pool.tables["auth_query"] else { return nil }
+        let path = pool.path(of: "auth_query")
+        let values = self.sections.decode(table, as: .authQuery, keyPath: path, into: &self.diagnostics)
+        SettingsValidation.check(authQuery: values, into: &self.diagnostics)
+        self.rows += ConfigRow.rows(of: values, prefix: path)
+        let longestName = String(repeating: "x", count: 63)
+        let others = [
+            "user", values.text("server_user") ?? longestName, "database", pool.text("server_database") ?? poolName,
+            "application_name", pool.text("application_name") ?? "",
+        ]
+        StartupParameters.check(parameters, user: values, others: others, into: &self.diagnostics)
+        return AuthQuerySettings(values, pool: pool, poolName: poolName, parameters: parameters)
     }
 
     /// - Parameter inherited: the startup parameters of the pool.

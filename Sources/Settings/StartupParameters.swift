@@ -4,12 +4,20 @@ package struct StartupParameter: Sendable, Equatable {
         case general
         case pool
         case user
+        /// The user's row of an auth_query.
+        case authQuery = "auth_query"
     }
 
     /// As the settings spell it; PostgreSQL ignores its case.
     package let name: String
     package let value: String
     package let source: Source
+
+    package init(name: String, value: String, source: Source) {
+        self.name = name
+        self.value = value
+        self.source = source
+    }
 
     /// The name in lower case, which tells parameters apart. Names are ASCII.
     package var key: String { self.name.lowercased() }
@@ -19,7 +27,7 @@ package struct StartupParameter: Sendable, Equatable {
 }
 
 /// The rules for `startup_parameters`, and how the levels are put together.
-enum StartupParameters {
+package enum StartupParameters {
     static let key = "startup_parameters"
     /// What a startup packet may have in PostgreSQL (`MAX_STARTUP_PACKET_LENGTH`).
     private static let packetMax = 10_000
@@ -78,7 +86,8 @@ enum StartupParameters {
         }
     }
 
-    private static func problem(withName name: String) -> String? {
+    /// Why no startup parameter may have this name; nil when one may.
+    package static func problem(withName name: String) -> String? {
         let folded = name.lowercased()
         if name.isEmpty { return "the name is empty" }
         if Self.reserved.contains(folded) { return "`\(name)` is reserved" }

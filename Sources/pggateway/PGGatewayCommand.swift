@@ -19,7 +19,7 @@ struct PGGatewayCommand: ParsableCommand {
             Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully.
             """,
         version: "pggateway \(Gateway.version)",
-        subcommands: [Run.self, Demo.self, Reference.self],
+        subcommands: [Run.self, Demo.self, Reference.self, HBACommand.self],
         defaultSubcommand: Run.self
     )
 }

@@ -16,7 +16,7 @@ import Testing
         let name = "query"
         func secret(user: String, database: String) async -> SecretLookup {
             guard let secret = try? StoredSecret(parsing: TestSetting.md5Text(user)) else { return .notFound }
-            return .found(secret, source: self.name)
+            return .found(secret, origin: SecretOrigin(name: self.name, freshness: .fetched))
         }
     }
 
@@ -78,9 +78,9 @@ import Testing
     @Test func chainAsksInOrder() async throws {
         let services = try TestSetting.services(SecretSourceChain([TestSetting.secrets(), MD5Source()]))
         let first = try await logIn("scram", method: "md5", .password(TestSetting.password), services: services)
-        #expect(first.identity?.secretSource == "settings")
+        #expect(first.identity?.secretOrigin?.name == "settings")
         let second = try await logIn("dynamic", method: "md5", .password(TestSetting.password), services: services)
-        #expect(second.identity?.secretSource == "query")
+        #expect(second.identity?.secretOrigin?.name == "query")
     }
 
     @Test func chainStopsAtASourceThatCannotAnswer() async throws {

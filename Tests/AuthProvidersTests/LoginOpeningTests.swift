@@ -17,7 +17,7 @@ import Testing
             requests: client.requests,
             failure: outcome.failure,
             user: outcome.identity?.user,
-            source: outcome.identity?.secretSource,
+            source: outcome.identity?.secretOrigin?.name,
             credential: outcome.identity.map { "\($0.credential)" }
         )
     }

@@ -36,7 +36,7 @@ import Testing
             #expect(identity.user == user)
             #expect(identity.method == method)
             #expect(identity.provider == "password")
-            #expect(identity.secretSource == "settings")
+            #expect(identity.secretOrigin?.name == "settings")
         }
     }
 
@@ -103,7 +103,7 @@ import Testing
         let services = try TestSetting.services(unknownTrustedUser: .admitted)
         let admitted = try await logIn("nobody", method: "trust", .leaves, services: services).identity
         #expect(admitted?.user == "nobody")
-        #expect(admitted?.secretSource == nil)
+        #expect(admitted?.secretOrigin?.name == nil)
     }
 
     @Test func rejectedConnectionIsNamed() async throws {

@@ -55,7 +55,8 @@ private struct OddlyNamedProvider: AuthProvider {
 @Suite struct RegistryTests {
     @Test func standardMethods() throws {
         #expect(
-            try AuthProviderRegistry.standard().hbaMethods == ["trust", "reject", "scram-sha-256", "md5", "password"]
+            try AuthProviderRegistry.standard().hbaMethods
+                == ["trust", "reject", "scram-sha-256", "md5", "password", "peer"]
         )
     }
 

@@ -31,7 +31,7 @@ host  all postgres   127.0.0.1/32 trust
 local all all                     md5
 host  all app_trust  127.0.0.1/32 trust
 host  all app_plain  127.0.0.1/32 password
-host  all app_md5    127.0.0.1/32 md5
+host  all app_md5,dyn_md5 127.0.0.1/32 md5
 host  all all        127.0.0.1/32 scram-sha-256
 """
 

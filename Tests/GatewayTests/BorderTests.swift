@@ -11,7 +11,7 @@ import Testing
 
     /// Which rooms each room may know.
     private static let arrows: [String: Set<String>] = [
-        "pggateway": ["Gateway", "Settings", "Telemetry", "Reactor"],
+        "pggateway": ["AuthProviders", "Gateway", "HBA", "Settings", "Telemetry", "Reactor"],
         "Gateway": [
             "AuthProviders", "CReactor", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "Telemetry",
         ],

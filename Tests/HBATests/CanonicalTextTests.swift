@@ -11,9 +11,16 @@ import Testing
         ("local sameuser,replication sameuser md5", "local sameuser,replication \"sameuser\" md5"),
         ("local \"\u{A0}\",\u{E9} \"\u{201C}\" md5", nil),
         ("local \"\"\"\u{301}\" all md5", nil),
+        ("local samerole,samegroup,\"/^a b\",/c +\"my role\",+r,/\\d md5", "local samerole,samerole,\"/^a b\",/c +\"my role\",+r,\"/\\d\" md5"),
+        ("host all all samehost md5", nil),
+        ("host all all samenet md5", nil),
+        ("host all all db.Example.com md5", nil),
+        ("host all all .Example.com md5", nil),
+        ("host all all \"all\" md5", nil),
+        ("host all all \"10pod\" md5", nil),
         (
-            "local all all md5 map=\"a b\",x=\"c\\\" y=\"\"\"\" \"z=#\"",
-            "local all all md5 map=\"a b\" x=\"c\\\" y=\"\"\"\" z=\"#\""
+            "local all all md5 m=\"a b\",x=\"c\\\" y=\"\"\"\" \"z=#\"",
+            "local all all md5 m=\"a b\" x=\"c\\\" y=\"\"\"\" z=\"#\""
         ),
     ])
     func canonicalTextReadsBack(_ text: String, _ expected: String?) throws {

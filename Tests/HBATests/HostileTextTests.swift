@@ -6,7 +6,7 @@ import Testing
         \#u{FEFF}# comment \
         continued
         local   all,"my ""db"" x"  alice, bob \
-           md5 map="a b"\#r
+           md5 m="a b"\#r
         host sameuser all 10.0.0.0 255.0.0.0 scram-sha-256
         hostssl caf\#u{E9} all 2001:db8::/32 reject # end
 

@@ -92,12 +92,12 @@ import Testing
     }
 
     @Test func methodsAreWhatTheCallerKnows() throws {
-        let text = "local all all talos audience=gateway,map=\"a b\""
+        let text = "local all all talos audience=gateway,service=\"a b\""
         #expect(errors(text).count == 1)
         let rule = try #require(policy(text, methods: ["talos"]).rules.first)
         #expect(rule.method == "talos")
         #expect(rule.option("audience") == "gateway")
-        #expect(rule.option("map") == "a b")
+        #expect(rule.option("service") == "a b")
         #expect(rule.option("other") == nil)
     }
 

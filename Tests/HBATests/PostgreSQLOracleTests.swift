@@ -3,7 +3,7 @@ import Testing
 
 /// Rule files are read and decided as PostgreSQL reads and decides them.
 @Suite struct PostgreSQLOracleTests {
-    private static let methods = knownMethods.union(["ldap", "pam"])
+    private static let methods = knownMethods.union(["ldap", "pam", "peer", "cert", "ident"])
 
     @Test(arguments: PostgreSQLParsingTable.accepted)
     func readsAlike(_ text: String, _ rows: [String]) throws {
@@ -51,7 +51,7 @@ import Testing
         switch decision.verdict {
         case .method: "m"
         case .reject: "r"
-        case .noMatch: "n"
+        case .noMatch, .needs, .undecidable: "n"
         }
     }
 

@@ -31,6 +31,8 @@ extension HBADecision {
         switch self.verdict {
         case .method(let rule), .reject(let rule): "\(rule.method)@\(rule.line)"
         case .noMatch: "no match"
+        case .needs(let need): "needs \(need)"
+        case .undecidable(let rule, _, let reason): "undecidable@\(rule.line): \(reason)"
         }
     }
 

@@ -12,7 +12,7 @@ import Testing
         local sameuser,app bob,alice  scram-sha-256
         hostnossl all all 172.16.0.0/12 reject
         host all postgres all reject
-        hostssl app,"my db" all 10.20.0.0/16 scram-sha-256 map="my map"
+        hostssl app,"my db" all 10.20.0.0/16 scram-sha-256 scope="my map"
         host app "report job",alice 10.1.0.0 255.255.0.0 md5 audience=gateway
         hostssl all alice 2001:db8::/32 scram-sha-256
         host all all 127.0.0.1/32 trust
@@ -39,9 +39,8 @@ import Testing
 
     /// The column that the byte belongs to, counted from 0; `nil` between columns. Words of the policy above only.
     private static func column(at index: Int, of line: [UInt8]) -> Int? {
-        var lexer = HBALexer(bytes: line, file: "line")
-        lexer.run()
-        return lexer.lines.first?.fields.firstIndex { field in
+        guard case .line(let line) = HBALexer.entries(of: line, file: "line").first else { return nil }
+        return line.fields.firstIndex { field in
             field.tokens.contains { $0.range.contains(index) }
         }
     }
@@ -84,11 +83,16 @@ import Testing
         #expect(loaded > 500)
     }
 
-    /// Whether the slip leaves the columns of the line as they are, but for another address, or for other names in a
-    /// rule that refuses.
+    /// Whether the slip leaves the columns of the line as they are, but for another address, for other names in a rule
+    /// that refuses, or for a name that became a regular expression.
     private static func isAnotherAddressOrRefusal(_ slip: [UInt8], of line: [UInt8]) -> Bool {
         guard let old = try? policy(String(decoding: line, as: UTF8.self)).rules.first,
-            let new = try? policy(String(decoding: slip, as: UTF8.self)).rules.first,
+            let new = try? policy(String(decoding: slip, as: UTF8.self)).rules.first
+        else { return false }
+        // A slash at the beginning of a name makes a regular expression of it, which PostgreSQL's grammar cannot tell.
+        if new.users.contains(where: { if case .pattern = $0 { true } else { false } }) { return true }
+        if new.databases.contains(where: { if case .pattern = $0 { true } else { false } }) { return true }
+        guard
             old.kind == new.kind, old.method == new.method, old.options == new.options
         else { return false }
         let hasSameNames = old.databases == new.databases && old.users == new.users

@@ -40,7 +40,7 @@ import Testing
             pools:
               db:
                 server_hots: x
-                auth_query: {query: q, user: u, wrokers: 2}
+                auth_query: {user: u, wrokers: 2}
                 users:
                   - {username: app, password: "", pool_sizes: 3}
             web: {prot: 1}

@@ -25,7 +25,7 @@ import Testing
             #expect(Load.problems(yaml: Load.general("\(key.name): \(text)")).isEmpty, "\(key.name)")
             #expect(!key.defaultDisplay.isEmpty || ["[]", "{}", "\"\""].contains(text), "\(key.name)")
         }
-        for key in SettingsTable.keys(of: .pool) where key.name != "users" {
+        for key in SettingsTable.keys(of: .pool) where !["users", "auth_query"].contains(key.name) {
             guard let text = key.defaultText else { continue }
             #expect(Load.problems(yaml: Load.pool(["\(key.name): \(text)"])).isEmpty, "\(key.name)")
         }
@@ -37,19 +37,26 @@ import Testing
             "host": "::1", "backlog": "77", "unix_socket_dir": "/x", "unix_socket_mode": "0666", "pg_hba": "\"a b\"",
             "hba": "[1.2.3.4]", "pool_mode": "SESSION", "server_host": "/run", "server_database": "x",
             "application_name": "x", "server_username": "x", "admin_username": "x", "admin_password": "x",
-            "username": "x", "password": "md50123456789abcdef0123456789abcdef", "port": "77", "server_port": "77",
+            "username": "x", "port": "77", "server_port": "77",
             "server_password": "x", "pooler_check_query": "x", "io_method": "epoll",
-            "startup_parameters": "{work_mem: 1MB}", "audit_log": "syslog",
+            "startup_parameters": "{work_mem: 1MB}", "query": "select $1", "user": "x", "password": "x",
+            "database": "x", "server_user": "x", "audit_log": "syslog", "pg_ident": "\"a b c\"",
         ]
         for key in SettingsTable.keys where key.isSupported {
             let isSwitch = key.kind == .bool
             let value = other[key.name] ?? (isSwitch ? (key.defaultText == "true" ? "false" : "true") : "7")
-            let plain = Load.pool(user: key.name == "server_password" ? ["server_username: y"] : [])
+            let needed = key.name == "server_password" ? "server_user: y" : "workers: 3"
+            let plain = Load.pool(
+                ["auth_query:", "  user: z", "  \(needed)"].filter { _ in key.section == .authQuery },
+                user: key.name == "server_password" ? ["server_username: y"] : []
+            )
             var changed: String
             switch key.section {
             case .general where key.isRequired: continue
             case .general: changed = plain.replacing("general:\n", with: "general:\n  \(key.name): \(value)\n")
-            case .pool where key.name != "users":
+            case .authQuery where key.isRequired || key.name == "workers": continue
+            case .authQuery: changed = plain.replacing("    auth_query:\n", with: "    auth_query:\n      \(key.name): \(value)\n")
+            case .pool where !["users", "auth_query"].contains(key.name):
                 changed = plain.replacing("  db:\n", with: "  db:\n    \(key.name): \(value)\n")
             case .user where key.isRequired: continue
             case .user: changed = plain + "        \(key.name): \(value)\n"
@@ -60,7 +67,8 @@ import Testing
             #expect(before.general != after.general || before.pools != after.pools, "\(key.section) \(key.name)")
             #expect(before.configRows() != after.configRows() || key.kind == .secret, "\(key.section) \(key.name)")
             if let text = key.defaultText {
-                let same = try Load.yaml(changed.replacing("\(key.name): \(value)\n", with: "\(key.name): \(text)\n"))
+                let folded = text.replacing("\n", with: " ")
+                let same = try Load.yaml(changed.replacing("\(key.name): \(value)\n", with: "\(key.name): \(folded)\n"))
                 #expect(same.general == before.general && same.pools == before.pools, "\(key.section) \(key.name)")
             }
         }

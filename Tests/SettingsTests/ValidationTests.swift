@@ -90,7 +90,7 @@ import Testing
 
     @Test func warnings() throws {
         let text =
-            Load.pool(["reserve_pool_size: 2", "auth_query: {query: q, user: u}"])
+            Load.pool(["reserve_pool_size: 2"])
             .replacing(
                 "general:\n",
                 with: "general:\n  syslog_prog_name: gw\n  hba: [10.0.0.0/8]\n  unix_socket_dir: /run\n")
@@ -101,11 +101,10 @@ import Testing
                 $0.hasPrefix("/etc/gw/main.yaml:2: general.syslog_prog_name: is accepted but not yet effective; ")
             })
         #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size") })
-        #expect(warnings.filter { $0.contains("auth_query") }.count == 1)
         #expect(warnings.filter { $0.contains(": web: ") }.count == 1)
         #expect(warnings.contains { $0.contains(": prometheus: is an old name of `web`") })
         #expect(warnings.contains { $0.contains("bypass") })
-        #expect(warnings.count == 6)
+        #expect(warnings.count == 5)
         #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
     }
 

@@ -24,9 +24,13 @@ struct CleartextPasswordProvider: AuthProvider {
             throw .wrongPassword(of: attempt, reason: .passwordWrong, log: "empty password")
         }
         let mock = self.services.mock.verifier(user: attempt.user)
-        let isRight = await Self.check(password, of: subject, mock: mock)
-        guard isRight else { throw subject.refusal(isSecretUsable: true) }
-        return subject.identity(.cleartext(password))
+        if await Self.check(password, of: subject, mock: mock) { return subject.identity(.cleartext(password)) }
+        // The secret may be out of date, and a user unknown a moment ago may exist by now.
+        let renewed = subject.renewed(await self.services.lookUpAfresh(subject))
+        if let renewed, await Self.check(password, of: renewed, mock: mock) {
+            return renewed.identity(.cleartext(password))
+        }
+        throw (renewed ?? subject).refusal(isSecretUsable: true)
     }
 
     /// Computes for milliseconds and more: not on the worker.

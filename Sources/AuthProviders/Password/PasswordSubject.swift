@@ -11,12 +11,19 @@ struct PasswordSubject: Sendable {
     let attempt: LoginAttempt
     /// Nil when no source knows the user.
     let secret: StoredSecret?
-    let source: String?
+    let origin: SecretOrigin?
 
-    init(_ found: (secret: StoredSecret, source: String)?, attempt: LoginAttempt) {
+    init(_ found: FoundSecret?, attempt: LoginAttempt) {
         self.attempt = attempt
         self.secret = found?.secret
-        self.source = found?.source
+        self.origin = found?.origin
+    }
+
+    /// The same attempt with what its source says now; nil when that is no secret, or the same: checking that once more
+    /// would take time which tells a known user from an unknown one.
+    func renewed(_ answer: SecretLookup?) -> PasswordSubject? {
+        guard case .found(let secret, let origin)? = answer, secret != self.secret else { return nil }
+        return PasswordSubject(FoundSecret(secret: secret, origin: origin), attempt: self.attempt)
     }
 
     /// The refusal after an exchange whose proof did not fit; one text for the client, the true reason for the log.
@@ -42,7 +49,7 @@ struct PasswordSubject: Sendable {
             credential: credential,
             provider: PasswordProviders.name,
             method: self.attempt.rule.method,
-            secretSource: self.source
+            secretOrigin: self.origin
         )
     }
 }

@@ -3,6 +3,7 @@ import Sessions
 /// One SCRAM-SHA-256 login, real or mock. A value of one login.
 struct SCRAMExchange: LoginExchange {
     private let subject: PasswordSubject
+    private let services: AuthServices
     private let isMock: Bool
     private var server: SCRAMServer
     /// The next answer is client-final-message.
@@ -24,6 +25,7 @@ struct SCRAMExchange: LoginExchange {
             self.server = SCRAMServer(verifier: mock, isMock: true, serverNonce: nonce)
         }
         self.subject = subject
+        self.services = services
     }
 
     mutating func start() throws(AuthFailure) -> LoginStep {
@@ -41,7 +43,7 @@ struct SCRAMExchange: LoginExchange {
             return try self.challenge(data)
         case .sasl(let data):
             return self.isChallenged ? try self.finish(data) : try self.challenge(data)
-        case .password:
+        case .password, .secret:
             throw .answerOutOfOrder
         }
     }
@@ -65,7 +67,9 @@ struct SCRAMExchange: LoginExchange {
     }
 
     private func refusal(_ failure: SCRAMFailure) -> AuthFailure {
-        if case .proofInvalid = failure { return self.subject.refusal(isSecretUsable: !self.isMock) }
-        return .protocolViolation(failure.description)
+        guard case .proofInvalid = failure else { return .protocolViolation(failure.description) }
+        // The proof is bound to the salt shown: with a newer secret the client has to begin again.
+        self.services.distrust(self.subject.attempt)
+        return self.subject.refusal(isSecretUsable: !self.isMock)
     }
 }

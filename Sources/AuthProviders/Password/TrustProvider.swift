@@ -15,22 +15,41 @@ struct TrustProvider: AuthProvider {
 
     func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? {
         guard let found = try self.services.lookUpAtHand(attempt) else { return nil }
-        return .admitted(try self.admit(found, attempt))
+        return .admitted(try self.identity(attempt, found))
     }
 
     func authenticate(
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
-        try self.admit(try await self.services.lookUp(attempt), attempt)
+        try self.identity(attempt, try await self.services.lookUp(attempt))
     }
 
-    private func admit(
-        _ found: (secret: StoredSecret, source: String)?,
-        _ attempt: LoginAttempt
+    private func identity(
+        _ attempt: LoginAttempt,
+        _ found: FoundSecret?
     ) throws(AuthFailure) -> AuthenticatedIdentity {
-        if found == nil, self.services.unknownTrustedUser == .refused {
-            throw .wrongPassword(of: attempt, reason: .userUnknown, log: "no secret source knows the trusted user")
+        try TrustedLogin.identity(
+            of: attempt,
+            found: found,
+            provider: PasswordProviders.name,
+            services: self.services
+        )
+    }
+}
+
+/// Logins that ask the client nothing.
+enum TrustedLogin {
+    /// The identity of a user whose proof was found elsewhere.
+    static func identity(
+        of attempt: LoginAttempt,
+        found: FoundSecret?,
+        provider: String,
+        services: AuthServices
+    ) throws(AuthFailure) -> AuthenticatedIdentity {
+        if found == nil, services.unknownTrustedUser == .refused {
+            services.distrust(attempt)
+            throw .wrongPassword(of: attempt, reason: .userUnknown, log: "no secret source knows the user")
         }
         let credential: ServerCredential
         switch found?.secret.kind {
@@ -40,9 +59,9 @@ struct TrustProvider: AuthProvider {
         return AuthenticatedIdentity(
             user: attempt.user,
             credential: credential,
-            provider: PasswordProviders.name,
+            provider: provider,
             method: attempt.rule.method,
-            secretSource: found?.source
+            secretOrigin: found?.origin
         )
     }
 }

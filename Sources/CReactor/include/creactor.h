@@ -58,8 +58,15 @@ int cr_accept(int listener, struct cr_address *peer);
 int cr_connect(const struct cr_address *address, int *in_progress);
 /// The pending error of a socket as a positive errno, 0 when there is none.
 int cr_socket_error(int fd);
-/// Resolves a host name; blocking, for helper threads only. Returns the number of addresses or a negative value.
+#define CR_NAME_UNKNOWN (-2)
+/// Resolves a host name; blocking, for helper threads only. Returns the number of addresses, CR_NAME_UNKNOWN, or
+/// another negative value when that cannot be told now.
 int cr_resolve(const char *host, uint16_t port, struct cr_address *out, int capacity);
+/// The host name of an address; blocking, for helper threads only. Returns 0, a positive value when the address has no
+/// name, or a negative one when that cannot be told now.
+int cr_host_name(const struct cr_address *address, char *name, size_t capacity);
+/// The user at the other end of a unix socket, or a negative errno.
+int64_t cr_peer_user(int fd);
 /// 1 when `text` is a numeric address and `out` was filled in, else 0.
 int cr_parse_numeric(const char *text, uint16_t port, struct cr_address *out);
 

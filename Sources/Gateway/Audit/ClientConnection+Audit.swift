@@ -15,7 +15,7 @@ extension ClientConnection {
 
     /// The login was refused.
     func auditRefused(_ failure: AuthFailure, login: LoginState) {
-        self.auditLogin(login, poolUser: login.pool?.key.user, refusal: failure)
+        self.auditLogin(login, poolUser: login.poolUser, refusal: failure)
     }
 
     private func auditLogin(_ login: LoginState, poolUser: String?, refusal: AuthFailure?) {
@@ -24,8 +24,8 @@ extension ClientConnection {
             refusal: refusal.map { AuditRefusal(code: $0.reason.rawValue, text: $0.logText) },
             rule: login.auditRule,
             provider: login.identity?.provider,
-            secretSource: login.identity?.secretSource,
-            isCached: login.isSecretCached,
+            secretSource: login.identity?.secretOrigin?.name,
+            isCached: login.identity?.secretOrigin?.isCached,
             durationMicroseconds: MonotonicClock.now() - login.began
         )
         let subject = self.auditSubject(identity: login.identity?.user, poolUser: poolUser)
@@ -97,6 +97,17 @@ extension AuditAddress {
         case .local: self = .local
         case .v4(let bits): self = .v4(bits, port: peer.port)
         case .v6(let high, let low): self = .v6(high: high, low: low, port: peer.port)
+        }
+    }
+}
+
+extension SecretOrigin {
+    /// Whether the secret was remembered from an earlier login; nil where nothing is ever remembered.
+    fileprivate var isCached: Bool? {
+        switch self.freshness {
+        case .configured: nil
+        case .cached: true
+        case .fetched: false
         }
     }
 }

@@ -70,12 +70,14 @@ extension ClientConnection {
         case .perform(let request):
             console.isPerforming = true
             self.pauseReading()
-            if request == .reload || request == .shutdown {
-                self.log.notice("console command", metadata: self.logMetadata(["command": "\(request)"]))
+            let arguments = console.session.arguments
+            if request.changesState {
+                let words = ([request.rawValue] + arguments).joined(separator: " ")
+                self.log.notice("console command", metadata: self.logMetadata(["command": .string(words)]))
             }
             Task(executorPreference: self.home.worker) {
                 let limit = console.session.rowLimit
-                let outcome = await self.gateway.answer(request, limit: limit, home: self.home)
+                let outcome = await self.gateway.answer(request, arguments, limit: limit, home: self.home)
                 self.performed(outcome, console: console)
             }
         }

@@ -82,7 +82,7 @@ extension ClientConnection {
     private func letGo() {
         if let waiter = self.waiter {
             // When a server is already on its way, it is checked in by `granted`.
-            _ = (self.pool ?? self.login?.pool)?.cancelWait(waiter)
+            if let pool = self.pool { _ = pool.cancelWait(waiter) } else { self.login?.cancelWait(waiter) }
             self.waiter = nil
         }
         if let server = self.server {
@@ -91,7 +91,13 @@ extension ClientConnection {
             self.abandon(server)
         }
         self.abandonLogin()
+        self.leavePool()
         self.console = nil
+    }
+
+    func leavePool() {
+        self.pool?.unpin()
+        self.pool = nil
     }
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.

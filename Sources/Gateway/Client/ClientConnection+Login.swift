@@ -15,30 +15,75 @@ extension ClientConnection {
         self.phase = .login
         self.login = login
         self.pauseReading()
+        self.decide(login, facts: self.gateway.lookups.facts(for: self.gateway.snapshot))
+    }
+
+    /// Asks the policy; what it has to know beyond the question is looked up first.
+    private func decide(_ login: LoginState, facts: HBAFacts) {
+        let snapshot = self.gateway.snapshot
+        let subject = PolicyLookups.Subject(question: self.question, address: self.peer)
+        var facts = facts
         do throws(AuthFailure) {
-            let decided = try self.decide(self.gateway.snapshot)
-            login.decided = decided
-            let attempt = LoginAttempt(
-                user: self.user,
-                database: self.database,
-                peerAddress: self.peer.description,
-                isLocal: !self.peer.isTCP,
-                isTLS: false,
-                rule: decided.attemptRule
-            )
-            switch try decided.provider.begin(attempt) {
-            case .admitted(let identity): try self.admit(identity, login: login)
-            case .exchange(var exchange):
-                let step = try exchange.start()
-                login.exchange = exchange
-                try self.advance(step, login: login)
-            case nil:
-                Task(executorPreference: self.home.worker) {
-                    await self.prove(attempt, to: decided.provider, login: login)
+            while true {
+                switch snapshot.decide(subject.question, facts: facts) {
+                case .decided(let decided):
+                    try self.begin(login, under: decided)
+                    return
+                case .noMatch:
+                    throw self.notPermitted()
+                case .undecidable(let rule, let reason):
+                    throw .policyUndecidable(log: "\(rule.file):\(rule.line) cannot be decided: \(reason)")
+                case .needs(let need):
+                    guard self.gateway.lookups.complete(&facts, with: need, about: subject) else {
+                        self.lookUp(need, about: subject, facts: facts, login: login)
+                        return
+                    }
                 }
             }
         } catch {
             self.loginFailed(error, login: login)
+        }
+    }
+
+    /// Decides again once the answer is there. The answer comes in bounded time.
+    private func lookUp(
+        _ need: HBANeed,
+        about subject: PolicyLookups.Subject,
+        facts: HBAFacts,
+        login: LoginState
+    ) {
+        login.isLookingUp = true
+        Task(executorPreference: self.home.worker) {
+            let facts = await self.gateway.lookups.completed(facts, with: need, about: subject)
+            // The client may have left, or have been told that its time is over.
+            guard self.login === login else { return }
+            login.isLookingUp = false
+            self.decide(login, facts: facts)
+        }
+    }
+
+    private func begin(_ login: LoginState, under decided: Snapshot.DecidedRule) throws(AuthFailure) {
+        login.decided = decided
+        decided.use.note(now: WallClock.now)
+        let attempt = LoginAttempt(
+            user: self.user,
+            database: self.database,
+            peerAddress: self.peer.description,
+            isLocal: !self.peer.isTCP,
+            isTLS: false,
+            peerUserID: self.peer.isTCP ? nil : self.peerUserID,
+            rule: decided.attemptRule
+        )
+        switch try decided.provider.begin(attempt) {
+        case .admitted(let identity): try self.admit(identity, login: login)
+        case .exchange(var exchange):
+            let step = try exchange.start()
+            login.exchange = exchange
+            try self.advance(step, login: login)
+        case nil:
+            Task(executorPreference: self.home.worker) {
+                await self.prove(attempt, to: decided.provider, login: login)
+            }
         }
     }
 
@@ -52,13 +97,14 @@ extension ClientConnection {
         }
     }
 
-    /// The first rule that matches decides; none refuses.
-    private func decide(_ snapshot: Snapshot) throws(AuthFailure) -> Snapshot.DecidedRule {
+    private var question: HBAQuestion {
         let origin: HBAQuestion.Origin
         if let address = self.peerAddress { origin = .tcp(address, isTLS: false) } else { origin = .local }
-        let question = HBAQuestion(origin: origin, database: self.database, user: self.user)
-        if let decided = snapshot.decide(question) { return decided }
-        throw .notPermitted(
+        return HBAQuestion(origin: origin, database: self.database, user: self.user)
+    }
+
+    private func notPermitted() -> AuthFailure {
+        .notPermitted(
             user: self.user,
             database: self.database,
             // Without its port, as PostgreSQL names it in messages.
@@ -86,8 +132,11 @@ extension ClientConnection {
     }
 
     private func reportFailure(_ failure: AuthFailure, login: LoginState) {
+        guard !login.isReported else { return }
+        login.isReported = true
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
         self.auditRefused(failure, login: login)
+        self.gateway.authQueries.noteFailure(failure, user: self.user, database: self.database)
         self.log.warning(
             "login failed",
             metadata: self.logMetadata([
@@ -105,6 +154,8 @@ extension ClientConnection {
         case .ask(let question):
             login.question = question
             self.ask(question, login: login)
+        case .wait(let body):
+            Task(executorPreference: self.home.worker) { self.answered(await body(), login: login) }
         case .admit(let identity, let saslFinal):
             login.exchange = nil
             if let saslFinal {
@@ -151,7 +202,16 @@ extension ClientConnection {
         guard let question = login.question else { return }
         login.question = nil
         do throws(AuthFailure) {
-            let answer = try question.answer(from: body)
+            self.answered(try question.answer(from: body), login: login)
+        } catch {
+            self.end(login, with: error)
+        }
+    }
+
+    /// Does nothing when the login has ended while its exchange waited.
+    private func answered(_ answer: LoginAnswer, login: LoginState) {
+        guard self.login === login else { return }
+        do throws(AuthFailure) {
             guard let step = try login.exchange?.receive(answer) else { return }
             try self.advance(step, login: login)
         } catch {
@@ -168,10 +228,12 @@ extension ClientConnection {
     func loginTimedOut() {
         guard let login = self.login, !self.endHold(login) else { return }
         let failure = AuthFailure.deadlinePassed(log: "client_login_timeout")
-        if login.exchange != nil {
+        if login.exchange != nil || login.isLookingUp {
             self.end(login, with: failure)
         } else {
             login.end(with: failure)
+            // What waits for a secret source learns of it later: the client does not have to wait for that.
+            self.loginFailed(failure, login: login)
         }
     }
 
@@ -181,7 +243,7 @@ extension ClientConnection {
         self.login = nil
         self.dropHold(login)
         let failure = self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft()
-        if login.exchange != nil {
+        if login.exchange != nil || login.isLookingUp {
             login.exchange = nil
             self.reportFailure(failure, login: login)
         } else {

@@ -80,7 +80,8 @@ extension ClientConnection {
     func currentPool() -> Pool? {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
-        self.pool = self.gateway.pools.pool(for: pool.key)
+        self.leavePool()
+        self.pool = self.gateway.pools.pin(pool.key)
         if let pool = self.pool { self.parameters = pool.recall(self.requested).parameters }
         return self.pool
     }

@@ -16,23 +16,22 @@ extension ClientConnection {
             self.welcomeToConsole(login)
             return
         }
-        let key = PoolKey(database: self.database, user: identity.user)
-        guard let pool = self.gateway.pools.pool(for: key) else {
+        self.gateway.authQueries.noteSuccess(identity, database: self.database)
+        guard let pool = self.pinPool(of: identity) else {
             self.sendUnsent(of: login)
             // Reached by a user whom a rule trusts but who has no pool.
             throw AuthFailure(
                 reason: .poolMissing,
-                logText: "no pool for \(key)",
+                logText: "no pool for \(identity.user)@\(self.database)",
                 clientText: "No pool configured for database: \"\(self.database)\", user: \"\(identity.user)\"",
                 sqlStateText: "3D000"
             )
         }
-        login.pool = pool
-        pool.learn(identity.credential)
+        login.hold(pool)
         let recalled = pool.recall(self.requested)
         self.parameters = recalled.parameters
         if let greeting = recalled.greeting {
-            try self.enter(pool, greeting, method: identity.method, login: login)
+            try self.enter(greeting, method: identity.method, login: login)
             return
         }
         self.sendUnsent(of: login)
@@ -41,13 +40,31 @@ extension ClientConnection {
                 switch await self.learnWelcome(from: pool, login: login) {
                 case .success(let welcome):
                     let greeting = welcome.greeting(for: self.parameters, named: pool.plan.applicationName)
-                    try self.enter(pool, greeting, method: identity.method, login: login)
+                    try self.enter(greeting, method: identity.method, login: login)
                 case .failure(let failure):
                     throw self.authFailure(for: failure, login: login)
                 }
             } catch {
                 self.loginFailed(error, login: login)
             }
+        }
+    }
+
+    /// Where the identity works, with the credential of its login.
+    private func pinPool(of identity: AuthenticatedIdentity) -> Pool? {
+        switch self.gateway.snapshot.route(identity, database: self.database) {
+        case .settings(let key):
+            let pool = self.gateway.pools.pin(key)
+            pool?.learn(identity.credential)
+            return pool
+        case .dynamic(let wanted):
+            let pool = self.gateway.pools.pin(wanted, gateway: self.gateway, home: self.home)
+            // A pool of the settings has taken its place meanwhile: its secret is another one.
+            if pool.plan.isDynamic {
+                pool.learn(identity.credential)
+                pool.prewarm(home: self.home)
+            }
+            return pool
         }
     }
 
@@ -145,9 +162,9 @@ extension ClientConnection {
         )
     }
 
-    private func enter(_ pool: Pool, _ greeting: [UInt8], method: String, login: LoginState) throws(AuthFailure) {
+    private func enter(_ greeting: [UInt8], method: String, login: LoginState) throws(AuthFailure) {
         guard self.isOpen, self.phase == .login else { throw .clientLeft() }
-        self.pool = pool
+        self.pool = login.takePool()
         let key = self.gateway.cancelKeys.makeKey(for: self, version: login.version)
         var writer = MessageWriter(reservingCapacity: login.unsent.count + greeting.count + 64)
         writer.raw(login.unsent)

@@ -1,6 +1,7 @@
 import AuthProviders
 import HBA
 import PGWire
+import Pooling
 import Reactor
 import Sessions
 
@@ -18,21 +19,24 @@ final class LoginState: @unchecked Sendable {
     var question: LoginQuestion?
     /// Goes out in one piece with what follows.
     var unsent: [UInt8] = []
+    /// The policy waits for something it has to know about the client.
+    var isLookingUp = false
     /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
     var messageWaiter: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
     var serverWaiter: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
     var welcomeWaiter: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
-    var pool: Pool?
+    /// Pinned; released with the login, or handed to the session.
+    private var pool: Pool?
     /// Who the client has proved to be.
     var identity: AuthenticatedIdentity?
-    /// Whether its secret came from a cache; nil when nobody knows.
-    var isSecretCached: Bool?
     /// The client has been asked for a proof, or waits for that.
     var isChallenged = false
     var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
+    /// Its failure stands in the log.
+    var isReported = false
     /// Which rule decided.
     var decided: Snapshot.DecidedRule?
     /// The same for the log.
@@ -42,6 +46,24 @@ final class LoginState: @unchecked Sendable {
     var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.messageWaiter != nil) }
 
     init(version: ProtocolVersion) { self.version = version }
+
+    deinit { self.pool?.unpin() }
+
+    /// Takes over a pool that is pinned.
+    func hold(_ pool: Pool) {
+        self.pool?.unpin()
+        self.pool = pool
+    }
+
+    /// The pool with its pin.
+    func takePool() -> Pool? {
+        defer { self.pool = nil }
+        return self.pool
+    }
+
+    var poolUser: String? { self.pool?.key.user }
+
+    func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 
     func deliver(_ result: Result<[UInt8], AuthFailure>) {
         let waiter = self.messageWaiter

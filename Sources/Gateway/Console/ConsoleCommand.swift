@@ -16,8 +16,12 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case lists
     /// `[ConfigRow]`
     case config
+    /// `[HBARow]`
+    case hba
     /// `[StartupParameterRow]`
     case startupParameters
+    /// `[AuthQueryRow]`
+    case authQuery
     /// `[StatementRow]`
     case preparedStatements
     /// `[InternerRow]`
@@ -36,6 +40,20 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case reload
     /// One `ShutdownRow`
     case shutdown
+    /// One `KillRow`; arguments: the user
+    case killUser
+    /// One `InvalidationRow`; arguments: nothing, a database, or a database and a user
+    case invalidateAuth
+}
+
+extension ConsoleRequest {
+    /// Worth a line in the log.
+    package var changesState: Bool {
+        switch self {
+        case .reload, .shutdown, .killUser, .invalidateAuth: true
+        default: false
+        }
+    }
 }
 
 /// One entry of the command table, from which the parser, `SHOW HELP`, RowDescription and the reference page come.
@@ -56,6 +74,10 @@ package struct ConsoleCommand: Sendable {
     package var parameter: String?
     /// That number, when a client has given it: so many rows of the answer are sent.
     package var rowLimit: Int?
+    /// What stands behind the words; nil for a command without.
+    package var argument: ConsoleArgument?
+    /// That, when a client has given it.
+    package var arguments: [String] = []
     package let answer: Answer
     /// Empty when the command returns no rows.
     package let columns: [ConsoleColumn]
@@ -65,7 +87,7 @@ package struct ConsoleCommand: Sendable {
     package let summary: String
 
     package var name: String {
-        (self.words + [self.parameter].compactMap { $0 }).joined(separator: " ")
+        (self.words + [self.parameter, self.argument?.rawValue].compactMap { $0 }).joined(separator: " ")
     }
 
     package var isShow: Bool {
@@ -91,12 +113,20 @@ package struct ConsoleCommand: Sendable {
     }
 
     private static func verb(
-        _ word: String,
-        _ request: ConsoleRequest,
+        _ words: String...,
+        argument: ConsoleArgument? = nil,
+        request: ConsoleRequest,
         _ columns: [ConsoleColumn],
         _ summary: String
     ) -> Self {
-        Self(words: [word], answer: .request(request), columns: columns, tag: word, summary: summary)
+        Self(
+            words: words,
+            argument: argument,
+            answer: .request(request),
+            columns: columns,
+            tag: words.first ?? "",
+            summary: summary
+        )
     }
 
     /// The command table. Its order is the order of `SHOW HELP` and of the reference page.
@@ -128,10 +158,28 @@ package struct ConsoleCommand: Sendable {
             "One row for each setting: what is in force, what the default is, whether a reload changes it."
         ),
         .show(
+            "HBA",
+            .request(.hba),
+            HBARow.self,
+            """
+            The policy in force, one row for each rule of pg_hba (or of the legacy list `hba`), and whether it is \
+            the one on disk.
+            """
+        ),
+        .show(
             "STARTUP_PARAMETERS",
             .request(.startupParameters),
             StartupParameterRow.self,
             "One row for each of the operator's `startup_parameters` of each pool."
+        ),
+        .show(
+            "AUTH_QUERY",
+            .request(.authQuery),
+            AuthQueryRow.self,
+            """
+            One row for each database with `auth_query`: what is remembered, asked and refused. Counts begin anew when \
+            a reload changes the query or its server.
+            """
         ),
         .show(
             "PREPARED_STATEMENTS",
@@ -187,7 +235,7 @@ package struct ConsoleCommand: Sendable {
         ),
         .verb(
             "RELOAD",
-            .reload,
+            request: .reload,
             [],
             """
             Reads the settings again and puts them in force. It applies whole or not at all: when the new settings \
@@ -196,9 +244,32 @@ package struct ConsoleCommand: Sendable {
         ),
         .verb(
             "SHUTDOWN",
-            .shutdown,
+            request: .shutdown,
             ShutdownRow.columns,
             "Begins the graceful stop, as SIGTERM does: clients in a transaction finish first."
+        ),
+        .verb(
+            "KILL",
+            "USER",
+            argument: .user,
+            request: .killUser,
+            KillRow.columns,
+            """
+            Ends all sessions of a user at once, in every database, also those in a transaction, and gives up the \
+            server connections of the user's pools. The user may log in again: what keeps it out is the policy, the \
+            settings, or PostgreSQL behind auth_query (see `INVALIDATE AUTH`).
+            """
+        ),
+        .verb(
+            "INVALIDATE",
+            "AUTH",
+            argument: .account,
+            request: .invalidateAuth,
+            InvalidationRow.columns,
+            """
+            Forgets what auth_query has remembered, of a user, of a database or of all: the next login of each user \
+            asks PostgreSQL again. Sessions go on; `KILL USER` ends them.
+            """
         ),
     ]
 

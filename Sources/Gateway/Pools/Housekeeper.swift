@@ -37,5 +37,6 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
         var left = budget > 0 ? budget : Int.max
         // In random order: with a small budget the same pools must not always come first.
         for pool in pools.shuffled() { left -= pool.housekeep(closeBudget: left, home: self.home) }
+        _ = self.gateway.pools.collect()
     }
 }

@@ -84,6 +84,12 @@ extension Pool {
         return plan.closes.count
     }
 
+    /// Opens the minimum of a pool that has just been made.
+    func prewarm(home: WorkerHome) {
+        guard self.plan.limits.minPoolSize > 0, self.state.withLock({ $0.machine.isEmpty }) else { return }
+        _ = self.housekeep(closeBudget: 0, home: home)
+    }
+
     /// Closes idle servers that a machine step has taken out; their descriptors may be registered anywhere.
     func close(_ closes: [PlannedClose], home: WorkerHome) {
         for planned in closes {

@@ -38,6 +38,8 @@ final class Pool: Sendable {
     let counters: [PoolCounters]
     /// Left the settings: sessions look the pool up again at their next transaction.
     let isRetired = Atomic<Bool>(false)
+    /// Logins and sessions that work with it; see `PoolRegistry`.
+    private let pins = Atomic<Int>(0)
     /// The workers, for opening servers and reaching waiters. Unowned: the gateway outlives its pools.
     @safe unowned(unsafe) let gateway: Gateway
 
@@ -68,6 +70,17 @@ final class Pool: Sendable {
 }
 
 extension Pool {
+    /// Under the registry's lock.
+    func pin() { self.pins.add(1, ordering: .relaxed) }
+
+    func unpin() { self.pins.subtract(1, ordering: .releasing) }
+
+    /// Nobody works with it, and it holds and opens no server. Under the registry's lock.
+    var isUnused: Bool {
+        guard self.pins.load(ordering: .acquiring) == 0 else { return false }
+        return self.state.withLock { $0.machine.isEmpty && $0.machine.limits.minPoolSize == 0 }
+    }
+
     var totals: CounterTotals { CounterTotals(summing: self.counters) }
 
     func rollAverages(now: MonotonicMicroseconds) {

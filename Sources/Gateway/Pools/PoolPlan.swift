@@ -1,11 +1,33 @@
+import PGWire
 import Pooling
 import Sessions
 import Settings
 
 /// Which pool: the database as clients name it, and the user whose identity its servers have.
 struct PoolKey: Hashable, Sendable, CustomStringConvertible {
+    /// Who works in a pool. Two pools of the same name may stand side by side, for a user of the settings may have the
+    /// name of the `server_user` of an auth_query.
+    enum Kind: UInt8, Sendable {
+        /// The user whose name it bears.
+        case own
+        /// All users whom the auth_query of the database finds (`server_user`).
+        case dedicated
+    }
+
     let database: String
     let user: String
+    var kind = Kind.own
+
+    static func == (left: PoolKey, right: PoolKey) -> Bool {
+        left.kind == right.kind && left.user.hasSameBytes(as: right.user)
+            && left.database.hasSameBytes(as: right.database)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        ExactName(self.database).hash(into: &hasher)
+        ExactName(self.user).hash(into: &hasher)
+        hasher.combine(self.kind)
+    }
 
     /// `user@database`, as logs and the console show it.
     var description: String { "\(self.user)@\(self.database)" }
@@ -13,7 +35,16 @@ struct PoolKey: Hashable, Sendable, CustomStringConvertible {
 
 /// What the settings say about one pool, resolved. Immutable; a reload makes new plans and compares.
 struct PoolPlan: Sendable, Equatable {
+    /// Where a pool comes from, and so how long it stays.
+    enum Origin: Sendable, Equatable {
+        /// Stands in the settings: a user, or the `server_user` of an auth_query.
+        case settings
+        /// Made at the login of a user whom auth_query found, with the startup parameters of the user's row.
+        case dynamic(row: [String: String])
+    }
+
     var key: PoolKey
+    var origin: Origin
     var mode: PoolMode
     var serverHost: String
     var serverPort: UInt16
@@ -56,6 +87,11 @@ struct PoolPlan: Sendable, Equatable {
     }
 
     static let applicationNameKey = "application_name"
+
+    var isDynamic: Bool {
+        if case .dynamic = self.origin { return true }
+        return false
+    }
 
     /// What is left of a client's own parameters: those that the operator has not settled.
     func parameters(of requested: SessionParameters) -> SessionParameters {

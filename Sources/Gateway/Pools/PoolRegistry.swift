@@ -1,41 +1,121 @@
+import Logging
 import Pooling
 import Reactor
 import Synchronization
 
 /// The pools by name. Any worker; a look-up is one lock.
+///
+/// Whoever works with a pool beyond one step (a login, a session) pins it; a dynamic pool without pins, servers and
+/// waiters is collected. Pins are only added under the registry's lock, so that nobody gets a pool that is about to go.
 final class PoolRegistry: Sendable {
-    private let pools = Mutex<[PoolKey: Pool]>([:])
-
-    func pool(for key: PoolKey) -> Pool? {
-        self.pools.withLock { $0[key] }
+    /// How many dynamic pools of a database there are, were made, and went again.
+    struct DynamicCounts: Sendable, Equatable {
+        var current = 0
+        var created = 0
+        var destroyed = 0
     }
 
+    fileprivate struct State {
+        var pools: [PoolKey: Pool] = [:]
+        /// By database.
+        var dynamic: [String: DynamicCounts] = [:]
+    }
+
+    private let state = Mutex(State())
+
     var all: [Pool] {
-        self.pools.withLock { Array($0.values) }.sorted {
-            ($0.key.database, $0.key.user) < ($1.key.database, $1.key.user)
+        self.state.withLock { Array($0.pools.values) }.sorted { left, right in
+            (left.key.database, left.key.user, left.key.kind.rawValue)
+                < (right.key.database, right.key.user, right.key.kind.rawValue)
+        }
+    }
+
+    func dynamicCounts(of database: String) -> DynamicCounts {
+        self.state.withLock { $0.dynamic[database] } ?? DynamicCounts()
+    }
+
+    /// The pool, pinned; nil when there is none.
+    func pin(_ key: PoolKey) -> Pool? {
+        self.state.withLock { state in
+            guard let pool = state.pools[key] else { return nil }
+            pool.pin()
+            return pool
+        }
+    }
+
+    /// The pool of a user whom auth_query has found, pinned; made now if this is the user's first login, and made
+    /// anew when the user's row asks for other startup parameters than before. A pool of the settings wins.
+    ///
+    /// - Parameter home: the worker this runs on.
+    func pin(_ wanted: DynamicPool, gateway: Gateway, home: WorkerHome) -> Pool {
+        let (pool, replaced, isNew) = self.state.withLock { state -> (Pool, Pool?, Bool) in
+            let old = state.pools[wanted.key]
+            if let old, old.plan.origin == .settings || old.plan.origin == .dynamic(row: wanted.row) {
+                old.pin()
+                return (old, nil, false)
+            }
+            let pool = Pool(plan: wanted.plan, gateway: gateway)
+            pool.pin()
+            if let old {
+                pool.inherit(from: old)
+                state.left(old)
+            }
+            state.enter(pool)
+            return (pool, old, true)
+        }
+        replaced?.retire(home: home)
+        if isNew { gateway.log.info("dynamic pool made", metadata: ["pool": .string(pool.key.description)]) }
+        return pool
+    }
+
+    /// Takes out the dynamic pools that nobody uses. Returns their number.
+    func collect() -> Int {
+        self.state.withLock { state in
+            let idle = state.pools.values.filter { $0.plan.isDynamic && $0.isUnused }
+            for pool in idle { state.leave(pool) }
+            return idle.count
+        }
+    }
+
+    /// Takes out the dynamic pools of a user, whoever uses them. Returns what is to be retired.
+    func removeDynamic(where isMeant: (PoolKey) -> Bool) -> [Pool] {
+        self.state.withLock { state in
+            let meant = state.pools.values.filter { $0.plan.isDynamic && isMeant($0.key) }
+            for pool in meant { state.leave(pool) }
+            return meant
         }
     }
 
     /// Puts the pools of new settings in force: pools whose server settings did not change stay with all their
     /// servers, the others are replaced, and what left the settings goes.
-    /// - Parameter home: the worker this runs on; nil at start, when no pool exists yet.
-    func apply(_ plans: [PoolKey: PoolPlan], gateway: Gateway, home: WorkerHome?) {
-        let (retired, kept) = self.pools.withLock { pools -> ([Pool], [(Pool, PoolPlan)]) in
+    ///
+    /// - Parameters:
+    ///   - dynamic: what the settings now say about a dynamic pool; nil when its database has no such users any more.
+    ///   - home: the worker this runs on; nil at start, when no pool exists yet.
+    func apply(
+        _ plans: [PoolKey: PoolPlan],
+        dynamic: (PoolPlan) -> PoolPlan?,
+        gateway: Gateway,
+        home: WorkerHome?
+    ) {
+        let (retired, kept) = self.state.withLock { state -> ([Pool], [(Pool, PoolPlan)]) in
             var retired: [Pool] = []
             var kept: [(Pool, PoolPlan)] = []
-            for (key, pool) in pools {
-                if let plan = plans[key], plan.isSameServer(as: pool.plan) {
+            var wanted = plans
+            for (key, pool) in state.pools {
+                if wanted[key] == nil, pool.plan.isDynamic { wanted[key] = dynamic(pool.plan) }
+                if let plan = wanted[key], plan.isSameServer(as: pool.plan) {
                     kept.append((pool, plan))
                 } else {
                     retired.append(pool)
-                    pools[key] = nil
+                    state.leave(pool)
                 }
             }
-            for (key, plan) in plans where pools[key] == nil {
+            for (key, plan) in wanted where state.pools[key] == nil {
                 let pool = Pool(plan: plan, gateway: gateway)
                 // The key won from a client's proof stays good as long as the stored secret does.
                 if let old = retired.first(where: { $0.key == key }) { pool.inherit(from: old) }
-                pools[key] = pool
+                state.enter(pool)
             }
             return (retired, kept)
         }
@@ -46,5 +126,25 @@ final class PoolRegistry: Sendable {
             pool.openDue(home: home)
         }
         for pool in retired { pool.retire(home: home) }
+    }
+}
+
+extension PoolRegistry.State {
+    fileprivate mutating func enter(_ pool: Pool) {
+        self.pools[pool.key] = pool
+        guard pool.plan.isDynamic else { return }
+        self.dynamic[pool.key.database, default: .init()].current += 1
+        self.dynamic[pool.key.database, default: .init()].created += 1
+    }
+
+    fileprivate mutating func leave(_ pool: Pool) {
+        self.pools[pool.key] = nil
+        self.left(pool)
+    }
+
+    fileprivate mutating func left(_ pool: Pool) {
+        guard pool.plan.isDynamic else { return }
+        self.dynamic[pool.key.database, default: .init()].current -= 1
+        self.dynamic[pool.key.database, default: .init()].destroyed += 1
     }
 }

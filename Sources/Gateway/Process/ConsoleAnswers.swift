@@ -11,7 +11,12 @@ import Telemetry
 /// What the console commands do and show.
 extension Gateway {
     /// - Parameter limit: so many rows are enough, for the commands that may have very many.
-    func answer(_ request: ConsoleRequest, limit: Int?, home: WorkerHome) async -> ConsoleOutcome {
+    func answer(
+        _ request: ConsoleRequest,
+        _ arguments: [String],
+        limit: Int?,
+        home: WorkerHome
+    ) async -> ConsoleOutcome {
         switch request {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
@@ -21,7 +26,10 @@ extension Gateway {
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
+        case .hba: return .rows(await self.offWorkers { self.hbaRows })
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
+        // Pools of such users do not exist yet.
+        case .authQuery: return .rows(self.authQueryRows)
         case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
         case .interner: return .rows(await self.offWorkers { self.internerRows })
         case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })
@@ -34,6 +42,11 @@ extension Gateway {
         case .shutdown:
             self.events.requestStop()
             return .rows([ShutdownRow(success: true)])
+        case .killUser:
+            guard let user = arguments.first else { return .rows([KillRow]()) }
+            return .rows([await self.kill(user: user, home: home)])
+        case .invalidateAuth:
+            return .rows([InvalidationRow(entries: self.invalidateAuth(arguments))])
         }
     }
 

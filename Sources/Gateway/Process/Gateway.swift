@@ -18,10 +18,13 @@ package final class Gateway: @unchecked Sendable {
     private var threads: [WorkerThread] = []
     private let current: Mutex<Snapshot>
     let pools: PoolRegistry
+    /// Users that are found by a query.
+    let authQueries = AuthQueryRegistry()
     let cancelKeys = CancelKeys()
     /// The texts of prepared statements.
     let interner: TextInterner
     let resolver = HostResolver()
+    let lookups: PolicyLookups
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()
@@ -38,7 +41,8 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
-        let snapshot = try source.load()
+        self.lookups = PolicyLookups(authQueries: self.authQueries)
+        let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
         self.audit = AuditTrail(log: log)
         self.audit.apply(try Self.prepareAudit(snapshot.settings.general))
@@ -54,7 +58,7 @@ package final class Gateway: @unchecked Sendable {
     /// Opens the listeners, then starts the workers. Returns when clients can connect.
     package func start() throws(GatewayStartError) {
         let snapshot = self.snapshot
-        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        for warning in snapshot.warnings { self.log.warning("\(warning)") }
         let general = snapshot.settings.general
         self.checkDescriptorLimit(snapshot)
         let ioMethod: IOMethod
@@ -69,7 +73,8 @@ package final class Gateway: @unchecked Sendable {
             self.homes = made.workers.map { WorkerHome(worker: $0, gateway: self) }
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
-            self.pools.apply(snapshot.plans, gateway: self, home: nil)
+            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: nil)
+            self.authQueries.apply(snapshot.settings.pools, gateway: self)
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
                 self.threads.append(try WorkerThread.start(home.worker))
@@ -96,7 +101,8 @@ package final class Gateway: @unchecked Sendable {
     /// Clients, servers and a reserve must fit into RLIMIT_NOFILE; better said now than at the worst moment.
     private func checkDescriptorLimit(_ snapshot: Snapshot) {
         let servers = snapshot.plans.values.reduce(0) { $0 + $1.limits.poolSize }
-        let wanted = Int64(snapshot.maxConnections + servers + 128)
+        let queries = snapshot.settings.pools.reduce(0) { $0 + ($1.authQuery?.workers ?? 0) }
+        let wanted = Int64(snapshot.maxConnections + servers + queries + 128)
         let limit = ProcessSignals.raiseDescriptorLimit(to: wanted)
         if limit < wanted {
             self.log.warning(
@@ -141,15 +147,16 @@ package final class Gateway: @unchecked Sendable {
     ///
     /// - Parameter done: called when policy and pools are in force, on a worker.
     package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
-        let snapshot = try self.loader.load()
+        let snapshot = try self.loader.load(self.lookups, previous: self.snapshot)
         let audit = try Self.prepareAudit(snapshot.settings.general)
-        for warning in snapshot.settings.warnings { self.log.warning("\(warning)") }
+        for warning in snapshot.warnings { self.log.warning("\(warning)") }
         guard let home = self.homes.first else { return }
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
             self.audit.apply(audit)
             self.frontDoor?.apply(snapshot.socketOptions)
-            self.pools.apply(snapshot.plans, gateway: self, home: home)
+            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
+            self.authQueries.apply(snapshot.settings.pools, gateway: self)
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {
                 other.worker.execute { other.checkQuery = snapshot.checkQuery }
@@ -178,6 +185,7 @@ package final class Gateway: @unchecked Sendable {
             let count: Logger.MetadataValue = .stringConvertible(left)
             self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": count])
         }
+        self.authQueries.stop()
         for home in self.homes {
             home.worker.execute {
                 for client in home.clients { client.finish(reason: "shutdown") }
@@ -210,7 +218,7 @@ package struct SettingsSource: Sendable {
         self.environment = environment
     }
 
-    func load() throws(GatewayStartError) -> Snapshot {
+    func load(_ lookups: PolicyLookups, previous: Snapshot?) throws(GatewayStartError) -> Snapshot {
         let settings: GatewaySettings
         do throws(SettingsErrors) {
             settings = try SettingsLoader.load(path: self.path, environment: self.environment)
@@ -218,7 +226,7 @@ package struct SettingsSource: Sendable {
             throw GatewayStartError(description: error.description)
         }
         do throws(SnapshotError) {
-            return try Snapshot(settings: settings)
+            return try Snapshot(settings: settings, lookups: lookups, previous: previous)
         } catch {
             throw GatewayStartError(description: "Config parse error: \(error.description)")
         }
@@ -227,7 +235,9 @@ package struct SettingsSource: Sendable {
     /// Reads and checks the settings without using them (`pggateway -t`).
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
-    package func check() throws(GatewayStartError) -> [String] { try self.load().settings.warnings }
+    package func check() throws(GatewayStartError) -> [String] {
+        try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil).warnings
+    }
 }
 
 extension SocketOptions {

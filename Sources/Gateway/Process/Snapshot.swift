@@ -1,6 +1,7 @@
 import AuthProviders
 import Foundation
 import HBA
+import PGWire
 import Pooling
 import Reactor
 import Sessions
@@ -14,19 +15,38 @@ final class Snapshot: Sendable {
         let rule: HBARule
         let attemptRule: LoginAttempt.Rule
         let provider: any AuthProvider
+        let use: RuleUse
 
-        init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider) {
+        init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider, use: RuleUse) {
             self.rule = rule
             self.attemptRule = attemptRule
             self.provider = provider
+            self.use = use
         }
+    }
+
+    /// What the policy says about a client.
+    enum Decision {
+        case decided(DecidedRule)
+        /// No rule matches.
+        case noMatch
+        /// The question can be decided once this is known.
+        case needs(HBANeed)
+        /// A rule that matches so far depends on something that cannot be known now.
+        case undecidable(HBARule, reason: String)
     }
 
     let settings: GatewaySettings
     let policy: HBAPolicy
     /// In the order of the policy's rules.
-    private let deciding: [DecidedRule]
+    let deciding: [DecidedRule]
+    /// A rule speaks of the gateway's own addresses.
+    let needsInterfaces: Bool
+    /// What the administrator should know; logged once per load.
+    let warnings: [String]
     let plans: [PoolKey: PoolPlan]
+    /// The databases with users who do not stand in the settings.
+    let authQueryPools: [ExactName: PoolSettings]
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
 
@@ -38,10 +58,12 @@ final class Snapshot: Sendable {
     let logsConnections: Bool
     let logsDisconnections: Bool
 
+    /// - Parameters:
+    ///   - lookups: what the policy has to know beyond a question; finds the users that are not listed, too.
+    ///   - previous: the snapshot in force, whose counts go on where a rule stays the same.
     /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the
-    /// new settings
-    ///   applies then.
-    init(settings: GatewaySettings) throws(SnapshotError) {
+    ///   new settings applies then.
+    init(settings: GatewaySettings, lookups: PolicyLookups, previous: Snapshot?) throws(SnapshotError) {
         let registry: AuthProviderRegistry
         do throws(AuthConfigurationError) {
             registry = try .standard()
@@ -50,19 +72,32 @@ final class Snapshot: Sendable {
         }
         self.settings = settings
         self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
-        let services = AuthServices(secrets: try Self.secrets(settings), mock: Self.mock)
+        let maps = try Self.maps(settings.general)
+        self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
+        self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
+        let services = AuthServices(
+            secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
+            localUsers: MappedUsers(maps: maps, lookups: lookups),
+            mock: Self.mock
+        )
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
-            deciding.append(try Self.provider(for: rule, registry: registry, services: services))
+            let use = previous?.use(of: rule) ?? RuleUse()
+            deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
         var plans: [PoolKey: PoolPlan] = [:]
+        var authQueryPools: [ExactName: PoolSettings] = [:]
         for pool in settings.pools {
             for user in pool.users {
                 let plan = PoolPlan(pool: pool, user: user, general: settings.general)
                 plans[plan.key] = plan
             }
+            guard let query = pool.authQuery else { continue }
+            authQueryPools[ExactName(pool.name)] = pool
+            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general) { plans[plan.key] = plan }
         }
+        self.authQueryPools = authQueryPools
         self.plans = plans
         self.socketOptions = SocketOptions(settings.general)
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
@@ -78,25 +113,29 @@ final class Snapshot: Sendable {
 
     func isConsole(_ database: String) -> Bool { ConsoleReference.databases.contains(database) }
 
-    /// The first rule that matches; nil when none does.
-    func decide(_ question: HBAQuestion) -> DecidedRule? {
-        guard let offset = self.policy.decidingOffset(question), offset < self.deciding.count else { return nil }
-        return self.deciding[offset]
+    /// The first rule that matches decides.
+    func decide(_ question: HBAQuestion, facts: HBAFacts) -> Decision {
+        switch self.policy.find(question, facts: facts) {
+        case .rule(let offset):
+            return offset < self.deciding.count ? .decided(self.deciding[offset]) : .noMatch
+        case .noMatch: return .noMatch
+        case .needs(let need): return .needs(need)
+        case .undecidable(let offset, _, let reason):
+            return offset < self.deciding.count
+                ? .undecidable(self.deciding[offset].rule, reason: reason) : .noMatch
+        }
     }
 
     // MARK: Parts
 
     private static func policy(_ general: GeneralSettings, methods: Set<String>) throws(SnapshotError) -> HBAPolicy {
         do throws(HBAErrors) {
+            let reader = PolicyFiles.reader
             switch general.pgHba {
             case .content(let text):
-                return try HBAPolicy.parse(text: text, file: "general.pg_hba", methods: methods)
+                return try HBAPolicy.parse(text: text, file: "general.pg_hba", methods: methods, reader: reader)
             case .path(let path):
-                let text: String
-                do throws(SnapshotError) { text = try Self.rules(at: path) } catch {
-                    throw HBAErrors(HBAError(file: path, line: 0, column: 0, reason: error.description))
-                }
-                return try HBAPolicy.parse(text: text, file: path, methods: methods)
+                return try HBAPolicy.load(path: path, methods: methods, reader: reader)
             case .unset:
                 return general.hba.isEmpty ? .permissive : try HBAPolicy.legacyAllowList(cidrs: general.hba)
             }
@@ -105,30 +144,56 @@ final class Snapshot: Sendable {
         }
     }
 
-    private static func rules(at path: String) throws(SnapshotError) -> String {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw SnapshotError(description: "the file cannot be read")
+    private static func maps(_ general: GeneralSettings) throws(SnapshotError) -> IdentMaps {
+        do throws(HBAErrors) {
+            switch general.pgIdent {
+            case .content(let text):
+                return try IdentMaps.parse(text: text, file: "general.pg_ident", reader: PolicyFiles.reader)
+            case .path(let path): return try IdentMaps.load(path: path, reader: PolicyFiles.reader)
+            case .unset: return .empty
+            }
+        } catch {
+            throw SnapshotError(description: error.description)
         }
-        guard data.count <= HBAPolicy.maximumTextSize, let text = String(validating: data, as: UTF8.self) else {
-            throw SnapshotError(description: "not a UTF-8 text of at most 1 MiB")
-        }
-        return text
     }
+
+    /// A map that does not exist lets nobody in, which may be meant.
+    private static func warnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
+        policy.rules.compactMap { rule in
+            guard let map = rule.option("map"), !maps.contains(map: map) else { return nil }
+            return "\(rule.file):\(rule.line): there is no map \"\(map)\" in general.pg_ident: the rule lets nobody in"
+        }
+    }
+
+    /// Who is a member of what is asked of auth_query's connections.
+    private static func roleWarnings(_ policy: HBAPolicy, _ settings: GatewaySettings) -> [String] {
+        guard policy.needsRoles else { return [] }
+        return settings.pools.filter { $0.authQuery == nil }.map { pool in
+            "the policy asks for roles, but pools.\(pool.name) has no auth_query to ask: logins to it that reach such a "
+                + "rule are refused"
+        }
+    }
+
+    /// Options that ask something of the connection, whatever the method. They stand in `hostssl` rules only.
+    private static let connectionOptions: Set<String> = ["clientcert", "clientname"]
 
     private static func provider(
         for rule: HBARule,
         registry: AuthProviderRegistry,
-        services: AuthServices
+        services: AuthServices,
+        use: RuleUse
     ) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
             let options = try MethodOptions(
                 method: rule.method,
-                entries: rule.options.map { (name: $0.name, value: $0.value) }
+                entries: rule.options.filter { !Self.connectionOptions.contains($0.name) }
+                    .map { (name: $0.name, value: $0.value) }
             )
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),
-                provider: try registry.makeProvider(options: options, services: services)
+                provider: try registry.makeProvider(options: options, services: services),
+                use: use
             )
         } catch {
             throw SnapshotError(description: "\(rule.file):\(rule.line): \(error.description)")
@@ -185,44 +250,4 @@ extension Duration {
     }
 
     var wholeSeconds: Int32 { Int32(clamping: self.components.seconds) }
-}
-
-extension PoolPlan {
-    init(pool: PoolSettings, user: UserSettings, general: GeneralSettings) {
-        let stored = String(decoding: user.password.bytes, as: UTF8.self)
-        let serverUser = user.serverUsername ?? user.username
-        self.key = PoolKey(database: pool.name, user: user.username)
-        self.mode = user.poolMode
-        self.serverHost = pool.serverHost
-        self.serverPort = pool.serverPort
-        self.serverDatabase = pool.serverDatabase
-        self.serverUser = serverUser
-        self.password = user.serverPassword.map { SecretBytes($0.bytes) }
-        self.isPassthrough = user.serverPassword == nil && serverUser == user.username
-        self.md5Hash = self.isPassthrough && stored.hasPrefix("md5") ? SecretBytes(String(stored.dropFirst(3))) : nil
-        self.storedSecret = user.password.bytes.isEmpty ? nil : SecretBytes(user.password.bytes)
-        self.startupParameters = user.startupParameters
-        self.applicationName =
-            user.startupParameters.first { $0.key == PoolPlan.applicationNameKey }?.value ?? pool.applicationName
-        self.cleansSessions = pool.cleanupServerConnections
-        self.syncsParameters = general.syncServerParameters
-        self.allowsNamedStatements = general.preparedStatements
-        self.sharesUnnamedStatements = general.preparedStatements && general.shareUnnamedStatements
-        self.statementsMax = pool.preparedStatementsCacheSize
-        self.serverStatementsMax = pool.serverPreparedStatementsCacheSize
-        self.clientUnnamedStatementsMax =
-            general.clientAnonymousPreparedCacheSize ?? pool.preparedStatementsCacheSize
-        self.connectTimeout = pool.connectTimeout.microseconds
-        self.cancelWaitTimeout = general.cancelWaitTimeout.microseconds
-        self.limits = PoolLimits(
-            poolSize: user.poolSize,
-            minPoolSize: user.minPoolSize,
-            maxConcurrentCreates: general.maxConcurrentCreates,
-            idleTimeout: pool.idleTimeout.microseconds,
-            serverLifetime: user.serverLifetime.microseconds,
-            serverIdleCheckTimeout: general.serverIdleCheckTimeout.microseconds,
-            queryWaitTimeout: general.queryWaitTimeout.microseconds,
-            isRoundRobin: general.serverRoundRobin
-        )
-    }
 }

@@ -11,8 +11,7 @@ extension ServerConnection {
     struct Opening {
         let credential: ServerCredential
         let knownKeys: SCRAMKeys?
-        var login: ServerLogin?
-        var assembler = MessageAssembler(maximumBodyLength: 64 * 1024)
+        var exchange: ServerOpening?
     }
 
     func open(credential: ServerCredential, knownKeys: SCRAMKeys?) {
@@ -37,46 +36,32 @@ extension ServerConnection {
     func beginLogin() {
         guard let opening = self.opening else { return }
         let plan = self.pool.plan
-        var login = ServerLogin(
+        var exchange = ServerOpening(
             user: plan.serverUser,
             database: plan.serverDatabase,
             parameters: plan.serverParameters,
             credential: opening.credential,
             knownKeys: opening.knownKeys
         )
-        let startup = login.start()
-        self.opening?.login = login
+        let startup = exchange.start()
+        self.opening?.exchange = exchange
         self.send(startup)
     }
 
     func openingReceived(_ bytes: Span<UInt8>) -> Int {
-        self.opening?.assembler.append(bytes)
-        while self.phase == .opening {
-            do throws(WireError) {
-                guard let message = try self.opening?.assembler.next() else { break }
-                self.loginReceived(message)
-            } catch {
-                self.openingFailed(.login("server broke the protocol during login: \(error.description)"))
+        self.opening?.exchange?.append(bytes)
+        while self.phase == .opening, let step = self.opening?.exchange?.next() {
+            switch step {
+            case .wait: continue
+            case .send(let bytes): self.send(bytes)
+            case .ready(let greeting): self.loggedIn(greeting)
+            case .failed(let failure): self.loginFailed(failure)
             }
         }
         return bytes.count
     }
 
-    private func loginReceived(_ message: WireMessage) {
-        guard let step = self.opening?.login?.receive(message) else { return }
-        switch step {
-        case .wait: return
-        case .send(let bytes): self.send(bytes)
-        case .ready(let greeting): self.loggedIn(greeting)
-        case .failed(let failure): self.loginFailed(failure)
-        }
-    }
-
     private func loggedIn(_ greeting: ServerGreeting) {
-        guard greeting.status == .idle else {
-            self.openingFailed(.login("server broke the protocol during login: it is in a transaction"))
-            return
-        }
         self.clearDeadline()
         self.processID = greeting.processID
         self.secret = greeting.secret

@@ -1,9 +1,9 @@
 /// A user's secret as PostgreSQL keeps it in `pg_authid.rolpassword`, parsed.
 ///
-/// Immutable. What is inside redacts itself; errors name the part that is wrong and never repeat the text.
-public struct StoredSecret: Sendable {
+/// Immutable; compared in constant time for equal forms and lengths. What is inside redacts itself; errors name the part that is wrong and never repeat the text.
+public struct StoredSecret: Sendable, Equatable {
     /// The forms of a secret, and what each lets a user do. In one box: a login hands secrets on many times.
-    public indirect enum Kind: Sendable {
+    public indirect enum Kind: Sendable, Equatable {
         /// No password: usable only where no password is asked for.
         case empty
         /// `md5` and 32 digits; the digits are kept, without the prefix.

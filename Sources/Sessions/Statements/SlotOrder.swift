@@ -2,16 +2,18 @@
 ///
 /// The arrays grow with the number of slots in use at once and are never shrunk; no call allocates but an `add` beyond
 /// that number. Whoever owns it keeps what belongs to a slot in arrays of its own.
-struct SlotOrder: Sendable {
-    static var none: Int32 { -1 }
+package struct SlotOrder: Sendable {
+    package static var none: Int32 { -1 }
 
     /// Of a free slot, `newer` is the next free one.
     private var newer: ContiguousArray<Int32> = []
     private var older: ContiguousArray<Int32> = []
-    private(set) var newest = SlotOrder.none
-    private(set) var oldest = SlotOrder.none
+    package private(set) var newest = SlotOrder.none
+    package private(set) var oldest = SlotOrder.none
     private var free = SlotOrder.none
-    private(set) var count = 0
+    package private(set) var count = 0
+
+    package init() {}
 
     /// Slots that were ever in use: the size of the owner's arrays.
     var slotCount: Int { self.newer.count }
@@ -19,7 +21,7 @@ struct SlotOrder: Sendable {
     func newer(than slot: Int32) -> Int32 { self.newer[Int(slot)] }
 
     /// A free slot, now in use as the newest.
-    mutating func addNewest() -> Int32 {
+    package mutating func addNewest() -> Int32 {
         let slot = self.take()
         self.linkNewest(slot)
         return slot
@@ -34,13 +36,13 @@ struct SlotOrder: Sendable {
         return slot
     }
 
-    mutating func touch(_ slot: Int32) {
+    package mutating func touch(_ slot: Int32) {
         if slot == self.newest { return }
         self.unlink(slot)
         self.linkNewest(slot)
     }
 
-    mutating func remove(_ slot: Int32) {
+    package mutating func remove(_ slot: Int32) {
         self.unlink(slot)
         self.newer[Int(slot)] = self.free
         self.free = slot
@@ -48,7 +50,7 @@ struct SlotOrder: Sendable {
     }
 
     /// Keeps the memory.
-    mutating func removeAll() {
+    package mutating func removeAll() {
         while self.oldest != Self.none { self.remove(self.oldest) }
     }
 

@@ -23,6 +23,10 @@ struct DemoAccount: Sendable {
         DemoAccount(name: "app", password: "app-demo", encryption: .scram),
         DemoAccount(name: "legacy", password: "legacy-demo", encryption: .md5),
     ]
+    /// Looks up users whom the settings do not know; may do nothing else.
+    static let authenticator = DemoAccount(name: "authenticator", password: "authenticator-demo", encryption: .scram)
+    /// To be made by whoever tries the demonstration.
+    static let newcomer = DemoAccount(name: "carol", password: "carol-demo", encryption: .scram)
     /// The user of the console; known to the gateway only.
     static let console = DemoAccount(name: "admin", password: "console-demo", encryption: .md5)
 }

@@ -45,11 +45,34 @@ struct DemoPostgres: Sendable {
             script += "SET password_encryption = '\(user.encryption.rawValue)';\n"
             script += "CREATE ROLE \(user.name) LOGIN PASSWORD '\(user.password)';\n"
         }
+        let authenticator = DemoAccount.authenticator
+        script += "SET password_encryption = '\(authenticator.encryption.rawValue)';\n"
+        script += "CREATE ROLE \(authenticator.name) LOGIN PASSWORD '\(authenticator.password)';\n"
         script += "CREATE DATABASE \(Self.database) OWNER \(owner.name);\n\\connect \(Self.database)\n"
         script += "CREATE TABLE greetings (id int PRIMARY KEY, text text NOT NULL);\n"
         script += "INSERT INTO greetings VALUES (1, 'Hello from PostgreSQL, through the gateway.');\n"
-        script += users.map { "GRANT ALL ON greetings TO \($0.name);\n" }.joined()
+        script += "GRANT ALL ON greetings TO PUBLIC;\n"
+        script += Self.userLookup
         try self.psql(script)
+    }
+
+    /// A function that shows the secret of one user who may log in, and nothing else, to one role.
+    private static let userLookup = """
+        CREATE SCHEMA pggateway;
+        CREATE FUNCTION pggateway.user_lookup(name text) RETURNS TABLE (passwd text)
+            LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+            SELECT rolpassword FROM pg_authid WHERE rolname = $1 AND rolcanlogin
+            AND (rolvaliduntil IS NULL OR rolvaliduntil > now())
+        $$;
+        REVOKE ALL ON FUNCTION pggateway.user_lookup(text) FROM PUBLIC;
+        GRANT USAGE ON SCHEMA pggateway TO \(DemoAccount.authenticator.name);
+        GRANT EXECUTE ON FUNCTION pggateway.user_lookup(text) TO \(DemoAccount.authenticator.name);
+
+        """
+
+    /// The command line of psql for the superuser, not through the gateway.
+    func superuserCommand(_ sql: String) -> String {
+        "psql -h \(self.sockets) -p \(self.port) -U postgres -c \"\(sql)\""
     }
 
     /// The stored verifier of each user, as PostgreSQL keeps it: `SCRAM-SHA-256$...` or `md5...`.

@@ -70,9 +70,15 @@ struct DemoSession: Sendable {
             let stored = "kept as \(user.encryption.rawValue), no plain password in the settings"
             text += "  # \(user.name): \(stored)\n  \(line)\n"
         }
-        text += "  # the console\n  "
-        text += self.psql(DemoAccount.console, DemoSettings.consoleDatabase, command: "SHOW POOLS")
-        return text + "\n\nCtrl-C stops both and removes everything.\n"
+        let new = DemoAccount.newcomer
+        text += "  # a new role, who works through the gateway at once: nobody touches its settings\n  "
+        text += self.postgres.superuserCommand("CREATE ROLE \(new.name) LOGIN PASSWORD '\(new.password)'") + "\n  "
+        text += self.psql(new, DemoPostgres.database, command: "SELECT current_user, text FROM greetings") + "\n"
+        text += "  # the console: pools, the users found by auth_query, who was let in and why\n"
+        for command in ["SHOW POOLS", "SHOW AUTH_QUERY", "SHOW AUDIT 5"] {
+            text += "  " + self.psql(DemoAccount.console, DemoSettings.consoleDatabase, command: command) + "\n"
+        }
+        return text + "\nCtrl-C stops both and removes everything.\n"
     }
 
     private func psql(_ user: DemoAccount, _ database: String, command: String) -> String {

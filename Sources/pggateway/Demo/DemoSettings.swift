@@ -14,6 +14,7 @@ struct DemoSettings: Sendable {
         for user in DemoAccount.all {
             lines.append("host  \(DemoPostgres.database)  \(user.name)  127.0.0.1/32  \(user.encryption.rawValue)")
         }
+        lines.append("host  \(DemoPostgres.database)  all  127.0.0.1/32  \(DemoAccount.newcomer.encryption.rawValue)")
         let console = DemoAccount.console
         lines.append("host  \(Self.consoleDatabase)  \(console.name)  127.0.0.1/32  \(console.encryption.rawValue)")
         return lines.joined(separator: "\n") + "\n"
@@ -21,7 +22,7 @@ struct DemoSettings: Sendable {
 
     /// No plain password of a database user stands here: what PostgreSQL keeps is enough to log in at PostgreSQL.
     var yaml: String {
-        let console = DemoAccount.console
+        let (console, authenticator) = (DemoAccount.console, DemoAccount.authenticator)
         var text = """
             general:
               host: 127.0.0.1
@@ -35,6 +36,11 @@ struct DemoSettings: Sendable {
                 pool_mode: transaction
                 server_host: 127.0.0.1
                 server_port: \(self.serverPort)
+                auth_query:
+                  query: SELECT passwd FROM pggateway.user_lookup($1)
+                  user: \(authenticator.name)
+                  password: \(authenticator.password)
+                  cache_ttl: 10s
                 users:
 
             """

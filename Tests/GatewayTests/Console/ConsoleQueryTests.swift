@@ -65,14 +65,19 @@ struct ConsoleQueryTests {
             case .connections: .rows([ConnectionsRow]())
             case .startupParameters: .rows([StartupParameterRow]())
             case .preparedStatements: .rows([StatementRow]())
+            case .authQuery: .rows([AuthQueryRow]())
             case .interner: .rows([InternerRow]())
             case .internedTexts: .rows([InternedTextRow]())
             case .audit, .lastAudit, .auditFailures, .lastAuditFailures: .rows([AuditRow]())
             case .reload: .done
             case .shutdown: .rows([ShutdownRow]())
+            case .hba: .rows([HBARow]())
+            case .killUser: .rows([KillRow]())
+            case .invalidateAuth: .rows([InvalidationRow]())
             }
         script.outcomes = [request: empty]
-        let replies = try script.query(command.words.joined(separator: " ") + (command.parameter == nil ? "" : " 7"))
+        let replies = try script.query(command.words.joined(separator: " ") + (command.parameter == nil ? "" : " 7")
+            + (command.argument == .user ? " app" : ""))
         if command.columns.isEmpty {
             #expect(replies == [.complete(command.tag), .ready(.idle)])
         } else {

@@ -53,6 +53,14 @@ struct ConsoleTableTests {
             ("SHOW CONNECTIONS", "total errors tls plain cancel"),
             ("SHOW CONFIG", "key value default changeable doc"),
             ("SHOW STARTUP_PARAMETERS", "user database parameter value source state"),
+            (
+                "SHOW AUTH_QUERY",
+                """
+                database cache_entries cache_hits cache_misses cache_refetches cache_rate_limited auth_success \
+                auth_failure executor_queries executor_errors dynamic_pools_current dynamic_pools_created \
+                dynamic_pools_destroyed
+                """
+            ),
             ("SHOW PREPARED_STATEMENTS", "pool hash name query count_used kind"),
             ("SHOW INTERNER", "kind entries bytes bytes_max"),
             ("SHOW INTERNER n", "hash kind bytes idle_ms query"),
@@ -60,6 +68,9 @@ struct ConsoleTableTests {
             ("SHOW AUDIT", ConsoleTableTests.auditColumns),
             ("RELOAD", ""),
             ("SHUTDOWN", "success"),
+            ("SHOW HBA", "rule file line hits last_hit on_disk"),
+            ("KILL USER name", "clients pools"),
+            ("INVALIDATE AUTH [database[.user]]", "entries"),
         ]
     )
     func columns(name: String, columns: String) throws {
@@ -276,9 +287,11 @@ struct ConsoleTableTests {
     @Test("help names every command")
     func help() {
         let targets =
-            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|STARTUP_PARAMETERS|"
-            + "PREPARED_STATEMENTS|INTERNER|AUDIT"
-        #expect(HelpRow.rows.map(\.item) == ["SHOW " + targets, "RELOAD", "SHUTDOWN"])
+            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|HBA|STARTUP_PARAMETERS|"
+            + "AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
+        #expect(HelpRow.rows.map(\.item) == [
+            "SHOW " + targets, "RELOAD", "SHUTDOWN", "KILL USER name", "INVALIDATE AUTH [database[.user]]",
+        ])
     }
 
     @Test(

@@ -23,10 +23,21 @@ struct ConsoleParser: Sendable {
         case "SELECT":
             return try self.select(tokens)
         case let verb:
-            guard let command = ConsoleCommand.named([verb]) else { throw self.unsupported(tokens) }
+            guard var command = Self.verb(verb, &cursor) else { throw self.unsupported(tokens) }
+            command.arguments = try command.argument?.parse(&cursor) ?? []
             try cursor.expectEnd()
             return .command(command)
         }
+    }
+
+    /// A command of one word or of two.
+    private static func verb(_ first: String, _ cursor: inout ConsoleTokenCursor) -> ConsoleCommand? {
+        if let command = ConsoleCommand.named([first]) { return command }
+        guard let second = cursor.upcoming, second.kind == .word,
+            let command = ConsoleCommand.named([first, second.text.uppercased()])
+        else { return nil }
+        _ = cursor.next()
+        return command
     }
 
     private func show(_ cursor: inout ConsoleTokenCursor) throws(ConsoleError) -> ConsoleStatement {

@@ -38,9 +38,14 @@ package struct ConsoleSession: Sendable {
     }
 
     /// The most rows that the answer to the present request needs; nil for all.
-    package var rowLimit: Int? {
+    package var rowLimit: Int? { self.pendingCommand?.rowLimit }
+
+    /// What the present request is about.
+    package var arguments: [String] { self.pendingCommand?.arguments ?? [] }
+
+    private var pendingCommand: ConsoleCommand? {
         switch self.pending {
-        case .query(let command, _, _), .portal(let command, _, _): command.rowLimit
+        case .query(let command, _, _), .portal(let command, _, _): command
         case nil: nil
         }
     }

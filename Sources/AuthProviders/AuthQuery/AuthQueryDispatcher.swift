@@ -1,0 +1,213 @@
+import DequeModule
+
+/// Which connection runs which query, when connections are opened, and who waits how long.
+///
+/// A value, to be kept behind one lock; time is passed in, in microseconds. Every request handed to `submit` comes back
+/// exactly once: by `answered`, or by an action `.fail`. A request whose connection was lost is given to another
+/// connection once. After failures connections are opened at growing intervals; while none is there requests fail at
+/// once.
+package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
+    package typealias ConnectionID = UInt64
+
+    package struct Limits: Sendable {
+        package var connections: Int
+        /// Requests that wait for a connection.
+        package var waiting = 1024
+        /// From `submit` to the end.
+        package var timeout: Int64
+        package var firstDelay: Int64 = 100_000
+        package var longestDelay: Int64 = 5_000_000
+
+        package init(connections: Int, timeout: Int64) {
+            self.connections = max(connections, 1)
+            self.timeout = timeout
+        }
+    }
+
+    /// What is to be done when the lock is released.
+    package enum Action: Sendable {
+        case open(ConnectionID)
+        case run(Request, on: ConnectionID, deadline: Int64)
+        case fail(Request, String)
+        case close(ConnectionID)
+    }
+
+    private struct Pending: Sendable {
+        let request: Request
+        let deadline: Int64
+        var wasRetried = false
+    }
+
+    private enum Stage: Sendable {
+        case opening
+        case idle
+        case busy(Pending)
+    }
+
+    private let limits: Limits
+    private var connections: [ConnectionID: Stage] = [:]
+    /// The one used last at the end.
+    private var idle: [ConnectionID] = []
+    private var queue: Deque<Pending> = []
+    private var lastID: ConnectionID = 0
+    /// Failures since the last answer.
+    private var failures = 0
+    private var retryAt: Int64 = .min
+    private var lastReason = ""
+    private var isClosing = false
+    private var stopReason: String?
+
+    package init(limits: Limits) { self.limits = limits }
+
+    package var connectionCount: Int { self.connections.count }
+    package var waitingCount: Int { self.queue.count }
+    /// When `expire` is to be called next; nil while nobody waits.
+    package var nextDeadline: Int64? { self.queue.first?.deadline }
+
+    // MARK: Requests
+
+    package mutating func submit(_ request: Request, now: Int64) -> [Action] {
+        if let stopReason { return [.fail(request, stopReason)] }
+        let pending = Pending(request: request, deadline: now + self.limits.timeout)
+        if let id = self.idle.popLast() { return [self.start(pending, on: id)] }
+        guard self.queue.count < self.limits.waiting else {
+            return [.fail(request, "too many logins wait for auth_query")]
+        }
+        self.queue.append(pending)
+        return self.openOrGiveUp(now: now)
+    }
+
+    /// Requests that have waited too long for a connection.
+    package mutating func expire(now: Int64) -> [Action] {
+        var actions: [Action] = []
+        while let first = self.queue.first, first.deadline <= now {
+            self.queue.removeFirst()
+            actions.append(.fail(first.request, "query_timeout: no connection for auth_query became free"))
+        }
+        return actions
+    }
+
+    // MARK: Connections
+
+    package mutating func opened(_ id: ConnectionID, now: Int64) -> [Action] {
+        guard case .opening? = self.connections[id] else { return [] }
+        return self.serve(id, now: now)
+    }
+
+    /// The query on this connection is over.
+    ///
+    /// - Returns: its request; nil when it was given up before.
+    package mutating func answered(_ id: ConnectionID, now: Int64) -> (request: Request?, actions: [Action]) {
+        guard case .busy(let pending)? = self.connections[id] else { return (nil, []) }
+        self.failures = 0
+        self.retryAt = .min
+        return (pending.request, self.serve(id, now: now))
+    }
+
+    /// The connection is gone, or never came into being.
+    ///
+    /// - Parameters:
+    ///   - mayRetry: its query may run elsewhere.
+    ///   - random: any number; takes the delays of several gateways apart.
+    package mutating func lost(
+        _ id: ConnectionID,
+        now: Int64,
+        reason: String,
+        mayRetry: Bool = true,
+        random: UInt64 = 0
+    ) -> [Action] {
+        guard let stage = self.connections.removeValue(forKey: id) else { return [] }
+        var actions: [Action] = []
+        switch stage {
+        case .idle:
+            self.idle.removeAll { $0 == id }
+        case .opening:
+            self.failed(reason, attempt: self.failures + 1, now: now, random: random)
+        case .busy(var pending):
+            // The first loss in a row may be a restart: the next connection is tried at once.
+            self.failed(reason, attempt: self.failures, now: now, random: random)
+            if mayRetry, !pending.wasRetried, pending.deadline > now, self.stopReason == nil {
+                pending.wasRetried = true
+                if let other = self.idle.popLast() {
+                    actions.append(self.start(pending, on: other))
+                } else {
+                    self.queue.prepend(pending)
+                }
+            } else {
+                actions.append(.fail(pending.request, reason))
+            }
+        }
+        return actions + self.openOrGiveUp(now: now)
+    }
+
+    /// - Parameter attempt: which delay it is; none for 0.
+    private mutating func failed(_ reason: String, attempt: Int, now: Int64, random: UInt64) {
+        self.failures = min(self.failures + 1, 32)
+        self.lastReason = reason
+        guard attempt > 0 else { return }
+        let delay = min(self.limits.firstDelay << Int64(min(attempt - 1, 20)), self.limits.longestDelay)
+        self.retryAt = now + delay * (800 + Int64(random % 401)) / 1000
+    }
+
+    // MARK: End
+
+    /// No more is needed than what is under way and what may still come: connections close when nobody waits.
+    package mutating func close() -> [Action] {
+        self.isClosing = true
+        let actions = self.idle.map { Action.close($0) }
+        for id in self.idle { self.connections[id] = nil }
+        self.idle = []
+        return actions
+    }
+
+    /// Everything ends now.
+    package mutating func stop(reason: String) -> [Action] {
+        self.stopReason = reason
+        var actions: [Action] = []
+        for (id, stage) in self.connections {
+            if case .busy(let pending) = stage { actions.append(.fail(pending.request, reason)) }
+            actions.append(.close(id))
+        }
+        actions += self.queue.map { Action.fail($0.request, reason) }
+        self.connections = [:]
+        self.idle = []
+        self.queue = []
+        return actions
+    }
+
+    // MARK: Parts
+
+    private mutating func start(_ pending: Pending, on id: ConnectionID) -> Action {
+        self.connections[id] = .busy(pending)
+        return .run(pending.request, on: id, deadline: pending.deadline)
+    }
+
+    /// A connection has nothing to do.
+    private mutating func serve(_ id: ConnectionID, now: Int64) -> [Action] {
+        var actions = self.expire(now: now)
+        if let pending = self.queue.popFirst() {
+            actions.append(self.start(pending, on: id))
+        } else if self.isClosing {
+            self.connections[id] = nil
+            actions.append(.close(id))
+        } else {
+            self.connections[id] = .idle
+            self.idle.append(id)
+        }
+        return actions
+    }
+
+    /// Opens one connection for those who wait, if that is allowed; without any connection nobody may wait.
+    private mutating func openOrGiveUp(now: Int64) -> [Action] {
+        guard !self.queue.isEmpty, self.stopReason == nil else { return [] }
+        if self.connections.count < self.limits.connections, now >= self.retryAt {
+            self.lastID += 1
+            self.connections[self.lastID] = .opening
+            return [.open(self.lastID)]
+        }
+        guard self.connections.isEmpty else { return [] }
+        let failing = self.queue
+        self.queue = []
+        return failing.map { .fail($0.request, self.lastReason) }
+    }
+}

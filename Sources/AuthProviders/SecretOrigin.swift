@@ -1,0 +1,24 @@
+/// Where a secret comes from, and what came with it. Immutable.
+public struct SecretOrigin: Sendable, Equatable {
+    /// How old what the source said may be.
+    public enum Freshness: Sendable {
+        /// It stands in the settings.
+        case configured
+        /// The source remembers it from an earlier login.
+        case cached
+        /// Asked for by this login.
+        case fetched
+    }
+
+    /// The source's name: `settings`, `auth_query`.
+    public let name: String
+    public let freshness: Freshness
+    /// Startup parameters that came with the secret, by lower-case name; nil when the source has none.
+    public let startupParameters: [String: String]?
+
+    public init(name: String, freshness: Freshness, startupParameters: [String: String]? = nil) {
+        self.name = name
+        self.freshness = freshness
+        self.startupParameters = startupParameters
+    }
+}

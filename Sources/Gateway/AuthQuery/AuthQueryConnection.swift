@@ -1,0 +1,184 @@
+import AuthProviders
+import Logging
+import PGWire
+import Reactor
+import Sessions
+
+/// One connection that runs queries for logins, one at a time.
+///
+/// Belongs to its worker from `open` on.
+final class AuthQueryConnection: Endpoint, @unchecked Sendable {
+    private enum Phase {
+        case opening
+        case idle
+        case busy
+        case closed
+    }
+
+    let id: AuthQueryExecutorPool.Dispatcher.ConnectionID
+    @safe unowned(unsafe) let home: WorkerHome
+    private let owner: AuthQueryExecutorPool
+    private var phase = Phase.opening
+    private var opening: ServerOpening?
+    private var assembler = MessageAssembler(maximumBodyLength: AuthQueryConversation.messageBytesMax)
+    private var conversation = AuthQueryConversation(rowsMax: 0)
+    /// PostgreSQL's last words.
+    private var lastError: ServerMessageFields?
+
+    init(id: AuthQueryExecutorPool.Dispatcher.ConnectionID, owner: AuthQueryExecutorPool, home: WorkerHome) {
+        self.id = id
+        self.owner = owner
+        self.home = home
+        super.init(descriptor: -1, worker: home.worker)
+    }
+
+    private var log: Logger { self.home.gateway.log }
+
+    // MARK: Opening
+
+    func open() {
+        let plan = self.owner.plan
+        self.home.gateway.resolver.resolve(host: plan.host, port: plan.port, for: self.home) { address in
+            self.addressKnown(address)
+        }
+    }
+
+    private func addressKnown(_ address: SocketAddress?) {
+        guard self.phase == .opening else { return }
+        guard let address else {
+            self.lost("cannot resolve server host \"\(self.owner.plan.host)\"")
+            return
+        }
+        self.home.worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
+        self.setDeadline(self.home.worker.now + self.owner.plan.connectTimeout)
+    }
+
+    override func connected() {
+        let plan = self.owner.plan
+        var opening = ServerOpening(
+            user: plan.user,
+            database: plan.database,
+            parameters: plan.startupParameters,
+            credential: plan.credential,
+            knownKeys: self.owner.knownKeys
+        )
+        let first = opening.start()
+        self.opening = opening
+        self.send(first)
+    }
+
+    private func openingReceived(_ bytes: Span<UInt8>) {
+        self.opening?.append(bytes)
+        while self.phase == .opening, let step = self.opening?.next() {
+            switch step {
+            case .wait: continue
+            case .send(let bytes): self.send(bytes)
+            case .failed(let failure): self.lost(failure.logText)
+            case .ready(let greeting):
+                self.clearDeadline()
+                self.opening = nil
+                self.phase = .idle
+                self.owner.opened(self, knownKeys: greeting.scramKeys)
+            }
+        }
+    }
+
+    // MARK: Queries
+
+    func run(_ request: AuthQueryExecutorPool.Request, deadline: MonotonicMicroseconds) {
+        // It may have been lost on the way here; then the request has gone elsewhere.
+        guard self.phase == .idle else { return }
+        self.phase = .busy
+        self.conversation = AuthQueryConversation(rowsMax: request.rowsMax)
+        self.setDeadline(deadline)
+        self.send(
+            AuthQueryConversation.request(sql: request.sql, parameter: request.parameter, rowsMax: request.rowsMax)
+        )
+    }
+
+    override func received(_ bytes: Span<UInt8>) -> Int {
+        if self.phase == .opening {
+            self.openingReceived(bytes)
+            return bytes.count
+        }
+        self.assembler.append(bytes)
+        while self.phase == .busy || self.phase == .idle {
+            do throws(WireError) {
+                guard let message = try self.assembler.next() else { break }
+                if self.phase == .busy { self.answerReceived(message) } else { self.strayReceived(message) }
+            } catch {
+                self.lost("the server broke the protocol, or a row is too large: \(error.description)", mayRetry: false)
+            }
+        }
+        return bytes.count
+    }
+
+    private func answerReceived(_ message: WireMessage) {
+        if message.kind == BackendMessageKind.errorResponse {
+            self.lastError = try? ServerMessageFields.decode(body: message.body)
+        }
+        switch self.conversation.receive(message) {
+        case .wait: return
+        case .done(let reply):
+            self.clearDeadline()
+            self.phase = .idle
+            self.lastError = nil
+            self.owner.answered(self, reply)
+        case .broken(let reply):
+            guard case .failed(let reason) = reply else { return }
+            self.lost(reason, mayRetry: false)
+        }
+    }
+
+    /// Without a question only parameter reports, notices and the announcement of the end make sense.
+    private func strayReceived(_ message: WireMessage) {
+        switch message.kind {
+        case BackendMessageKind.parameterStatus, BackendMessageKind.noticeResponse,
+            BackendMessageKind.notificationResponse:
+            return
+        case BackendMessageKind.errorResponse:
+            self.lastError = try? ServerMessageFields.decode(body: message.body)
+        default:
+            self.lost("the server sent what nobody asked for")
+        }
+    }
+
+    // MARK: Ends
+
+    override func ended() { self.lost(self.lastError?.description ?? "the server closed the connection unexpectedly") }
+
+    override func failed(_ error: Int32) { self.lost(self.lastError?.description ?? SystemErrorText.of(error)) }
+
+    override func deadlinePassed() {
+        switch self.phase {
+        case .opening: self.lost("connect_timeout: the server did not answer in time")
+        case .busy: self.lost("query_timeout: the server did not answer in time", mayRetry: false)
+        case .idle, .closed: return
+        }
+    }
+
+    private func lost(_ reason: String, mayRetry: Bool = true) {
+        guard self.phase != .closed else { return }
+        let wasIdle = self.phase == .idle
+        self.phase = .closed
+        self.opening = nil
+        self.close()
+        let metadata: Logger.Metadata = ["database": .string(self.owner.pool), "reason": .string(reason)]
+        if wasIdle {
+            self.log.debug("auth_query connection closed", metadata: metadata)
+        } else {
+            self.log.warning("auth_query connection lost", metadata: metadata)
+        }
+        self.owner.lost(self, reason: "auth_query: \(reason)", mayRetry: mayRetry)
+    }
+
+    /// It is not needed any more.
+    func retire() {
+        guard self.phase != .closed else { return }
+        self.phase = .closed
+        var terminate = MessageWriter()
+        terminate.terminate()
+        self.send(terminate.bytes)
+        self.close()
+    }
+}

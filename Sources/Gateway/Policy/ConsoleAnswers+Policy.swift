@@ -1,0 +1,39 @@
+import HBA
+
+/// What the console shows of the policy. Reads files: none of this runs on a worker.
+extension Gateway {
+    var hbaRows: [HBARow] {
+        let snapshot = self.snapshot
+        let onDisk = self.stateOnDisk(of: snapshot)
+        return snapshot.deciding.map { decided in
+            HBARow(
+                rule: decided.rule.source,
+                file: decided.rule.file,
+                line: decided.rule.line,
+                hits: decided.use.hits,
+                lastHit: decided.use.lastHit.map(WallClock.text),
+                onDisk: onDisk
+            )
+        }
+    }
+
+    /// What a reload would make of the policy.
+    private func stateOnDisk(of snapshot: Snapshot) -> String {
+        do throws(GatewayStartError) {
+            let other = try self.loader.load(self.lookups, previous: nil)
+            return other.policy.isSame(as: snapshot.policy) ? "same" : "changed"
+        } catch {
+            return "refused: " + error.description
+        }
+    }
+}
+
+extension HBAPolicy {
+    /// The same rules in the same places, whatever stands between them.
+    fileprivate func isSame(as other: HBAPolicy) -> Bool {
+        self.rules.count == other.rules.count
+            && zip(self.rules, other.rules).allSatisfy { own, its in
+                own.line == its.line && own.file == its.file && own.description == its.description
+            }
+    }
+}

@@ -1,0 +1,100 @@
+import AuthProviders
+import HBA
+import Reactor
+import Synchronization
+
+/// What rules have to know about a client beyond its question: its host name, the roles of its user, the gateway's own
+/// addresses. Remembered and looked up in bounded time, off the workers. Any thread.
+final class PolicyLookups: Sendable {
+    /// Whom a rule asks about.
+    struct Subject: Sendable {
+        let question: HBAQuestion
+        let address: SocketAddress
+    }
+
+    private struct Interfaces {
+        var known: [HBAInterface] = []
+        var expires = MonotonicMicroseconds.min
+    }
+
+    /// How long the addresses of the machine are remembered.
+    private static let interfacesLifetime: MonotonicMicroseconds = 10_000_000
+
+    let authQueries: AuthQueryRegistry
+    let hostNames = HostNames()
+    let systemUsers = SystemUsers()
+    private let interfaces = Mutex(Interfaces())
+
+    init(authQueries: AuthQueryRegistry) { self.authQueries = authQueries }
+
+    /// What every question is asked with.
+    func facts(for snapshot: Snapshot) -> HBAFacts {
+        guard snapshot.needsInterfaces else { return .none }
+        let now = MonotonicClock.now()
+        let known = self.interfaces.withLock { interfaces in
+            if interfaces.expires <= now {
+                interfaces = Interfaces(known: PolicyFiles.interfaces(), expires: now + Self.interfacesLifetime)
+            }
+            return interfaces.known
+        }
+        return HBAFacts(interfaces: known)
+    }
+
+    /// Adds what is at hand. False when it has to be waited for.
+    func complete(_ facts: inout HBAFacts, with need: HBANeed, about subject: Subject) -> Bool {
+        switch need {
+        case .hostName:
+            guard let answer = self.hostNames.nameAtHand(of: subject.address) else { return false }
+            facts.hostName = HBAFacts.Answer(answer)
+        case .roles:
+            guard let answer = self.rolesAtHand(of: subject.question.user, database: subject.question.database) else { return false }
+            facts.roles = answer
+        }
+        return true
+    }
+
+    /// The facts with one more.
+    func completed(_ facts: HBAFacts, with need: HBANeed, about subject: Subject) async -> HBAFacts {
+        var facts = facts
+        switch need {
+        case .hostName: facts.hostName = HBAFacts.Answer(await self.hostNames.name(of: subject.address))
+        case .roles: facts.roles = await self.roles(of: subject.question.user, database: subject.question.database)
+        }
+        return facts
+    }
+
+    // MARK: Roles
+
+    private func rolesAtHand(of user: String, database: String) -> HBAFacts.Answer<Set<String>>? {
+        // The console's administrator is no role of any server.
+        if ConsoleReference.databases.contains(database) { return .known([]) }
+        guard let service = self.authQueries.service(for: database) else {
+            return .unavailable("database \"\(database)\" has no auth_query to ask for roles")
+        }
+        return service.rolesAtHand(of: user).map { HBAFacts.Answer($0) }
+    }
+
+    func roles(of user: String, database: String) async -> HBAFacts.Answer<Set<String>> {
+        if let known = self.rolesAtHand(of: user, database: database) { return known }
+        guard let service = self.authQueries.service(for: database) else { return .unavailable("no auth_query") }
+        return HBAFacts.Answer(await service.roles(of: user))
+    }
+}
+
+extension HBAFacts.Answer where Value == Set<String> {
+    fileprivate init(_ answer: RoleLookup) {
+        switch answer {
+        case .known(let roles): self = .known(roles)
+        case .unavailable(let reason): self = .unavailable(reason)
+        }
+    }
+}
+
+extension HBAFacts.Answer where Value == String? {
+    fileprivate init(_ answer: HostNameAnswer) {
+        switch answer {
+        case .known(let name): self = .known(name)
+        case .unavailable(let reason): self = .unavailable(reason)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import AuthProviders
+import PGWire
+import Pooling
+import Reactor
+import Sessions
+import Synchronization
+
+/// Taking access away from users who are here already.
+extension Gateway {
+    /// Ends the sessions of a user on all workers, and the user's pools with them. Sessions of the console are left: an
+    /// administrator who makes a mistake must be able to go on.
+    func kill(user: String, home: WorkerHome) async -> KillRow {
+        var clients = 0
+        for other in self.homes {
+            clients += await withCheckedContinuation { continuation in
+                other.worker.execute { continuation.resume(returning: other.kill(user: user)) }
+            }
+        }
+        let dynamic = self.pools.removeDynamic { $0.user.hasSameBytes(as: user) }
+        for pool in dynamic { pool.retire(home: home) }
+        let others = self.pools.all.filter { $0.key.user.hasSameBytes(as: user) && $0.key.kind == .own }
+        for pool in others { pool.reconnect(home: home) }
+        return KillRow(clients: clients, pools: dynamic.count + others.count)
+    }
+
+    /// Forgets what auth_query knows: of all users, of a database, of one user of a database.
+    func invalidateAuth(_ arguments: [String]) -> Int {
+        let (database, user) = (arguments.first, arguments.dropFirst().first)
+        return self.authQueries.all.filter { database == nil || $0.database == database }
+            .reduce(0) { $0 + $1.service.invalidate(user: user) }
+    }
+
+    var authQueryRows: [AuthQueryRow] {
+        self.authQueries.rows { database in
+            let counts = self.pools.dynamicCounts(of: database)
+            return (counts.current, counts.created, counts.destroyed)
+        }
+    }
+}
+
+extension WorkerHome {
+    fileprivate func kill(user: String) -> Int {
+        let meant = self.clients.filter { client in
+            (client.user == user || client.pool.map { $0.key.user.hasSameBytes(as: user) && $0.key.kind == .own } == true)
+                && client.isKillable
+        }
+        let text = "terminating connection due to administrator command"
+        let fields = ServerMessageFields(severity: .fatal, sqlState: .adminShutdown, message: text)
+        for client in meant { client.leave(with: fields, reason: "KILL USER") }
+        return meant.count
+    }
+}
+
+extension ClientConnection {
+    fileprivate var isKillable: Bool {
+        switch self.phase {
+        case .login, .idle, .waiting, .active: true
+        case .startup, .console, .closing: false
+        }
+    }
+}
+
+extension Pool {
+    /// Idle servers close now, busy ones when they come back; the next ones are new.
+    func reconnect(home: WorkerHome) {
+        let closes = self.state.withLock { $0.machine.retire() }
+        self.close(closes, home: home)
+    }
+}

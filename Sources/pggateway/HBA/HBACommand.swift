@@ -1,0 +1,60 @@
+import ArgumentParser
+import AuthProviders
+import Foundation
+import Gateway
+import HBA
+
+/// `pggateway hba`: what can be said about rule files without a gateway that runs.
+struct HBACommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hba",
+        abstract: "Checks rule files, and explains who is let in by them.",
+        subcommands: [HBACheck.self, HBAExplain.self]
+    )
+
+    /// The method words this gateway has providers for.
+    static func methods() throws -> Set<String> {
+        Set(try AuthProviderRegistry.standard().hbaMethods)
+    }
+
+    static func writeError(_ text: String) {
+        FileHandle.standardError.write(Data("\(text)\n".utf8))
+    }
+}
+
+struct HBACheck: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Reads rule files as the gateway would: exit 0 when all are good, 1 when not.",
+        discussion: "All errors of all files are told at once, on standard error, as FILE:LINE:COLUMN: reason; hint."
+    )
+
+    @Argument(help: "Files in the format of pg_hba.conf.")
+    var files: [String]
+
+    @Flag(help: "The files are identity maps, in the format of pg_ident.conf.")
+    var ident = false
+
+    func run() throws {
+        let methods = try HBACommand.methods()
+        var isGood = true
+        for file in self.files {
+            do throws(HBAErrors) {
+                print(try self.summary(of: file, methods: methods))
+            } catch {
+                isGood = false
+                HBACommand.writeError(error.description)
+            }
+        }
+        guard isGood else { throw ExitCode(1) }
+    }
+
+    private func summary(of file: String, methods: Set<String>) throws(HBAErrors) -> String {
+        if self.ident {
+            let maps = try IdentMaps.load(path: file, reader: PolicyFiles.reader)
+            return "\(file): \(maps.count) \(maps.count == 1 ? "line" : "lines")"
+        }
+        let rules = try HBAPolicy.load(path: file, methods: methods, reader: PolicyFiles.reader).rules
+        return "\(file): \(rules.count) \(rules.count == 1 ? "rule" : "rules")"
+    }
+}

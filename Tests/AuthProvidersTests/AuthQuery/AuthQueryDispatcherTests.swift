@@ -1,0 +1,200 @@
+import Testing
+
+@testable import AuthProviders
+
+/// Which connection runs what.
+@Suite struct AuthQueryDispatcherTests {
+    private typealias Dispatcher = AuthQueryDispatcher<Int>
+    private static let second: Int64 = 1_000_000
+
+    private static func dispatcher(connections: Int = 2) -> Dispatcher {
+        Dispatcher(limits: Dispatcher.Limits(connections: connections, timeout: 5 * Self.second))
+    }
+
+    private static func text(_ actions: [Dispatcher.Action]) -> String {
+        actions.map { action in
+            switch action {
+            case .open(let id): "open \(id)"
+            case .run(let request, let id, _): "run \(request) on \(id)"
+            case .fail(let request, _): "fail \(request)"
+            case .close(let id): "close \(id)"
+            }
+        }.joined(separator: ", ")
+    }
+
+    @Test func connectionsAreOpenedWhenNeededAndKept() {
+        var machine = Self.dispatcher()
+        #expect(Self.text(machine.submit(1, now: 0)) == "open 1")
+        #expect(Self.text(machine.opened(1, now: 1)) == "run 1 on 1")
+        #expect(Self.text(machine.submit(2, now: 2)) == "open 2")
+        #expect(Self.text(machine.submit(3, now: 2)) == "")
+        let (request, actions) = machine.answered(1, now: 3)
+        #expect(request == 1 && Self.text(actions) == "run 2 on 1")
+        #expect(Self.text(machine.opened(2, now: 3)) == "run 3 on 2")
+        #expect(Self.text(machine.answered(2, now: 4).actions) == "")
+        #expect(Self.text(machine.submit(4, now: 5)) == "run 4 on 2")
+        #expect(machine.connectionCount == 2)
+    }
+
+    @Test func aRequestIsGivenToAnotherConnectionOnce() {
+        var machine = Self.dispatcher()
+        _ = machine.submit(1, now: 0)
+        _ = machine.opened(1, now: 0)
+        #expect(Self.text(machine.lost(1, now: 1, reason: "gone")) == "open 2")
+        #expect(Self.text(machine.opened(2, now: 2)) == "run 1 on 2")
+        #expect(Self.text(machine.lost(2, now: 3, reason: "gone")) == "fail 1")
+        #expect(machine.answered(2, now: 4).request == nil)
+    }
+
+    @Test func anIdleConnectionTakesOver() {
+        var machine = Self.dispatcher()
+        _ = machine.submit(1, now: 0)
+        _ = machine.submit(2, now: 0)
+        _ = machine.opened(1, now: 0)
+        _ = machine.opened(2, now: 0)
+        _ = machine.answered(2, now: 0)
+        #expect(Self.text(machine.lost(1, now: 1, reason: "gone")) == "run 1 on 2")
+    }
+
+    @Test func aTimeoutIsNotRetried() {
+        var machine = Self.dispatcher()
+        _ = machine.submit(1, now: 0)
+        _ = machine.opened(1, now: 0)
+        #expect(Self.text(machine.lost(1, now: 1, reason: "late", mayRetry: false)) == "fail 1")
+    }
+
+    /// While the server is down requests fail at once; attempts come at growing intervals.
+    @Test func backoff() {
+        var machine = Self.dispatcher()
+        var now: Int64 = 0
+        var delays: [Int64] = []
+        for attempt in 1...10 {
+            let began = now
+            while Self.text(machine.submit(attempt, now: now)) == "fail \(attempt)" { now += 50_000 }
+            if attempt > 1 { delays.append(now - began) }
+            let lost = machine.lost(UInt64(attempt), now: now, reason: "refused", random: 200)
+            #expect(Self.text(lost) == "fail \(attempt)")
+        }
+        #expect(delays == [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000].map { Int64($0) * 1000 })
+    }
+
+    @Test func recoveryForgetsTheFailures() {
+        var machine = Self.dispatcher()
+        var now: Int64 = 0
+        for attempt in 1...8 {
+            _ = machine.submit(attempt, now: now)
+            _ = machine.lost(UInt64(attempt), now: now, reason: "refused", random: 400)
+            now += 6 * Self.second + Self.second
+        }
+        #expect(Self.text(machine.submit(9, now: now)) == "open 9")
+        #expect(Self.text(machine.opened(9, now: now)) == "run 9 on 9")
+        #expect(machine.answered(9, now: now).request == 9)
+        #expect(Self.text(machine.lost(9, now: now, reason: "restart")) == "")
+        #expect(Self.text(machine.submit(10, now: now)) == "open 10")
+    }
+
+    @Test func theQueueIsBoundedInLengthAndTime() {
+        var machine = Self.dispatcher(connections: 1)
+        #expect(Self.text(machine.submit(0, now: 0)) == "open 1")
+        for request in 1..<1024 { #expect(machine.submit(request, now: Int64(request)).isEmpty) }
+        #expect(Self.text(machine.submit(9999, now: 2000)) == "fail 9999")
+        #expect(machine.nextDeadline == 5 * Self.second)
+        #expect(Self.text(machine.expire(now: 5 * Self.second + 1)) == "fail 0, fail 1")
+        #expect(machine.waitingCount == 1022)
+    }
+
+    @Test func closingWaitsForWhatIsUnderWay() {
+        var machine = Self.dispatcher()
+        _ = machine.submit(1, now: 0)
+        _ = machine.submit(2, now: 0)
+        _ = machine.opened(1, now: 0)
+        _ = machine.opened(2, now: 0)
+        _ = machine.answered(2, now: 0)
+        #expect(Self.text(machine.close()) == "close 2")
+        #expect(Self.text(machine.submit(3, now: 1)) == "open 3")
+        #expect(Self.text(machine.answered(1, now: 2).actions) == "run 3 on 1")
+        #expect(Self.text(machine.opened(3, now: 2)) == "close 3")
+        #expect(Self.text(machine.answered(1, now: 3).actions) == "close 1")
+        #expect(machine.connectionCount == 0)
+    }
+
+    @Test func stopping() {
+        var machine = Self.dispatcher(connections: 1)
+        _ = machine.submit(1, now: 0)
+        _ = machine.opened(1, now: 0)
+        _ = machine.submit(2, now: 0)
+        #expect(Self.text(machine.stop(reason: "bye")) == "fail 1, close 1, fail 2")
+        #expect(Self.text(machine.submit(3, now: 0)) == "fail 3")
+        #expect(machine.answered(1, now: 1).request == nil)
+    }
+
+    /// Random walks: every request comes back exactly once, connections stay within their number, no request waits
+    /// without anybody who could serve it.
+    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6], [1, 2, 5])
+    func walk(seed: UInt64, connections: Int) {
+        var random = SeededRandom(seed)
+        var machine = Self.dispatcher(connections: connections)
+        var now: Int64 = 0
+        var open: [Int] = []
+        var opening: [UInt64] = []
+        var running: [UInt64: Int] = [:]
+        var runs: [Int: Int] = [:]
+        var next = 0
+        var ends: [String: Int] = [:]
+        func finish(_ request: Int, _ how: String) {
+            #expect(open.contains(request))
+            open.removeAll { $0 == request }
+            ends[how, default: 0] += 1
+        }
+        func perform(_ actions: [Dispatcher.Action]) {
+            for action in actions {
+                switch action {
+                case .open(let id): opening.append(id)
+                case .run(let request, let id, let deadline):
+                    #expect(deadline > now && running[id] == nil)
+                    running[id] = request
+                    runs[request, default: 0] += 1
+                    #expect(runs[request, default: 0] <= 2)
+                case .fail(let request, _): finish(request, "fail")
+                case .close: #expect(Bool(false))
+                }
+            }
+        }
+        for step in 0..<10_000 {
+            now += Int64(random.below(random.chance(2) ? 6_000_000 : 40_000))
+            // Long calm and long trouble by turns.
+            let isBad = (step / 500) % 2 == 1
+            perform(machine.expire(now: now))
+            switch random.below(6) {
+            case 0, 1:
+                next += 1
+                open.append(next)
+                perform(machine.submit(next, now: now))
+            case 2 where !opening.isEmpty:
+                let id = opening.remove(at: random.below(opening.count))
+                if isBad, random.chance(80) {
+                    perform(machine.lost(id, now: now, reason: "refused", random: random.next()))
+                } else {
+                    perform(machine.opened(id, now: now))
+                }
+            case 3, 4:
+                guard let id = running.keys.sorted().first else { continue }
+                running[id] = nil
+                if random.chance(isBad ? 60 : 2) {
+                    perform(machine.lost(id, now: now, reason: "x", mayRetry: random.chance(70), random: random.next()))
+                } else {
+                    let (request, actions) = machine.answered(id, now: now)
+                    if let request { finish(request, "answer") }
+                    perform(actions)
+                }
+            default: continue
+            }
+            #expect(machine.connectionCount <= connections)
+            #expect(machine.waitingCount == 0 || machine.connectionCount > 0)
+            #expect(open.count == machine.waitingCount + running.count)
+        }
+        perform(machine.stop(reason: "end").filter { if case .close = $0 { false } else { true } })
+        #expect(open.isEmpty)
+        #expect(ends["answer", default: 0] > 100 && ends["fail", default: 0] > 100)
+    }
+}
