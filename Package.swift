@@ -46,7 +46,7 @@ let package = Package(
     targets: [
         .target(name: "CReactor"),
         room("PGWire"),
-        room("HBA"),
+        room("HBA", ["PGWire"]),
         room("Pooling"),
         room("Sessions", ["PGWire", "Pooling", crypto]),
         room("AuthProviders", ["Sessions", "PGWire", collections, crypto]),
@@ -63,13 +63,13 @@ let package = Package(
         .executableTarget(
             name: "pggateway",
             dependencies: [
-                "AuthProviders", "Gateway", "HBA", "Reactor", "Settings", "Telemetry", logging,
+                "AuthProviders", "Gateway", "HBA", "PGWire", "Reactor", "Settings", "Telemetry", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
         ),
         tests("PGWire"),
-        tests("HBA", exclude: ["Oracle"]),
+        tests("HBA", ["PGWire"], exclude: ["Oracle"]),
         tests("Pooling"),
         tests("Sessions", ["PGWire"]),
         tests("AuthProviders", ["Sessions", "PGWire"]),
