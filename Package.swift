@@ -12,7 +12,7 @@ let strict: [SwiftSetting] = [
     .strictMemorySafety(),
 ]
 
-/// A room of the house: a library target that only this package uses.
+/// A room of the house: a library target.
 func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -33,7 +33,10 @@ let collections: Target.Dependency = .product(name: "DequeModule", package: "swi
 let package = Package(
     name: "pggateway",
     products: [
-        .executable(name: "pggateway", targets: ["pggateway"])
+        .executable(name: "pggateway", targets: ["pggateway"]),
+        // For gateways with providers of their own; see Documentation/writing-a-provider.md.
+        .library(name: "AuthProviders", targets: ["AuthProviders", "Sessions"]),
+        .library(name: "GatewayCommand", targets: ["GatewayCommand"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -60,14 +63,14 @@ let package = Package(
                 "CReactor", collections, crypto, logging,
             ]
         ),
-        .executableTarget(
-            name: "pggateway",
-            dependencies: [
+        room(
+            "GatewayCommand",
+            [
                 "AuthProviders", "Gateway", "HBA", "Reactor", "Settings", "Telemetry", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: strict
+            ]
         ),
+        .executableTarget(name: "pggateway", dependencies: ["GatewayCommand"], swiftSettings: strict),
         tests("PGWire"),
         tests("HBA", exclude: ["Oracle"]),
         tests("Pooling"),

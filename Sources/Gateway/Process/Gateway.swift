@@ -1,3 +1,4 @@
+package import AuthProviders
 package import Logging
 import PGWire
 import Pooling
@@ -212,10 +213,13 @@ package struct GatewayStartError: Error, Sendable, CustomStringConvertible {
 package struct SettingsSource: Sendable {
     let path: String
     let environment: [String: String]
+    /// The providers whose methods rules may name.
+    let registry: AuthProviderRegistry
 
-    package init(path: String, environment: [String: String]) {
+    package init(path: String, environment: [String: String], registry: AuthProviderRegistry) {
         self.path = path
         self.environment = environment
+        self.registry = registry
     }
 
     func load(_ lookups: PolicyLookups, previous: Snapshot?) throws(GatewayStartError) -> Snapshot {
@@ -226,7 +230,7 @@ package struct SettingsSource: Sendable {
             throw GatewayStartError(description: error.description)
         }
         do throws(SnapshotError) {
-            return try Snapshot(settings: settings, lookups: lookups, previous: previous)
+            return try Snapshot(settings: settings, registry: self.registry, lookups: lookups, previous: previous)
         } catch {
             throw GatewayStartError(description: "Config parse error: \(error.description)")
         }
