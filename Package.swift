@@ -36,6 +36,7 @@ let package = Package(
         .executable(name: "pggateway", targets: ["pggateway"]),
         // For gateways with providers of their own; see Documentation/writing-a-provider.md.
         .library(name: "AuthProviders", targets: ["AuthProviders", "Sessions"]),
+        .library(name: "AuthProviderTestKit", targets: ["AuthProviderTestKit"]),
         .library(name: "GatewayCommand", targets: ["GatewayCommand"]),
     ],
     dependencies: [
@@ -53,6 +54,7 @@ let package = Package(
         room("Pooling"),
         room("Sessions", ["PGWire", "Pooling", crypto]),
         room("AuthProviders", ["Sessions", "PGWire", collections, crypto]),
+        room("AuthProviderTestKit", ["AuthProviders", "Sessions"]),
         room("Reactor", ["CReactor"]),
         room("Settings", [.product(name: "Yams", package: "Yams"), .product(name: "TOMLKit", package: "TOMLKit")]),
         room("Telemetry", [logging]),
@@ -75,7 +77,7 @@ let package = Package(
         tests("HBA", exclude: ["Oracle"]),
         tests("Pooling"),
         tests("Sessions", ["PGWire"]),
-        tests("AuthProviders", ["Sessions", "PGWire"]),
+        tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire"]),
         tests("Reactor", ["CReactor"]),
         tests("Settings"),
         tests("Telemetry"),

@@ -5,7 +5,7 @@ import Testing
 /// rooms know neither sockets nor clocks nor logs.
 @Suite struct BorderTests {
     private static let rooms: Set<String> = [
-        "AuthProviders", "CReactor", "Gateway", "GatewayCommand", "HBA", "PGWire", "Pooling",
+        "AuthProviderTestKit", "AuthProviders", "CReactor", "Gateway", "GatewayCommand", "HBA", "PGWire", "Pooling",
         "Reactor", "Sessions", "Settings", "Telemetry", "pggateway",
     ]
 
@@ -17,6 +17,7 @@ import Testing
             "AuthProviders", "CReactor", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "Telemetry",
         ],
         "AuthProviders": ["Sessions", "PGWire"],
+        "AuthProviderTestKit": ["AuthProviders", "Sessions"],
         "Sessions": ["PGWire", "Pooling"],
         "Reactor": ["CReactor"],
         "HBA": [], "PGWire": [], "Pooling": [], "Settings": [], "Telemetry": [], "CReactor": [],
