@@ -29,6 +29,8 @@ package final class Gateway: @unchecked Sendable {
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()
+    /// How logins end, by provider.
+    let providerUses: ProviderUses
     let loader: SettingsSource
     private let nextServerNumber = Atomic<UInt32>(0)
     private let nextClientNumber = Atomic<Int32>(0)
@@ -42,6 +44,7 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
+        self.providerUses = ProviderUses(source.registry)
         self.lookups = PolicyLookups(authQueries: self.authQueries)
         let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
