@@ -12,7 +12,7 @@ let strict: [SwiftSetting] = [
     .strictMemorySafety(),
 ]
 
-/// A room of the house: a library target that only this package uses.
+/// A room of the house: a library target.
 func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -33,7 +33,11 @@ let collections: Target.Dependency = .product(name: "DequeModule", package: "swi
 let package = Package(
     name: "pggateway",
     products: [
-        .executable(name: "pggateway", targets: ["pggateway"])
+        .executable(name: "pggateway", targets: ["pggateway"]),
+        // For gateways with providers of their own; see Documentation/writing-a-provider.md.
+        .library(name: "AuthProviders", targets: ["AuthProviders", "Sessions"]),
+        .library(name: "AuthProviderTestKit", targets: ["AuthProviderTestKit"]),
+        .library(name: "GatewayCommand", targets: ["GatewayCommand"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -50,6 +54,7 @@ let package = Package(
         room("Pooling"),
         room("Sessions", ["PGWire", "Pooling", crypto]),
         room("AuthProviders", ["Sessions", "PGWire", collections, crypto]),
+        room("AuthProviderTestKit", ["AuthProviders", "Sessions"]),
         room("Reactor", ["CReactor"]),
         room("Settings", [.product(name: "Yams", package: "Yams"), .product(name: "TOMLKit", package: "TOMLKit")]),
         room("Telemetry", [logging]),
@@ -60,19 +65,19 @@ let package = Package(
                 "CReactor", collections, crypto, logging,
             ]
         ),
-        .executableTarget(
-            name: "pggateway",
-            dependencies: [
+        room(
+            "GatewayCommand",
+            [
                 "AuthProviders", "Gateway", "HBA", "PGWire", "Reactor", "Settings", "Telemetry", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: strict
+            ]
         ),
+        .executableTarget(name: "pggateway", dependencies: ["GatewayCommand"], swiftSettings: strict),
         tests("PGWire"),
         tests("HBA", ["PGWire"], exclude: ["Oracle"]),
         tests("Pooling"),
         tests("Sessions", ["PGWire"]),
-        tests("AuthProviders", ["Sessions", "PGWire"]),
+        tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire"]),
         tests("Reactor", ["CReactor"]),
         tests("Settings"),
         tests("Telemetry"),

@@ -31,6 +31,13 @@ public protocol AuthProvider: Sendable {
     /// The words of the hba method column that lead to this provider; at least one, in lower case.
     static var hbaMethods: [String] { get }
 
+    /// What `SHOW AUTH_PROVIDERS`, the log and the audit stream call it; the first method word when left out. Providers
+    /// of the same name are counted together. An identity's `provider` is the same word.
+    static var name: String { get }
+
+    /// The lane that its blocking calls run on, for `SHOW AUTH_PROVIDERS`; nil, when left out, for none.
+    var lane: BlockingLane? { get }
+
     /// Called when settings load; bad options fail here, never at login.
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError)
 
@@ -42,9 +49,10 @@ public protocol AuthProvider: Sendable {
 
     /// One login. Returns who the client is, or throws to refuse.
     ///
-    /// Runs on the worker that owns the connection: long computations and blocking calls have to leave it
-    /// (`@concurrent`, or a thread of one's own). The task is cancelled when the client leaves or the login deadline
-    /// passes; the dialogue then throws by itself. The gateway sends AuthenticationOk and every ErrorResponse.
+    /// Runs on the worker that owns the connection: long computations have to leave it (`@concurrent`), and so have
+    /// blocking calls (`BlockingLane`). When the client leaves or the login deadline passes, the dialogue throws by
+    /// itself; what else a provider waits for goes on to its end, which it has to bound, and its verdict counts no more.
+    /// The gateway sends AuthenticationOk and every ErrorResponse.
     ///
     /// A refusal has to look the same whether the user exists or not: same questions to the client, same failure.
     func authenticate(
@@ -54,5 +62,9 @@ public protocol AuthProvider: Sendable {
 }
 
 extension AuthProvider {
+    public static var name: String { Self.hbaMethods.first ?? "" }
+
+    public var lane: BlockingLane? { nil }
+
     public func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? { nil }
 }

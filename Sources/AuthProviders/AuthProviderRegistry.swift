@@ -8,6 +8,9 @@ public struct AuthProviderRegistry: Sendable {
     /// All known method words in the order of registration.
     public private(set) var hbaMethods: [String] = []
 
+    /// All providers in the order of registration.
+    public private(set) var registered: [any AuthProvider.Type] = []
+
     /// A registry without providers; `standard()` has the built-in ones.
     public init() {}
 
@@ -24,6 +27,7 @@ public struct AuthProviderRegistry: Sendable {
             self.providers[word] = provider
         }
         self.hbaMethods += words
+        self.registered.append(provider)
     }
 
     /// Makes the provider for one hba rule.

@@ -104,6 +104,22 @@ struct BlockingLaneTests {
         #expect(after == .success(2))
     }
 
+    /// Seen from within a call: it runs, and those behind it wait.
+    @Test func theLoadIsWhatRunsAndWhatWaits() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 10)
+        #expect(lane.load == (0, 0))
+        let (gate, begun) = (Gate(), DispatchSemaphore(value: 0))
+        async let first = lane.run(within: Self.long) { begun.signal(); gate.pass() }
+        await Self.wait(for: begun)
+        #expect(lane.load == (1, 0))
+        // Waits behind the first, and stays there when nobody waits for it any more.
+        #expect(await lane.run(within: .zero, { 1 }) == .failure(.timedOut))
+        #expect(lane.load == (1, 1))
+        gate.open()
+        _ = await first
+        #expect(await lane.run(within: Self.long, { lane.load.busy }) == .success(1))
+    }
+
     private static func wait(for semaphore: DispatchSemaphore) async {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {

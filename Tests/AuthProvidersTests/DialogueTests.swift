@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import AuthProviders
 import PGWire
 import Sessions

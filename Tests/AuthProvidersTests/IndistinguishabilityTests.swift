@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import AuthProviders
 import Sessions
 import Testing

@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import AuthProviders
 import Sessions
 import Testing
@@ -12,7 +13,7 @@ import Testing
         var credential: String?
     }
 
-    private static func observe(_ client: ScriptedClient, _ outcome: Outcome) -> Observation {
+    private static func observe(_ client: ScriptedClient, _ outcome: LoginOutcome) -> Observation {
         Observation(
             requests: client.requests,
             failure: outcome.failure,
@@ -37,7 +38,7 @@ import Testing
         }
     }
 
-    private static func play(_ opening: LoginOpening?, client: ScriptedClient) async -> Outcome? {
+    private static func play(_ opening: LoginOpening?, client: ScriptedClient) async -> LoginOutcome? {
         do throws(AuthFailure) {
             switch opening {
             case .admitted(let identity): return .admitted(identity)
@@ -66,7 +67,7 @@ import Testing
                     try await logIn(user, method: method, client: first, services: services)
                 )
                 let second = ScriptedClient(user: user, script)
-                let outcome: Outcome?
+                let outcome: LoginOutcome?
                 switch try Self.begin(user, method: method, services: services) {
                 case .success(let opening): outcome = await Self.play(opening, client: second)
                 case .failure(let failure): outcome = .refused(failure)

@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import AuthProviders
 import Sessions
 import Testing
@@ -5,7 +6,7 @@ import Testing
 /// Which rule admits which secret, and what the identity carries afterwards.
 @Suite struct PasswordLoginTests {
     /// The kind of a credential, for tables.
-    private func kind(_ outcome: Outcome) -> String {
+    private func kind(_ outcome: LoginOutcome) -> String {
         switch outcome {
         case .refused(let failure): return "refused: \(failure.reason.rawValue)"
         case .admitted(let identity):

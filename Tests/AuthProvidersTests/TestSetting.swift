@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import AuthProviders
 import Sessions
 
@@ -60,27 +61,13 @@ enum TestSetting {
     }
 }
 
-/// How a login ended.
-enum Outcome {
-    case admitted(AuthenticatedIdentity)
-    case refused(AuthFailure)
-
-    var identity: AuthenticatedIdentity? {
-        if case .admitted(let identity) = self { identity } else { nil }
-    }
-
-    var failure: AuthFailure? {
-        if case .refused(let failure) = self { failure } else { nil }
-    }
-}
-
 /// One login under a rule with `method`, by the standard registry.
 func logIn(
     _ user: String,
     method: String,
     client: ScriptedClient,
     services: AuthServices? = nil
-) async throws -> Outcome {
+) async throws -> LoginOutcome {
     let attempt = try TestSetting.attempt(user, method: method)
     let provider = try AuthProviderRegistry.standard()
         .makeProvider(options: attempt.rule.options, services: try services ?? TestSetting.services())
@@ -96,6 +83,6 @@ func logIn(
     method: String,
     _ script: ScriptedClient.Script,
     services: AuthServices? = nil
-) async throws -> Outcome {
+) async throws -> LoginOutcome {
     try await logIn(user, method: method, client: ScriptedClient(user: user, script), services: services)
 }

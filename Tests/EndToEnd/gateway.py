@@ -78,7 +78,8 @@ class Gateway:
     host = "127.0.0.1"
     user = "app"
 
-    def __init__(self, pools, general=None, hba=HBA, arguments=(), start=True, environment=None, descriptors=None):
+    def __init__(self, pools, general=None, hba=HBA, arguments=(), start=True, environment=None, descriptors=None,
+                 binary=BINARY):
         self.folder = Path(tempfile.mkdtemp(prefix="pggateway-e2e-"))
         os.chmod(self.folder, 0o755)
         self.port = free_port()
@@ -87,6 +88,7 @@ class Gateway:
         self.arguments = list(arguments)
         self.environment = environment or {}
         self.descriptors = descriptors
+        self.binary = binary
         self.process = None
         self.secrets = {ADMIN_PASSWORD, *PASSWORDS.values()}
         self.settings = merged(
@@ -127,7 +129,7 @@ class Gateway:
     # --- process
 
     def start(self, ready=True):
-        command = [str(BINARY), *self.arguments, str(self.file)]
+        command = [str(self.binary), *self.arguments, str(self.file)]
         if self.descriptors:
             command = ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}", *command]
         command = ["setpriv", "--pdeathsig=KILL", *command]
@@ -156,7 +158,7 @@ class Gateway:
     def run_to_end(self, *arguments, timeout=15):
         """Runs the binary on the settings as they are and returns (status, all output)."""
         done = subprocess.run(
-            [str(BINARY), *arguments, str(self.file)],
+            [str(self.binary), *arguments, str(self.file)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -5,17 +5,19 @@ import Testing
 /// rooms know neither sockets nor clocks nor logs.
 @Suite struct BorderTests {
     private static let rooms: Set<String> = [
-        "AuthProviders", "CReactor", "Gateway", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings",
-        "Telemetry", "pggateway",
+        "AuthProviderTestKit", "AuthProviders", "CReactor", "Gateway", "GatewayCommand", "HBA", "PGWire", "Pooling",
+        "Reactor", "Sessions", "Settings", "Telemetry", "pggateway",
     ]
 
     /// Which rooms each room may know.
     private static let arrows: [String: Set<String>] = [
-        "pggateway": ["AuthProviders", "Gateway", "HBA", "PGWire", "Settings", "Telemetry", "Reactor"],
+        "pggateway": ["GatewayCommand"],
+        "GatewayCommand": ["AuthProviders", "Gateway", "HBA", "PGWire", "Settings", "Telemetry", "Reactor"],
         "Gateway": [
             "AuthProviders", "CReactor", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "Telemetry",
         ],
         "AuthProviders": ["Sessions", "PGWire"],
+        "AuthProviderTestKit": ["AuthProviders", "Sessions"],
         "Sessions": ["PGWire", "Pooling"],
         "Reactor": ["CReactor"],
         "HBA": ["PGWire"], "PGWire": [], "Pooling": [], "Settings": [], "Telemetry": [], "CReactor": [],

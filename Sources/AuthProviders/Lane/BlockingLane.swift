@@ -23,6 +23,7 @@ public final class BlockingLane: @unchecked Sendable {
     private var head = 0
     private var threads = 0
     private var idle = 0
+    private var busy = 0
 
     public init(name: String, threads: Int, queueMax: Int) {
         self.name = name
@@ -50,6 +51,13 @@ public final class BlockingLane: @unchecked Sendable {
         }
     }
 
+    /// Calls that run now, and calls that wait for a thread; of both also those that nobody waits for any more.
+    public var load: (busy: Int, queued: Int) {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        return (self.busy, self.queue.count - self.head)
+    }
+
     private func enqueue(_ job: @escaping @Sendable () -> Void) -> Bool {
         self.condition.lock()
         defer { self.condition.unlock() }
@@ -67,17 +75,20 @@ public final class BlockingLane: @unchecked Sendable {
     }
 
     private func work() {
-        while true { self.next()() }
+        self.next(isFirst: true)()
+        while true { self.next(isFirst: false)() }
     }
 
-    private func next() -> @Sendable () -> Void {
+    private func next(isFirst: Bool) -> @Sendable () -> Void {
         self.condition.lock()
         defer { self.condition.unlock() }
+        if !isFirst { self.busy -= 1 }
         while self.head == self.queue.count {
             self.idle += 1
             self.condition.wait()
             self.idle -= 1
         }
+        self.busy += 1
         let job = self.queue[self.head]
         self.head += 1
         if self.head == self.queue.count {

@@ -7,6 +7,7 @@ import Sessions
 /// the password itself, which answers every method of a server.
 struct CleartextPasswordProvider: AuthProvider {
     static let hbaMethods = ["password"]
+    static let name = PasswordProviders.name
     private let services: AuthServices
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {

@@ -6,6 +6,7 @@ import Sessions
 /// `AuthServices.unknownUserExchange` says which of the two is played to its failing end.
 struct MD5Provider: AuthProvider {
     static let hbaMethods = ["md5"]
+    static let name = PasswordProviders.name
     private let services: AuthServices
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {

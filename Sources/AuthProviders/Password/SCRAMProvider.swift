@@ -4,6 +4,7 @@
 /// end.
 struct SCRAMProvider: AuthProvider {
     static let hbaMethods = ["scram-sha-256"]
+    static let name = PasswordProviders.name
     private let services: AuthServices
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {

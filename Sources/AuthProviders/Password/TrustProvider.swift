@@ -6,6 +6,7 @@ import Sessions
 /// lets the gateway log in at the server; a SCRAM verifier does not, for only a client's proof holds the key.
 struct TrustProvider: AuthProvider {
     static let hbaMethods = ["trust"]
+    static let name = PasswordProviders.name
     private let services: AuthServices
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {

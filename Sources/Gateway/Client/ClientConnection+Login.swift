@@ -75,6 +75,7 @@ extension ClientConnection {
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
             rule: decided.attemptRule
         )
+        self.provingBegins(login, by: decided.provider)
         switch try decided.provider.begin(attempt) {
         case .admitted(let identity): try self.admit(identity, login: login)
         case .exchange(var exchange):
@@ -140,6 +141,7 @@ extension ClientConnection {
         guard !login.isReported else { return }
         login.isReported = true
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
+        self.refuted(failure, login: login)
         self.auditRefused(failure, login: login)
         self.gateway.authQueries.noteFailure(failure, user: self.user, database: self.database)
         self.log.warning(

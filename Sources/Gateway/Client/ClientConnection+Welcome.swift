@@ -10,6 +10,7 @@ extension ClientConnection {
     /// The client has proved who it is.
     func admit(_ identity: AuthenticatedIdentity, login: LoginState) throws(AuthFailure) {
         login.identity = identity
+        self.proved(login)
         self.throttleProved(login)
         if self.gateway.snapshot.isConsole(self.database) {
             self.sendUnsent(of: login)

@@ -35,6 +35,10 @@ final class LoginState: @unchecked Sendable {
     var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
+    /// Counts the verdict, until there is one.
+    var providerUse: ProviderUse?
+    /// When the client was asked first; before that, when the provider was.
+    var challenged: MonotonicMicroseconds = 0
     /// Its failure stands in the log.
     var isReported = false
     /// Which rule decided.

@@ -18,6 +18,8 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case config
     /// `[HBARow]`
     case hba
+    /// `[AuthProviderRow]`
+    case authProviders
     /// `[StartupParameterRow]`
     case startupParameters
     /// `[AuthQueryRow]`
@@ -165,6 +167,12 @@ package struct ConsoleCommand: Sendable {
             The policy in force, one row for each rule of pg_hba (or of the legacy list `hba`), and whether it is \
             the one on disk.
             """
+        ),
+        .show(
+            "AUTH_PROVIDERS",
+            .request(.authProviders),
+            AuthProviderRow.self,
+            "One row for each way to log in: how its logins ended since start, and how long they took."
         ),
         .show(
             "STARTUP_PARAMETERS",

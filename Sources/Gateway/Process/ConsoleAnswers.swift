@@ -27,6 +27,7 @@ extension Gateway {
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
         case .hba: return .rows(await self.offWorkers { self.hbaRows })
+        case .authProviders: return .rows(self.providerUses.rows(lanes: self.snapshot.lanes))
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
         // Pools of such users do not exist yet.
         case .authQuery: return .rows(self.authQueryRows)

@@ -1,3 +1,4 @@
+package import AuthProviders
 package import Logging
 import PGWire
 import Pooling
@@ -28,6 +29,8 @@ package final class Gateway: @unchecked Sendable {
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()
+    /// How logins end, by provider.
+    let providerUses: ProviderUses
     let loader: SettingsSource
     private let nextServerNumber = Atomic<UInt32>(0)
     private let nextClientNumber = Atomic<Int32>(0)
@@ -41,6 +44,7 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
+        self.providerUses = ProviderUses(source.registry)
         self.lookups = PolicyLookups(authQueries: self.authQueries)
         let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
@@ -212,10 +216,13 @@ package struct GatewayStartError: Error, Sendable, CustomStringConvertible {
 package struct SettingsSource: Sendable {
     let path: String
     let environment: [String: String]
+    /// The providers whose methods rules may name.
+    let registry: AuthProviderRegistry
 
-    package init(path: String, environment: [String: String]) {
+    package init(path: String, environment: [String: String], registry: AuthProviderRegistry) {
         self.path = path
         self.environment = environment
+        self.registry = registry
     }
 
     func load(_ lookups: PolicyLookups, previous: Snapshot?) throws(GatewayStartError) -> Snapshot {
@@ -226,7 +233,7 @@ package struct SettingsSource: Sendable {
             throw GatewayStartError(description: error.description)
         }
         do throws(SnapshotError) {
-            return try Snapshot(settings: settings, lookups: lookups, previous: previous)
+            return try Snapshot(settings: settings, registry: self.registry, lookups: lookups, previous: previous)
         } catch {
             throw GatewayStartError(description: "Config parse error: \(error.description)")
         }

@@ -62,17 +62,17 @@ final class Snapshot: Sendable {
     let logsDisconnections: Bool
 
     /// - Parameters:
+    ///   - registry: the providers whose methods rules may name.
     ///   - lookups: what the policy has to know beyond a question; finds the users that are not listed, too.
     ///   - previous: the snapshot in force, whose counts go on where a rule stays the same.
     /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the
     ///   new settings applies then.
-    init(settings: GatewaySettings, lookups: PolicyLookups, previous: Snapshot?) throws(SnapshotError) {
-        let registry: AuthProviderRegistry
-        do throws(AuthConfigurationError) {
-            registry = try .standard()
-        } catch {
-            throw SnapshotError(description: error.description)
-        }
+    init(
+        settings: GatewaySettings,
+        registry: AuthProviderRegistry,
+        lookups: PolicyLookups,
+        previous: Snapshot?
+    ) throws(SnapshotError) {
         self.settings = settings
         self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
         let maps = try Self.maps(settings.general)

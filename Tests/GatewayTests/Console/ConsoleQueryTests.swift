@@ -72,6 +72,7 @@ struct ConsoleQueryTests {
             case .reload: .done
             case .shutdown: .rows([ShutdownRow]())
             case .hba: .rows([HBARow]())
+            case .authProviders: .rows([AuthProviderRow]())
             case .killUser: .rows([KillRow]())
             case .invalidateAuth: .rows([InvalidationRow]())
             }

@@ -52,6 +52,7 @@ struct ConsoleTableTests {
             ("SHOW LISTS", "list items"),
             ("SHOW CONNECTIONS", "total errors tls plain cancel"),
             ("SHOW CONFIG", "key value default changeable doc"),
+            ("SHOW AUTH_PROVIDERS", "name methods logins failures failure_reasons busy queued p50_us p99_us"),
             ("SHOW STARTUP_PARAMETERS", "user database parameter value source state"),
             (
                 "SHOW AUTH_QUERY",
@@ -287,8 +288,8 @@ struct ConsoleTableTests {
     @Test("help names every command")
     func help() {
         let targets =
-            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|HBA|STARTUP_PARAMETERS|"
-            + "AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
+            "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|HBA|AUTH_PROVIDERS|"
+            + "STARTUP_PARAMETERS|AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
         #expect(HelpRow.rows.map(\.item) == [
             "SHOW " + targets, "RELOAD", "SHUTDOWN", "KILL USER name", "INVALIDATE AUTH [database[.user]]",
         ])

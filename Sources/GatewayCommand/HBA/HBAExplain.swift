@@ -85,7 +85,7 @@ struct HBAExplain: ParsableCommand {
 
     /// The rules, with a warning for each method that only PostgreSQL has.
     private func policy() throws -> HBAPolicy {
-        let methods = try HBACommand.methods()
+        let methods = HBACommand.methods
         do throws(HBAErrors) {
             let policy = try HBAPolicy.load(
                 path: self.file,

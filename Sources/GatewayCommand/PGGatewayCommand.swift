@@ -8,20 +8,33 @@ import Settings
 import Telemetry
 
 /// The command line. Exit codes as sysexits(3): 0, 64 usage, 78 configuration.
-@main
 struct PGGatewayCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "pggateway",
-        abstract: "The gateway through which an organisation reaches its PostgreSQL databases.",
-        discussion: """
-            pggateway [-l LEVEL] [-F text|structured] CONFIG   runs the gateway with a settings file (YAML or TOML)
-            pggateway -t CONFIG                                checks the settings: exit 0 when good, 78 when not
-            Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully.
-            """,
-        version: "pggateway \(Gateway.version)",
-        subcommands: [Run.self, Demo.self, Reference.self, HBACommand.self],
-        defaultSubcommand: Run.self
-    )
+    static var configuration: CommandConfiguration {
+        let name = GatewayMain.program.name
+        return CommandConfiguration(
+            commandName: name,
+            abstract: "The gateway through which an organisation reaches its PostgreSQL databases.",
+            discussion: """
+                \(name) [-l LEVEL] [-F text|structured] CONFIG   runs the gateway with a settings file (YAML or TOML)
+                \(name) -t CONFIG                                checks the settings: exit 0 when good, 78 when not
+                Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully.
+                """,
+            version: "pggateway \(Gateway.version)",
+            subcommands: [Run.self, Demo.self, Reference.self, HBACommand.self],
+            defaultSubcommand: Run.self
+        )
+    }
+}
+
+extension SettingsSource {
+    /// A settings file for the methods of this program.
+    init(path: String) {
+        self.init(
+            path: path,
+            environment: ProcessInfo.processInfo.environment,
+            registry: GatewayMain.program.registry
+        )
+    }
 }
 
 struct LogOptions: ParsableArguments {
@@ -65,7 +78,7 @@ struct Run: ParsableCommand {
     @OptionGroup var logging: LogOptions
 
     func run() throws {
-        let source = SettingsSource(path: self.config, environment: ProcessInfo.processInfo.environment)
+        let source = SettingsSource(path: self.config)
         if self.testConfig {
             do throws(GatewayStartError) {
                 for warning in try source.check() {
@@ -104,7 +117,7 @@ struct Demo: ParsableCommand {
         let demo = try DemoSession.start(port: self.port)
         defer { demo.stop() }
         FileHandle.standardOutput.write(Data("\(demo.banner)\n".utf8))
-        let source = SettingsSource(path: demo.configPath, environment: ProcessInfo.processInfo.environment)
+        let source = SettingsSource(path: demo.configPath)
         do throws(GatewayStartError) {
             // A terminal that closes ends the demonstration.
             try GatewayProcess.run(source: source, log: log, reloadsOnHangup: false)

@@ -1,0 +1,4 @@
+import GatewayCommand
+import OneTimeCodes
+
+GatewayMain.run(name: "otp-gateway", providers: [OneTimeCodes.self])

@@ -1,0 +1,3 @@
+import GatewayCommand
+
+GatewayMain.run()
