@@ -1,4 +1,7 @@
-"""Examples/CustomProvider: a gateway with a provider of its own, built by scripts/test."""
+"""Examples/CustomProvider: a gateway with a provider of its own.
+
+scripts/test builds it; alone: swift build --package-path Examples/CustomProvider --scratch-path .build
+"""
 
 import os
 import shutil
@@ -14,7 +17,7 @@ from server import PASSWORDS
 from wire import LoginRefused
 
 EXAMPLE = ROOT / "Examples/CustomProvider"
-OTP_GATEWAY = Path(os.environ.get("OTP_GATEWAY_BIN") or BINARY.parent / "otp-gateway")
+OTP_GATEWAY = Path(os.environ.get("OTP_GATEWAY_BIN") or ROOT / ".build/debug/otp-gateway")
 CONSOLE = "host pggateway all 127.0.0.1/32 md5\n"
 
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Sessions
 
 /// Lines `user:code`; empty ones and those that begin with `#` do not count. Blocks: not for workers.
@@ -42,11 +43,15 @@ struct CodeFile: Sendable {
         }
     }
 
+    /// The new file takes the place of the old one whole; nobody else may read it at any moment.
     private func write(_ text: String) throws(Problem) {
-        do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: self.path), options: .atomic)
-        } catch {
-            throw Problem(text: "\(self.path) cannot be written: \(error.localizedDescription)")
-        }
+        let new = "\(self.path).new"
+        unlink(new)
+        let file = open(new, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        defer { if file >= 0 { close(file) } }
+        let bytes = Array(text.utf8)
+        guard file >= 0, Glibc.write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0,
+            rename(new, self.path) == 0
+        else { throw Problem(text: "\(self.path) cannot be written") }
     }
 }

@@ -63,6 +63,17 @@ import Testing
         #expect(left == "alice:111111\n")
     }
 
+    /// Replaced by a copy that everybody could read at first.
+    @Test func aFileOfCodesStaysPrivate() async throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("codes-\(UUID().uuidString)")
+        FileManager.default.createFile(atPath: file.path, contents: Data("alice:111111\nbob:222222\n".utf8))
+        defer { try? FileManager.default.removeItem(at: file) }
+        let login = try Rehearsal(OneTimeCodes.self, "otp", options: ["codes": file.path])
+        #expect(await login.logIn("alice", .password("111111")).identity != nil)
+        let attributes = try FileManager.default.attributesOfItem(atPath: file.path)
+        #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+    }
+
     @Test(arguments: ["alice", ":111111", "alice:", "alice:12345", "bob:123456\nalice 123456"])
     func badLinesAreLoadErrors(text: String) async throws {
         let error = await #expect(throws: AuthConfigurationError.self) { try await self.withCodes(text) { _ in } }
