@@ -104,6 +104,65 @@ struct BlockingLaneTests {
         #expect(after == .success(2))
     }
 
+    @Test func aCancelledCallEndsAtOnceAndKeepsNobodyOut() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1)
+        let (gate, begun) = (Gate(), DispatchSemaphore(value: 0))
+        async let running = lane.run(within: Self.long) {
+            begun.signal()
+            gate.pass()
+        }
+        await Self.wait(for: begun)
+        let waiting = Task { await lane.run(within: Self.long) { 1 } }
+        while lane.load.queued < 1 { await Task.yield() }
+        #expect(lane.load == LaneLoad(busy: 1, queued: 1))
+        waiting.cancel()
+        #expect(await waiting.value == .failure(.cancelled))
+        #expect(lane.load == LaneLoad(busy: 1, queued: 0))
+        // The place of the cancelled call is free.
+        let next = Task { await lane.run(within: Self.long) { 2 } }
+        while lane.load.queued < 1 { await Task.yield() }
+        gate.open()
+        #expect(await next.value == .success(2))
+        _ = await running
+    }
+
+    @Test func aTaskThatIsCancelledAlreadyDoesNotRun() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1)
+        let ran = Mutex(false)
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return await lane.run(within: Self.long) { ran.withLock { $0 = true } }
+        }
+        task.cancel()
+        let result = await task.value
+        #expect(result == Result<Void, LaneRefusal>.failure(.cancelled))
+        #expect(!ran.withLock { $0 })
+    }
+
+    @Test func limitsChange() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1)
+        let gate = Gate()
+        let calls = (0..<3).map { number in
+            Task { await lane.run(within: Self.long) { gate.pass(); return number } }
+        }
+        // One runs, one waits, one is refused; which, nobody knows.
+        var refused = 0
+        lane.setLimits(threads: 3, queueMax: 10)
+        let more = (0..<3).map { number in
+            Task { await lane.run(within: Self.long) { gate.pass(); return number } }
+        }
+        while lane.load.busy < 3 { await Task.yield() }
+        lane.setLimits(threads: 1, queueMax: 10)
+        gate.open()
+        for call in calls + more {
+            if await call.value == .failure(.full) { refused += 1 }
+        }
+        #expect(refused <= 1)
+        #expect(await lane.run(within: Self.long) { 7 } == .success(7))
+        while lane.load.busy > 0 { await Task.yield() }
+        #expect(lane.load == LaneLoad(busy: 0, queued: 0))
+    }
+
     private static func wait(for semaphore: DispatchSemaphore) async {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
