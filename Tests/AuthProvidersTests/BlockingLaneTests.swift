@@ -104,6 +104,26 @@ struct BlockingLaneTests {
         #expect(after == .success(2))
     }
 
+    /// Calls that come faster than threads wake up are not refused while there are threads for them.
+    @Test func aBurstHasRoomForThreadsAndQueue() async {
+        for _ in 0..<50 {
+            let lane = BlockingLane(name: "test", threads: 3, queueMax: 2)
+            let gate = Gate()
+            let results = await withTaskGroup(of: Result<Void, LaneRefusal>.self) { group in
+                for _ in 0..<8 { group.addTask { await lane.run(within: Self.long) { gate.pass() } } }
+                var ended: [Result<Void, LaneRefusal>] = []
+                for _ in 0..<3 { if let result = await group.next() { ended.append(result) } }
+                while lane.load.busy < 3 { await Task.yield() }
+                #expect(lane.load == LaneLoad(busy: 3, queued: 2))
+                gate.open()
+                for await result in group { ended.append(result) }
+                return ended
+            }
+            #expect(results.count { $0 == .failure(.full) } == 3)
+            #expect(results.prefix(3).allSatisfy { $0 == .failure(.full) })
+        }
+    }
+
     @Test func aCancelledCallEndsAtOnceAndKeepsNobodyOut() async {
         let lane = BlockingLane(name: "test", threads: 1, queueMax: 1)
         let (gate, begun) = (Gate(), DispatchSemaphore(value: 0))

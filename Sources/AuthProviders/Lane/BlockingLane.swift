@@ -18,6 +18,11 @@ public struct LaneLoad: Sendable, Equatable {
     public let busy: Int
     /// Calls that wait for a thread.
     public let queued: Int
+
+    public init(busy: Int, queued: Int) {
+        self.busy = busy
+        self.queued = queued
+    }
 }
 
 /// Threads for calls that block: name look-ups, system libraries. A bounded number of threads, made when needed; a
@@ -33,6 +38,8 @@ public final class BlockingLane: @unchecked Sendable {
     private var head = 0
     private var threads = 0
     private var idle = 0
+    /// Calls that a thread is with.
+    private var busy = 0
 
     public init(name: String, threads: Int, queueMax: Int) {
         self.name = name
@@ -53,7 +60,7 @@ public final class BlockingLane: @unchecked Sendable {
         self.condition.lock()
         defer { self.condition.unlock() }
         let queued = self.queue[self.head...].count { !$0.isOver }
-        return LaneLoad(busy: self.threads - self.idle, queued: queued)
+        return LaneLoad(busy: self.busy, queued: queued)
     }
 
     /// Runs `body` on a thread of the lane. At once `.full` when too many calls wait. A call whose task is cancelled
@@ -82,18 +89,23 @@ public final class BlockingLane: @unchecked Sendable {
     private func enqueue(_ call: any LaneCall) -> Bool {
         self.condition.lock()
         defer { self.condition.unlock() }
-        if self.queue.count - self.head >= self.queueMax { self.dropCallsThatAreOver() }
-        guard self.queue.count - self.head < self.queueMax else { return false }
+        if !self.hasRoom { self.dropCallsThatAreOver() }
+        guard self.hasRoom else { return false }
         self.queue.append(call)
-        if self.idle > 0 {
-            self.condition.signal()
-        } else if self.threads < self.threadsMax {
+        if self.idle > 0 { self.condition.signal() }
+        // Threads that have been woken count as idle until they run.
+        if self.queue.count - self.head > self.idle, self.threads < self.threadsMax {
             self.threads += 1
             let thread = Thread { self.work() }
             thread.name = self.name
             thread.start()
         }
         return true
+    }
+
+    /// A call that a thread will take at once is no burden to the queue, even if the thread has yet to wake up.
+    private var hasRoom: Bool {
+        self.queue.count - self.head < self.queueMax + max(self.threadsMax - self.busy, 0)
     }
 
     /// Nobody waits for them: they must not keep others out.
@@ -103,7 +115,12 @@ public final class BlockingLane: @unchecked Sendable {
     }
 
     private func work() {
-        while let call = self.next() { call.run() }
+        while let call = self.next() {
+            call.run()
+            self.condition.lock()
+            self.busy -= 1
+            self.condition.unlock()
+        }
     }
 
     /// nil when the thread is one too many.
@@ -121,6 +138,7 @@ public final class BlockingLane: @unchecked Sendable {
         }
         let call = self.queue[self.head]
         self.head += 1
+        self.busy += 1
         if self.head == self.queue.count {
             self.queue.removeAll(keepingCapacity: self.queue.capacity <= self.queueMax)
             self.head = 0
