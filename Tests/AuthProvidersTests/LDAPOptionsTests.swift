@@ -25,6 +25,7 @@ struct LDAPOptionsTests {
         ("ldapserver=a|ldapscheme=ldaps|ldapbasedn=x", "ldaps://a:636"),
         ("ldapurl=ldap://h:7/dc=x??sub", "ldap://h:7"), ("ldapurl=ldaps://h/dc=x??sub", "ldaps://h:636"),
         ("ldapurl=ldap://h:7/dc=x??sub|ldapserver=other|ldapport=8", "ldap://other:8"),
+        ("ldapurl=ldap://h:7|ldapprefix=x", "ldap://h:7"), ("ldapprefix=x|ldapurl=ldaps://h/", "ldaps://h:636"),
     ])
     func servers(options: String, expected: String) throws {
         #expect(try Self.plan(options).servers == expected)

@@ -16,9 +16,8 @@ struct LDAPPlan: Sendable {
     let startsTLS: Bool
     let mode: Mode
 
-    private static let simpleOptions = ["ldapprefix", "ldapsuffix"]
     private static let searchOptions = [
-        "ldapbasedn", "ldapbinddn", "ldapbindpasswd", "ldapsearchattribute", "ldapsearchfilter", "ldapurl",
+        "ldapbasedn", "ldapbinddn", "ldapbindpasswd", "ldapsearchattribute", "ldapsearchfilter",
     ]
 
     init(_ options: MethodOptions) throws(AuthConfigurationError) {
@@ -35,9 +34,10 @@ struct LDAPPlan: Sendable {
             throw .invalidOption(method: options.method, name: "ldaptls", reason: "ldaps is TLS already")
         }
         if parts.prefix != nil || parts.suffix != nil {
-            if let other = options.entries.first(where: { Self.searchOptions.contains($0.name) && $0.name != "ldapurl" })
-                ?? options.entries.first(where: { $0.name == "ldapurl" && parts.base != nil })
-            {
+            let other = options.entries.first { name, _ in
+                Self.searchOptions.contains(name) || (name == "ldapurl" && parts.saysHowToSearch)
+            }
+            if let other {
                 let name = parts.prefix != nil ? "ldapprefix" : "ldapsuffix"
                 throw .invalidOption(method: options.method, name: other.name, reason: "cannot stand beside \(name)")
             }
@@ -60,6 +60,9 @@ struct LDAPPlan: Sendable {
         var attribute: String?
         var filter: String?
         var scope = LDAPScope.subtree
+
+        /// Whether there is more than servers: a URL may name these alone.
+        var saysHowToSearch: Bool { self.base?.isEmpty == false || self.attribute != nil || self.filter != nil }
 
         mutating func take(_ name: String, _ value: String, method: String) throws(AuthConfigurationError) {
             switch name {
