@@ -48,7 +48,7 @@ let package = Package(
         .systemLibrary(name: "CPAM"),
         .systemLibrary(name: "CLDAP"),
         room("PGWire"),
-        room("HBA"),
+        room("HBA", ["PGWire"]),
         room("Pooling"),
         room("Sessions", ["PGWire", "Pooling", crypto]),
         room("AuthProviders", ["Sessions", "PGWire", "CPAM", "CLDAP", collections, crypto]),
@@ -65,13 +65,13 @@ let package = Package(
         .executableTarget(
             name: "pggateway",
             dependencies: [
-                "AuthProviders", "Gateway", "HBA", "Reactor", "Settings", "Telemetry", logging,
+                "AuthProviders", "Gateway", "HBA", "PGWire", "Reactor", "Settings", "Telemetry", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
         ),
         tests("PGWire"),
-        tests("HBA", exclude: ["Oracle"]),
+        tests("HBA", ["PGWire"], exclude: ["Oracle"]),
         tests("Pooling"),
         tests("Sessions", ["PGWire"]),
         tests("AuthProviders", ["Sessions", "PGWire"]),

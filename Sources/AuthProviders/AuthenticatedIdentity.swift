@@ -1,7 +1,7 @@
 public import Sessions
 
 /// Who a client is after its login, and what it lends the gateway to log in at servers in its name. Immutable.
-public struct AuthenticatedIdentity: Sendable {
+public final class AuthenticatedIdentity: Sendable {
     /// The user whose pool the session uses; a provider may map the name of the startup message to another one.
     public let user: String
     /// Passthrough: what the login proved, usable at a server that keeps the same secret.

@@ -15,8 +15,8 @@ public struct LoginAttempt: Sendable {
     /// The hba rule that decided.
     public let rule: Rule
 
-    /// An hba rule as far as a login needs it.
-    public struct Rule: Sendable {
+    /// An hba rule as far as a login needs it. Immutable; one object for all logins under the rule.
+    public final class Rule: Sendable {
         public let method: String
         public let options: MethodOptions
         public let file: String

@@ -51,6 +51,16 @@ package struct IPAddress: Sendable, Hashable {
         }
     }
 
+    /// An IPv4 address in host order.
+    package init(v4 bits: UInt32) {
+        self.init(family: .v4, high: 0, low: UInt64(bits))
+    }
+
+    /// An IPv6 address, its halves in host order; a mapped one is the IPv4 address inside.
+    package init(v6High high: UInt64, low: UInt64) {
+        self = IPAddress(family: .v6, high: high, low: low).normalised
+    }
+
     /// The address in network order: 4 or 16 bytes.
     package var bytes: [UInt8] {
         switch self.family {

@@ -1,14 +1,4 @@
 extension String {
-    /// Byte for byte equality. Swift's `==` takes canonically equivalent spellings for equal, PostgreSQL does not: an
-    /// e-acute in one scalar and in two are different users.
-    func hasSameBytes(as other: String) -> Bool {
-        guard self.utf8.count == other.utf8.count else { return false }
-        let isSame = unsafe self.utf8.withContiguousStorageIfAvailable { left in
-            unsafe other.utf8.withContiguousStorageIfAvailable { right in unsafe left.elementsEqual(right) }
-        }
-        return isSame.flatMap { $0 } ?? self.utf8.elementsEqual(other.utf8)
-    }
-
     /// Whether the first byte is this ASCII character. `hasPrefix` compares whole characters: it does not see the plus
     /// sign under a combining mark, PostgreSQL does.
     func begins(with byte: Unicode.Scalar) -> Bool {

@@ -19,13 +19,35 @@ public struct ExactName: Hashable, Sendable {
     }
 }
 
+extension ExactName: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(text) }
+}
+
 extension String {
     /// Byte by byte equality; see ``ExactName``.
     public func hasSameBytes(as other: String) -> Bool {
         guard self.utf8.count == other.utf8.count else { return false }
         let isSame = unsafe self.utf8.withContiguousStorageIfAvailable { left in
-            unsafe other.utf8.withContiguousStorageIfAvailable { right in unsafe left.elementsEqual(right) }
+            unsafe other.utf8.withContiguousStorageIfAvailable { right in
+                unsafe Self.areSame(UnsafeRawBufferPointer(left), UnsafeRawBufferPointer(right))
+            }
         }
         return isSame.flatMap { $0 } ?? self.utf8.elementsEqual(other.utf8)
+    }
+
+    /// Eight bytes at a time. Both have the same length.
+    private static func areSame(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+        let count = Swift.min(left.count, right.count)
+        var offset = 0
+        while count - offset >= 8 {
+            let own = unsafe left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            guard unsafe own == right.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
+            offset += 8
+        }
+        while offset < count {
+            guard unsafe left[offset] == right[offset] else { return false }
+            offset += 1
+        }
+        return true
     }
 }

@@ -11,14 +11,14 @@ import Testing
 
     /// Which rooms each room may know.
     private static let arrows: [String: Set<String>] = [
-        "pggateway": ["AuthProviders", "Gateway", "HBA", "Settings", "Telemetry", "Reactor"],
+        "pggateway": ["AuthProviders", "Gateway", "HBA", "PGWire", "Settings", "Telemetry", "Reactor"],
         "Gateway": [
             "AuthProviders", "CReactor", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "Telemetry",
         ],
         "AuthProviders": ["CLDAP", "CPAM", "Sessions", "PGWire"],
         "Sessions": ["PGWire", "Pooling"],
         "Reactor": ["CReactor"],
-        "HBA": [], "PGWire": [], "Pooling": [], "Settings": [], "Telemetry": [], "CReactor": [],
+        "HBA": ["PGWire"], "PGWire": [], "Pooling": [], "Settings": [], "Telemetry": [], "CReactor": [],
     ]
 
     private static let pureRooms: Set<String> = ["HBA", "PGWire", "Pooling", "Sessions"]

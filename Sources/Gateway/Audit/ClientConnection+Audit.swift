@@ -9,27 +9,27 @@ import Telemetry
 extension ClientConnection {
     /// The login went well. Called once, before the login state is let go.
     func auditAdmitted(_ login: LoginState, pool: Pool?) {
-        self.owesLogout = true
-        self.auditLogin(login, poolUser: pool?.key.user, refusal: nil)
+        self.auditSubject = self.auditLogin(login, poolUser: pool?.key.user, refusal: nil)
     }
 
     /// The login was refused.
     func auditRefused(_ failure: AuthFailure, login: LoginState) {
-        self.auditLogin(login, poolUser: login.poolUser, refusal: failure)
+        _ = self.auditLogin(login, poolUser: login.poolUser, refusal: failure)
     }
 
-    private func auditLogin(_ login: LoginState, poolUser: String?, refusal: AuthFailure?) {
-        guard self.gateway.audit.isOn else { return }
+    private func auditLogin(_ login: LoginState, poolUser: String?, refusal: AuthFailure?) -> AuditSubject? {
+        guard self.gateway.audit.isOn else { return nil }
         let detail = AuditLogin(
             refusal: refusal.map { AuditRefusal(code: $0.reason.rawValue, text: $0.logText) },
-            rule: login.auditRule,
+            rule: login.decided?.auditRule,
             provider: login.identity?.provider,
             secretSource: login.identity?.secretOrigin?.name,
             isCached: login.identity?.secretOrigin?.isCached,
             durationMicroseconds: MonotonicClock.now() - login.began
         )
-        let subject = self.auditSubject(identity: login.identity?.user, poolUser: poolUser)
+        let subject = self.makeAuditSubject(identity: login.identity?.user, poolUser: poolUser)
         self.gateway.audit.record(AuditRecord(subject, .login(detail)))
+        return subject
     }
 
     /// Refused before there was a login.
@@ -37,15 +37,15 @@ extension ClientConnection {
         guard self.gateway.audit.isOn else { return }
         let refusal = AuditRefusal(code: reason.rawValue, text: text)
         let detail = AuditLogin(refusal: refusal, durationMicroseconds: 0)
-        self.gateway.audit.record(AuditRecord(self.auditSubject(identity: nil, poolUser: nil), .login(detail)))
+        self.gateway.audit.record(AuditRecord(self.makeAuditSubject(identity: nil, poolUser: nil), .login(detail)))
     }
 
     /// The session ends. Does nothing for a client that had not been admitted, and nothing the second time.
     ///
     /// - Parameter text: why; nil when the client left of its own will.
     func auditDeparture(_ text: String?, byClient: Bool) {
-        guard self.owesLogout else { return }
-        self.owesLogout = false
+        guard let subject = self.auditSubject else { return }
+        self.auditSubject = nil
         guard self.gateway.audit.isOn else { return }
         // What its server has answered since the last time.
         if let server = self.server { self.account(server) }
@@ -58,22 +58,20 @@ extension ClientConnection {
             transactions: self.transactionCount,
             queries: self.queryCount
         )
-        let poolUser = self.pool?.key.user
-        let subject = self.auditSubject(identity: poolUser ?? self.user, poolUser: poolUser)
         self.gateway.audit.record(AuditRecord(subject, .logout(detail)))
     }
 
     /// The console has dealt with statements.
     func auditCommands(_ notes: [ConsoleNote]) {
         guard !notes.isEmpty, self.gateway.audit.isOn else { return }
-        let subject = self.auditSubject(identity: self.user, poolUser: nil)
+        let subject = self.auditSubject ?? self.makeAuditSubject(identity: self.user, poolUser: nil)
         for note in notes {
             let detail = AuditCommand(text: note.text, sqlState: note.sqlState?.text)
             self.gateway.audit.record(AuditRecord(subject, .command(detail)))
         }
     }
 
-    private func auditSubject(identity: String?, poolUser: String?) -> AuditSubject {
+    private func makeAuditSubject(identity: String?, poolUser: String?) -> AuditSubject {
         AuditSubject(
             connection: self.number,
             address: AuditAddress(self.peer),
@@ -82,12 +80,6 @@ extension ClientConnection {
             identity: identity,
             poolUser: poolUser
         )
-    }
-}
-
-extension LoginState {
-    fileprivate var auditRule: AuditRule? {
-        self.decided.map { AuditRule(file: $0.rule.file, line: $0.rule.line, method: $0.attemptRule.method) }
     }
 }
 

@@ -21,11 +21,11 @@ extension ClientConnection {
     /// Asks the policy; what it has to know beyond the question is looked up first.
     private func decide(_ login: LoginState, facts: HBAFacts) {
         let snapshot = self.gateway.snapshot
-        let subject = PolicyLookups.Subject(question: self.question, address: self.peer)
+        let question = self.question
         var facts = facts
         do throws(AuthFailure) {
             while true {
-                switch snapshot.decide(subject.question, facts: facts) {
+                switch snapshot.decide(question, facts: facts) {
                 case .decided(let decided):
                     try self.begin(login, under: decided, of: snapshot)
                     return
@@ -34,6 +34,7 @@ extension ClientConnection {
                 case .undecidable(let rule, let reason):
                     throw .policyUndecidable(log: "\(rule.file):\(rule.line) cannot be decided: \(reason)")
                 case .needs(let need):
+                    let subject = PolicyLookups.Subject(question: question, address: self.peer)
                     guard self.gateway.lookups.complete(&facts, with: need, about: subject) else {
                         self.lookUp(need, about: subject, facts: facts, login: login)
                         return
@@ -122,7 +123,11 @@ extension ClientConnection {
     }
 
     private var peerAddress: IPAddress? {
-        self.peer.isTCP ? IPAddress(bytes: self.peer.addressBytes) : nil
+        switch self.peer.bits {
+        case .local: nil
+        case .v4(let bits): IPAddress(v4: bits)
+        case .v6(let high, let low): IPAddress(v6High: high, low: low)
+        }
     }
 
     func loginFailed(_ failure: AuthFailure, login: LoginState) {

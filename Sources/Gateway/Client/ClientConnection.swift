@@ -5,6 +5,7 @@ import Pooling
 import Reactor
 import Sessions
 import Synchronization
+import Telemetry
 
 /// One client, from accept to close. `+Startup` and `+Login` bring it in, `+Session` moves its requests, `+Console`
 /// answers it when it asked for the console, `+Leaving` ends it.
@@ -65,8 +66,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var mustLeave = false
     /// It has said goodbye and waits for its last answers.
     var isTerminating = false
-    /// The audit stream has its login, and is still to get its logout.
-    var owesLogout = false
+    /// Who it is to the audit stream, which has its login and is still to get its logout.
+    var auditSubject: AuditSubject?
     /// After its last words it is read until it closes.
     var lingers = false
     var queryCount: UInt64 = 0

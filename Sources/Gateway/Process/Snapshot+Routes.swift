@@ -13,15 +13,18 @@ extension Snapshot {
         case dynamic(DynamicPool)
     }
 
+    /// A user of the settings works in its own pool; one whom auth_query found, or who was proven without any secret of
+    /// ours, where auth_query says.
     func route(_ identity: AuthenticatedIdentity, database: String) -> Route {
-        guard let origin = identity.secretOrigin, origin.freshness != .configured,
-            let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
-        else { return .settings(PoolKey(database: database, user: identity.user)) }
+        let own = PoolKey(database: database, user: identity.user)
+        let isListed = identity.secretOrigin.map { $0.freshness == .configured } ?? (self.plans[own] != nil)
+        guard !isListed, let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
+        else { return .settings(own) }
         if query.isDedicated { return .settings(PoolPlan.dedicatedKey(database: database, query)) }
         return .dynamic(
             DynamicPool(
-                key: PoolKey(database: database, user: identity.user),
-                row: origin.startupParameters ?? [:],
+                key: own,
+                row: identity.secretOrigin?.startupParameters ?? [:],
                 pool: pool,
                 query: query,
                 general: self.settings.general

@@ -6,6 +6,7 @@ import Pooling
 import Reactor
 import Sessions
 import Settings
+import Telemetry
 
 /// Everything the settings decide, checked and resolved: the policy with its providers, the plans of the static
 /// pools, and the few numbers that are asked for often. Immutable; a reload makes a new one and swaps it in whole.
@@ -14,12 +15,14 @@ final class Snapshot: Sendable {
     final class DecidedRule: Sendable {
         let rule: HBARule
         let attemptRule: LoginAttempt.Rule
+        let auditRule: AuditRule
         let provider: any AuthProvider
         let use: RuleUse
 
         init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider, use: RuleUse) {
             self.rule = rule
             self.attemptRule = attemptRule
+            self.auditRule = AuditRule(file: rule.file, line: rule.line, method: rule.method)
             self.provider = provider
             self.use = use
         }

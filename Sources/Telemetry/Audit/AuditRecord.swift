@@ -60,8 +60,9 @@ package final class AuditRecord: Sendable {
     }
 }
 
-/// Whom a record is about. Long names are cut here already, so that what is remembered has a bound. Immutable.
-package struct AuditSubject: Sendable {
+/// Whom a record is about. Long names are cut here already, so that what is remembered has a bound. Immutable;
+/// the records of one session share it.
+package final class AuditSubject: Sendable {
     /// The number of the client; 0 for a connection that was turned away before it got one.
     package let connection: Int32
     package let address: AuditAddress
@@ -150,7 +151,7 @@ package struct AuditRefusal: Sendable {
 }
 
 /// Where an hba rule stands, and its method. Immutable.
-package struct AuditRule: Sendable {
+package final class AuditRule: Sendable {
     package let file: String
     package let line: Int
     package let method: String
