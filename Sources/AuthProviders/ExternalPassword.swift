@@ -1,3 +1,4 @@
+import Glibc
 import Sessions
 
 /// What providers share that let somebody else check a password sent in clear text. Nothing of it is kept here.
@@ -36,6 +37,18 @@ enum ExternalPassword {
             scalar.properties.generalCategory == .control ? " " : String(scalar)
         }
         return printable.joined()
+    }
+}
+
+extension SecretBytes {
+    /// Lends a copy to a library for the time of a call, and overwrites it with zeros.
+    func lend<Result>(_ body: (UnsafeMutableBufferPointer<UInt8>) -> Result) -> Result {
+        var copy = self.exposed()
+        return unsafe copy.withUnsafeMutableBufferPointer { bytes in
+            let result = unsafe body(bytes)
+            if let start = bytes.baseAddress { unsafe explicit_bzero(start, bytes.count) }
+            return result
+        }
     }
 }
 

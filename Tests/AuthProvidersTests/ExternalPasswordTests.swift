@@ -5,12 +5,18 @@ import Testing
 
 /// PAM and LDAP as far as they need no service: options, and passwords that never get to a library.
 struct ExternalPasswordTests {
-    private static func provider(_ method: String, _ entries: [(name: String, value: String)]) throws -> any AuthProvider {
-        try AuthProviderRegistry.standard()
-            .makeProvider(options: try MethodOptions(method: method, entries: entries), services: try TestSetting.services())
+    private static func provider(
+        _ method: String,
+        _ entries: [(name: String, value: String)]
+    ) throws -> any AuthProvider {
+        let options = try MethodOptions(method: method, entries: entries)
+        return try AuthProviderRegistry.standard()
+            .makeProvider(options: options, services: try TestSetting.services())
     }
 
-    @Test(arguments: ["", "a/b", "../passwd", ".hidden", "a b", "no-such-service-here", String(repeating: "x", count: 65)])
+    @Test(arguments: [
+        "", "a/b", "../passwd", ".hidden", "a b", "no-such-service-here", String(repeating: "x", count: 65),
+    ])
     func pamServicesThatDoNotExist(service: String) {
         #expect(throws: AuthConfigurationError.self) { try Self.provider("pam", [("pamservice", service)]) }
     }
@@ -30,10 +36,10 @@ struct ExternalPasswordTests {
         _ = try Self.provider("pam", [("pamservice", "other"), ("pam_use_hostname", flag)])
     }
 
-    @Test func unknownPAMOptions() {
-        for entries in [[("pam_service", "other")], [("map", "x")], [("pamservice", "other"), ("pam_use_hostname", "x")]] {
-            #expect(throws: AuthConfigurationError.self) { try Self.provider("pam", entries.map { (name: $0.0, value: $0.1) }) }
-        }
+    @Test(arguments: [("pam_service", "other"), ("map", "x"), ("pam_use_hostname", "x")])
+    func refusedPAMOptions(name: String, value: String) {
+        let entries = [(name: "pamservice", value: "other"), (name: name, value: value)]
+        #expect(throws: AuthConfigurationError.self) { try Self.provider("pam", entries) }
     }
 
     @Test(arguments: [

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -86,30 +87,26 @@ class Directory:
         entries = f"dn: {BASE}\nobjectClass: domain\ndc: example\n"
         for unit in ("people", "others"):
             entries += f"\ndn: ou={unit},{BASE}\nobjectClass: organizationalUnit\nou: {unit}\n"
-        entries += f"\ndn: {SEARCHER}\nobjectClass: person\ncn: searcher\nsn: searcher\nuserPassword: {SEARCHER_PASSWORD}\n"
+        entries += f"\ndn: {SEARCHER}\nobjectClass: person\ncn: searcher\nsn: searcher\n"
+        entries += f"userPassword: {SEARCHER_PASSWORD}\n"
         for person, password in PEOPLE.items():
             name = f"uid={person},ou=people,{BASE}"
             entries += PERSON.format(name=name, cn=person, uid=person, password=password)
         for twin in ("one", "two"):
             name = f"cn=twin {twin},ou=others,{BASE}"
             entries += PERSON.format(name=name, cn=f"twin {twin}", uid="pgg_twin", password="Twin-secret-90")
-        subprocess.run(
-            ["/usr/sbin/slapadd", "-f", str(self.configuration)], input=entries, text=True, check=True, capture_output=True
-        )
+        command = ["/usr/sbin/slapadd", "-f", str(self.configuration)]
+        subprocess.run(command, input=entries, text=True, check=True, capture_output=True)
 
     def start(self):
         """In the foreground (`-d`), on 127.0.0.1 only."""
         urls = f"ldap://127.0.0.1:{self.port}/ ldaps://127.0.0.1:{self.tls_port}/"
+        command = ["setpriv", "--pdeathsig=KILL", "/usr/sbin/slapd", "-d", "0", "-f", str(self.configuration)]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig=KILL", "/usr/sbin/slapd", "-d", "0", "-f", str(self.configuration), "-h", urls],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )
+            self.process = subprocess.Popen([*command, "-h", urls], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self._answers, lambda: "slapd starts: " + (self.folder / "log").read_text(), deadline=30)
 
     def _answers(self):
-        import socket
-
         assert self.process.poll() is None, (self.folder / "log").read_text()
         try:
             for port in (self.port, self.tls_port):

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from gateway import ADMIN, pool
 from server import PASSWORDS
-from wire import LoginRefused
+from wire import LoginRefused, message, startup
 
 #: Person -> password, in PostgreSQL as well as outside of it. None of these may ever stand in a log.
 PEOPLE = {
@@ -54,21 +54,36 @@ def refusal(gateway, user, password, database="app"):
     raise AssertionError(f"{user} was let in")
 
 
-def plain(log):
-    """A log without the backslashes of its quotes."""
-    return log.replace('\\"', '"')
-
-
-def check_warm_pool(gateway):
-    """A pool that somebody has opened opens to nobody else."""
+def check_warm_pool(gateway, works_as=None):
+    """A pool that somebody has opened opens to nobody else. `works_as`: the user at the server, if not the person."""
     ann, bob = "pgg_ann", "pgg_bob"
-    assert outcome(gateway, ann, PEOPLE[ann]) == ann
+    assert outcome(gateway, ann, PEOPLE[ann]) == (works_as or ann)
     assert outcome(gateway, ann, "wrong-" + PEOPLE[ann]) == "28P01"
     assert outcome(gateway, ann, PEOPLE[bob]) == "28P01"
     assert outcome(gateway, bob, PEOPLE[ann]) == "28P01"
-    assert outcome(gateway, ann, PEOPLE[ann]) == ann
-    assert outcome(gateway, bob, PEOPLE[bob]) == bob
+    assert outcome(gateway, ann, PEOPLE[ann]) == (works_as or ann)
+    assert outcome(gateway, bob, PEOPLE[bob]) == (works_as or bob)
     assert outcome(gateway, bob, PEOPLE[ann]) == "28P01"
+
+
+def found_pool(postgres, dedicated=False):
+    """A database that lists nobody: each user has a pool of its own, or all work as `app`."""
+    query = {"user": "postgres", "pool_size": 2}
+    if dedicated:
+        query |= {"server_user": "app", "server_password": PASSWORDS["app"]}
+    return pool(postgres, users_=[], auth_query=query)
+
+
+def check_found_pools(gateway):
+    """Databases `own` and `shared`, one of each kind, for users who stand in no settings."""
+    for database, works_as in (("own", None), ("shared", "app")):
+        for person, password in PEOPLE.items():
+            assert outcome(gateway, person, password, database) == (works_as or person)
+            assert outcome(gateway, person, "wrong", database) == "28P01"
+            for other in PEOPLE.values():
+                assert (outcome(gateway, person, other, database) == "28P01") == (other != password)
+            assert outcome(gateway, person, password, database) == (works_as or person)
+        assert outcome(gateway, "pgg_nobody", PEOPLE["pgg_ann"], database) == "28P01"
 
 
 def check_bad_input(gateway, text, user="pgg_ann"):
@@ -84,8 +99,7 @@ def check_bad_input(gateway, text, user="pgg_ann"):
 
 
 def empty_password(gateway, user):
-    from wire import message, startup
-
+    """The SQLSTATE that an empty password is answered with."""
     with gateway.wire(login=False) as client:
         client.send(startup({"user": user, "database": "app"}))
         assert client.receive().body == b"\0\0\0\3"
@@ -96,8 +110,6 @@ def empty_password(gateway, user):
 @contextmanager
 def asked(gateway, user, database="app"):
     """A client that has been asked for its password, and has not answered."""
-    from wire import startup
-
     with gateway.wire(login=False) as client:
         client.send(startup({"user": user, "database": database}))
         assert client.receive().body == b"\0\0\0\3"

@@ -3,9 +3,8 @@
 import pytest
 
 from directory import BASE, ROOT_PASSWORD, SEARCHER, SEARCHER_PASSWORD, Directory, is_available
-from external import CONSOLE_RULE, PEOPLE, asked, check_bad_input, check_warm_pool, empty_password, make_roles, outcome
-from external import people_pool, plain, refusal
-from polling import wait_until
+from external import CONSOLE_RULE, PEOPLE, asked, check_bad_input, check_found_pools, check_warm_pool, empty_password
+from external import found_pool, make_roles, outcome, people_pool, refusal
 from wire import password_message
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs slapd and openssl: scripts/install test")
@@ -73,6 +72,14 @@ def test_bad_passwords(ldap_gateway, options):
     check_bad_input(ldap_gateway(options), "LDAP")
 
 
+def test_users_who_stand_in_no_settings(make_gateway, postgres, directory):
+    """Pools of their own, and the shared pool of a `server_user`."""
+    hba = CONSOLE_RULE + f"host all all 127.0.0.1/32 ldap {SEARCH.format(port=directory.port)}\n"
+    gateway = make_gateway({"own": found_pool(postgres), "shared": found_pool(postgres, dedicated=True)}, hba=hba)
+    gateway.secrets.update([*PEOPLE.values(), SEARCHER_PASSWORD])
+    check_found_pools(gateway)
+
+
 def test_an_empty_password_is_no_anonymous_login(ldap_gateway):
     """A directory takes a bind without a password for one without a name, and admits it."""
     gateway = ldap_gateway(SIMPLE)
@@ -133,11 +140,7 @@ def test_a_rule_that_the_directory_refuses_is_the_service_s_fault(ldap_gateway, 
 )
 def test_tls(ldap_gateway, directory, options):
     trusting = ldap_gateway(options, environment={"LDAPTLS_CACERT": str(directory.folder / "ca.pem")})
-    try:
-        check_warm_pool(trusting)
-    except AssertionError:
-        print(trusting.tail())
-        raise
+    check_warm_pool(trusting)
 
 
 def test_a_certificate_that_nobody_trusts(ldap_gateway):
@@ -183,7 +186,7 @@ def test_a_directory_that_does_not_answer(ldap_gateway, directory):
 def test_rules_are_reloaded(ldap_gateway, directory):
     """A bad rule changes nothing, and its password stands in no message."""
     gateway = ldap_gateway(SIMPLE)
-    bad = CONSOLE_RULE + f"host all all 127.0.0.1/32 ldap ldapserver=x ldapprefix=y ldapbindpasswd={SEARCHER_PASSWORD}\n"
+    bad = f"{CONSOLE_RULE}host all all 127.0.0.1/32 ldap ldapserver=x ldapprefix=y ldapbindpasswd={SEARCHER_PASSWORD}\n"
     with gateway.console_wire() as console:
         gateway.change(general={"pg_hba": {"content": bad}})
         text = console.error("RELOAD")["M"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from external import CONSOLE_RULE, PEOPLE, check_bad_input, check_warm_pool, make_roles, outcome, people_pool, plain, refusal
-from gateway import ADMIN
+from external import CONSOLE_RULE, PEOPLE, check_bad_input, check_found_pools, check_warm_pool, found_pool, make_roles
+from external import outcome, people_pool, refusal
 from polling import wait_until
 from server import PASSWORDS
 from wire import Closed, password_message, startup
@@ -154,7 +154,10 @@ def test_a_module_that_cannot_be_loaded_is_the_service_s_fault(pam_gateway, serv
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "58000"
 
 
-@pytest.mark.parametrize("options,rhost", [("", "127.0.0.1"), ("pam_use_hostname=0", "127.0.0.1"), ("pam_use_hostname=1", "localhost")])
+@pytest.mark.parametrize(
+    "options,rhost",
+    [("", "127.0.0.1"), ("pam_use_hostname=0", "127.0.0.1"), ("pam_use_hostname=1", "localhost")],
+)
 def test_what_a_module_learns(pam_gateway, services, options, rhost):
     """pam_exec gets user, service, address and password; the gateway's descriptors it does not get."""
     told = services.folder / f"told{len(services.files)}"
@@ -163,7 +166,8 @@ def test_what_a_module_learns(pam_gateway, services, options, rhost):
         f'read -r password; {{ echo "$PAM_USER $PAM_SERVICE $PAM_RHOST"; echo "$password" | wc -c; '
         f"ls -l /proc/$$/fd | grep -c socket; }} > {told}\nexit 0\n",
     )
-    service = services.make(f"tell{len(services.files)}", f"auth required pam_exec.so expose_authtok {script}\naccount required pam_permit.so\n")
+    text = f"auth required pam_exec.so expose_authtok {script}\naccount required pam_permit.so\n"
+    service = services.make(f"tell{len(services.files)}", text)
     gateway = pam_gateway(service, options)
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
     user, length, sockets = told.read_text().splitlines()
@@ -181,14 +185,23 @@ def test_no_delay_of_a_module_holds_a_thread(pam_gateway, services):
     assert time.monotonic() - begun < 4
 
 
+def test_users_who_stand_in_no_settings(make_gateway, postgres, people, services):
+    """Pools of their own, and the shared pool of a `server_user`."""
+    hba = CONSOLE_RULE + f"host all all 127.0.0.1/32 pam pamservice={services.make('found', UNIX)}\n"
+    gateway = make_gateway({"own": found_pool(postgres), "shared": found_pool(postgres, dedicated=True)}, hba=hba)
+    gateway.secrets.update(people.values())
+    check_found_pools(gateway)
+
+
 # --- users of the settings --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["md5", "scram-sha-256", "password"])
 def test_auth_pam_service(make_gateway, postgres, people, services, method):
     """One user of the pool is proven by PAM, the others by their passwords, under the same rule."""
+    service = services.make(f"key-{method}", UNIX)
     users = [
-        {"username": "pgg_ann", "password": "", "auth_pam_service": services.make(f"key-{method}", UNIX), "pool_size": 2},
+        {"username": "pgg_ann", "password": "", "auth_pam_service": service, "pool_size": 2},
         {"username": "app", "password": postgres.secrets["app"], "pool_size": 2},
     ]
     pools = {"app": people_pool(postgres)}
@@ -215,7 +228,7 @@ def test_trust_and_reject_stay_what_they_are(make_gateway, postgres, people, ser
     assert outcome(gateway, "app_trust", None, database="other") == "28000"
 
 
-def test_a_service_that_does_not_exist_is_told_at_load(pam_gateway, make_gateway, postgres, people, services):
+def test_a_service_that_does_not_exist_is_told_at_load(pam_gateway, services):
     gateway = pam_gateway(services.make("good", UNIX))
     with gateway.console_wire() as console:
         hba = CONSOLE_RULE + "host all all 127.0.0.1/32 pam pamservice=pgg-missing\n"
@@ -225,7 +238,7 @@ def test_a_service_that_does_not_exist_is_told_at_load(pam_gateway, make_gateway
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
 
 
-def test_the_console_is_the_administrator_s(pam_gateway, services, make_gateway, postgres, people):
+def test_the_console_is_the_administrator_s(make_gateway, postgres, people, services):
     """Whoever PAM has proven: nobody but `admin_username` gets to the console."""
     service = services.make("console", UNIX)
     hba = f"host all all 127.0.0.1/32 pam pamservice={service}\n"
@@ -281,7 +294,10 @@ def test_two_hundred_slow_logins_slow_nobody_else(pam_gateway, services):
         begun = time.monotonic()
         clients = [start_login(gateway) for _ in range(200)]
         refused = []
-        wait_until(lambda: len(refused.extend(refused_now(clients)) or refused) >= 64, lambda: f"64 are refused: {len(refused)}")
+        wait_until(
+            lambda: len(refused.extend(refused_now(clients)) or refused) >= 64,
+            lambda: f"64 are refused: {len(refused)}",
+        )
         among = latencies(worker, 1000)
         elapsed = time.monotonic() - begun
         assert elapsed < 5, f"measured while the module slept ({elapsed:.1f} s)"
@@ -306,7 +322,7 @@ def test_a_module_that_hangs(pam_gateway, services):
     gateway = pam_gateway(service, general=general)
     try:
         hanging = [start_login(gateway) for _ in range(2)]
-        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, lambda: pids.read_text() + gateway.tail())
+        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, "both threads hang")
         for client in hanging:
             assert client.until("E")[-1].sqlstate == "58000"
         assert "PAM has no answer within" in gateway.log()

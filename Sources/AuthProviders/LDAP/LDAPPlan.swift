@@ -125,7 +125,8 @@ struct LDAPPlan: Sendable {
                 throw .invalidOption(method: method, name: "ldapsearchfilter", reason: reason)
             }
             if let attribute = self.attribute, !LDAPSearch.isAttribute(attribute) {
-                throw .invalidOption(method: method, name: "ldapsearchattribute", reason: "not the name of an attribute")
+                let reason = "not the name of an attribute"
+                throw .invalidOption(method: method, name: "ldapsearchattribute", reason: reason)
             }
             let template = self.filter ?? "(\(self.attribute ?? "uid")=\(LDAPSearch.placeholder))"
             guard template.contains(LDAPSearch.placeholder) else {

@@ -83,7 +83,10 @@ enum LDAPText {
         }
     }
 
-    private static func escaped(_ text: String, _ isSpecial: (UInt8, _ isFirst: Bool, _ isLast: Bool) -> Bool) -> String {
+    private static func escaped(
+        _ text: String,
+        _ isSpecial: (UInt8, _ isFirst: Bool, _ isLast: Bool) -> Bool
+    ) -> String {
         let bytes = Array(text.utf8)
         let digits = Array("0123456789abcdef".utf8)
         var result: [UInt8] = []

@@ -24,7 +24,8 @@ import Sessions
                 name = Self.name(of: user, prefix: prefix, suffix: suffix)
             case .search(let search):
                 guard LDAPSearch.isSearchable(user) else {
-                    return .refused(.userUnknown, "invalid character in user name \"\(ExternalPassword.excerpt(user))\"")
+                    let shown = ExternalPassword.excerpt(user)
+                    return .refused(.userUnknown, "invalid character in user name \"\(shown)\"")
                 }
                 let searcher = try Self.open(plan)
                 switch try searcher.find(user, by: search) {
@@ -74,13 +75,11 @@ import Sessions
     // MARK: Bind
 
     private func bind(_ name: String, _ password: SecretBytes) -> Int32 {
-        var bytes = password.exposed().map { CChar(bitPattern: $0) }
-        let result = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-            var credential = unsafe berval(bv_len: ber_len_t(buffer.count), bv_val: buffer.baseAddress)
+        unsafe password.lend { bytes in
+            let start = unsafe UnsafeMutableRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+            var credential = unsafe berval(bv_len: ber_len_t(bytes.count), bv_val: start)
             return unsafe ldap_sasl_bind_s(self.handle, name, nil, &credential, nil, nil, nil)
         }
-        for index in bytes.indices { bytes[index] = 0 }
-        return result
     }
 
     private func check(_ name: String, _ password: SecretBytes) throws(LDAPProblem) -> Verdict {

@@ -85,17 +85,20 @@ private final class PAMAnswers {
     /// A text meant for the user. Left out when the password stands in it.
     func note(_ text: String) {
         let bytes = Array(text.utf8)
-        let secret = self.password.exposed()
-        let starts = 0..<max(bytes.count - secret.count + 1, 0)
-        guard self.said.count < Self.notesMax, !starts.contains(where: { bytes[$0...].starts(with: secret) }) else { return }
+        let isTold = unsafe self.password.lend { secret in
+            let starts = 0..<max(bytes.count - secret.count + 1, 0)
+            return starts.contains { unsafe bytes[$0...].starts(with: secret) }
+        }
+        guard self.said.count < Self.notesMax, !isTold else { return }
         self.said.append(ExternalPassword.excerpt(text))
     }
 
     /// A C string that libpam frees.
     func makePassword() -> UnsafeMutablePointer<CChar>? {
-        let bytes = self.password.exposed()
-        guard let raw = unsafe calloc(bytes.count + 1, 1) else { return nil }
-        unsafe raw.copyMemory(from: bytes, byteCount: bytes.count)
+        guard let raw = unsafe calloc(self.password.count + 1, 1) else { return nil }
+        unsafe self.password.lend { bytes in
+            if let start = bytes.baseAddress { unsafe raw.copyMemory(from: start, byteCount: bytes.count) }
+        }
         return unsafe raw.assumingMemoryBound(to: CChar.self)
     }
 }
