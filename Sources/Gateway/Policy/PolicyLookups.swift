@@ -24,6 +24,8 @@ final class PolicyLookups: Sendable {
     let authQueries: AuthQueryRegistry
     let hostNames = HostNames()
     let systemUsers = SystemUsers()
+    /// Not for policy but for the providers that rules name; here because they outlive every snapshot.
+    let authLanes = AuthLanes()
     private let interfaces = Mutex(Interfaces())
 
     init(authQueries: AuthQueryRegistry) { self.authQueries = authQueries }
