@@ -31,6 +31,9 @@ public protocol AuthProvider: Sendable {
     /// The words of the hba method column that lead to this provider; at least one, in lower case.
     static var hbaMethods: [String] { get }
 
+    /// Its methods take the option `map=`. May be left out: then they do not.
+    static var takesMap: Bool { get }
+
     /// Called when settings load; bad options fail here, never at login.
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError)
 
@@ -54,5 +57,7 @@ public protocol AuthProvider: Sendable {
 }
 
 extension AuthProvider {
+    public static var takesMap: Bool { false }
+
     public func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? { nil }
 }

@@ -14,6 +14,7 @@ import Testing
             case .cleartext: return "cleartext"
             case .md5Hash: return "md5"
             case .scramKeys: return "scram"
+            case .made: return "made"
             }
         }
     }

@@ -74,7 +74,10 @@ extension ClientConnection {
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
             rule: decided.attemptRule
         )
-        switch try decided.provider.begin(attempt) {
+        let own = self.gateway.snapshot.userProviders
+            .provider(method: decided.rule.method, user: self.user, database: self.database)
+        let provider = own ?? decided.provider
+        switch try provider.begin(attempt) {
         case .admitted(let identity): try self.admit(identity, login: login)
         case .exchange(var exchange):
             let step = try exchange.start()
@@ -82,7 +85,7 @@ extension ClientConnection {
             try self.advance(step, login: login)
         case nil:
             Task(executorPreference: self.home.worker) {
-                await self.prove(attempt, to: decided.provider, login: login)
+                await self.prove(attempt, to: provider, login: login)
             }
         }
     }

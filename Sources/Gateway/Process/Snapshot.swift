@@ -44,6 +44,8 @@ final class Snapshot: Sendable {
     let needsInterfaces: Bool
     /// What the administrator should know; logged once per load.
     let warnings: [String]
+    /// Users who prove themselves by another method than their rule's.
+    let userProviders: UserProviders
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
@@ -55,6 +57,8 @@ final class Snapshot: Sendable {
     let maxConnections: Int
     /// 0: failed proofs are answered at once.
     let authFailureDelay: MonotonicMicroseconds
+    /// Who may use the console.
+    let adminUsername: String
     let logsConnections: Bool
     let logsDisconnections: Bool
 
@@ -71,15 +75,18 @@ final class Snapshot: Sendable {
             throw SnapshotError(description: error.description)
         }
         self.settings = settings
-        self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
+        self.policy = try Self.policy(
+            settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
         let maps = try Self.maps(settings.general)
         self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
-        let services = AuthServices(
+        var services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
             localUsers: MappedUsers(maps: maps, lookups: lookups),
             mock: Self.mock
         )
+        services.talos = try Self.talosRealm(settings)
+        self.userProviders = try UserProviders(settings: settings, registry: registry, services: services)
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
             let use = previous?.use(of: rule) ?? RuleUse()
@@ -90,7 +97,7 @@ final class Snapshot: Sendable {
         var authQueryPools: [ExactName: PoolSettings] = [:]
         for pool in settings.pools {
             for user in pool.users {
-                let plan = PoolPlan(pool: pool, user: user, general: settings.general)
+                let plan = try Self.plan(pool: pool, user: user, general: settings.general)
                 plans[plan.key] = plan
             }
             guard let query = pool.authQuery else { continue }
@@ -104,6 +111,7 @@ final class Snapshot: Sendable {
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.authFailureDelay = settings.general.authFailureDelay.microseconds
+        self.adminUsername = settings.general.adminUsername
         self.logsConnections = settings.general.logClientConnections
         self.logsDisconnections = settings.general.logClientDisconnections
     }
@@ -128,14 +136,19 @@ final class Snapshot: Sendable {
 
     // MARK: Parts
 
-    private static func policy(_ general: GeneralSettings, methods: Set<String>) throws(SnapshotError) -> HBAPolicy {
+    private static func policy(
+        _ general: GeneralSettings,
+        methods: Set<String>,
+        mapMethods: Set<String>
+    ) throws(SnapshotError) -> HBAPolicy {
         do throws(HBAErrors) {
             let reader = PolicyFiles.reader
             switch general.pgHba {
             case .content(let text):
-                return try HBAPolicy.parse(text: text, file: "general.pg_hba", methods: methods, reader: reader)
+                return try HBAPolicy.parse(
+                    text: text, file: "general.pg_hba", methods: methods, mapMethods: mapMethods, reader: reader)
             case .path(let path):
-                return try HBAPolicy.load(path: path, methods: methods, reader: reader)
+                return try HBAPolicy.load(path: path, methods: methods, mapMethods: mapMethods, reader: reader)
             case .unset:
                 return general.hba.isEmpty ? .permissive : try HBAPolicy.legacyAllowList(cidrs: general.hba)
             }
@@ -205,7 +218,8 @@ final class Snapshot: Sendable {
         for pool in settings.pools {
             for user in pool.users {
                 let path = "pools.\(pool.name).users.\(user.username).password"
-                secrets[pool.name, default: [:]][user.username] = try Self.secret(user.password, path: path)
+                secrets[pool.name, default: [:]][user.username] =
+                    user.tokenKeyFile == nil ? try Self.secret(user.password, path: path) : .none
             }
         }
         let general = settings.general

@@ -1,0 +1,87 @@
+import AuthProviders
+import PGWire
+import Settings
+
+/// Users whose proof is another than their rule's: a rule that asks for a password asks such a user for a token.
+struct UserProviders: Sendable {
+    private var users: [PoolKey: any AuthProvider] = [:]
+    /// For the user `talos`, where the settings have a table `talos`.
+    private var talos: (any AuthProvider)?
+
+    /// Rules of these methods ask for a password; what they ask of a user is the user's own affair.
+    private static let passwordMethods: Set<String> = ["md5", "scram-sha-256", "password"]
+    private static let talosMethods: Set<String> = ["md5", "scram-sha-256", "talos"]
+    static let talosUser = "talos"
+
+    init(
+        settings: GatewaySettings,
+        registry: AuthProviderRegistry,
+        services: AuthServices
+    ) throws(SnapshotError) {
+        if services.talos != nil {
+            self.talos = try Self.provider("talos", [], "talos", registry, services)
+        }
+        for pool in settings.pools {
+            for user in pool.users {
+                guard let file = user.tokenKeyFile else { continue }
+                let key = PoolKey(database: pool.name, user: user.username)
+                let path = "pools.\(pool.name).users.\(user.username).password"
+                self.users[key] = try Self.provider("jwt", [("keys", file)], path, registry, services)
+            }
+        }
+    }
+
+    /// Who proves this user under a rule of this method; nil when the rule's own provider does.
+    func provider(method: String, user: String, database: String) -> (any AuthProvider)? {
+        if let talos, user.hasSameBytes(as: Self.talosUser), Self.talosMethods.contains(method) { return talos }
+        guard !self.users.isEmpty, Self.passwordMethods.contains(method) else { return nil }
+        return self.users[PoolKey(database: database, user: user)]
+    }
+
+    private static func provider(
+        _ method: String,
+        _ entries: [(name: String, value: String)],
+        _ path: String,
+        _ registry: AuthProviderRegistry,
+        _ services: AuthServices
+    ) throws(SnapshotError) -> any AuthProvider {
+        do throws(AuthConfigurationError) {
+            let options = try MethodOptions(method: method, entries: entries)
+            return try registry.makeProvider(options: options, services: services)
+        } catch {
+            throw SnapshotError(description: "\(path): \(error.description)")
+        }
+    }
+}
+
+extension Snapshot {
+    /// The settings table `talos`; nil without one.
+    static func talosRealm(_ settings: GatewaySettings) throws(SnapshotError) -> TalosRealm? {
+        guard let talos = settings.talos else { return nil }
+        do throws(AuthConfigurationError) {
+            return try TalosRealm(keyFiles: talos.keys, databases: talos.databases)
+        } catch {
+            throw SnapshotError(description: error.description)
+        }
+    }
+
+    /// The plan of a user of the settings.
+    static func plan(
+        pool: PoolSettings,
+        user: UserSettings,
+        general: GeneralSettings
+    ) throws(SnapshotError) -> PoolPlan {
+        var plan = PoolPlan(pool: pool, user: user, general: general)
+        // A text that stands for a file is no secret that a server keeps: nothing of the client's could be its proof.
+        if user.tokenKeyFile != nil { plan.storedSecret = nil }
+        guard let file = user.serverTokenKeyFile else { return plan }
+        do throws(AuthConfigurationError) {
+            plan.mint = try TokenMint(keyFile: file, user: plan.serverUser)
+        } catch {
+            let path = "pools.\(pool.name).users.\(user.username).server_password"
+            throw SnapshotError(description: "\(path): \(error.description)")
+        }
+        plan.password = nil
+        return plan
+    }
+}
