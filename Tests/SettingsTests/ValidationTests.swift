@@ -53,6 +53,18 @@ import Testing
         #expect(Load.problems(yaml: Load.pool(user: [line])).map(\.keyPath) == [keyPath])
     }
 
+    /// At the top level, or under `general` as the documentation of pg_doorman shows it; not both.
+    @Test func talosStandsInOnePlace() throws {
+        let table = "talos:\n  keys: [/k/a.pem]\n  databases: [shop]\n"
+        #expect(try Load.yaml(Load.general() + table).talos?.keys == ["/k/a.pem"])
+        let inner = Load.general("talos: {keys: [/k/b.pem], databases: [x]}")
+        #expect(try Load.yaml(inner).talos?.keys == ["/k/b.pem"])
+        #expect(try Load.yaml(inner).talos?.databases == ["x"])
+        #expect(try Load.yaml(inner).warnings.isEmpty)
+        #expect(Load.problems(yaml: inner + table).map(\.keyPath) == ["general.talos"])
+        #expect(try Load.yaml(Load.general()).talos == nil)
+    }
+
     @Test func tokenKeysNameAFile() {
         let server = Load.pool(user: ["server_username: s", "server_password: \"jwt-priv-key-fpath:\""])
         let reasons = Load.problems(yaml: server).map(\.reason)
