@@ -303,6 +303,14 @@ def test_minted_token_for_each_server_login(make_gateway, tmp_path, kind, algori
             assert claims["preferred_username"] == "backend"
             assert 110 <= claims["exp"] - time.time() <= 121
             assert token not in gateway.log()
+        # A new key in the same file makes a new pool.
+        signer = tokens.private_key(kind)
+        file.write_text(tokens.private_pem(signer))
+        gateway.reload()
+        with gateway.wire("app", "app") as client:
+            assert client.value("select 1") == "1"
+        assert len(seen) == 3
+        jwt.decode(seen[-1][1], tokens.public_pem(signer), algorithms=[algorithm])
 
 
 def test_minted_token_for_no_other_method(make_gateway, postgres, tmp_path):
