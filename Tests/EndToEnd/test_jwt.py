@@ -141,6 +141,27 @@ def test_a_token_does_not_open_the_console(make, tmp_path, key):
     assert refusal(gateway, "root", tokens.token(key, user="root"), "pggateway")[0] == "3D000"
 
 
+def test_the_console_by_token(make, tmp_path, key):
+    (tmp_path / "k.pem").write_text(tokens.public_pem(key))
+    gateway = make(f"host pgbouncer {ADMIN} 127.0.0.1/32 jwt keys=FOLDER/k.pem on_expiry=disconnect leeway=0\n")
+    with gateway.wire(ADMIN, "pgbouncer", tokens.token(key, user=ADMIN, life=3)) as console:
+        assert console.dicts("SHOW VERSION")
+        assert last_words(console).sqlstate == "57P01"
+
+
+def test_passthrough_hands_the_token_on(make_gateway, tmp_path, key):
+    (tmp_path / "k.pem").write_text(tokens.public_pem(key))
+    seen = []
+    with FakeServer(minting_server(seen)) as fake:
+        rule = f"host all all 127.0.0.1/32 jwt keys={tmp_path}/k.pem passthrough=1\n"
+        gateway = make_gateway({"app": fake.pool()}, hba=CONSOLE + rule)
+        good = tokens.token(key)
+        assert whoami(gateway, "app", good) == "1"
+        assert seen == [("app", good)]
+        assert refused(gateway, "app", tokens.token(key, user="other")), "on the warm pool"
+        assert good not in gateway.log()
+
+
 # --- keys -------------------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +189,16 @@ def admits(gateway, token):
         return whoami(gateway, "app", token) == "app_trust"
     except LoginRefused:
         return False
+
+
+def test_several_files_in_one_rule(make, tmp_path, key):
+    other = tokens.private_key("p256")
+    (tmp_path / "a.pem").write_text(tokens.public_pem(key))
+    (tmp_path / "b.json").write_text(tokens.key_set(b=other))
+    gateway = make('host all all 127.0.0.1/32 jwt "keys=FOLDER/a.pem,FOLDER/b.json" "audience=x, y"\n')
+    assert whoami(gateway, "app", tokens.token(key, aud="x")) == "app_trust"
+    assert whoami(gateway, "app", tokens.token(other, "ES256", kid="b", aud="y")) == "app_trust"
+    assert refused(gateway, "app", tokens.token(other, "ES256", kid="b", aud="z"))
 
 
 @pytest.mark.parametrize("content", [None, "", "{", '{"keys": []}', "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"])

@@ -16,6 +16,7 @@ struct SignedToken: Sendable {
     init(parsing bytes: [UInt8]) throws(TokenRefusal) {
         guard !bytes.isEmpty else { throw TokenRefusal("the token is empty") }
         guard bytes.count <= Self.sizeMax else { throw TokenRefusal("the token is too long") }
+        // Whatever is not base64url to the letter ends here: libjwt is not safe with it.
         let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 3, let head = Base64URL.decode(parts[0]), let body = Base64URL.decode(parts[1]),
             let signature = Base64URL.decode(parts[2])

@@ -81,7 +81,8 @@ enum TalosRole: String, Sendable, CaseIterable, Comparable {
         }
     }
 
-    /// The highest role that `resource_access` gives in a database: entries `<anything>:<database>` with a list `roles`.
+    /// The highest role that `resource_access` gives in a database: entries `<anything>:<database>` with a list
+    /// `roles`.
     /// A role that nobody knows is an error, for it may take something away.
     static func highest(in claims: JSONValue, database: String) throws(TokenRefusal) -> TalosRole {
         guard let access = claims["resource_access"]?.members else {

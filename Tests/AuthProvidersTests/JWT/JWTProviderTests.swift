@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import Crypto
 import Foundation
 import Sessions
@@ -23,7 +24,7 @@ import Testing
         as user: String = "app",
         _ options: [(String, String)],
         token: String
-    ) async throws -> Outcome {
+    ) async throws -> LoginOutcome {
         let options = try MethodOptions(method: "jwt", entries: options.map { (name: $0.0, value: $0.1) })
         let services = AuthServices(secrets: StaticSecrets([:]), localUsers: Maps())
         let provider = try AuthProviderRegistry.standard().makeProvider(options: options, services: services)

@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import Foundation
 import Sessions
 import Testing
