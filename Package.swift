@@ -49,11 +49,13 @@ let package = Package(
     ],
     targets: [
         .target(name: "CReactor"),
+        .systemLibrary(name: "CPAM"),
+        .systemLibrary(name: "CLDAP"),
         room("PGWire"),
-        room("HBA"),
+        room("HBA", ["PGWire"]),
         room("Pooling"),
         room("Sessions", ["PGWire", "Pooling", crypto]),
-        room("AuthProviders", ["Sessions", "PGWire", collections, crypto]),
+        room("AuthProviders", ["Sessions", "PGWire", "CPAM", "CLDAP", collections, crypto]),
         room("AuthProviderTestKit", ["AuthProviders", "Sessions"]),
         room("Reactor", ["CReactor"]),
         room("Settings", [.product(name: "Yams", package: "Yams"), .product(name: "TOMLKit", package: "TOMLKit")]),
@@ -68,13 +70,13 @@ let package = Package(
         room(
             "GatewayCommand",
             [
-                "AuthProviders", "Gateway", "HBA", "Reactor", "Settings", "Telemetry", logging,
+                "AuthProviders", "Gateway", "HBA", "PGWire", "Reactor", "Settings", "Telemetry", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
         .executableTarget(name: "pggateway", dependencies: ["GatewayCommand"], swiftSettings: strict),
         tests("PGWire"),
-        tests("HBA", exclude: ["Oracle"]),
+        tests("HBA", ["PGWire"], exclude: ["Oracle"]),
         tests("Pooling"),
         tests("Sessions", ["PGWire"]),
         tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire"]),

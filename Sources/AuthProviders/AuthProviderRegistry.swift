@@ -62,6 +62,8 @@ extension AuthProviderRegistry {
         try registry.register(MD5Provider.self)
         try registry.register(CleartextPasswordProvider.self)
         try registry.register(PeerProvider.self)
+        try registry.register(PAMProvider.self)
+        try registry.register(LDAPProvider.self)
         return registry
     }
 }

@@ -12,6 +12,8 @@ public struct AuthServices: Sendable {
     public let unknownUserExchange: UnknownUserExchange
     /// What a rule `trust` does with a user whom no source knows.
     public let unknownTrustedUser: UnknownTrustedUser
+    /// Where calls into libraries that block are made.
+    public let lanes: AuthLanes
     /// Unpredictable bytes for salts and nonces, as many as asked for.
     public let randomBytes: @Sendable (Int) -> [UInt8]
 
@@ -37,7 +39,8 @@ public struct AuthServices: Sendable {
         localUsers: any LocalUsers = NoLocalUsers(),
         mock: MockAuthentication = MockAuthentication(),
         unknownUserExchange: UnknownUserExchange = .scramSHA256,
-        unknownTrustedUser: UnknownTrustedUser = .refused
+        unknownTrustedUser: UnknownTrustedUser = .refused,
+        lanes: AuthLanes = AuthLanes()
     ) {
         self.init(
             secrets: secrets,
@@ -45,6 +48,7 @@ public struct AuthServices: Sendable {
             mock: mock,
             unknownUserExchange: unknownUserExchange,
             unknownTrustedUser: unknownTrustedUser,
+            lanes: lanes,
             randomBytes: RandomBytes.make(count:)
         )
     }
@@ -56,6 +60,7 @@ public struct AuthServices: Sendable {
         mock: MockAuthentication,
         unknownUserExchange: UnknownUserExchange,
         unknownTrustedUser: UnknownTrustedUser,
+        lanes: AuthLanes = AuthLanes(),
         randomBytes: @escaping @Sendable (Int) -> [UInt8]
     ) {
         self.secrets = secrets
@@ -63,6 +68,7 @@ public struct AuthServices: Sendable {
         self.mock = mock
         self.unknownUserExchange = unknownUserExchange
         self.unknownTrustedUser = unknownTrustedUser
+        self.lanes = lanes
         self.randomBytes = randomBytes
     }
 }

@@ -5,6 +5,8 @@ public struct LoginAttempt: Sendable {
     public let database: String
     /// Where the client comes from, for texts: an address, or `[local]` for a unix socket.
     public let peerAddress: String
+    /// The client's address without its port, in digits; nil for a unix socket.
+    public let peerHost: String?
     /// The client came through a unix socket.
     public let isLocal: Bool
     public let isTLS: Bool
@@ -32,6 +34,7 @@ public struct LoginAttempt: Sendable {
         user: String,
         database: String,
         peerAddress: String,
+        peerHost: String? = nil,
         isLocal: Bool,
         isTLS: Bool,
         peerUserID: UInt32? = nil,
@@ -40,6 +43,7 @@ public struct LoginAttempt: Sendable {
         self.user = user
         self.database = database
         self.peerAddress = peerAddress
+        self.peerHost = peerHost
         self.isLocal = isLocal
         self.isTLS = isTLS
         self.peerUserID = peerUserID

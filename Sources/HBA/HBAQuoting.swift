@@ -1,3 +1,5 @@
+import PGWire
+
 /// Puts names and option values into double quotes where a policy text needs them.
 enum HBAQuoting {
     private static let keywords = ["all", "sameuser", "samerole", "samegroup", "replication"]

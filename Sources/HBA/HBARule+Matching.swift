@@ -1,3 +1,5 @@
+import PGWire
+
 /// The first thing about a question that a rule does not match, in the order PostgreSQL looks at them.
 enum HBAMismatch: Sendable, Hashable {
     case transport

@@ -1,3 +1,5 @@
+import PGWire
+
 /// One word of a policy text, with its quotes taken off.
 struct HBAToken: Sendable {
     let text: String

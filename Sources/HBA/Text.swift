@@ -1,32 +1,4 @@
 extension String {
-    /// Byte for byte equality. Swift's `==` takes canonically equivalent spellings for equal, PostgreSQL does not: an
-    /// e-acute in one scalar and in two are different users.
-    func hasSameBytes(as other: String) -> Bool {
-        guard self.utf8.count == other.utf8.count else { return false }
-        let isSame = unsafe self.utf8.withContiguousStorageIfAvailable { left in
-            unsafe other.utf8.withContiguousStorageIfAvailable { right in
-                unsafe Self.areSame(UnsafeRawBufferPointer(left), UnsafeRawBufferPointer(right))
-            }
-        }
-        return isSame.flatMap { $0 } ?? self.utf8.elementsEqual(other.utf8)
-    }
-
-    /// Eight bytes at a time. Both have the same length.
-    private static func areSame(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
-        let count = Swift.min(left.count, right.count)
-        var offset = 0
-        while count - offset >= 8 {
-            let own = unsafe left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            guard unsafe own == right.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
-            offset += 8
-        }
-        while offset < count {
-            guard unsafe left[offset] == right[offset] else { return false }
-            offset += 1
-        }
-        return true
-    }
-
     /// Whether the first byte is this ASCII character. `hasPrefix` compares whole characters: it does not see the plus
     /// sign under a combining mark, PostgreSQL does.
     func begins(with byte: Unicode.Scalar) -> Bool {

@@ -19,6 +19,10 @@ public struct ExactName: Hashable, Sendable {
     }
 }
 
+extension ExactName: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(text) }
+}
+
 extension String {
     /// Byte by byte equality; see ``ExactName``.
     public func hasSameBytes(as other: String) -> Bool {

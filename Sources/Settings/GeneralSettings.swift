@@ -48,6 +48,9 @@ package struct GeneralSettings: Sendable, Equatable {
     package let auditLogQueue: Int
     package let auditEntries: Int
     package let authFailureDelay: Duration
+    package let authLaneThreads: Int
+    package let authLaneQueue: Int
+    package let authLaneTimeout: Duration
     package let syslogProgName: String?
     package let logClientConnections: Bool
     package let logClientDisconnections: Bool
@@ -101,6 +104,9 @@ package struct GeneralSettings: Sendable, Equatable {
         self.auditLogQueue = values.integer("audit_log_queue")
         self.auditEntries = values.integer("audit_entries")
         self.authFailureDelay = values.duration("auth_failure_delay")
+        self.authLaneThreads = values.integer("auth_lane_threads")
+        self.authLaneQueue = values.integer("auth_lane_queue")
+        self.authLaneTimeout = values.duration("auth_lane_timeout")
         self.syslogProgName = values.text("syslog_prog_name")
         self.logClientConnections = values.bool("log_client_connections")
         self.logClientDisconnections = values.bool("log_client_disconnections")

@@ -57,6 +57,8 @@ package struct UserSettings: Sendable, Equatable {
     package let username: String
     /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, or empty: checked at load.
     package let password: SecretText
+    /// The PAM service that proves this user instead of ``password``.
+    package let authPamService: String?
     package let poolSize: Int
     package let minPoolSize: Int
     package let poolMode: PoolMode
@@ -71,6 +73,7 @@ package struct UserSettings: Sendable, Equatable {
     init(_ values: SectionValues, parameters: [StartupParameter]) {
         self.username = values.text("username") ?? ""
         self.password = values.secret("password") ?? SecretText("")
+        self.authPamService = values.text("auth_pam_service")
         self.poolSize = values.integer("pool_size")
         self.minPoolSize = values.integer("min_pool_size")
         self.poolMode = PoolMode(values)

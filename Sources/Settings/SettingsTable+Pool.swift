@@ -110,9 +110,12 @@ extension SettingsTable {
             "As in `general`; wins name by name."
         ),
         SettingsKey(
-            "auth_pam_service", .user, .string, .newPool,
-            status: .accepted(caution: "the user is checked by `password`, not by PAM"),
-            "PAM service that checks the password."
+            "auth_pam_service", .user, .string, unset: "`password` proves the user", .reload,
+            """
+            PAM service that checks what the client sends as its password. Takes the place of `password`, which may \
+            be empty then, under hba rules with the methods `password`, `md5` and `scram-sha-256`; the client is asked \
+            for the password in clear text.
+            """
         ),
     ]
 

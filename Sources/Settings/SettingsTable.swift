@@ -1,8 +1,8 @@
 /// The one table of all keys. Immutable.
 package enum SettingsTable {
     package static let keys: [SettingsKey] =
-        Self.rootKeys + Self.generalKeys + Self.auditKeys + Self.generalStatementKeys + Self.generalAcceptedKeys
-        + Self.poolKeys
+        Self.rootKeys + Self.generalKeys + Self.auditKeys + Self.authLaneKeys + Self.generalStatementKeys
+        + Self.generalAcceptedKeys + Self.poolKeys
         + Self.poolStatementKeys + Self.poolAcceptedKeys
         + Self.userKeys + Self.authQueryKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
 

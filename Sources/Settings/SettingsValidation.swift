@@ -61,7 +61,8 @@ struct SettingsValidation {
     }
 
     static func check(user values: SectionValues, into diagnostics: inout Diagnostics) {
-        for key in ["username", "server_username"] where values.isWritten(key) && values.text(key)?.isEmpty == true {
+        for key in ["username", "server_username", "auth_pam_service"]
+        where values.isWritten(key) && values.text(key)?.isEmpty == true {
             diagnostics.report(values.location(of: key), values.path(of: key), "is empty")
         }
         if let password = values.secret("password") {
@@ -71,12 +72,6 @@ struct SettingsValidation {
                 diagnostics.report(
                     values.location(of: "password"), values.path(of: "password"), error.reason, hint: error.hint)
             }
-        }
-        if values.isWritten("auth_pam_service") {
-            diagnostics.report(
-                values.location(of: "auth_pam_service"), values.path(of: "auth_pam_service"),
-                "PAM is not available yet, and the user would be let in without it"
-            )
         }
         if values.integer("min_pool_size") > values.integer("pool_size") {
             diagnostics.report(

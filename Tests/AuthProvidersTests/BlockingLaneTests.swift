@@ -104,20 +104,83 @@ struct BlockingLaneTests {
         #expect(after == .success(2))
     }
 
-    /// Seen from within a call: it runs, and those behind it wait.
-    @Test func theLoadIsWhatRunsAndWhatWaits() async {
-        let lane = BlockingLane(name: "test", threads: 1, queueMax: 10)
-        #expect(lane.load == (0, 0))
+    /// Calls that come faster than threads wake up are not refused while there are threads for them.
+    @Test func aBurstHasRoomForThreadsAndQueue() async {
+        for _ in 0..<50 {
+            let lane = BlockingLane(name: "test", threads: 3, queueMax: 2)
+            let gate = Gate()
+            let results = await withTaskGroup(of: Result<Void, LaneRefusal>.self) { group in
+                for _ in 0..<8 { group.addTask { await lane.run(within: Self.long) { gate.pass() } } }
+                var ended: [Result<Void, LaneRefusal>] = []
+                for _ in 0..<3 { if let result = await group.next() { ended.append(result) } }
+                while lane.load.busy < 3 { await Task.yield() }
+                #expect(lane.load == LaneLoad(busy: 3, queued: 2))
+                gate.open()
+                for await result in group { ended.append(result) }
+                return ended
+            }
+            #expect(results.count { $0 == .failure(.full) } == 3)
+            #expect(results.prefix(3).allSatisfy { $0 == .failure(.full) })
+        }
+    }
+
+    @Test func aCancelledCallEndsAtOnceAndKeepsNobodyOut() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1)
         let (gate, begun) = (Gate(), DispatchSemaphore(value: 0))
-        async let first = lane.run(within: Self.long) { begun.signal(); gate.pass() }
+        async let running = lane.run(within: Self.long) {
+            begun.signal()
+            gate.pass()
+        }
         await Self.wait(for: begun)
-        #expect(lane.load == (1, 0))
-        // Waits behind the first, and stays there when nobody waits for it any more.
-        #expect(await lane.run(within: .zero, { 1 }) == .failure(.timedOut))
-        #expect(lane.load == (1, 1))
+        let waiting = Task { await lane.run(within: Self.long) { 1 } }
+        while lane.load.queued < 1 { await Task.yield() }
+        #expect(lane.load == LaneLoad(busy: 1, queued: 1))
+        waiting.cancel()
+        #expect(await waiting.value == .failure(.cancelled))
+        #expect(lane.load == LaneLoad(busy: 1, queued: 0))
+        // The place of the cancelled call is free.
+        let next = Task { await lane.run(within: Self.long) { 2 } }
+        while lane.load.queued < 1 { await Task.yield() }
         gate.open()
-        _ = await first
-        #expect(await lane.run(within: Self.long, { lane.load.busy }) == .success(1))
+        #expect(await next.value == .success(2))
+        _ = await running
+    }
+
+    @Test func aTaskThatIsCancelledAlreadyDoesNotRun() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1)
+        let ran = Mutex(false)
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return await lane.run(within: Self.long) { ran.withLock { $0 = true } }
+        }
+        task.cancel()
+        let result = await task.value
+        #expect(result == Result<Void, LaneRefusal>.failure(.cancelled))
+        #expect(!ran.withLock { $0 })
+    }
+
+    @Test func limitsChange() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1)
+        let gate = Gate()
+        let calls = (0..<3).map { number in
+            Task { await lane.run(within: Self.long) { gate.pass(); return number } }
+        }
+        // One runs, one waits, one is refused; which, nobody knows.
+        var refused = 0
+        lane.setLimits(threads: 3, queueMax: 10)
+        let more = (0..<3).map { number in
+            Task { await lane.run(within: Self.long) { gate.pass(); return number } }
+        }
+        while lane.load.busy < 3 { await Task.yield() }
+        lane.setLimits(threads: 1, queueMax: 10)
+        gate.open()
+        for call in calls + more {
+            if await call.value == .failure(.full) { refused += 1 }
+        }
+        #expect(refused <= 1)
+        #expect(await lane.run(within: Self.long) { 7 } == .success(7))
+        while lane.load.busy > 0 { await Task.yield() }
+        #expect(lane.load == LaneLoad(busy: 0, queued: 0))
     }
 
     private static func wait(for semaphore: DispatchSemaphore) async {

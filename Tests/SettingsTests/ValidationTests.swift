@@ -108,7 +108,7 @@ import Testing
         #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
     }
 
-    /// What demands encryption or PAM must not be let through while there is none.
+    /// What demands encryption must not be let through while there is none.
     @Test(arguments: [
         ("tls_mode: require", "general.tls_mode"), ("tls_mode: verify-full", "general.tls_mode"),
         ("server_tls_mode: require", "general.server_tls_mode"),
@@ -126,9 +126,12 @@ import Testing
                 "pools.db.server_tls_mode"
             ])
         #expect(
-            Load.problems(yaml: Load.pool([], user: ["auth_pam_service: x"])).map(\.keyPath) == [
+            Load.problems(yaml: Load.pool([], user: ["auth_pam_service: \"\""])).map(\.keyPath) == [
                 "pools.db.users[0].auth_pam_service"
             ])
+        let settings = try Load.yaml(Load.pool([], user: ["auth_pam_service: staff"]))
+        #expect(settings.pools.first?.users.first?.authPamService == "staff")
+        #expect(settings.warnings.isEmpty)
         for mode in ["allow", "disable", "prefer"] {
             #expect(try Load.yaml(Load.general("server_tls_mode: \(mode)")).warnings.count == 1)
         }

@@ -1,10 +1,11 @@
 import Synchronization
+public import PGWire
 
 /// The roles of a user.
 public enum RoleLookup: Sendable, Equatable {
     /// All roles that the user is a member of, directly or not, whatever INHERIT says; as in PostgreSQL it is a member
     /// of itself. Empty for a user that does not exist.
-    case known(Set<String>)
+    case known(Set<ExactName>)
     /// Nobody can say now; the text is for the log.
     case unavailable(String)
 }
@@ -50,7 +51,7 @@ extension AuthQueryService {
     private func rolesArrived(_ flight: FlightTable<RoleWaiter>.ID, _ reply: AuthQueryReply) {
         let lookup = Self.read(roles: reply)
         let now = self.surroundings.now()
-        var roles: Set<String>?
+        var roles: Set<ExactName>?
         if case .known(let names) = lookup { roles = names }
         if roles == nil { self.secrets.withLock { $0.count { $0.executorErrors += 1 } } }
         let waiters = self.roles.withLock { $0.land(flight, roles, now: now) }
@@ -65,11 +66,8 @@ extension AuthQueryService {
             guard answer.rows.count <= Self.rolesMax else {
                 return .unavailable("the user is a member of more than \(Self.rolesMax) roles")
             }
-            let names = answer.rows.compactMap { row in row.first?.map { String(decoding: $0, as: UTF8.self) } }
-            let roles = Set(names)
-            // Swift takes some spellings for the same that are two roles to PostgreSQL.
-            guard roles.count == names.count else { return .unavailable("two roles have equivalent names") }
-            return .known(roles)
+            let names = answer.rows.compactMap { row in row.first?.map { ExactName(String(decoding: $0, as: UTF8.self)) } }
+            return .known(Set(names))
         }
     }
 }

@@ -1,12 +1,14 @@
+import PGWire
+
 /// The memory of a query for the roles of users. As `AuthQueryMachine`, with sets of names and no doubt.
 struct RoleMachine<Waiter: Sendable>: Sendable {
     enum Step: Sendable {
-        case answered(Set<String>)
+        case answered(Set<ExactName>)
         case waits
         case begins(FlightTable<Waiter>.ID)
     }
 
-    private var table: AgingTable<Set<String>>
+    private var table: AgingTable<Set<ExactName>>
     /// Users without any role, not even their own: they do not exist yet. Remembered for a moment only, because a role
     /// that has just been made is to get in.
     private var strangers: AgingTable<Void>
@@ -20,7 +22,7 @@ struct RoleMachine<Waiter: Sendable>: Sendable {
         self.strangers = AgingTable(lifetime: min(lifetime, Self.strangerLifetime), weightMax: Self.strangersMax)
     }
 
-    mutating func recall(_ user: String, now: Int64) -> Set<String>? {
+    mutating func recall(_ user: String, now: Int64) -> Set<ExactName>? {
         if let roles = self.table.use(user, now: now) { return roles }
         return self.strangers.use(user, now: now) == nil ? nil : []
     }
@@ -32,7 +34,7 @@ struct RoleMachine<Waiter: Sendable>: Sendable {
     }
 
     /// - Parameter roles: nil when the query failed, which is not remembered.
-    mutating func land(_ flight: FlightTable<Waiter>.ID, _ roles: Set<String>?, now: Int64) -> [Waiter] {
+    mutating func land(_ flight: FlightTable<Waiter>.ID, _ roles: Set<ExactName>?, now: Int64) -> [Waiter] {
         guard let landing = self.flights.land(flight) else { return [] }
         guard landing.isCurrent, let roles else { return landing.waiters }
         if roles.isEmpty {

@@ -8,6 +8,21 @@ public enum LaneRefusal: Error, Sendable, Equatable {
     case full
     /// The call did not begin, or did not end, in time. Its thread stays with it until it returns.
     case timedOut
+    /// The task that waited was cancelled.
+    case cancelled
+}
+
+/// What a lane does now.
+public struct LaneLoad: Sendable, Equatable {
+    /// Calls that run. Those that nobody waits for any more count as long as they keep their thread.
+    public let busy: Int
+    /// Calls that wait for a thread.
+    public let queued: Int
+
+    public init(busy: Int, queued: Int) {
+        self.busy = busy
+        self.queued = queued
+    }
 }
 
 /// Threads for calls that block: name look-ups, system libraries. A bounded number of threads, made when needed; a
@@ -16,13 +31,14 @@ public enum LaneRefusal: Error, Sendable, Equatable {
 /// Any thread may call it. Everything mutable is guarded by `condition`.
 public final class BlockingLane: @unchecked Sendable {
     private let name: String
-    private let threadsMax: Int
-    private let queueMax: Int
     private let condition = NSCondition()
-    private var queue: [@Sendable () -> Void] = []
+    private var threadsMax: Int
+    private var queueMax: Int
+    private var queue: [any LaneCall] = []
     private var head = 0
     private var threads = 0
     private var idle = 0
+    /// Calls that a thread is with.
     private var busy = 0
 
     public init(name: String, threads: Int, queueMax: Int) {
@@ -31,41 +47,54 @@ public final class BlockingLane: @unchecked Sendable {
         self.queueMax = max(queueMax, 1)
     }
 
-    /// Runs `body` on a thread of the lane. At once `.full` when too many calls wait.
+    /// Other limits from now on. Threads beyond them end when their call does; what waits stays.
+    public func setLimits(threads: Int, queueMax: Int) {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        self.threadsMax = max(threads, 1)
+        self.queueMax = max(queueMax, 1)
+        self.condition.broadcast()
+    }
+
+    public var load: LaneLoad {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        let queued = self.queue[self.head...].count { !$0.isOver }
+        return LaneLoad(busy: self.busy, queued: queued)
+    }
+
+    /// Runs `body` on a thread of the lane. At once `.full` when too many calls wait. A call whose task is cancelled
+    /// ends at once; it does not run when it has not begun.
     public func run<Value: Sendable>(
         within timeout: Duration,
         _ body: @escaping @Sendable () -> Value
     ) async -> Result<Value, LaneRefusal> {
-        await withCheckedContinuation { continuation in
-            let call = Call(continuation)
-            let isQueued = self.enqueue {
-                // Nobody waits for it any more.
-                if call.isOver { return }
-                call.finish(.success(body()))
+        let call = Call(body)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                guard call.wait(continuation) else { return }
+                guard self.enqueue(call) else {
+                    call.finish(.failure(.full))
+                    return
+                }
+                DispatchQueue.global().asyncAfter(deadline: .now() + timeout.seconds) {
+                    call.finish(.failure(.timedOut))
+                }
             }
-            guard isQueued else {
-                call.finish(.failure(.full))
-                return
-            }
-            DispatchQueue.global().asyncAfter(deadline: .now() + timeout.seconds) { call.finish(.failure(.timedOut)) }
+        } onCancel: {
+            call.finish(.failure(.cancelled))
         }
     }
 
-    /// Calls that run now, and calls that wait for a thread; of both also those that nobody waits for any more.
-    public var load: (busy: Int, queued: Int) {
+    private func enqueue(_ call: any LaneCall) -> Bool {
         self.condition.lock()
         defer { self.condition.unlock() }
-        return (self.busy, self.queue.count - self.head)
-    }
-
-    private func enqueue(_ job: @escaping @Sendable () -> Void) -> Bool {
-        self.condition.lock()
-        defer { self.condition.unlock() }
-        guard self.queue.count - self.head < self.queueMax else { return false }
-        self.queue.append(job)
-        if self.idle > 0 {
-            self.condition.signal()
-        } else if self.threads < self.threadsMax {
+        if !self.hasRoom { self.dropCallsThatAreOver() }
+        guard self.hasRoom else { return false }
+        self.queue.append(call)
+        if self.idle > 0 { self.condition.signal() }
+        // Threads that have been woken count as idle until they run.
+        if self.queue.count - self.head > self.idle, self.threads < self.threadsMax {
             self.threads += 1
             let thread = Thread { self.work() }
             thread.name = self.name
@@ -74,28 +103,47 @@ public final class BlockingLane: @unchecked Sendable {
         return true
     }
 
-    private func work() {
-        self.next(isFirst: true)()
-        while true { self.next(isFirst: false)() }
+    /// A call that a thread will take at once is no burden to the queue, even if the thread has yet to wake up.
+    private var hasRoom: Bool {
+        self.queue.count - self.head < self.queueMax + max(self.threadsMax - self.busy, 0)
     }
 
-    private func next(isFirst: Bool) -> @Sendable () -> Void {
+    /// Nobody waits for them: they must not keep others out.
+    private func dropCallsThatAreOver() {
+        self.queue = self.queue[self.head...].filter { !$0.isOver }
+        self.head = 0
+    }
+
+    private func work() {
+        while let call = self.next() {
+            call.run()
+            self.condition.lock()
+            self.busy -= 1
+            self.condition.unlock()
+        }
+    }
+
+    /// nil when the thread is one too many.
+    private func next() -> (any LaneCall)? {
         self.condition.lock()
         defer { self.condition.unlock() }
-        if !isFirst { self.busy -= 1 }
-        while self.head == self.queue.count {
+        while self.head == self.queue.count, self.threads <= self.threadsMax {
             self.idle += 1
             self.condition.wait()
             self.idle -= 1
         }
-        self.busy += 1
-        let job = self.queue[self.head]
+        if self.threads > self.threadsMax {
+            self.threads -= 1
+            return nil
+        }
+        let call = self.queue[self.head]
         self.head += 1
+        self.busy += 1
         if self.head == self.queue.count {
             self.queue.removeAll(keepingCapacity: self.queue.capacity <= self.queueMax)
             self.head = 0
         }
-        return job
+        return call
     }
 }
 
@@ -107,18 +155,63 @@ extension Duration {
     }
 }
 
-/// One call, ended by whoever comes first: its answer or its deadline.
-private final class Call<Value: Sendable>: Sendable {
-    private let waiter: Mutex<CheckedContinuation<Result<Value, LaneRefusal>, Never>?>
+/// A call as its lane sees it.
+private protocol LaneCall: Sendable {
+    /// Nobody waits for it any more.
+    var isOver: Bool { get }
+    /// Blocks.
+    func run()
+}
 
-    init(_ continuation: CheckedContinuation<Result<Value, LaneRefusal>, Never>) { self.waiter = Mutex(continuation) }
+/// One call, ended by whoever comes first: its answer, its deadline, or the end of the task that waits.
+private final class Call<Value: Sendable>: LaneCall {
+    private typealias Waiter = CheckedContinuation<Result<Value, LaneRefusal>, Never>
 
-    var isOver: Bool { self.waiter.withLock { $0 == nil } }
+    private enum State {
+        case new(@Sendable () -> Value)
+        case waiting(Waiter, @Sendable () -> Value)
+        case running(Waiter)
+        case over
+    }
 
+    private let state: Mutex<State>
+
+    init(_ body: @escaping @Sendable () -> Value) { self.state = Mutex(.new(body)) }
+
+    var isOver: Bool {
+        self.state.withLock { state in
+            if case .over = state { true } else { false }
+        }
+    }
+
+    /// False when the call has been cancelled already; then `waiter` has its answer.
+    func wait(_ waiter: CheckedContinuation<Result<Value, LaneRefusal>, Never>) -> Bool {
+        let isNew = self.state.withLock { state in
+            guard case .new(let body) = state else { return false }
+            state = .waiting(waiter, body)
+            return true
+        }
+        if !isNew { waiter.resume(returning: .failure(.cancelled)) }
+        return isNew
+    }
+
+    func run() {
+        let body = self.state.withLock { state -> (@Sendable () -> Value)? in
+            guard case .waiting(let waiter, let body) = state else { return nil }
+            state = .running(waiter)
+            return body
+        }
+        if let body { self.finish(.success(body())) }
+    }
+
+    /// What the body holds (a password, for one) goes with it.
     func finish(_ result: Result<Value, LaneRefusal>) {
-        let waiter = self.waiter.withLock { waiter in
-            defer { waiter = nil }
-            return waiter
+        let waiter = self.state.withLock { state -> Waiter? in
+            defer { state = .over }
+            switch state {
+            case .waiting(let waiter, _), .running(let waiter): return waiter
+            case .new, .over: return nil
+            }
         }
         waiter?.resume(returning: result)
     }

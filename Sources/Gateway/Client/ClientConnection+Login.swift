@@ -27,7 +27,7 @@ extension ClientConnection {
             while true {
                 switch snapshot.decide(question, facts: facts) {
                 case .decided(let decided):
-                    try self.begin(login, under: decided)
+                    try self.begin(login, under: decided, of: snapshot)
                     return
                 case .noMatch:
                     throw self.notPermitted()
@@ -63,28 +63,34 @@ extension ClientConnection {
         }
     }
 
-    private func begin(_ login: LoginState, under decided: Snapshot.DecidedRule) throws(AuthFailure) {
+    private func begin(
+        _ login: LoginState,
+        under decided: Snapshot.DecidedRule,
+        of snapshot: Snapshot
+    ) throws(AuthFailure) {
         login.decided = decided
         decided.use.note(now: WallClock.now)
         let attempt = LoginAttempt(
             user: self.user,
             database: self.database,
             peerAddress: self.peer.description,
+            peerHost: self.peerAddress?.description,
             isLocal: !self.peer.isTCP,
             isTLS: false,
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
             rule: decided.attemptRule
         )
-        self.provingBegins(login, by: decided.provider)
-        switch try decided.provider.begin(attempt) {
+        let provider = snapshot.provider(for: decided, user: self.user, database: self.database)
+        self.provingBegins(login, by: provider)
+        switch try provider.begin(attempt) {
         case .admitted(let identity): try self.admit(identity, login: login)
         case .exchange(var exchange):
             let step = try exchange.start()
             login.exchange = exchange
             try self.advance(step, login: login)
         case nil:
-            Task(executorPreference: self.home.worker) {
-                await self.prove(attempt, to: decided.provider, login: login)
+            login.proof = Task(executorPreference: self.home.worker) {
+                await self.prove(attempt, to: provider, login: login)
             }
         }
     }

@@ -3,6 +3,7 @@ import Logging
 import PGWire
 import Reactor
 import Sessions
+import Settings
 import Synchronization
 
 /// From the proof to ReadyForQuery: route and welcome.
@@ -12,7 +13,18 @@ extension ClientConnection {
         login.identity = identity
         self.proved(login)
         self.throttleProved(login)
-        if self.gateway.snapshot.isConsole(self.database) {
+        let snapshot = self.gateway.snapshot
+        if snapshot.isConsole(self.database) {
+            // A provider that keeps no list of users of its own may have proved anybody.
+            guard identity.user.hasSameBytes(as: snapshot.settings.general.adminUsername) else {
+                self.sendUnsent(of: login)
+                throw AuthFailure(
+                    reason: .poolMissing,
+                    logText: "\(identity.user) is not the console's user (admin_username)",
+                    clientText: "user \"\(identity.user)\" may not use the console",
+                    sqlStateText: "42501"
+                )
+            }
             self.sendUnsent(of: login)
             self.welcomeToConsole(login)
             return

@@ -19,6 +19,8 @@ final class LoginState: @unchecked Sendable {
     var question: LoginQuestion?
     /// Goes out in one piece with what follows.
     var unsent: [UInt8] = []
+    /// The login as a task, when its provider has to wait for more than the client.
+    var proof: Task<Void, Never>?
     /// The policy waits for something it has to know about the client.
     var isLookingUp = false
     /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
@@ -90,6 +92,7 @@ final class LoginState: @unchecked Sendable {
     /// Ends whatever the login waits for.
     func end(with failure: AuthFailure) {
         self.endReason = self.endReason ?? failure
+        self.proof?.cancel()
         self.deliver(.failure(failure) as Result<[UInt8], AuthFailure>)
         self.deliver(.failure(.shuttingDown) as Result<ServerConnection, CheckoutFailure>)
         self.deliver(.failure(.shuttingDown) as Result<Welcome, CheckoutFailure>)

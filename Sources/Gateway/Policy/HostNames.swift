@@ -50,7 +50,7 @@ final class HostNames: Sendable {
         switch await self.lane.run(within: Self.timeout, { Self.confirmedName(of: address) }) {
         case .success(let answer): answer
         case .failure(.full): .unavailable("too many host name look-ups wait")
-        case .failure(.timedOut): .unavailable("the host name look-up took too long")
+        case .failure(.timedOut), .failure(.cancelled): .unavailable("the host name look-up took too long")
         }
     }
 

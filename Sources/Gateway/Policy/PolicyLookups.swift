@@ -2,6 +2,7 @@ import AuthProviders
 import HBA
 import Reactor
 import Synchronization
+import PGWire
 
 /// What rules have to know about a client beyond its question: its host name, the roles of its user, the gateway's own
 /// addresses. Remembered and looked up in bounded time, off the workers. Any thread.
@@ -23,6 +24,8 @@ final class PolicyLookups: Sendable {
     let authQueries: AuthQueryRegistry
     let hostNames = HostNames()
     let systemUsers = SystemUsers()
+    /// Not for policy but for the providers that rules name; here because they outlive every snapshot.
+    let authLanes = AuthLanes()
     private let interfaces = Mutex(Interfaces())
 
     init(authQueries: AuthQueryRegistry) { self.authQueries = authQueries }
@@ -65,7 +68,7 @@ final class PolicyLookups: Sendable {
 
     // MARK: Roles
 
-    private func rolesAtHand(of user: String, database: String) -> HBAFacts.Answer<Set<String>>? {
+    private func rolesAtHand(of user: String, database: String) -> HBAFacts.Answer<Set<ExactName>>? {
         // The console's administrator is no role of any server.
         if ConsoleReference.databases.contains(database) { return .known([]) }
         guard let service = self.authQueries.service(for: database) else {
@@ -74,14 +77,14 @@ final class PolicyLookups: Sendable {
         return service.rolesAtHand(of: user).map { HBAFacts.Answer($0) }
     }
 
-    func roles(of user: String, database: String) async -> HBAFacts.Answer<Set<String>> {
+    func roles(of user: String, database: String) async -> HBAFacts.Answer<Set<ExactName>> {
         if let known = self.rolesAtHand(of: user, database: database) { return known }
         guard let service = self.authQueries.service(for: database) else { return .unavailable("no auth_query") }
         return HBAFacts.Answer(await service.roles(of: user))
     }
 }
 
-extension HBAFacts.Answer where Value == Set<String> {
+extension HBAFacts.Answer where Value == Set<ExactName> {
     fileprivate init(_ answer: RoleLookup) {
         switch answer {
         case .known(let roles): self = .known(roles)

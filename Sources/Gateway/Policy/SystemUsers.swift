@@ -13,7 +13,7 @@ final class SystemUsers: Sendable {
         switch await self.lane.run(within: Self.timeout, { Self.look(user) }) {
         case .success(let answer): answer
         case .failure(.full): .unavailable("too many look-ups of system users wait")
-        case .failure(.timedOut): .unavailable("the look-up of system user \(user) took too long")
+        case .failure(.timedOut), .failure(.cancelled): .unavailable("the look-up of system user \(user) took too long")
         }
     }
 

@@ -50,6 +50,7 @@ package final class Gateway: @unchecked Sendable {
         self.current = Mutex(snapshot)
         self.audit = AuditTrail(log: log)
         self.audit.apply(try Self.prepareAudit(snapshot.settings.general))
+        self.lookups.authLanes.apply(AuthLanes.Limits(snapshot.settings.general))
         self.pools = PoolRegistry()
         self.interner = TextInterner(byteLimit: snapshot.settings.general.queryInternerMaxSize)
     }
@@ -158,6 +159,7 @@ package final class Gateway: @unchecked Sendable {
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
             self.audit.apply(audit)
+            self.lookups.authLanes.apply(AuthLanes.Limits(snapshot.settings.general))
             self.frontDoor?.apply(snapshot.socketOptions)
             self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
             self.authQueries.apply(snapshot.settings.pools, gateway: self)

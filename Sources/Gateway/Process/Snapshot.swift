@@ -47,6 +47,8 @@ final class Snapshot: Sendable {
     let needsInterfaces: Bool
     /// What the administrator should know; logged once per load.
     let warnings: [String]
+    /// Users whom the settings have proven by a provider of their own, whatever password method a rule names.
+    let userProviders: [PoolKey: any AuthProvider]
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
@@ -81,7 +83,8 @@ final class Snapshot: Sendable {
         let services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
             localUsers: MappedUsers(maps: maps, lookups: lookups),
-            mock: Self.mock
+            mock: Self.mock,
+            lanes: lookups.authLanes
         )
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
@@ -89,6 +92,7 @@ final class Snapshot: Sendable {
             deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
+        self.userProviders = try Self.userProviders(settings, registry: registry, services: services)
         var plans: [PoolKey: PoolPlan] = [:]
         var authQueryPools: [ExactName: PoolSettings] = [:]
         for pool in settings.pools {

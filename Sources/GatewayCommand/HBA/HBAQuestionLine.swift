@@ -1,5 +1,6 @@
 import Foundation
 import HBA
+import PGWire
 
 /// A question as the command line or a line of JSON puts it.
 struct HBAQuestionLine {
@@ -65,7 +66,7 @@ struct HBAQuestionLine {
             isReplication: self.isReplication
         )
         self.facts = HBAFacts(
-            roles: self.roles.map { .known(Set($0)) } ?? .notAsked,
+            roles: self.roles.map { .known(Set($0.map { ExactName($0) })) } ?? .notAsked,
             hostName: self.hostName.map { .known($0) } ?? .notAsked,
             interfaces: interfaces
         )

@@ -1,3 +1,5 @@
+import PGWire
+
 /// Whether one column of a rule matches, as far as the facts go.
 enum HBACondition: Sendable {
     case yes
@@ -10,7 +12,7 @@ enum HBACondition: Sendable {
         if user.hasSameBytes(as: role) { return .yes }
         switch facts.roles {
         case .notAsked: return .needs(.roles)
-        case .known(let roles): return roles.contains { $0.hasSameBytes(as: role) } ? .yes : .no
+        case .known(let roles): return roles.contains(ExactName(role)) ? .yes : .no
         case .unavailable(let reason): return .unavailable(.roles, reason: reason)
         }
     }

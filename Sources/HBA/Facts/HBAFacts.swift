@@ -1,3 +1,5 @@
+package import PGWire
+
 /// What a policy may have to know beyond the question, and what asking for it gave. A login asks for a fact only when a
 /// rule depends on it (see ``HBAFinding/needs(_:)``).
 ///
@@ -11,16 +13,15 @@ package struct HBAFacts: Sendable {
     }
 
     /// All roles the question's user is a member of, directly or not (pg_auth_members, whatever INHERIT says). The user
-    /// itself always counts as a member of the role of its own name. A `Set` of strings holds one of several
-    /// canonically equivalent names; all comparisons here are byte for byte.
-    package var roles: Answer<Set<String>>
+    /// itself always counts as a member of the role of its own name.
+    package var roles: Answer<Set<ExactName>>
     /// The client's host name, found by reverse look-up and confirmed by forward look-up; nil when it has none.
     package var hostName: Answer<String?>
     /// The gateway's own addresses with their networks (samehost, samenet).
     package var interfaces: [HBAInterface]
 
     package init(
-        roles: Answer<Set<String>> = .notAsked,
+        roles: Answer<Set<ExactName>> = .notAsked,
         hostName: Answer<String?> = .notAsked,
         interfaces: [HBAInterface] = []
     ) {

@@ -1,3 +1,5 @@
+import PGWire
+
 /// One line of a map: who was proved, and as whom they may log in.
 struct IdentLine: Sendable {
     enum SystemUser: Sendable {

@@ -1,3 +1,5 @@
+import PGWire
+
 /// The identity maps of a pg_ident file: who may log in as which database user after proving, by certificate, operating
 /// system or token, to be somebody by another name. A map lets in if one of its lines does.
 ///

@@ -1,3 +1,5 @@
+import PGWire
+
 /// A regular expression of a rule or an identity map: PostgreSQL's advanced syntax, compiled when the file is loaded.
 ///
 /// Names come from peers who have not proved anything yet, so matching never tries alternatives one after the other: it

@@ -1,3 +1,4 @@
+import PGWire
 import Sessions
 import Testing
 

@@ -1,0 +1,75 @@
+import Synchronization
+
+/// The lanes of providers whose libraries block: one for each kind of provider, for the life of the process, whatever
+/// happens to rules and settings. So a kind that hangs leaves the others alone. Any thread.
+public final class AuthLanes: Sendable {
+    /// What holds for each lane.
+    public struct Limits: Sendable, Equatable {
+        public var threads: Int
+        /// Logins that may wait for a thread.
+        public var queueMax: Int
+        /// For waiting and running together.
+        public var timeout: Duration
+
+        public init(threads: Int = 8, queueMax: Int = 128, timeout: Duration = .seconds(30)) {
+            self.threads = threads
+            self.queueMax = queueMax
+            self.timeout = timeout
+        }
+    }
+
+    private struct State {
+        var limits: Limits
+        var lanes: [String: BlockingLane] = [:]
+    }
+
+    private let state: Mutex<State>
+
+    public init(_ limits: Limits = Limits()) { self.state = Mutex(State(limits: limits)) }
+
+    /// Other limits from now on.
+    public func apply(_ limits: Limits) {
+        let lanes = self.state.withLock { state in
+            state.limits = limits
+            return Array(state.lanes.values)
+        }
+        for lane in lanes { lane.setLimits(threads: limits.threads, queueMax: limits.queueMax) }
+    }
+
+    /// What the lane of a kind does now.
+    public func load(of kind: String) -> LaneLoad {
+        self.state.withLock { $0.lanes[kind] }?.load ?? LaneLoad(busy: 0, queued: 0)
+    }
+
+    /// Runs `body`, which may block, for one login.
+    ///
+    /// - Parameter kind: the name of the library, for the log.
+    /// - Throws: 58000 when the lane is full (at once) or has no answer in time.
+    public func run<Value: Sendable>(
+        _ kind: String,
+        _ body: @escaping @Sendable () -> Value
+    ) async throws(AuthFailure) -> Value {
+        let (lane, limits) = self.lane(kind)
+        switch await lane.run(within: limits.timeout, body) {
+        case .success(let value): return value
+        case .failure(.full):
+            throw .unavailable(
+                log: "the \(kind) lane is full: \(limits.queueMax) logins wait (auth_lane_queue) for "
+                    + "\(limits.threads) threads (auth_lane_threads)"
+            )
+        case .failure(.timedOut):
+            throw .unavailable(log: "\(kind) has no answer within \(limits.timeout) (auth_lane_timeout)")
+        case .failure(.cancelled): throw .clientLeft()
+        }
+    }
+
+    private func lane(_ kind: String) -> (BlockingLane, Limits) {
+        self.state.withLock { state in
+            let limits = state.limits
+            if let lane = state.lanes[kind] { return (lane, limits) }
+            let lane = BlockingLane(name: kind, threads: limits.threads, queueMax: limits.queueMax)
+            state.lanes[kind] = lane
+            return (lane, limits)
+        }
+    }
+}

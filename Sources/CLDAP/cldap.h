@@ -1,0 +1,2 @@
+/* OpenLDAP's libldap (Debian: libldap-dev). */
+#include <ldap.h>

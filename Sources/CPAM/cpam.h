@@ -1,0 +1,2 @@
+/* libpam (Debian: libpam0g-dev). */
+#include <security/pam_appl.h>

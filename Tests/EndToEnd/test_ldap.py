@@ -1,0 +1,201 @@
+"""Method `ldap` with a real slapd: simple bind, search+bind, TLS, and a directory that is down."""
+
+import pytest
+
+from directory import BASE, ROOT_PASSWORD, SEARCHER, SEARCHER_PASSWORD, Directory, is_available
+from external import CONSOLE_RULE, PEOPLE, asked, check_bad_input, check_found_pools, check_warm_pool, empty_password
+from external import found_pool, make_roles, outcome, people_pool, refusal
+from wire import password_message
+
+pytestmark = pytest.mark.skipif(not is_available(), reason="needs slapd and openssl: scripts/install test")
+
+PREFIX, SUFFIX = "uid=", f",ou=people,{BASE}"
+
+
+@pytest.fixture(scope="module")
+def directory(postgres):
+    make_roles(postgres)
+    made = Directory()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def ldap_gateway(make_gateway, postgres, directory):
+    """A gateway with one rule `ldap`; `{port}` and `{tls}` in its options are the directory's."""
+
+    def make(options, general=None, environment=None, hba=""):
+        options = options.format(port=directory.port, tls=directory.tls_port)
+        rules = CONSOLE_RULE + "host all app_trust 127.0.0.1/32 trust\n" + hba
+        pools = {"app": people_pool(postgres)}
+        pools["app"]["users"].append({"username": "app_trust", "password": "", "pool_size": 2})
+        gateway = make_gateway(
+            pools, general=general, hba=rules + f"host all all 127.0.0.1/32 ldap {options}\n", environment=environment
+        )
+        gateway.secrets.update([*PEOPLE.values(), ROOT_PASSWORD, SEARCHER_PASSWORD, "Twin-secret-90"])
+        return gateway
+
+    return make
+
+
+SIMPLE = f'ldapserver=127.0.0.1 ldapport={{port}} ldapprefix="{PREFIX}" ldapsuffix="{SUFFIX}"'
+SEARCH = (
+    f'ldapserver=127.0.0.1 ldapport={{port}} ldapbasedn="{BASE}" ldapbinddn="{SEARCHER}" '
+    f"ldapbindpasswd={SEARCHER_PASSWORD}"
+)
+CREDENTIALS = f'ldapbinddn="{SEARCHER}" ldapbindpasswd={SEARCHER_PASSWORD}'
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SIMPLE,
+        SEARCH,
+        SEARCH + " ldapsearchattribute=cn",
+        SEARCH + ' ldapsearchfilter="(&(objectClass=inetOrgPerson)(|(uid=$username)(mail=$username)))"',
+        f'ldapurl="ldap://127.0.0.1:{{port}}/ou=people,{BASE}?uid?one" {CREDENTIALS}',
+        f'ldapurl="ldap://127.0.0.1:{{port}}/{BASE}??sub?(uid=$username)" {CREDENTIALS}',
+        # The first of two servers is down.
+        SIMPLE.replace("ldapserver=127.0.0.1", 'ldapserver="127.0.0.2 127.0.0.1"'),
+    ],
+)
+def test_ways_to_bind(ldap_gateway, options):
+    gateway = ldap_gateway(options)
+    check_warm_pool(gateway)
+    assert outcome(gateway, "pgg_nobody", "x") == "28P01"
+    reasons = {row["reason"] for row in gateway.console("SHOW AUDIT FAILURES")}
+    assert reasons <= {"password_wrong", "user_unknown"}
+
+
+@pytest.mark.parametrize("options", [SIMPLE, SEARCH])
+def test_bad_passwords(ldap_gateway, options):
+    check_bad_input(ldap_gateway(options), "LDAP")
+
+
+def test_users_who_stand_in_no_settings(make_gateway, postgres, directory):
+    """Pools of their own, and the shared pool of a `server_user`."""
+    hba = CONSOLE_RULE + f"host all all 127.0.0.1/32 ldap {SEARCH.format(port=directory.port)}\n"
+    gateway = make_gateway({"own": found_pool(postgres), "shared": found_pool(postgres, dedicated=True)}, hba=hba)
+    gateway.secrets.update([*PEOPLE.values(), SEARCHER_PASSWORD])
+    check_found_pools(gateway)
+
+
+def test_an_empty_password_is_no_anonymous_login(ldap_gateway):
+    """A directory takes a bind without a password for one without a name, and admits it."""
+    gateway = ldap_gateway(SIMPLE)
+    assert empty_password(gateway, "pgg_ann") == "28P01"
+    gateway.wait_for_log(lambda log: "LDAP: empty password" in log, "the reason")
+
+
+@pytest.mark.parametrize("name", ["*", "pgg_a*", "pgg_ann)(uid=*", "a\\2a", "ou=x/y", "(", "pgg_ann,ou=people"])
+def test_names_with_a_meaning_in_filters(ldap_gateway, name):
+    gateway = ldap_gateway(SEARCH)
+    fields = refusal(gateway, name, PEOPLE["pgg_ann"])
+    assert (fields["C"], fields["M"]) == ("28P01", f'LDAP authentication failed for user "{name}"')
+
+
+@pytest.mark.parametrize("name", [f"pgg_ann{SUFFIX}", "pgg_ann+cn=pgg_ann", "pgg_ann,ou=others", "#1"])
+def test_names_with_a_meaning_in_distinguished_names(ldap_gateway, name):
+    assert outcome(ldap_gateway(SIMPLE), name, PEOPLE["pgg_ann"]) == "28P01"
+
+
+def test_a_name_that_is_not_unique(ldap_gateway):
+    gateway = ldap_gateway(SEARCH)
+    assert outcome(gateway, "pgg_twin", "Twin-secret-90") == "28P01"
+    gateway.wait_for_log(lambda log: "is not unique" in log, "the reason")
+
+
+def test_the_searcher_s_rights_end_with_the_search(ldap_gateway):
+    """Its password is nobody else's."""
+    gateway = ldap_gateway(SEARCH)
+    assert outcome(gateway, "pgg_ann", SEARCHER_PASSWORD) == "28P01"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SEARCH.replace(SEARCHER_PASSWORD, "another-word"),
+        SEARCH.replace(f'"{BASE}"', '"dc=elsewhere,dc=org"'),
+        # Nobody may search without a name here.
+        f'ldapserver=127.0.0.1 ldapport={{port}} ldapbasedn="dc=elsewhere,dc=org"',
+    ],
+)
+def test_a_rule_that_the_directory_refuses_is_the_service_s_fault(ldap_gateway, options):
+    gateway = ldap_gateway(options)
+    gateway.secrets.discard("another-word")
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "58000"
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SIMPLE + " ldaptls=1",
+        SEARCH + " ldaptls=1",
+        SIMPLE.replace("{port}", "{tls}") + " ldapscheme=ldaps",
+        f'ldapurl="ldaps://127.0.0.1:{{tls}}/{BASE}?uid?sub" {CREDENTIALS}',
+    ],
+)
+def test_tls(ldap_gateway, directory, options):
+    trusting = ldap_gateway(options, environment={"LDAPTLS_CACERT": str(directory.folder / "ca.pem")})
+    check_warm_pool(trusting)
+
+
+def test_a_certificate_that_nobody_trusts(ldap_gateway):
+    gateway = ldap_gateway(SIMPLE + " ldaptls=1")
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "58000"
+    gateway.wait_for_log(lambda log: "could not start LDAP TLS session" in log, "the reason")
+
+
+# --- trouble ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_directory_that_is_down(ldap_gateway, directory):
+    gateway = ldap_gateway(SIMPLE)
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+    directory.stop()
+    try:
+        fields = refusal(gateway, "pgg_ann", PEOPLE["pgg_ann"])
+        assert (fields["C"], fields["M"]) == ("58000", "Authentication service unavailable")
+        gateway.wait_for_log(lambda log: "Can't contact LDAP server" in log, "the reason")
+        with gateway.wire("app_trust") as client:
+            assert client.value("select current_user") == "app_trust"
+    finally:
+        directory.start()
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+
+
+def test_a_directory_that_does_not_answer(ldap_gateway, directory):
+    """Refused in time; nobody else waits, and the gateway stops although a thread hangs."""
+    gateway = ldap_gateway(SIMPLE, general={"auth_lane_timeout": "500ms"})
+    directory.pause()
+    try:
+        with asked(gateway, "pgg_ann") as client:
+            client.send(password_message(PEOPLE["pgg_ann"]))
+            with gateway.wire("app_trust") as other:
+                assert other.value("select current_user") == "app_trust"
+            assert client.until("E")[-1].sqlstate == "58000"
+        gateway.wait_for_log(lambda log: "LDAP has no answer within" in log, "the reason")
+        gateway.stop()
+    finally:
+        directory.resume()
+
+
+def test_rules_are_reloaded(ldap_gateway, directory):
+    """A bad rule changes nothing, and its password stands in no message."""
+    gateway = ldap_gateway(SIMPLE)
+    bad = f"{CONSOLE_RULE}host all all 127.0.0.1/32 ldap ldapserver=x ldapprefix=y ldapbindpasswd={SEARCHER_PASSWORD}\n"
+    with gateway.console_wire() as console:
+        gateway.change(general={"pg_hba": {"content": bad}})
+        text = console.error("RELOAD")["M"]
+        assert "general.pg_hba:2" in text and "cannot stand beside ldapprefix" in text, text
+        assert SEARCHER_PASSWORD not in text
+        shown = str(console.dicts("SHOW HBA"))
+        assert SEARCHER_PASSWORD not in shown
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+    good = CONSOLE_RULE + f"host all all 127.0.0.1/32 ldap {SEARCH.format(port=directory.port)}\n"
+    gateway.reload(general={"pg_hba": {"content": good}})
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+    assert SEARCHER_PASSWORD not in str(gateway.console("SHOW HBA"))
