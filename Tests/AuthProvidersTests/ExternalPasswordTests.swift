@@ -1,3 +1,4 @@
+import AuthProviderTestKit
 import Sessions
 import Testing
 
