@@ -12,6 +12,8 @@ public enum AuthConfigurationError: Error, Sendable, Equatable, CustomStringConv
     case missingOption(method: String, name: String)
     /// The text says what is wrong with the value; it must not contain secrets.
     case invalidOption(method: String, name: String, reason: String)
+    /// A file that a setting names cannot be used; the text names the file and repeats nothing of it.
+    case unusableFile(String)
 
     public var description: String {
         switch self {
@@ -31,6 +33,8 @@ public enum AuthConfigurationError: Error, Sendable, Equatable, CustomStringConv
             "authentication method \"\(method)\" needs option \"\(name)\""
         case .invalidOption(let method, let name, let reason):
             "option \"\(name)\" of authentication method \"\(method)\": \(reason)"
+        case .unusableFile(let text):
+            text
         }
     }
 }

@@ -38,6 +38,9 @@ public protocol AuthProvider: Sendable {
     /// The lane that its blocking calls run on, for `SHOW AUTH_PROVIDERS`; nil, when left out, for none.
     var lane: BlockingLane? { get }
 
+    /// Its methods take the option `map=`. May be left out: then they do not.
+    static var takesMap: Bool { get }
+
     /// Called when settings load; bad options fail here, never at login.
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError)
 
@@ -63,6 +66,8 @@ public protocol AuthProvider: Sendable {
 
 extension AuthProvider {
     public static var name: String { Self.hbaMethods.first ?? "" }
+
+    public static var takesMap: Bool { false }
 
     public var lane: BlockingLane? { nil }
 

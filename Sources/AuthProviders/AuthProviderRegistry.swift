@@ -39,6 +39,9 @@ public struct AuthProviderRegistry: Sendable {
         return try provider.init(options: options, services: services)
     }
 
+    /// The methods that take the option `map=`.
+    public var mapMethods: [String] { self.hbaMethods.filter { self.providers[$0]?.takesMap == true } }
+
     /// Lower-case letters, digits, `-` and `_`, beginning with a letter.
     private static func isWord(_ word: String) -> Bool {
         guard let first = word.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first) else { return false }
@@ -64,6 +67,8 @@ extension AuthProviderRegistry {
         try registry.register(PeerProvider.self)
         try registry.register(PAMProvider.self)
         try registry.register(LDAPProvider.self)
+        try registry.register(JWTProvider.self)
+        try registry.register(TalosProvider.self)
         return registry
     }
 }

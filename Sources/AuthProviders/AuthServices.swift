@@ -16,6 +16,8 @@ public struct AuthServices: Sendable {
     public let lanes: AuthLanes
     /// Unpredictable bytes for salts and nonces, as many as asked for.
     public let randomBytes: @Sendable (Int) -> [UInt8]
+    /// Who signs Talos tokens; nil when the settings have no table `talos`.
+    public var talos: TalosRealm?
 
     /// A rule `md5` runs SCRAM for users with a SCRAM secret and md5 for users with an md5 hash, so an unknown user has
     /// to look like one of them. PostgreSQL decides by `password_encryption`; here it is this setting. Choose what most

@@ -12,18 +12,39 @@ public final class AuthenticatedIdentity: Sendable {
     public let method: String
     /// Where the secret came from that the proof was checked with; nil when none was needed.
     public let secretOrigin: SecretOrigin?
+    /// What the session is called instead of what the client says; nil leaves it to the client.
+    public let applicationName: String?
+    /// When the session has to end; nil when its proof holds for good.
+    public let end: End?
+
+    /// The proof of a session does not hold for ever.
+    public struct End: Sendable, Equatable {
+        /// Microseconds since 1970. A session between transactions ends then.
+        public let at: Int64
+        /// A transaction may go on that long.
+        public let grace: Duration
+
+        public init(at: Int64, grace: Duration) {
+            self.at = at
+            self.grace = grace
+        }
+    }
 
     public init(
         user: String,
         credential: ServerCredential,
         provider: String,
         method: String,
-        secretOrigin: SecretOrigin? = nil
+        secretOrigin: SecretOrigin? = nil,
+        applicationName: String? = nil,
+        end: End? = nil
     ) {
         self.user = user
         self.credential = credential
         self.provider = provider
         self.method = method
         self.secretOrigin = secretOrigin
+        self.applicationName = applicationName
+        self.end = end
     }
 }

@@ -16,6 +16,8 @@ package struct GatewaySettings: Sendable, Equatable {
     package let general: GeneralSettings
     /// Sorted by name.
     package let pools: [PoolSettings]
+    /// nil when there is no such table.
+    package let talos: TalosSettings?
     /// What the administrator should know, with file and line; the caller logs it once per load.
     package let warnings: [String]
     /// The main file and the included files in the order read.
@@ -25,12 +27,14 @@ package struct GatewaySettings: Sendable, Equatable {
     init(
         general: GeneralSettings,
         pools: [PoolSettings],
+        talos: TalosSettings? = nil,
         warnings: [String],
         sourceFiles: [String],
         rows: [ConfigRow]
     ) {
         self.general = general
         self.pools = pools.sorted { $0.name < $1.name }
+        self.talos = talos
         self.warnings = warnings
         self.sourceFiles = sourceFiles
         self.rows = rows

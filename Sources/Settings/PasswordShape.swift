@@ -4,7 +4,15 @@ import Foundation
 /// it.
 enum PasswordShape {
     private static let supported =
-        "supported: md5 and 32 hex digits, SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>, or empty"
+        """
+        supported: md5 and 32 hex digits, SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>, \
+        \(tokenKeyPrefix)<file>, or empty
+        """
+
+    /// In front of the file with the public keys that check a user's tokens.
+    static let tokenKeyPrefix = "jwt-pkey-fpath:"
+    /// In front of the file with the private key that signs tokens for servers.
+    static let serverTokenKeyPrefix = "jwt-priv-key-fpath:"
 
     static func check(_ password: SecretText) throws(ValueProblem) {
         let text = password.revealed
@@ -15,8 +23,11 @@ enum PasswordShape {
             }
             return
         }
-        if text.hasPrefix("jwt-pkey-fpath:") {
-            throw ValueProblem("`jwt-pkey-fpath:` is not supported yet", hint: Self.supported)
+        if text.hasPrefix(Self.tokenKeyPrefix) {
+            guard text != Self.tokenKeyPrefix else {
+                throw ValueProblem("no file is named behind `\(Self.tokenKeyPrefix)`", hint: Self.supported)
+            }
+            return
         }
         guard text.hasPrefix("md5") else {
             throw ValueProblem("plain text and other forms are not supported", hint: Self.supported)

@@ -55,16 +55,28 @@ package struct PoolSettings: Sendable, Equatable {
 /// One user of a pool; values are effective as in ``PoolSettings``.
 package struct UserSettings: Sendable, Equatable {
     package let username: String
-    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, or empty: checked at load.
+    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, `jwt-pkey-fpath:FILE`, or empty: checked at load.
     package let password: SecretText
     /// The PAM service that proves this user instead of ``password``.
     package let authPamService: String?
     package let poolSize: Int
     package let minPoolSize: Int
     package let poolMode: PoolMode
+    /// `password: jwt-pkey-fpath:FILE`: the file with the public keys that check the user's tokens.
+    package var tokenKeyFile: String? { Self.file(self.password, behind: PasswordShape.tokenKeyPrefix) }
+    /// `server_password: jwt-priv-key-fpath:FILE`: the file with the private key that signs tokens for servers.
+    package var serverTokenKeyFile: String? {
+        self.serverPassword.flatMap { Self.file($0, behind: PasswordShape.serverTokenKeyPrefix) }
+    }
+
+    private static func file(_ secret: SecretText, behind prefix: String) -> String? {
+        let text = secret.revealed
+        return text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : nil
+    }
+
     /// nil for a user that is not mapped: the client's own name and proof are passed through.
     package let serverUsername: String?
-    /// Plain password for ``serverUsername``; nil to log in without one or by passthrough.
+    /// Plain password for ``serverUsername``, or `jwt-priv-key-fpath:FILE`; nil to log in without one or by passthrough.
     package let serverPassword: SecretText?
     package let serverLifetime: Duration
     /// Of all levels, sorted by name; each name once, whatever its case.

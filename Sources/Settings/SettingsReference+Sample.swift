@@ -20,6 +20,8 @@ extension SettingsReference {
         text += Self.userEntries(indent: 6)
         text += "\n    # Users that are not listed are found by a query: Documentation/auth_query.md.\n    # auth_query:\n"
         text += Self.entries(of: .authQuery, indent: 2).split(separator: "\n").map { "    # \($0)\n" }.joined()
+        text += "\n# Logins of the user talos by token: Documentation/providers/talos.md.\n# talos:\n"
+        text += Self.entries(of: .talos, indent: 2).split(separator: "\n").map { "# \($0)\n" }.joined()
         text += """
 
             # Further files, merged over this one in order. A relative path begins at the folder of this file.

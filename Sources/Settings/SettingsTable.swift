@@ -2,7 +2,7 @@
 package enum SettingsTable {
     package static let keys: [SettingsKey] =
         Self.rootKeys + Self.generalKeys + Self.auditKeys + Self.authLaneKeys + Self.generalStatementKeys
-        + Self.generalAcceptedKeys + Self.poolKeys
+        + Self.generalAcceptedKeys + Self.generalTalosKeys + Self.poolKeys
         + Self.poolStatementKeys + Self.poolAcceptedKeys
         + Self.userKeys + Self.authQueryKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
 
@@ -32,7 +32,8 @@ package enum SettingsTable {
             "HTTP listener for metrics and the web console."
         ),
         SettingsKey(
-            "talos", .root, .table(.talos), .reload, status: .accepted, "Public keys for Talos tokens."
+            "talos", .root, .table(.talos), .reload,
+            "Logins of the user `talos` by token: see Documentation/providers/talos.md."
         ),
         SettingsKey(
             "include", .root, .table(.include), .reload,
@@ -50,14 +51,19 @@ package enum SettingsTable {
         )
     ]
 
+    /// pg_doorman's documentation shows the table under `general`.
+    static let generalTalosKeys: [SettingsKey] = [
+        SettingsKey("talos", .general, .table(.talos), .reload, "The same as `talos` at the top level; not both.")
+    ]
+
     static let talosKeys: [SettingsKey] = [
         SettingsKey(
-            "keys", .talos, .pathList, default: "[]", .reload, status: .accepted,
-            "PEM files of public keys; the file name without extension is the key id."
+            "keys", .talos, .pathList, default: "[]", .reload,
+            "PEM files of RSA public keys; the file name without extension is the key id (`kid`) of the tokens."
         ),
         SettingsKey(
-            "databases", .talos, .stringList, default: "[]", .reload, status: .accepted,
-            "Databases that accept tokens."
+            "databases", .talos, .stringList, default: "[]", .reload,
+            "Databases that take tokens. A token's roles count in the database that the client asks for."
         ),
     ]
 }

@@ -84,10 +84,9 @@ struct SettingsValidation {
         if !values.isWritten("server_username") {
             diagnostics.report(place, values.path(of: "server_password"), "server_password needs server_username")
         }
-        if serverPassword.revealed.hasPrefix("jwt-priv-key-fpath:") {
+        if serverPassword.revealed == PasswordShape.serverTokenKeyPrefix {
             diagnostics.report(
-                place, values.path(of: "server_password"), "`jwt-priv-key-fpath:` is not supported yet",
-                hint: "supported: a plain password")
+                place, values.path(of: "server_password"), "no file is named behind `\(serverPassword.revealed)`")
         }
     }
 

@@ -20,18 +20,33 @@ struct SnapshotBuilder {
             StartupParameters.check(general, into: &self.diagnostics)
         }
         self.rows += ConfigRow.rows(of: general, prefix: "general")
-        for (name, section) in [("web", SettingsSection.web), ("talos", .talos), ("include", .include)] {
+        for (name, section) in [("web", SettingsSection.web), ("include", .include)] {
             guard let node = top.tables[name] else { continue }
             _ = self.sections.decode(node, as: section, keyPath: name, isQuiet: true, into: &self.diagnostics)
         }
+        let talos = self.talos(top: top, general: general)
         let pools = self.pools(top.tables["pools"], general: general)
         return GatewaySettings(
             general: GeneralSettings(general),
             pools: pools,
+            talos: talos,
             warnings: self.diagnostics.warnings,
             sourceFiles: sourceFiles,
             rows: self.rows
         )
+    }
+
+    /// At the top level, or under `general`.
+    private mutating func talos(top: SectionValues, general: SectionValues) -> TalosSettings? {
+        guard let node = top.tables["talos"] ?? general.tables["talos"] else { return nil }
+        if top.isWritten("talos"), general.isWritten("talos") {
+            self.diagnostics.report(
+                general.location(of: "talos"), "general.talos", "`talos` stands at the top level, too")
+        }
+        let path = top.isWritten("talos") ? "talos" : "general.talos"
+        let values = self.sections.decode(node, as: .talos, keyPath: path, into: &self.diagnostics)
+        self.rows += ConfigRow.rows(of: values, prefix: "talos")
+        return TalosSettings(values)
     }
 
     private mutating func pools(_ node: SettingsNode?, general: SectionValues) -> [PoolSettings] {

@@ -15,6 +15,7 @@ import Testing
             case .cleartext: return "cleartext"
             case .md5Hash: return "md5"
             case .scramKeys: return "scram"
+            case .made: return "made"
             }
         }
     }

@@ -57,7 +57,7 @@ private struct OddlyNamedProvider: AuthProvider {
     @Test func standardMethods() throws {
         #expect(
             try AuthProviderRegistry.standard().hbaMethods
-                == ["trust", "reject", "scram-sha-256", "md5", "password", "peer", "pam", "ldap"]
+                == ["trust", "reject", "scram-sha-256", "md5", "password", "peer", "pam", "ldap", "jwt", "talos"]
         )
     }
 

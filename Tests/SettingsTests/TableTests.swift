@@ -52,7 +52,7 @@ import Testing
             )
             var changed: String
             switch key.section {
-            case .general where key.isRequired: continue
+            case .general where key.isRequired || key.kind == .table(.talos): continue
             case .general: changed = plain.replacing("general:\n", with: "general:\n  \(key.name): \(value)\n")
             case .authQuery where key.isRequired || key.name == "workers": continue
             case .authQuery: changed = plain.replacing("    auth_query:\n", with: "    auth_query:\n      \(key.name): \(value)\n")

@@ -53,12 +53,24 @@ import Testing
         #expect(Load.problems(yaml: Load.pool(user: [line])).map(\.keyPath) == [keyPath])
     }
 
-    @Test func jwtKeysAreRefusedClearly() {
-        let server = Load.pool(user: ["server_username: s", "server_password: \"jwt-priv-key-fpath:/k.pem\""])
-        #expect(Load.problems(yaml: server).map(\.reason) == ["`jwt-priv-key-fpath:` is not supported yet"])
-        let client = Load.pool().replacing("password: \"\"", with: "password: \"jwt-pkey-fpath:/k.pem\"")
-        #expect(Load.problems(yaml: client).map(\.reason) == ["`jwt-pkey-fpath:` is not supported yet"])
-        #expect(Load.problems(yaml: client).first?.hint?.contains("SCRAM-SHA-256$") == true)
+    /// At the top level, or under `general` as the documentation of pg_doorman shows it; not both.
+    @Test func talosStandsInOnePlace() throws {
+        let table = "talos:\n  keys: [/k/a.pem]\n  databases: [shop]\n"
+        #expect(try Load.yaml(Load.general() + table).talos?.keys == ["/k/a.pem"])
+        let inner = Load.general("talos: {keys: [/k/b.pem], databases: [x]}")
+        #expect(try Load.yaml(inner).talos?.keys == ["/k/b.pem"])
+        #expect(try Load.yaml(inner).talos?.databases == ["x"])
+        #expect(try Load.yaml(inner).warnings.isEmpty)
+        #expect(Load.problems(yaml: inner + table).map(\.keyPath) == ["general.talos"])
+        #expect(try Load.yaml(Load.general()).talos == nil)
+    }
+
+    @Test func tokenKeysNameAFile() {
+        let server = Load.pool(user: ["server_username: s", "server_password: \"jwt-priv-key-fpath:\""])
+        let reasons = Load.problems(yaml: server).map(\.reason)
+        #expect(reasons == ["no file is named behind `jwt-priv-key-fpath:`"])
+        let client = Load.pool().replacing("password: \"\"", with: "password: \"jwt-pkey-fpath:\"")
+        #expect(Load.problems(yaml: client).map(\.reason) == ["no file is named behind `jwt-pkey-fpath:`"])
     }
 
     @Test(arguments: [

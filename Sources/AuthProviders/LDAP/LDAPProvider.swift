@@ -11,6 +11,8 @@ struct LDAPProvider: AuthProvider {
     private let plan: LDAPPlan
     private let services: AuthServices
 
+    var lane: BlockingLane? { self.services.lanes.lane(of: Self.name) }
+
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         self.plan = try LDAPPlan(options)
         self.services = services

@@ -41,6 +41,9 @@ public final class AuthLanes: Sendable {
         self.state.withLock { $0.lanes[kind] }?.load ?? LaneLoad(busy: 0, queued: 0)
     }
 
+    /// The lane of a kind; nil before its first login.
+    public func lane(of kind: String) -> BlockingLane? { self.state.withLock { $0.lanes[kind] } }
+
     /// Runs `body`, which may block, for one login.
     ///
     /// - Parameter kind: the name of the library, for the log.

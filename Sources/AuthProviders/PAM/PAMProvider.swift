@@ -16,6 +16,8 @@ struct PAMProvider: AuthProvider {
     private let asksHostName: Bool
     private let services: AuthServices
 
+    var lane: BlockingLane? { self.services.lanes.lane(of: Self.name) }
+
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly("pamservice", "pam_use_hostname")
         self.service = options.value("pamservice") ?? Self.defaultService

@@ -5,6 +5,7 @@
 /// the gateway log in at the server where a SCRAM verifier does not.
 struct PeerProvider: AuthProvider {
     static let hbaMethods = ["peer"]
+    static let takesMap = true
     private let services: AuthServices
     private let map: String?
 

@@ -25,10 +25,12 @@ extension ClientConnection {
         )
         writer.readyForQuery(.idle)
         self.auditAdmitted(login, pool: nil)
+        let identity = login.identity
         self.login = nil
         self.console = ConsoleState(session: ConsoleSession(facts: facts))
         self.clearDeadline()
         self.phase = .console
+        self.beginExpiry(identity)
         self.log.info("console client logged in", metadata: self.logMetadata(["rule": .string(login.rule)]))
         self.send(writer.bytes)
         self.resumeReading()

@@ -140,7 +140,8 @@ extension ClientConnection {
 
     // MARK: Shutdown
 
-    /// The process stops: between transactions the client is told at once, in one it is let finish.
+    /// The process stops, or the token has expired: between transactions the client is told at once, in one it is let
+    /// finish.
     func askToLeave() {
         self.mustLeave = true
         switch self.phase {
@@ -155,7 +156,7 @@ extension ClientConnection {
             // It believes itself in a transaction.
             return
         case .idle, .console, .waiting:
-            self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+            self.leaveAsTold()
         case .active:
             self.leaveIfBetweenTransactions()
         case .closing:
@@ -167,6 +168,6 @@ extension ClientConnection {
         guard let server = self.server, server.isSettled, server.ledger.isReleasable, server.scanner.isAtBoundary,
             self.scanner.isAtBoundary
         else { return }
-        self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+        self.leaveAsTold()
     }
 }

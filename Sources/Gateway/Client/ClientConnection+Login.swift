@@ -80,7 +80,9 @@ extension ClientConnection {
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
             rule: decided.attemptRule
         )
-        let provider = snapshot.provider(for: decided, user: self.user, database: self.database)
+        let own = snapshot.userProviders
+            .provider(method: decided.rule.method, user: self.user, database: self.database)
+        let provider = own ?? decided.provider
         self.provingBegins(login, by: provider)
         switch try provider.begin(attempt) {
         case .admitted(let identity): try self.admit(identity, login: login)

@@ -252,7 +252,7 @@ extension ClientConnection {
             self.isHeld = false
             self.resumeReading()
         }
-        if self.mustLeave { self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown") }
+        if self.mustLeave { self.leaveAsTold() }
     }
 
     func requestBegins(_ server: ServerConnection) {

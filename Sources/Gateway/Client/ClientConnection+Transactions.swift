@@ -42,7 +42,7 @@ extension ClientConnection {
         counters.sentBytes.add(UInt64(answer.count))
         self.send(answer)
         if self.mustLeave, self.deferredBegin == nil {
-            self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+            self.leaveAsTold()
         }
     }
 }

@@ -26,9 +26,19 @@ extension ClientConnection {
                 )
             }
             self.sendUnsent(of: login)
+            // Whoever proves a name elsewhere (a token, a directory) is no administrator for that.
+            guard identity.user.hasSameBytes(as: self.gateway.snapshot.adminUsername) else {
+                throw AuthFailure(
+                    reason: .poolMissing,
+                    logText: "\(identity.user) is not admin_username",
+                    clientText: "No pool configured for database: \"\(self.database)\", user: \"\(identity.user)\"",
+                    sqlStateText: "3D000"
+                )
+            }
             self.welcomeToConsole(login)
             return
         }
+        if let name = identity.applicationName { self.requested = self.requested.named(name) }
         self.gateway.authQueries.noteSuccess(identity, database: self.database)
         guard let pool = self.pinPool(of: identity) else {
             self.sendUnsent(of: login)
@@ -194,6 +204,7 @@ extension ClientConnection {
         self.login = nil
         self.clearDeadline()
         self.phase = .idle
+        if login.identity?.end != nil { self.beginExpiry(login.identity) }
         self.send(writer.bytes)
         self.resumeReading()
     }

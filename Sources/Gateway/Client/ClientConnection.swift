@@ -62,8 +62,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var askedCheck: CheckQuery?
     /// Its next message waits for answers to earlier ones.
     var isHeld = false
-    /// The process stops: leave at the end of the present transaction.
+    /// The process stops, or the client's token has expired: leave at the end of the present transaction.
     var mustLeave = false
+    /// When the session has to end; nil when it may last.
+    var expiry: SessionExpiry?
     /// It has said goodbye and waits for its last answers.
     var isTerminating = false
     /// Who it is to the audit stream, which has its login and is still to get its logout.
@@ -169,7 +171,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case .closing:
             self.finish()
         case .idle, .waiting, .active, .console:
-            return
+            self.expiryDue()
         }
     }
 }

@@ -82,7 +82,7 @@ extension Snapshot {
     /// The lanes of the providers that the policy uses, by the providers' names, each lane once.
     var lanes: [String: [BlockingLane]] {
         var lanes: [String: [BlockingLane]] = [:]
-        for provider in self.deciding.map(\.provider) {
+        for provider in self.deciding.map(\.provider) + self.userProviders.all {
             guard let lane = provider.lane else { continue }
             let known = lanes[type(of: provider).name, default: []]
             if !known.contains(where: { $0 === lane }) { lanes[type(of: provider).name] = known + [lane] }

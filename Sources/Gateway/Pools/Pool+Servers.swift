@@ -118,7 +118,7 @@ extension Pool {
     func learn(_ credential: ServerCredential) {
         guard self.plan.isPassthrough else { return }
         switch credential {
-        case .none: return
+        case .none, .made: return
         case .cleartext, .md5Hash, .scramKeys: self.state.withLock { $0.credential = credential }
         }
     }

@@ -1,3 +1,4 @@
+import AuthProviders
 import PGWire
 import Pooling
 import Sessions
@@ -55,6 +56,8 @@ struct PoolPlan: Sendable, Equatable {
     var isPassthrough: Bool
     /// `server_password`, or the stored md5 hash; nil while only a client's SCRAM proof can tell.
     var password: SecretBytes?
+    /// Makes the password of each server login (`server_password: jwt-priv-key-fpath:...`).
+    var mint: TokenMint?
     var md5Hash: SecretBytes?
     /// The user's secret as it stands in the settings: a changed one makes a new pool.
     var storedSecret: SecretBytes?
@@ -75,6 +78,7 @@ struct PoolPlan: Sendable, Equatable {
 
     /// What opens the first server, before any client has logged in.
     var credential: ServerCredential {
+        if let mint { return mint.credential }
         if let password { return .cleartext(password) }
         if let md5Hash { return .md5Hash(md5Hash) }
         return .none

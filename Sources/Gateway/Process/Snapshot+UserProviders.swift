@@ -1,40 +1,97 @@
 import AuthProviders
-import HBA
+import PGWire
 import Settings
 
-/// Users with a provider of their own (`auth_pam_service`).
-extension Snapshot {
-    /// The methods that ask for a user's password, and leave it to the user how it is proven.
-    private static let passwordMethods: Set<String> = ["md5", "password", "scram-sha-256"]
+/// Users whose proof is another than their rule's: a rule that asks for a password asks such a user for a token, or has
+/// the password checked by PAM.
+struct UserProviders: Sendable {
+    private var users: [PoolKey: any AuthProvider] = [:]
+    /// For the user `talos`, where the settings have a table `talos`.
+    private var talos: (any AuthProvider)?
 
-    /// Who proves the user of a login under a rule: the rule's provider, or the user's own.
-    func provider(for decided: DecidedRule, user: String, database: String) -> any AuthProvider {
-        guard !self.userProviders.isEmpty, Self.passwordMethods.contains(decided.rule.method),
-            let own = self.userProviders[PoolKey(database: database, user: user)]
-        else { return decided.provider }
-        return own
-    }
+    /// Rules of these methods ask for a password; what they ask of a user is the user's own affair.
+    private static let passwordMethods: Set<String> = ["md5", "scram-sha-256", "password"]
+    private static let talosMethods: Set<String> = ["md5", "scram-sha-256", "talos"]
+    static let talosUser = "talos"
 
-    static func userProviders(
-        _ settings: GatewaySettings,
+    init(
+        settings: GatewaySettings,
         registry: AuthProviderRegistry,
         services: AuthServices
-    ) throws(SnapshotError) -> [PoolKey: any AuthProvider] {
-        var providers: [PoolKey: any AuthProvider] = [:]
+    ) throws(SnapshotError) {
+        if services.talos != nil {
+            self.talos = try Self.provider("talos", [], "talos", registry, services)
+        }
         for pool in settings.pools {
             for user in pool.users {
-                guard let service = user.authPamService else { continue }
-                do throws(AuthConfigurationError) {
-                    let options = try MethodOptions(method: "pam", entries: [("pamservice", service)])
-                    providers[PoolKey(database: pool.name, user: user.username)] =
-                        try registry.makeProvider(options: options, services: services)
-                } catch {
-                    let path = "pools.\(pool.name).users.\(user.username).auth_pam_service"
-                    throw SnapshotError(description: "\(path): \(error.description)")
+                let key = PoolKey(database: pool.name, user: user.username)
+                let path = "pools.\(pool.name).users.\(user.username)"
+                if let service = user.authPamService {
+                    let options = [("pamservice", service)]
+                    let place = path + ".auth_pam_service"
+                    self.users[key] = try Self.provider("pam", options, place, registry, services)
+                } else if let file = user.tokenKeyFile {
+                    self.users[key] = try Self.provider("jwt", [("keys", file)], path + ".password", registry, services)
                 }
             }
         }
-        return providers
+    }
+
+    /// All of them.
+    var all: [any AuthProvider] { Array(self.users.values) + [self.talos].compactMap { $0 } }
+
+    /// Who proves this user under a rule of this method; nil when the rule's own provider does.
+    func provider(method: String, user: String, database: String) -> (any AuthProvider)? {
+        if let talos, user.hasSameBytes(as: Self.talosUser), Self.talosMethods.contains(method) { return talos }
+        guard !self.users.isEmpty, Self.passwordMethods.contains(method) else { return nil }
+        return self.users[PoolKey(database: database, user: user)]
+    }
+
+    private static func provider(
+        _ method: String,
+        _ entries: [(name: String, value: String)],
+        _ path: String,
+        _ registry: AuthProviderRegistry,
+        _ services: AuthServices
+    ) throws(SnapshotError) -> any AuthProvider {
+        do throws(AuthConfigurationError) {
+            let options = try MethodOptions(method: method, entries: entries)
+            return try registry.makeProvider(options: options, services: services)
+        } catch {
+            throw SnapshotError(description: "\(path): \(error.description)")
+        }
+    }
+}
+
+extension Snapshot {
+    /// The settings table `talos`; nil without one.
+    static func talosRealm(_ settings: GatewaySettings) throws(SnapshotError) -> TalosRealm? {
+        guard let talos = settings.talos else { return nil }
+        do throws(AuthConfigurationError) {
+            return try TalosRealm(keyFiles: talos.keys, databases: talos.databases)
+        } catch {
+            throw SnapshotError(description: error.description)
+        }
+    }
+
+    /// The plan of a user of the settings.
+    static func plan(
+        pool: PoolSettings,
+        user: UserSettings,
+        general: GeneralSettings
+    ) throws(SnapshotError) -> PoolPlan {
+        var plan = PoolPlan(pool: pool, user: user, general: general)
+        // A text that stands for a file is no secret that a server keeps: nothing of the client's could be its proof.
+        if user.tokenKeyFile != nil { plan.storedSecret = nil }
+        guard let file = user.serverTokenKeyFile else { return plan }
+        do throws(AuthConfigurationError) {
+            plan.mint = try TokenMint(keyFile: file, user: plan.serverUser)
+        } catch {
+            let path = "pools.\(pool.name).users.\(user.username).server_password"
+            throw SnapshotError(description: "\(path): \(error.description)")
+        }
+        plan.password = nil
+        return plan
     }
 }
 

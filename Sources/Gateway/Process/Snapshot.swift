@@ -47,8 +47,8 @@ final class Snapshot: Sendable {
     let needsInterfaces: Bool
     /// What the administrator should know; logged once per load.
     let warnings: [String]
-    /// Users whom the settings have proven by a provider of their own, whatever password method a rule names.
-    let userProviders: [PoolKey: any AuthProvider]
+    /// Users who prove themselves by another method than their rule's.
+    let userProviders: UserProviders
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
@@ -60,6 +60,8 @@ final class Snapshot: Sendable {
     let maxConnections: Int
     /// 0: failed proofs are answered at once.
     let authFailureDelay: MonotonicMicroseconds
+    /// Who may use the console.
+    let adminUsername: String
     let logsConnections: Bool
     let logsDisconnections: Bool
 
@@ -76,28 +78,30 @@ final class Snapshot: Sendable {
         previous: Snapshot?
     ) throws(SnapshotError) {
         self.settings = settings
-        self.policy = try Self.policy(settings.general, methods: Set(registry.hbaMethods))
+        self.policy = try Self.policy(
+            settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
         let maps = try Self.maps(settings.general)
         self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
-        let services = AuthServices(
+        var services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
             localUsers: MappedUsers(maps: maps, lookups: lookups),
             mock: Self.mock,
             lanes: lookups.authLanes
         )
+        services.talos = try Self.talosRealm(settings)
+        self.userProviders = try UserProviders(settings: settings, registry: registry, services: services)
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
             let use = previous?.use(of: rule) ?? RuleUse()
             deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
-        self.userProviders = try Self.userProviders(settings, registry: registry, services: services)
         var plans: [PoolKey: PoolPlan] = [:]
         var authQueryPools: [ExactName: PoolSettings] = [:]
         for pool in settings.pools {
             for user in pool.users {
-                let plan = PoolPlan(pool: pool, user: user, general: settings.general)
+                let plan = try Self.plan(pool: pool, user: user, general: settings.general)
                 plans[plan.key] = plan
             }
             guard let query = pool.authQuery else { continue }
@@ -111,6 +115,7 @@ final class Snapshot: Sendable {
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.authFailureDelay = settings.general.authFailureDelay.microseconds
+        self.adminUsername = settings.general.adminUsername
         self.logsConnections = settings.general.logClientConnections
         self.logsDisconnections = settings.general.logClientDisconnections
     }
@@ -135,14 +140,19 @@ final class Snapshot: Sendable {
 
     // MARK: Parts
 
-    private static func policy(_ general: GeneralSettings, methods: Set<String>) throws(SnapshotError) -> HBAPolicy {
+    private static func policy(
+        _ general: GeneralSettings,
+        methods: Set<String>,
+        mapMethods: Set<String>
+    ) throws(SnapshotError) -> HBAPolicy {
         do throws(HBAErrors) {
             let reader = PolicyFiles.reader
             switch general.pgHba {
             case .content(let text):
-                return try HBAPolicy.parse(text: text, file: "general.pg_hba", methods: methods, reader: reader)
+                return try HBAPolicy.parse(
+                    text: text, file: "general.pg_hba", methods: methods, mapMethods: mapMethods, reader: reader)
             case .path(let path):
-                return try HBAPolicy.load(path: path, methods: methods, reader: reader)
+                return try HBAPolicy.load(path: path, methods: methods, mapMethods: mapMethods, reader: reader)
             case .unset:
                 return general.hba.isEmpty ? .permissive : try HBAPolicy.legacyAllowList(cidrs: general.hba)
             }
@@ -212,7 +222,8 @@ final class Snapshot: Sendable {
         for pool in settings.pools {
             for user in pool.users {
                 let path = "pools.\(pool.name).users.\(user.username).password"
-                secrets[pool.name, default: [:]][user.username] = try Self.secret(user.password, path: path)
+                secrets[pool.name, default: [:]][user.username] =
+                    user.tokenKeyFile == nil ? try Self.secret(user.password, path: path) : .none
             }
         }
         let general = settings.general

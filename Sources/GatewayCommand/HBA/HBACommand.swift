@@ -15,6 +15,9 @@ struct HBACommand: ParsableCommand {
     /// The method words this gateway has providers for.
     static var methods: Set<String> { Set(GatewayMain.program.registry.hbaMethods) }
 
+    /// Those of them that take the option `map=`.
+    static var mapMethods: Set<String> { Set(GatewayMain.program.registry.mapMethods) }
+
     static func writeError(_ text: String) {
         FileHandle.standardError.write(Data("\(text)\n".utf8))
     }
@@ -35,10 +38,11 @@ struct HBACheck: ParsableCommand {
 
     func run() throws {
         let methods = HBACommand.methods
+        let mapMethods = HBACommand.mapMethods
         var isGood = true
         for file in self.files {
             do throws(HBAErrors) {
-                print(try self.summary(of: file, methods: methods))
+                print(try self.summary(of: file, methods: methods, mapMethods: mapMethods))
             } catch {
                 isGood = false
                 HBACommand.writeError(error.description)
@@ -47,12 +51,17 @@ struct HBACheck: ParsableCommand {
         guard isGood else { throw ExitCode(1) }
     }
 
-    private func summary(of file: String, methods: Set<String>) throws(HBAErrors) -> String {
+    private func summary(
+        of file: String,
+        methods: Set<String>,
+        mapMethods: Set<String>
+    ) throws(HBAErrors) -> String {
         if self.ident {
             let maps = try IdentMaps.load(path: file, reader: PolicyFiles.reader)
             return "\(file): \(maps.count) \(maps.count == 1 ? "line" : "lines")"
         }
-        let rules = try HBAPolicy.load(path: file, methods: methods, reader: PolicyFiles.reader).rules
+        let rules = try HBAPolicy
+            .load(path: file, methods: methods, mapMethods: mapMethods, reader: PolicyFiles.reader).rules
         return "\(file): \(rules.count) \(rules.count == 1 ? "rule" : "rules")"
     }
 }

@@ -86,10 +86,12 @@ struct HBAExplain: ParsableCommand {
     /// The rules, with a warning for each method that only PostgreSQL has.
     private func policy() throws -> HBAPolicy {
         let methods = HBACommand.methods
+        let mapMethods = HBACommand.mapMethods
         do throws(HBAErrors) {
             let policy = try HBAPolicy.load(
                 path: self.file,
                 methods: methods.union(HBAPolicy.methodsOfPostgreSQL),
+                mapMethods: mapMethods,
                 reader: PolicyFiles.reader
             )
             for rule in policy.rules where !methods.contains(rule.method) {

@@ -10,6 +10,9 @@ public enum ServerCredential: Sendable {
     case md5Hash(SecretBytes)
     /// The keys won from a client's SCRAM proof: answer SCRAM as long as the server keeps the same salt and iterations.
     case scramKeys(SCRAMKeys)
+    /// A password for one use, made when a server asks for a clear-text password: answers that method alone. Nil when
+    /// it cannot be made.
+    case made(@Sendable () -> SecretBytes?)
 }
 
 /// SCRAM-SHA-256 keys of one user for one salt and iteration count (RFC 5802 section 3).

@@ -14,6 +14,9 @@ public struct StoredSecret: Sendable, Equatable {
 
     public let kind: Kind
 
+    /// The secret of a user who has none.
+    public static let none = StoredSecret(kind: .empty)
+
     /// Longest accepted text; a SCRAM verifier of PostgreSQL has 133 bytes.
     private static let textBytesMax = 2048
 

@@ -93,6 +93,13 @@ package final class SessionParameters: Sendable {
         return rest.isEmpty ? .none : SessionParameters(entries: rest)
     }
 
+    /// These with another `application_name`.
+    package func named(_ applicationName: String) -> SessionParameters {
+        let rest = self.entries.filter { !Self.isApplicationName($0) }
+        let named = rest + [Entry(name: "application_name", value: applicationName)]
+        return SessionParameters(entries: named.sorted { $0.name < $1.name })
+    }
+
     package func isSame(as other: SessionParameters) -> Bool {
         self === other || self.entries == other.entries
     }

@@ -39,8 +39,13 @@ extension ServerLogin {
     }
 
     private mutating func answerCleartext() throws(ServerLoginFailure) -> ServerLoginStep {
-        guard case .cleartext(let password) = self.credential else { throw .credentialMissing(method: "password") }
-        return self.sendPassword(password.exposed())
+        switch self.credential {
+        case .cleartext(let password): return self.sendPassword(password.exposed())
+        case .made(let make):
+            guard let password = make() else { throw .credentialMissing(method: "password") }
+            return self.sendPassword(password.exposed())
+        case .none, .md5Hash, .scramKeys: throw .credentialMissing(method: "password")
+        }
     }
 
     private mutating func answerMD5(salt: [UInt8]) throws(ServerLoginFailure) -> ServerLoginStep {
@@ -49,7 +54,7 @@ extension ServerLogin {
         switch self.credential {
         case .md5Hash(let stored): hash = stored
         case .cleartext(let password): hash = MD5Password.hash(password: password, user: self.user)
-        case .none, .scramKeys: throw .credentialMissing(method: "md5")
+        case .none, .scramKeys, .made: throw .credentialMissing(method: "md5")
         }
         return self.sendPassword(MD5Password.response(hash: hash, salt: salt))
     }
@@ -73,7 +78,7 @@ extension ServerLogin {
         switch self.credential {
         case .scramKeys(let keys): secret = .keys(keys)
         case .cleartext(let password): secret = .password(password, known: self.knownKeys)
-        case .none, .md5Hash: throw .credentialMissing(method: SCRAMServer.mechanism)
+        case .none, .md5Hash, .made: throw .credentialMissing(method: SCRAMServer.mechanism)
         }
         var client = SCRAMClient(secret: secret, nonce: nonce(), iterationsMax: self.limits.iterationsMax)
         var writer = MessageWriter()

@@ -120,6 +120,14 @@ import Testing
         #expect(name.removing(["application_name"]).applicationName == nil)
     }
 
+    @Test func anotherApplicationName() throws {
+        let parameters = try SessionParameters.parse([("search_path", "a"), ("Application_Name", "psql")])
+        let named = parameters.named("billing")
+        #expect(named.applicationName == "billing")
+        #expect(named.entries.map(\.name) == ["application_name", "search_path"])
+        #expect(SessionParameters.none.named("billing").entries.map(\.value) == ["billing"])
+    }
+
     // MARK: From one client's parameters to another's
 
     private typealias Asked = [(name: String, value: String)]

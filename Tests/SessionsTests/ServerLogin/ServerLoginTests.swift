@@ -87,6 +87,24 @@ import Testing
         #expect(run.failure?.logText.contains(method) == true)
     }
 
+    /// A password for one use is made when a clear-text password is asked for, and for nothing else.
+    @Test func passwordMadeOnDemand() {
+        let made = ServerCredential.made { SecretBytes("token") }
+        let run = Script.run(made) { server in
+            server.authenticationCleartextPassword()
+            server.authenticationOk()
+            server.readyForQuery(.idle)
+        }
+        #expect(run.sent == [Script.passwordMessage("token")])
+        #expect(run.greeting != nil)
+        let failing = Script.run(.made { nil }) { server in server.authenticationCleartextPassword() }
+        #expect(failing.failure == .credentialMissing(method: "password"))
+        let md5 = Script.run(made) { server in server.authenticationMD5Password(salt: [1, 2, 3, 4]) }
+        #expect(md5.failure == .credentialMissing(method: "md5") && md5.sent.isEmpty)
+        let sasl = Script.run(made) { server in server.authenticationSASL(mechanisms: ["SCRAM-SHA-256"]) }
+        #expect(sasl.failure == .credentialMissing(method: "SCRAM-SHA-256") && sasl.sent.isEmpty)
+    }
+
     @Test func otherMethodsAreRefusedByName() {
         for (code, name) in [
             (Int32(7), "GSSAPI"), (9, "SSPI"), (2, "Kerberos V5"), (6, "authentication code 6"),
