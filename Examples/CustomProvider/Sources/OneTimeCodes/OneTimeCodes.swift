@@ -30,6 +30,7 @@ public struct OneTimeCodes: AuthProvider {
         case .success(.success(false)):
             throw .wrongPassword(of: attempt, reason: .proofWrong, log: "no such code for this user")
         case .success(.failure(let problem)): throw .unavailable(log: problem.text)
+        case .failure(.cancelled): throw .clientLeft()
         case .failure(let refusal): throw .unavailable(log: "one-time codes: the lane is \(refusal)")
         }
     }
