@@ -6,12 +6,13 @@ import Sessions
 /// (`ldapbasedn`). libldap blocks, so it runs in a lane.
 struct LDAPProvider: AuthProvider {
     static let hbaMethods = ["ldap"]
-    static let name = "LDAP"
+    /// In texts, and the kind of its lane.
+    private static let library = "LDAP"
 
     private let plan: LDAPPlan
     private let services: AuthServices
 
-    var lane: BlockingLane? { self.services.lanes.lane(of: Self.name) }
+    var lane: BlockingLane? { self.services.lanes.lane(of: Self.library) }
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         self.plan = try LDAPPlan(options)
@@ -22,15 +23,15 @@ struct LDAPProvider: AuthProvider {
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
-        let password = try await ExternalPassword.request(attempt, service: Self.name, over: dialogue)
+        let password = try await ExternalPassword.request(attempt, service: Self.library, over: dialogue)
         let (plan, user) = (self.plan, attempt.user)
-        let verdict = try await self.services.lanes.run(Self.name) {
+        let verdict = try await self.services.lanes.run(Self.library) {
             LDAPSession.verdict(on: user, password: password, plan: plan)
         }
         switch verdict {
         case .admitted: return ExternalPassword.identity(of: attempt, password: password, provider: "ldap")
         case .refused(let reason, let text):
-            throw .refused(attempt, by: Self.name, reason: reason, log: "\(text) (\(plan.servers))")
+            throw .refused(attempt, by: Self.library, reason: reason, log: "\(text) (\(plan.servers))")
         case .unavailable(let text): throw .unavailable(log: "LDAP: \(text) (\(plan.servers))")
         }
     }

@@ -10,13 +10,14 @@ struct PAMProvider: AuthProvider {
     static let hbaMethods = ["pam"]
     /// As in PostgreSQL.
     static let defaultService = "postgresql"
-    static let name = "PAM"
+    /// In texts, and the kind of its lane.
+    private static let library = "PAM"
 
     private let service: String
     private let asksHostName: Bool
     private let services: AuthServices
 
-    var lane: BlockingLane? { self.services.lanes.lane(of: Self.name) }
+    var lane: BlockingLane? { self.services.lanes.lane(of: Self.library) }
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly("pamservice", "pam_use_hostname")
@@ -32,7 +33,7 @@ struct PAMProvider: AuthProvider {
         _ attempt: LoginAttempt,
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
-        let password = try await ExternalPassword.request(attempt, service: Self.name, over: dialogue)
+        let password = try await ExternalPassword.request(attempt, service: Self.library, over: dialogue)
         guard password.count < Int(PAM_MAX_RESP_SIZE) else {
             throw self.refused(attempt, .passwordWrong, "the password has more than \(PAM_MAX_RESP_SIZE - 1) bytes")
         }
@@ -43,7 +44,7 @@ struct PAMProvider: AuthProvider {
             remoteHost: attempt.peerHost,
             asksHostName: self.asksHostName
         )
-        switch try await self.services.lanes.run(Self.name, { conversation.run() }) {
+        switch try await self.services.lanes.run(Self.library, { conversation.run() }) {
         case .admitted: return ExternalPassword.identity(of: attempt, password: password, provider: "pam")
         case .refused(let reason, let text): throw self.refused(attempt, reason, text)
         case .unavailable(let text): throw .unavailable(log: "PAM service \"\(self.service)\": \(text)")
@@ -51,7 +52,7 @@ struct PAMProvider: AuthProvider {
     }
 
     private func refused(_ attempt: LoginAttempt, _ reason: AuthFailure.Reason, _ text: String) -> AuthFailure {
-        .refused(attempt, by: Self.name, reason: reason, log: "service \"\(self.service)\": \(text)")
+        .refused(attempt, by: Self.library, reason: reason, log: "service \"\(self.service)\": \(text)")
     }
 
     // MARK: Services
