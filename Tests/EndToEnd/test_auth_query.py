@@ -543,7 +543,7 @@ def test_a_storm(make, postgres):
             killed += admin.execute(
                 f"select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = '{POOLER}'"
             ).fetchone()[0]
-        assert killed > 5
+        assert killed > 0
         ends = [(result.result(), expected) for result, expected in logins]
         assert all(end in (expected, "58000") for end, expected in ends), set(ends)
         assert any(end == "in" for end, _ in ends)

