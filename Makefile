@@ -35,7 +35,7 @@ bench:
 
 docs: build
 	@set -e; page() { $(BINARY) reference $$1 > Documentation/$$2.new; mv Documentation/$$2.new Documentation/$$2; }; \
-	page settings settings.md; page sample ../pggateway.sample.yaml; page console console.md
+	page settings settings.md; page sample ../pggateway.sample.yaml; page console console.md; page audit audit.md
 
 lint:
 	bash -n scripts/install scripts/test .ci/run
