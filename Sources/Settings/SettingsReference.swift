@@ -6,7 +6,7 @@ package enum SettingsReference {
         for section in [SettingsSection.root] + SettingsSection.allCases.filter({ $0 != .root }) {
             text += Self.section(section)
         }
-        return text
+        return text + Self.examplesSection
     }
 
     private static func section(_ section: SettingsSection) -> String {

@@ -24,6 +24,15 @@ import Testing
         #expect(committed == text, "write it anew with PGGATEWAY_WRITE_REFERENCE=1 swift test --filter ReferenceTests")
     }
 
+    @Test(arguments: SettingsReference.examples.map(\.text))
+    func examplesLoadWithoutWarnings(text: String) throws {
+        let names = ["ADMIN_PASSWORD", "REPORT_PASSWORD", "SHOP_APP", "RO"]
+        let settings = try Load.yaml(text, environment: Dictionary(uniqueKeysWithValues: names.map { ($0, "secret-text") }))
+        #expect(settings.warnings.isEmpty && settings.pools.map(\.name) == ["shop"])
+        let lines = text.split(separator: "\n")
+        #expect(lines.allSatisfy { SettingsReference.markdown.contains($0) })
+    }
+
     @Test func sampleLoadsWithoutWarnings() throws {
         let settings = try Load.yaml(SettingsReference.sampleYAML, environment: Self.sampleEnvironment)
         #expect(settings.warnings.isEmpty)
