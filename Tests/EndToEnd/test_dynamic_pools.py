@@ -10,7 +10,7 @@ import pytest
 from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
-from wire import LoginRefused, query
+from wire import LoginRefused, cancel_request, query
 
 LOCAL = "127.0.0.1/32"
 RULES = f"host all all {LOCAL} md5\nlocal all all md5\n"
@@ -163,6 +163,46 @@ def test_kill_user_ends_sessions_everywhere(make_gateway, postgres):
         assert bystander.value("select 1") == "1"
         bystander.close()
         assert outcome(gateway, name) == "in", "the policy has not changed"
+
+
+def test_kill_user_of_the_settings(make_gateway, postgres):
+    """A listed user's pool stays and gets new servers."""
+    gateway = make_gateway()
+    with gateway.wire("app") as client:
+        client.rows("begin work")
+        [before] = postgres.backends("app")
+        [row] = gateway.console("KILL USER app")
+        assert (row["clients"], row["pools"]) == ("1", "1")
+        assert last_words(client)["C"] == "57P01"
+    with gateway.wire("app") as client:
+        assert client.value("select pg_backend_pid()") != str(before)
+
+
+def test_cancel_reaches_a_dynamic_pool(make_gateway, postgres):
+    gateway = make_gateway({"app": found(postgres)}, hba=RULES)
+    with roles(postgres) as [name], enter(gateway, name) as client:
+        client.send(query("select pg_sleep(60)"))
+        wait_until(lambda: postgres.sleeping(name), "the query runs")
+        with gateway.wire(login=False) as canceller:
+            canceller.send(cancel_request(client.pid, client.secret))
+            canceller.until_closed()
+        assert [m.fields["C"] for m in client.ready() if m.kind == "E"] == ["57014"]
+        assert client.value("select current_user") == name
+
+
+def test_reload_serves_those_who_wait_in_a_dynamic_pool(make_gateway, postgres):
+    """One server, busy; a client waits for it; the reload makes the pool anew: the waiting client gets a new server."""
+    gateway = make_gateway({"app": found(postgres, pool_size=1)}, hba=RULES)
+    with roles(postgres) as [name], enter(gateway, name) as holder, enter(gateway, name) as waiting:
+        holder.rows("begin work")
+        waiting.send(query("select current_user"))
+        wait_until(lambda: gateway.pool_row(user=name)["cl_waiting"] == "1", "the client waits")
+        pools = gateway.settings["pools"]
+        pools["app"]["application_name"] = "renamed"
+        gateway.reload(pools=pools)
+        assert [m.values for m in waiting.ready() if m.kind == "D"] == [[name.encode()]]
+        assert holder.value("select current_user") == name
+        holder.rows("commit")
 
 
 def test_second_login_on_a_warm_pool_is_proven(make_gateway, postgres):

@@ -7,7 +7,9 @@ from external import CONSOLE_RULE, PEOPLE, asked, check_bad_input, check_found_p
 from external import found_pool, make_roles, outcome, people_pool, refusal
 from wire import password_message
 
-pytestmark = pytest.mark.skipif(not is_available(), reason="needs slapd and openssl: scripts/install test")
+@pytest.fixture(scope="module", autouse=True)
+def _prerequisites():
+    assert is_available(), "needs slapd and openssl: scripts/install test"
 
 PREFIX, SUFFIX = "uid=", f",ou=people,{BASE}"
 

@@ -18,7 +18,10 @@ from polling import wait_until
 from server import PASSWORDS
 from wire import Closed, password_message, startup
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="PAM services and users are made by root")
+@pytest.fixture(scope="module", autouse=True)
+def _prerequisites():
+    assert os.geteuid() == 0, "PAM services and users are made by root: run the tests as root"
+
 
 #: Members of the operating system only.
 EXPIRED, LOCKED_OUT = "pgg_expired", "pgg_lockedout"

@@ -5,7 +5,7 @@ import pytest
 from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
-from wire import LoginRefused
+from wire import LoginRefused, startup
 
 LOCAL = "127.0.0.1/32"
 CONSOLE = f"host pggateway {ADMIN} {LOCAL} md5\n"
@@ -176,8 +176,6 @@ def test_reload_while_logins_wait_for_roles(make_gateway, postgres, other_postgr
     other_postgres.pause()
     try:
         waiting = gateway.wire("app", "app", login=False)
-        from wire import startup
-
         waiting.send(startup([("user", "app"), ("database", "app")]))
         gateway.reload(general={"pg_hba": {"content": CONSOLE + f"host all all {LOCAL} reject\n"}})
         assert outcome(gateway, "app_trust") == "28000"
@@ -186,6 +184,57 @@ def test_reload_while_logins_wait_for_roles(make_gateway, postgres, other_postgr
     finally:
         other_postgres.resume()
     gateway.check_alive()
+
+
+@pytest.fixture
+def hanging_roles(make_gateway, other_postgres):
+    """Starts a gateway whose source of roles hangs, with a rule that needs it."""
+
+    def start(login_timeout="20s"):
+        slow = pool(other_postgres, auth_query={"user": "postgres", "query_timeout": "15s"})
+        rules = CONSOLE + f"host all +grp_inner {LOCAL} trust\n"
+        gateway = make_gateway({"app": slow}, general={"client_login_timeout": login_timeout}, hba=rules)
+        other_postgres.pause()
+        return gateway
+
+    yield start
+    other_postgres.resume()
+
+
+def begin_login(gateway):
+    client = gateway.wire("app", "app", login=False)
+    client.send(startup([("user", "app"), ("database", "app")]))
+    return client
+
+
+def failures(gateway):
+    return [row["reason"] for row in gateway.console("SHOW AUDIT FAILURES") if row["user"] == "app"]
+
+
+def test_the_login_deadline_holds_while_roles_are_looked_up(hanging_roles):
+    gateway = hanging_roles(login_timeout="1s")
+    with begin_login(gateway) as client:
+        [error] = [m for m in client.until_closed() if m.kind == "E"]
+        assert error.fields["C"] == "57014"
+    assert failures(gateway) == ["deadline_passed"]
+
+
+def test_a_client_that_leaves_while_roles_are_looked_up(hanging_roles):
+    """It is let go at once, and the answer that comes later finds nobody."""
+    gateway = hanging_roles()
+    client = begin_login(gateway)
+    wait_until(lambda: [r for r in gateway.console("SHOW CLIENTS") if r["user"] == "app"], "the login is there")
+    client.close()
+    wait_until(lambda: failures(gateway) == ["client_left"], lambda: f"{failures(gateway)}")
+    gateway.check_alive()
+
+
+def test_kill_user_while_roles_are_looked_up(hanging_roles):
+    gateway = hanging_roles()
+    with begin_login(gateway) as client:
+        wait_until(lambda: gateway.console("KILL USER app")[0]["clients"] == "1", "the login is there")
+        [error] = [m for m in client.until_closed() if m.kind == "E"]
+        assert error.fields["C"] == "57P01"
 
 
 def test_legacy_list_and_rules_exclude_each_other(make_gateway):
