@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import Sessions
 
 /// Why a file with keys cannot be used. The text names the file and holds nothing of its content.
@@ -109,32 +108,15 @@ enum KeyFile {
     // MARK: Files
 
     private static func read(_ path: String) throws(KeyFileError) -> [UInt8] {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw KeyFileError(path: path, reason: Self.text(of: errno)) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw KeyFileError(path: path, reason: "it is no regular file")
-        }
-        var bytes = [UInt8](repeating: 0, count: Self.sizeMax + 1)
-        var count = 0
-        while count < bytes.count {
-            let offset = count
-            let received = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(descriptor, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+        do throws(BoundedFile.Problem) {
+            return try BoundedFile.read(path, limit: Self.sizeMax)
+        } catch {
+            switch error {
+            case .missing: throw KeyFileError(path: path, reason: "there is no such file")
+            case .unreadable(let reason): throw KeyFileError(path: path, reason: reason)
+            case .tooLarge: throw KeyFileError(path: path, reason: "is too large")
             }
-            if received < 0, errno == EINTR { continue }
-            guard received >= 0 else { throw KeyFileError(path: path, reason: Self.text(of: errno)) }
-            if received == 0 { break }
-            count += received
         }
-        guard count <= Self.sizeMax else { throw KeyFileError(path: path, reason: "is too large") }
-        bytes.removeLast(bytes.count - count)
-        return bytes
-    }
-
-    private static func text(of code: Int32) -> String {
-        code == ENOENT ? "there is no such file" : unsafe String(cString: strerror(code))
     }
 }
 

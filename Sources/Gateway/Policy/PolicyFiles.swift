@@ -1,3 +1,4 @@
+import AuthProviders
 import Foundation
 import Glibc
 package import HBA
@@ -11,30 +12,16 @@ package enum PolicyFiles {
         list: { folder in PolicyFiles.list(folder) }
     )
 
-    /// Reads at most one byte more than a text may have: what is longer is not taken into memory.
     private static func read(_ path: String) -> Result<[UInt8], HBAFileProblem> {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return .failure(Self.problem(errno)) }
-        defer { close(descriptor) }
-        // A pipe or a device could give bytes for ever, or none until somebody writes.
-        var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0 else { return .failure(Self.problem(errno)) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .failure(.unreadable("it is no regular file")) }
-        var bytes = [UInt8](repeating: 0, count: HBAPolicy.maximumTextSize + 1)
-        var count = 0
-        while count < bytes.count {
-            let offset = count
-            let received = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(descriptor, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+        do throws(BoundedFile.Problem) {
+            return .success(try BoundedFile.read(path, limit: HBAPolicy.maximumTextSize))
+        } catch {
+            switch error {
+            case .missing: return .failure(.missing)
+            case .unreadable(let reason): return .failure(.unreadable(reason))
+            case .tooLarge: return .failure(.tooLarge)
             }
-            if received < 0, errno == EINTR { continue }
-            guard received >= 0 else { return .failure(Self.problem(errno)) }
-            if received == 0 { break }
-            count += received
         }
-        guard count <= HBAPolicy.maximumTextSize else { return .failure(.tooLarge) }
-        bytes.removeLast(bytes.count - count)
-        return .success(bytes)
     }
 
     private static func list(_ directory: String) -> Result<[String], HBAFileProblem> {
@@ -51,10 +38,6 @@ package enum PolicyFiles {
     private static func isDirectory(_ path: String) -> Bool {
         var isDirectory: ObjCBool = false
         return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
-    }
-
-    private static func problem(_ code: Int32) -> HBAFileProblem {
-        code == ENOENT ? .missing : .unreadable(unsafe String(cString: strerror(code)))
     }
 
     // MARK: Addresses
