@@ -89,8 +89,7 @@ extension SettingsReference {
 
             The pages of [PAM](providers/pam.md), [LDAP](providers/ldap.md), [JWT](providers/jwt.md) and \
             [Talos](providers/talos.md) have every option of their rules. Passwords and tokens cross the wire as they \
-            are: rules of type `hostssl` belong to such methods as soon as the gateway speaks TLS; until then such a \
-            rule matches nobody.
+            are: rules of type `hostssl` belong to such methods where clients come over a network.
 
             """ + parts.joined()
     }
