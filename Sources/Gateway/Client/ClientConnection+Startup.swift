@@ -8,7 +8,7 @@ import Synchronization
 /// Before login: encryption requests, cancel requests, the StartupMessage.
 extension ClientConnection {
     func startupReceived(_ bytes: Span<UInt8>) -> Int {
-        if self.startup?.isBetweenPackets == true, let known = self.home.startups.recall(bytes) {
+        if self.startup?.takesStartupMessage == true, let known = self.home.startups.recall(bytes) {
             self.startupUnderstood(known.login, known.parameters)
             return bytes.count
         }
@@ -22,6 +22,7 @@ extension ClientConnection {
             switch step {
             case .wait: return offset
             case .reply(let answer): self.send(answer)
+            case .startTLS, .startDirectTLS: self.finish(reason: "startup: TLS is not offered here")
             case .cancel(let request): self.cancelRequested(request)
             case .refuse(let fields):
                 self.auditRefusedAtStartup(.startupInvalid, fields.message)
