@@ -4,6 +4,7 @@ extension AuthFailure {
     public enum Reason: String, Sendable, CaseIterable {
         // Before the login.
         case startupInvalid = "startup_invalid"
+        case tlsHandshakeFailed = "tls_handshake_failed"
         case tooManyClients = "too_many_clients"
         case shuttingDown = "shutting_down"
         // Policy.
@@ -37,6 +38,7 @@ extension AuthFailure.Reason {
         switch self {
         case .startupInvalid:
             "The startup packet is malformed, or asks for something that the gateway does not have"
+        case .tlsHandshakeFailed: "TLS could not be agreed on, or the client's certificate does not hold"
         case .tooManyClients: "`max_connections` clients are connected"
         case .shuttingDown: "The gateway stops"
         case .noRuleMatches: "No hba rule matches the connection"
@@ -65,7 +67,7 @@ extension AuthFailure.Reason {
     public var isFailedProof: Bool {
         switch self {
         case .userUnknown, .secretEmpty, .secretUnusable, .passwordWrong, .proofWrong: true
-        case .startupInvalid, .tooManyClients, .shuttingDown, .noRuleMatches, .ruleRejects, .policyUndecidable,
+        case .startupInvalid, .tlsHandshakeFailed, .tooManyClients, .shuttingDown, .noRuleMatches, .ruleRejects, .policyUndecidable,
             .peerUnknown, .peerMismatch, .protocolViolation, .serviceUnavailable, .poolMissing, .serverRefused, .serverUnavailable, .clientLeft,
             .deadlinePassed, .other:
             false

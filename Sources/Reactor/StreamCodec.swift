@@ -28,6 +28,18 @@ open class StreamCodec: @unchecked Sendable {
         }
     }
 
+    public struct Sealed: Sendable {
+        /// Bytes of `plain` that were sealed; none or fewer when the stream is broken.
+        public var taken: Int
+        /// Bytes written to `sealed`.
+        public var written: Int
+
+        public init(taken: Int, written: Int) {
+            self.taken = taken
+            self.written = written
+        }
+    }
+
     public init() {}
 
     /// Takes in all of `sealed`. The room of `plain` exceeds it by `plainSlack` bytes at least, for what earlier calls
@@ -40,9 +52,10 @@ open class StreamCodec: @unchecked Sendable {
         Unsealed(count: 0, replyCount: 0, state: .failed)
     }
 
-    /// Seals all of `plain`, at most `sealCapacity` bytes. Returns how many bytes were written; negative when the
-    /// stream is broken. The room of `sealed` exceeds `plain` by `sealSlack` bytes.
-    open func seal(_ plain: UnsafeRawBufferPointer, into sealed: UnsafeMutableRawBufferPointer) -> Int { -1 }
+    /// Seals as much of `plain` as there is room for. What is left is offered again.
+    open func seal(_ plain: UnsafeRawBufferPointer, into sealed: UnsafeMutableRawBufferPointer) -> Sealed {
+        Sealed(taken: -1, written: 0)
+    }
 
     /// Writes what tells the peer that nothing more will come. Asked for once at most.
     open func seal(endInto sealed: UnsafeMutableRawBufferPointer) -> Int { 0 }
@@ -51,8 +64,8 @@ open class StreamCodec: @unchecked Sendable {
     open var failureText: String? { nil }
 
     public static let plainSlack = 64 * 1024
-    public static let sealCapacity = 128 * 1024
-    public static let sealSlack = 16 * 1024
+    /// Room for what `seal` writes: eight full records of TLS, and more.
+    public static let sealCapacity = 144 * 1024
     public static let replyCapacity = 4096
 }
 
@@ -66,10 +79,7 @@ struct SealBuffers {
 
     init() {
         unsafe self.plain = .allocate(byteCount: Worker.receiveCapacity + StreamCodec.plainSlack, alignment: 64)
-        unsafe self.sealed = .allocate(
-            byteCount: StreamCodec.sealCapacity + StreamCodec.sealSlack,
-            alignment: 64
-        )
+        unsafe self.sealed = .allocate(byteCount: StreamCodec.sealCapacity, alignment: 64)
         unsafe self.replies = .allocate(byteCount: StreamCodec.replyCapacity, alignment: 64)
     }
 

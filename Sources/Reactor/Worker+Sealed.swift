@@ -125,14 +125,15 @@ extension Endpoint {
         var offset = 0
         let sealed = unsafe self.worker.sealBuffers.sealed
         while offset < bytes.count, self.channel.descriptor >= 0 {
-            let end = offset + min(bytes.count - offset, StreamCodec.sealCapacity)
-            let written = unsafe codec.seal(UnsafeRawBufferPointer(rebasing: bytes[offset..<end]), into: sealed)
-            guard written >= 0 else {
+            let result = unsafe codec.seal(UnsafeRawBufferPointer(rebasing: bytes[offset...]), into: sealed)
+            if result.written > 0 {
+                unsafe self.sendRaw(UnsafeRawBufferPointer(rebasing: sealed[0..<result.written]))
+            }
+            guard result.taken > 0 else {
                 unsafe self.worker.noteBroken(self, error: Errno.protocolError)
                 return
             }
-            unsafe self.sendRaw(UnsafeRawBufferPointer(rebasing: sealed[0..<written]))
-            offset = end
+            offset += result.taken
         }
     }
 

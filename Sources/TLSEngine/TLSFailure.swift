@@ -16,6 +16,7 @@ public struct TLSFailure: Error, Sendable, Equatable, CustomStringConvertible {
         case noApplicationProtocol = "no_application_protocol"
         case peerAlert = "peer_alert"
         case closed = "closed"
+        case deadlinePassed = "deadline_passed"
         case `internal` = "internal"
     }
 

@@ -74,10 +74,11 @@ final class FrameCodec: StreamCodec, @unchecked Sendable {
         return Unsealed(count: out.count, replyCount: answers.count, state: state)
     }
 
-    override func seal(_ plain: UnsafeRawBufferPointer, into sealed: UnsafeMutableRawBufferPointer) -> Int {
-        let frames = unsafe Self.frames(Array(plain))
+    override func seal(_ plain: UnsafeRawBufferPointer, into sealed: UnsafeMutableRawBufferPointer) -> Sealed {
+        let taken = min(plain.count, 100_000)
+        let frames = unsafe Self.frames(Array(plain[0..<taken]))
         unsafe sealed.copyBytes(from: frames)
-        return frames.count
+        return Sealed(taken: taken, written: frames.count)
     }
 
     override func seal(endInto sealed: UnsafeMutableRawBufferPointer) -> Int {

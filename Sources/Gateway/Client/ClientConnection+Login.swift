@@ -76,7 +76,7 @@ extension ClientConnection {
             peerAddress: self.peer.description,
             peerHost: self.peerAddress?.description,
             isLocal: !self.peer.isTCP,
-            isTLS: false,
+            isTLS: self.isSecured,
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
             rule: decided.attemptRule
         )
@@ -109,7 +109,7 @@ extension ClientConnection {
 
     private var question: HBAQuestion {
         let origin: HBAQuestion.Origin
-        if let address = self.peerAddress { origin = .tcp(address, isTLS: false) } else { origin = .local }
+        if let address = self.peerAddress { origin = .tcp(address, isTLS: self.isSecured) } else { origin = .local }
         return HBAQuestion(origin: origin, database: self.database, user: self.user)
     }
 
@@ -119,7 +119,7 @@ extension ClientConnection {
             database: self.database,
             // Without its port, as PostgreSQL names it in messages.
             peerAddress: self.peerAddress?.description ?? "[local]",
-            isTLS: false,
+            isTLS: self.isSecured,
             reason: .noRuleMatches,
             log: "no pg_hba rule matches"
         )

@@ -27,7 +27,8 @@ extension Snapshot {
                 row: identity.secretOrigin?.startupParameters ?? [:],
                 pool: pool,
                 query: query,
-                general: self.settings.general
+                general: self.settings.general,
+                tls: self.serverTLS[ExactName(database)]
             )
         )
     }
@@ -37,7 +38,10 @@ extension Snapshot {
         guard case .dynamic(let row) = plan.origin, let pool = self.authQueryPools[ExactName(plan.key.database)],
             let query = pool.authQuery, !query.isDedicated
         else { return nil }
-        return DynamicPool(key: plan.key, row: row, pool: pool, query: query, general: self.settings.general).plan
+        let tls = self.serverTLS[ExactName(plan.key.database)]
+        return DynamicPool(
+            key: plan.key, row: row, pool: pool, query: query, general: self.settings.general, tls: tls
+        ).plan
     }
 }
 
@@ -49,6 +53,7 @@ struct DynamicPool {
     fileprivate let pool: PoolSettings
     fileprivate let query: AuthQuerySettings
     fileprivate let general: GeneralSettings
+    fileprivate let tls: ServerTLS?
 
     var plan: PoolPlan { PoolPlan(self) }
 }
@@ -76,11 +81,11 @@ extension PoolPlan {
             minPoolSize: query.minPoolSize,
             serverLifetime: pool.serverLifetime
         )
-        self.init(pool: pool, owner: owner, general: user.general)
+        self.init(pool: pool, owner: owner, general: user.general, tls: user.tls)
     }
 
     /// The pool of all users, who work as `server_user`; nil without one.
-    init?(pool: PoolSettings, dedicated query: AuthQuerySettings, general: GeneralSettings) {
+    init?(pool: PoolSettings, dedicated query: AuthQuerySettings, general: GeneralSettings, tls: ServerTLS?) {
         guard let serverUser = query.serverUser else { return nil }
         let owner = Owner(
             key: Self.dedicatedKey(database: pool.name, query),
@@ -93,6 +98,6 @@ extension PoolPlan {
             minPoolSize: 0,
             serverLifetime: pool.serverLifetime
         )
-        self.init(pool: pool, owner: owner, general: general)
+        self.init(pool: pool, owner: owner, general: general, tls: tls)
     }
 }

@@ -52,6 +52,10 @@ final class Snapshot: Sendable {
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
+    /// Nil when clients are not offered TLS.
+    let clientTLS: ClientTLS?
+    /// By database.
+    let serverTLS: [ExactName: ServerTLS]
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
 
@@ -79,7 +83,10 @@ final class Snapshot: Sendable {
         self.policy = try Self.policy(
             settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
         let maps = try Self.maps(settings.general)
-        self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
+        self.clientTLS = try ClientTLS.make(settings.general.clientTLS, previous: previous?.clientTLS)
+        let serverTLS = try Self.serverTLS(settings)
+        self.serverTLS = serverTLS
+        self.warnings = settings.warnings + Self.warnings(self.clientTLS, serverTLS) + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
         var services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
@@ -99,12 +106,16 @@ final class Snapshot: Sendable {
         var authQueryPools: [ExactName: PoolSettings] = [:]
         for pool in settings.pools {
             for user in pool.users {
-                let plan = try Self.plan(pool: pool, user: user, general: settings.general)
+                let tls = serverTLS[ExactName(pool.name)]
+                let plan = try Self.plan(pool: pool, user: user, general: settings.general, tls: tls)
                 plans[plan.key] = plan
             }
             guard let query = pool.authQuery else { continue }
             authQueryPools[ExactName(pool.name)] = pool
-            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general) { plans[plan.key] = plan }
+            let tls = serverTLS[ExactName(pool.name)]
+            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general, tls: tls) {
+                plans[plan.key] = plan
+            }
         }
         self.authQueryPools = authQueryPools
         self.plans = plans
