@@ -78,8 +78,9 @@ static void make_method(void) {
     }
 }
 
+int ct_start(void) { return CRYPTO_THREAD_run_once(&once, make_method) == 1 && method != NULL; }
+
 BIO *ct_bytes_new(ct_session *session) {
-    if (CRYPTO_THREAD_run_once(&once, make_method) != 1 || method == NULL) return NULL;
     BIO *bio = BIO_new(method);
     if (bio == NULL) return NULL;
     BIO_set_data(bio, session);

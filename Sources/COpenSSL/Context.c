@@ -35,7 +35,7 @@ static int no_passphrase(char *buffer, int size, int is_writing, void *context) 
 }
 
 ct_context *ct_context_new(int is_server, int minimum, int maximum) {
-    ct_context *context = OPENSSL_zalloc(sizeof *context);
+    ct_context *context = ct_start() ? OPENSSL_zalloc(sizeof *context) : NULL;
     if (context == NULL) return NULL;
     context->is_server = is_server;
     SSL_CTX *ssl = context->ssl = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
@@ -45,13 +45,13 @@ ct_context *ct_context_new(int is_server, int minimum, int maximum) {
         ERR_clear_error();
         return NULL;
     }
-    SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE
-                                 | SSL_OP_NO_TICKET);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     // The chain that is sent is the one given: looking for more in the store would cost every handshake.
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     if (is_server) {
+        SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(ssl, 0);
         SSL_CTX_set_dh_auto(ssl, 1);
         SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);

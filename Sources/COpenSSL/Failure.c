@@ -15,12 +15,12 @@ void ct_write_text(char *text, size_t size, const char *first, const char *secon
 }
 
 static const char *words_of(unsigned long error) {
-    const char *words = error == 0 ? NULL : ERR_reason_error_string(error);
-    return words;
+    return error == 0 ? NULL : ERR_reason_error_string(error);
 }
 
 void ct_write_reason(char *reason, const char *what) {
-    ct_write_text(reason, CT_TEXT, what, words_of(ERR_peek_last_error()));
+    // The first error is the cause, those behind it say who was disappointed.
+    ct_write_text(reason, CT_TEXT, what, words_of(ERR_peek_error()));
     ERR_clear_error();
 }
 
@@ -95,10 +95,7 @@ int ct_fail_by_queue(ct_session *session, int ssl_error) {
     const char *words = words_of(chosen);
     ct_write_text(text, sizeof text, words == NULL ? "TLS failure without a reason" : words, NULL);
     if (reason == CT_NONE) reason = CT_PROTOCOL_ERROR;
-    if (reason == CT_PEER_ALERT) {
-        int alert = ERR_GET_REASON(chosen) - SSL_AD_REASON_OFFSET;
-        ct_write_text(text, sizeof text, "the peer sent an alert", SSL_alert_desc_string_long(alert));
-    }
+    if (reason == CT_PEER_ALERT) ct_write_text(text, sizeof text, "the peer sent an alert", words);
     long result = SSL_get_verify_result(session->ssl);
     if (ERR_GET_LIB(chosen) == ERR_LIB_SSL && ERR_GET_REASON(chosen) == SSL_R_CERTIFICATE_VERIFY_FAILED
         && result != X509_V_OK) {

@@ -28,7 +28,7 @@ static int each_block(const uint8_t *pem, size_t length, char *reason, block_tak
         if (PEM_read_bio_ex(bio, &kind, &header, &der, &der_length, PEM_FLAG_SECURE) != 1) {
             unsigned long error = ERR_peek_last_error();
             if (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE) break;
-            ct_write_reason(reason, "is no PEM file");
+            ct_write_reason(reason, "has a damaged block");
             ok = 0;
         } else if (count >= BLOCKS_MAX) {
             ct_write_reason(reason, "has too many blocks");

@@ -35,7 +35,9 @@ struct ct_session {
     uint8_t is_established, is_shut, is_server, is_direct;
 };
 
-// Of Bytes.c: a BIO that reads and writes the buffers of a session. NULL when memory is short.
+// Of Bytes.c: what has to be done once, before anything else. 0 when memory is short.
+int ct_start(void);
+// A BIO that reads and writes the buffers of a session. NULL when memory is short.
 BIO *ct_bytes_new(ct_session *session);
 // Bytes that a handshake step may give out.
 enum { CT_FLIGHT_MAX = 512 * 1024 };

@@ -71,7 +71,9 @@ public final class TLSSession: @unchecked Sendable {
     convenience init(
         connectingWith context: TLSContext, host: String?, isDirect: Bool, resuming: TLSSession?
     ) throws(TLSFailure) {
-        guard !context.isServer else { throw TLSFailure(reason: .internal, text: "a context for servers connects none") }
+        guard !context.isServer else {
+            throw TLSFailure(reason: .internal, text: "a context for servers connects none")
+        }
         let host = host?.isEmpty == true ? nil : host
         guard host != nil || !context.verifiesHost else {
             throw TLSFailure(reason: .hostMismatch, text: "no host name to verify the server's certificate with")
@@ -152,7 +154,8 @@ public final class TLSSession: @unchecked Sendable {
 
     /// Says that nothing more is sent (close_notify).
     ///
-    /// - Returns: bytes written to `sealed`; 0 before the handshake is done and after a failure. 64 bytes are room enough.
+    /// - Returns: bytes written to `sealed`; 0 before the handshake is done, after a failure, and the second time.
+    ///   64 bytes are room enough.
     public func closing(into sealed: UnsafeMutableRawBufferPointer) -> Int {
         unsafe ct_close(self.session, sealed.baseAddress?.assumingMemoryBound(to: UInt8.self), sealed.count)
     }

@@ -48,6 +48,10 @@ final class CertificateWorkshop: Sendable {
         try text.write(toFile: "\(self.folder)/\(name)", atomically: false, encoding: .utf8)
     }
 
+    func write(_ name: String, _ bytes: [UInt8]) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: "\(self.folder)/\(name)"))
+    }
+
     // MARK: Keys and certificates
 
     enum Key: String, Sendable {
@@ -55,10 +59,10 @@ final class CertificateWorkshop: Sendable {
 
         var arguments: [String] {
             switch self {
-            case .p256: ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-            case .rsa: ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
-            case .rsaPSS: ["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"]
-            case .ed25519: ["-algorithm", "ED25519"]
+            case .p256: ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+            case .rsa: ["rsa:2048"]
+            case .rsaPSS: ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"]
+            case .ed25519: ["ed25519"]
             }
         }
     }
@@ -74,48 +78,79 @@ final class CertificateWorkshop: Sendable {
     ///
     /// - Parameters:
     ///   - names: alternative names: `DNS:db.example.com,IP:127.0.0.1`.
-    ///   - arguments: more for `openssl x509`, as `-days`.
+    ///   - strings: the kinds of strings in names, as OpenSSL's `string_mask`.
     func leaf(
         _ name: String, subject: String? = nil, names: String? = nil, issuer: Identity?, key: Key = .p256,
-        digest: String? = nil, usage: String? = nil, arguments: [String] = ["-days", "30"]
+        digest: String? = nil, usage: String? = nil, strings: String = "utf8only"
     ) throws -> Identity {
         var extensions = "basicConstraints=CA:false\n"
         if let names { extensions += "subjectAltName=\(names)\n" }
         if let usage { extensions += "extendedKeyUsage=\(usage)\n" }
         return try self.make(
             name, subject: subject ?? "/CN=\(name)", issuer: issuer, key: key, digest: digest, extensions: extensions,
-            arguments: arguments)
+            strings: strings)
+    }
+
+    /// A certificate with dates of its own, as `20500101000000Z`.
+    func leaf(_ name: String, issuer: Identity, from start: String, until end: String) throws -> Identity {
+        let request = ["req", "-new", "-nodes", "-newkey"] + Key.p256.arguments
+        try self.openssl(request + ["-keyout", "\(name).key", "-subj", "/CN=\(name)", "-out", "\(name).csr"])
+        let dates = ["-startdate", start, "-enddate", end]
+        try self.ca(issuer, ["-notext", "-in", "\(name).csr", "-out", "\(name).crt"] + dates)
+        return Identity(name: name, certificate: try self.read("\(name).crt"), key: try self.read("\(name).key"))
+    }
+
+    // MARK: Revocation
+
+    /// What `openssl ca` keeps of an authority.
+    private func ca(_ issuer: Identity, _ arguments: [String]) throws {
+        if !FileManager.default.fileExists(atPath: "\(self.folder)/\(issuer.name).db") {
+            try self.write("\(issuer.name).db", "")
+            try self.write("\(issuer.name).number", "01\n")
+            try self.write(
+                "\(issuer.name).conf",
+                """
+                [ca]
+                default_ca = own
+                [own]
+                database = \(issuer.name).db
+                new_certs_dir = .
+                rand_serial = yes
+                crlnumber = \(issuer.name).number
+                default_md = sha256
+                policy = any
+                [any]
+                commonName = supplied
+                """)
+        }
+        let own = ["-cert", "\(issuer.name).crt", "-keyfile", "\(issuer.name).key"]
+        try self.openssl(["ca", "-batch", "-config", "\(issuer.name).conf"] + own + arguments)
+    }
+
+    /// The list of the authority on which those given are, besides those that were on the last one.
+    ///
+    /// - Parameter dates: its own, as `-crl_lastupdate`.
+    func revocationList(
+        of issuer: Identity, revoking revoked: [Identity] = [], dates: [String] = ["-crldays", "30"]
+    ) throws -> [UInt8] {
+        for one in revoked { try self.ca(issuer, ["-revoke", "\(one.name).crt"]) }
+        try self.ca(issuer, ["-gencrl", "-out", "\(issuer.name).crl"] + dates)
+        return try self.read("\(issuer.name).crl")
     }
 
     private func make(
         _ name: String, subject: String, issuer: Identity?, key: Key = .p256, digest: String? = nil,
-        extensions: String, arguments: [String] = ["-days", "30"]
+        extensions: String, strings: String = "utf8only"
     ) throws -> Identity {
-        try self.openssl(["genpkey", "-out", "\(name).key"] + key.arguments)
-        let request = ["req", "-new", "-utf8", "-key", "\(name).key", "-subj", subject, "-out", "\(name).csr"]
-        try self.openssl(request)
-        try self.write("\(name).ext", extensions)
-        var sign = ["x509", "-req", "-in", "\(name).csr", "-extfile", "\(name).ext", "-out", "\(name).crt"]
-        if let issuer {
-            sign += ["-CA", "\(issuer.name).crt", "-CAkey", "\(issuer.name).key", "-CAcreateserial"]
-        } else {
-            sign += ["-signkey", "\(name).key"]
-        }
-        if let digest { sign.append("-\(digest)") }
-        try self.openssl(sign + arguments)
+        try self.write(
+            "\(name).conf",
+            "[req]\ndistinguished_name = none\nx509_extensions = own\nstring_mask = \(strings)\n"
+                + "[none]\n[own]\n\(extensions)")
+        var command = ["req", "-x509", "-new", "-utf8", "-config", "\(name).conf", "-nodes", "-newkey"]
+        command += key.arguments + ["-keyout", "\(name).key", "-subj", subject, "-out", "\(name).crt"]
+        if let issuer { command += ["-CA", "\(issuer.name).crt", "-CAkey", "\(issuer.name).key"] }
+        if let digest { command.append("-\(digest)") }
+        try self.openssl(command + ["-days", "30"])
         return Identity(name: name, certificate: try self.read("\(name).crt"), key: try self.read("\(name).key"))
-    }
-}
-
-/// Certificates that many tests need, made once.
-enum Certificates {
-    static let workshop = Result { try CertificateWorkshop() }
-    static let authority = Result { try Self.workshop.get().authority("authority") }
-    static let server = Result {
-        try Self.workshop.get().leaf(
-            "server", names: "DNS:db.example.com,IP:127.0.0.1", issuer: try Self.authority.get())
-    }
-    static let client = Result {
-        try Self.workshop.get().leaf("client", subject: "/O=Example/CN=app", issuer: try Self.authority.get())
     }
 }

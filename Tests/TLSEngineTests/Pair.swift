@@ -10,7 +10,20 @@ struct Pair {
     /// How many bytes a side is given at once.
     var step = Int.max
 
-    struct Stuck: Error {}
+    struct Unconnected: Error {}
+
+    /// A pair behind its handshake.
+    static func connected(_ version: TLSVersion = .tls13, ciphers: String? = nil) throws -> Self {
+        let client = try Contexts.client {
+            $0.maximumVersion = version
+            $0.cipherList = ciphers
+        }
+        var pair = try Self(server: Contexts.server(), client: client)
+        guard pair.handshake().isDone, pair.server.open(pair.toServer).state == .goesOn,
+            pair.client.open(pair.toClient).state == .goesOn
+        else { throw Unconnected() }
+        return pair
+    }
 
     init(
         server: TLSContext, client: TLSContext, host: String? = "db.example.com", isDirect: Bool = false,
