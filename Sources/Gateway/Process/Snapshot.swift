@@ -17,13 +17,22 @@ final class Snapshot: Sendable {
         let attemptRule: LoginAttempt.Rule
         let auditRule: AuditRule
         let provider: any AuthProvider
+        /// What the client's certificate has to be before the provider is asked; nil for nothing.
+        let certificate: CertificateDemand?
         let use: RuleUse
 
-        init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider, use: RuleUse) {
+        init(
+            rule: HBARule,
+            attemptRule: LoginAttempt.Rule,
+            provider: any AuthProvider,
+            certificate: CertificateDemand?,
+            use: RuleUse
+        ) {
             self.rule = rule
             self.attemptRule = attemptRule
             self.auditRule = AuditRule(file: rule.file, line: rule.line, method: rule.method)
             self.provider = provider
+            self.certificate = certificate
             self.use = use
         }
     }
@@ -91,6 +100,7 @@ final class Snapshot: Sendable {
         self.userProviders = try UserProviders(settings: settings, registry: registry, services: services)
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
+            try Self.checkCertificates(rule, settings.general.clientTLS)
             let use = previous?.use(of: rule) ?? RuleUse()
             deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
@@ -188,8 +198,14 @@ final class Snapshot: Sendable {
         }
     }
 
-    /// Options that ask something of the connection, whatever the method. They stand in `hostssl` rules only.
-    private static let connectionOptions: Set<String> = ["clientcert", "clientname"]
+    /// Without authorities no client is ever asked for its certificate: such a rule would let nobody in.
+    static func checkCertificates(_ rule: HBARule, _ tls: ClientTLSSettings) throws(SnapshotError) {
+        guard rule.method == CertificateDemand.method || rule.option("clientcert") != nil, tls.caCert == nil
+        else { return }
+        throw SnapshotError(
+            description: "\(rule.file):\(rule.line): client certificates can only be checked with general.tls_ca_cert"
+        )
+    }
 
     private static func provider(
         for rule: HBARule,
@@ -198,15 +214,19 @@ final class Snapshot: Sendable {
         use: RuleUse
     ) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
+            // Of the options that ask something of the connection, whatever the method.
+            let isOwn = rule.method == CertificateDemand.method
             let options = try MethodOptions(
                 method: rule.method,
-                entries: rule.options.filter { !Self.connectionOptions.contains($0.name) }
+                entries: rule.options.filter { isOwn || !CertificateDemand.options.contains($0.name) }
                     .map { (name: $0.name, value: $0.value) }
             )
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),
                 provider: try registry.makeProvider(options: options, services: services),
+                certificate: CertificateDemand(
+                    method: rule.method, option: { rule.option($0) }, users: services.localUsers),
                 use: use
             )
         } catch {
