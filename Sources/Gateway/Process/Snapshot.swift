@@ -88,7 +88,9 @@ final class Snapshot: Sendable {
         self.policy = try Self.policy(
             settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
         let maps = try Self.maps(settings.general)
-        self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
+        self.warnings =
+            settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
+            + Self.encryptionWarnings(self.policy, settings.general.clientTLS)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
         var services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
@@ -187,6 +189,16 @@ final class Snapshot: Sendable {
             guard let map = rule.option("map"), !maps.contains(map: map) else { return nil }
             return "\(rule.file):\(rule.line): there is no map \"\(map)\" in general.pg_ident: the rule lets nobody in"
         }
+    }
+
+    /// Rules for TLS clients while there can be none.
+    static func encryptionWarnings(_ policy: HBAPolicy, _ tls: ClientTLSSettings) -> [String] {
+        let rules = tls.isOffered ? [] : policy.rules.filter { $0.kind == .hostssl }
+        guard let first = rules.first else { return [] }
+        return [
+            "\(first.file):\(first.line): rules of type hostssl (\(rules.count)) let nobody in: clients get no TLS "
+                + "without general.tls_certificate"
+        ]
     }
 
     /// Who is a member of what is asked of auth_query's connections.

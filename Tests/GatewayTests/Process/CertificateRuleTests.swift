@@ -40,6 +40,22 @@ import Testing
         }
     }
 
+    @Test func rulesForTLSWithoutTLSAreSaid() throws {
+        func warnings(_ lines: String, _ rules: String) throws -> [String] {
+            let policy = try HBAPolicy.parse(
+                text: rules, file: "hba", methods: ["trust"], mapMethods: [], reader: PolicyFiles.reader)
+            return Snapshot.encryptionWarnings(policy, try Self.settings(lines).clientTLS)
+        }
+        let pair = "  tls_certificate: /c\n  tls_private_key: /k\n"
+        let rules = "host all all all trust\nhostssl a all all trust\nhostssl b all all trust\n"
+        for lines in ["", pair + "  tls_mode: disable\n"] {
+            #expect(try warnings(lines, rules).count == 1)
+            #expect(try warnings(lines, rules).first?.hasPrefix("hba:2: rules of type hostssl (2) let nobody in") == true)
+            #expect(try warnings(lines, "host all all all trust\nhostnossl all all all trust\n").isEmpty)
+        }
+        #expect(try warnings(pair, rules).isEmpty)
+    }
+
     /// The words of the settings and of the machines are the same.
     @Test func wordsAreShared() {
         #expect(TLSMode.allCases.map(\.rawValue) == ServerTransport.Mode.allCases.map(\.rawValue))
