@@ -4,7 +4,7 @@ package enum SettingsTable {
         Self.rootKeys + Self.generalKeys + Self.auditKeys + Self.authLaneKeys + Self.generalStatementKeys
         + Self.generalAcceptedKeys + Self.generalTalosKeys + Self.poolKeys
         + Self.poolStatementKeys + Self.poolAcceptedKeys
-        + Self.userKeys + Self.authQueryKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
+        + Self.userKeys + Self.authQueryKeys + Self.serverUserKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
 
     /// Keys of one section in the order of the reference page.
     package static func keys(of section: SettingsSection) -> [SettingsKey] {

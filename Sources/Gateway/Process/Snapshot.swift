@@ -52,6 +52,8 @@ final class Snapshot: Sendable {
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
+    /// As whom users that are not listed work, by database.
+    let serverUsers: [ExactName: ServerUserMap]
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
 
@@ -79,7 +81,6 @@ final class Snapshot: Sendable {
         self.policy = try Self.policy(
             settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
         let maps = try Self.maps(settings.general)
-        self.warnings = settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
         var services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
@@ -95,19 +96,14 @@ final class Snapshot: Sendable {
             deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
-        var plans: [PoolKey: PoolPlan] = [:]
-        var authQueryPools: [ExactName: PoolSettings] = [:]
-        for pool in settings.pools {
-            for user in pool.users {
-                let plan = try Self.plan(pool: pool, user: user, general: settings.general)
-                plans[plan.key] = plan
-            }
-            guard let query = pool.authQuery else { continue }
-            authQueryPools[ExactName(pool.name)] = pool
-            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general) { plans[plan.key] = plan }
-        }
-        self.authQueryPools = authQueryPools
-        self.plans = plans
+        let pools = try SnapshotPools(settings, providers: Set(registry.registered.map { $0.name }))
+        self.authQueryPools = pools.authQueryPools
+        self.serverUsers = pools.serverUsers
+        let reach = ServerReach(settings: settings, plans: pools.plans, serverUsers: pools.serverUsers)
+        let missing = try reach.findings(deciding)
+        self.warnings =
+            settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings) + missing
+        self.plans = pools.plans
         self.socketOptions = SocketOptions(settings.general)
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds

@@ -21,7 +21,7 @@ struct ConsoleTableTests {
                 "SHOW CLIENTS",
                 """
                 client_id database user application_name addr tls state wait transaction_count query_count \
-                error_count age_seconds
+                error_count age_seconds server_user
                 """
             ),
             (
@@ -136,10 +136,11 @@ struct ConsoleTableTests {
             transactions: 1,
             queries: 2,
             errors: 3,
-            ageSeconds: 4
+            ageSeconds: 4,
+            serverUser: "s"
         )
         let words = ["#c5", "d", "u", "a", "10.0.0.1:5000", "true", "waiting", "read"]
-        #expect(row.values == words.map(ConsoleValue.text) + [1, 2, 3, 4].map(ConsoleValue.int))
+        #expect(row.values == words.map(ConsoleValue.text) + [1, 2, 3, 4].map(ConsoleValue.int) + [.text("s")])
     }
 
     @Test("server", arguments: [(0x1f, "0x0000001f"), (UInt32.max, "0xffffffff"), (0, "0x00000000")])
@@ -281,7 +282,7 @@ struct ConsoleTableTests {
     }
 
     private static let auditColumns =
-        "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool "
+        "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool server_user "
         + "rule_file rule_line method provider secret_source cached verdict command outcome reason reason_text "
         + "duration_us transactions queries"
 
