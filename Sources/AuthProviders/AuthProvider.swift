@@ -38,6 +38,10 @@ public protocol AuthProvider: Sendable {
     /// The lane that its blocking calls run on, for `SHOW AUTH_PROVIDERS`; nil, when left out, for none.
     var lane: BlockingLane? { get }
 
+    /// What its logins open servers with, for checks when settings load; nil, when left out, for providers that check
+    /// secrets which the gateway keeps, and for those of which that cannot be told: nothing is checked then.
+    var externalProof: ExternalProof? { get }
+
     /// Its methods take the option `map=`. May be left out: then they do not.
     static var takesMap: Bool { get }
 
@@ -70,6 +74,8 @@ extension AuthProvider {
     public static var takesMap: Bool { false }
 
     public var lane: BlockingLane? { nil }
+
+    public var externalProof: ExternalProof? { nil }
 
     public func begin(_ attempt: LoginAttempt) throws(AuthFailure) -> LoginOpening? { nil }
 }

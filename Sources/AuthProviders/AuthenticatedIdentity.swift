@@ -6,7 +6,10 @@ public final class AuthenticatedIdentity: Sendable {
     public let user: String
     /// Passthrough: what the login proved, usable at a server that keeps the same secret.
     public let credential: ServerCredential
-    /// The provider's own name, for logs.
+    /// What the proof says the user may be, such as the roles in a token: entries of `server_users` may ask for one. Empty
+    /// when it says nothing.
+    public let roles: [String]
+    /// The provider's own name, for logs and for `auth_providers` of `server_users`.
     public let provider: String
     /// The hba method that was satisfied.
     public let method: String
@@ -35,6 +38,7 @@ public final class AuthenticatedIdentity: Sendable {
         credential: ServerCredential,
         provider: String,
         method: String,
+        roles: [String] = [],
         secretOrigin: SecretOrigin? = nil,
         applicationName: String? = nil,
         end: End? = nil
@@ -43,6 +47,7 @@ public final class AuthenticatedIdentity: Sendable {
         self.credential = credential
         self.provider = provider
         self.method = method
+        self.roles = roles
         self.secretOrigin = secretOrigin
         self.applicationName = applicationName
         self.end = end

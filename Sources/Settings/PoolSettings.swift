@@ -29,8 +29,16 @@ package struct PoolSettings: Sendable, Equatable {
     package let users: [UserSettings]
     /// nil when nobody but ``users`` is known.
     package let authQuery: AuthQuerySettings?
+    /// In order: the first that speaks of a user decides.
+    package let serverUsers: [ServerUserSettings]
 
-    init(name: String, _ values: SectionValues, users: [UserSettings], authQuery: AuthQuerySettings? = nil) {
+    init(
+        name: String,
+        _ values: SectionValues,
+        users: [UserSettings],
+        authQuery: AuthQuerySettings? = nil,
+        serverUsers: [ServerUserSettings] = []
+    ) {
         self.name = name
         self.poolMode = PoolMode(values)
         self.serverHost = values.text("server_host") ?? ""
@@ -49,6 +57,7 @@ package struct PoolSettings: Sendable, Equatable {
         self.tlsServerNames = values.list("tls_server_names").compactMap(TLSServerNames.pattern)
         self.users = users.sorted { $0.username < $1.username }
         self.authQuery = authQuery
+        self.serverUsers = serverUsers
     }
 
     /// The user of that name.
@@ -68,16 +77,9 @@ package struct UserSettings: Sendable, Equatable {
     package let minPoolSize: Int
     package let poolMode: PoolMode
     /// `password: jwt-pkey-fpath:FILE`: the file with the public keys that check the user's tokens.
-    package var tokenKeyFile: String? { Self.file(self.password, behind: PasswordShape.tokenKeyPrefix) }
+    package var tokenKeyFile: String? { self.password.file(behind: PasswordShape.tokenKeyPrefix) }
     /// `server_password: jwt-priv-key-fpath:FILE`: the file with the private key that signs tokens for servers.
-    package var serverTokenKeyFile: String? {
-        self.serverPassword.flatMap { Self.file($0, behind: PasswordShape.serverTokenKeyPrefix) }
-    }
-
-    private static func file(_ secret: SecretText, behind prefix: String) -> String? {
-        let text = secret.revealed
-        return text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : nil
-    }
+    package var serverTokenKeyFile: String? { self.serverPassword?.file(behind: PasswordShape.serverTokenKeyPrefix) }
 
     /// nil for a user that is not mapped: the client's own name and proof are passed through.
     package let serverUsername: String?

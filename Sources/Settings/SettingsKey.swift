@@ -5,6 +5,7 @@ package enum SettingsSection: String, Sendable, CaseIterable {
     case pool
     case user
     case authQuery
+    case serverUser
     case web
     case talos
     case include
@@ -17,6 +18,7 @@ package enum SettingsSection: String, Sendable, CaseIterable {
         case .pool: "pools.<name>"
         case .user: "pools.<name>.users[]"
         case .authQuery: "pools.<name>.auth_query"
+        case .serverUser: "pools.<name>.server_users[]"
         case .web: "web"
         case .talos: "talos"
         case .include: "include"

@@ -104,6 +104,26 @@ extension SettingsReference {
                   - { username: read_only, password: "", server_username: shop_ro, server_password: "${RO}", pool_size: 20 }
             """
         ),
+        (
+            "Server users: by role and by name, as whom people work",
+            """
+            general:
+              admin_username: admin
+              admin_password: "${ADMIN_PASSWORD}"
+              pg_hba:
+                content: |
+                  host shop all 10.0.0.0/8 jwt keys=jwks.json roles_claim=realm_access.roles
+                  host shop all 10.1.0.0/16 ldap ldapserver=ldap.example.org ldaptls=1 ldapbasedn="dc=example,dc=org"
+            pools:
+              shop:
+                server_host: 10.0.0.5
+                server_users:
+                  - { roles: [owner], server_username: app_owner, server_password: "${APP_OWNER}", pool_size: 5 }
+                  - { users: ["/^svc_"], server_username: app_ro, server_password: "${APP_RO}" }
+                  - { auth_providers: [ldap] }     # under their own name and password
+                  - { server_username: app_rw, server_password: "${APP_RW}" }
+            """
+        ),
     ]
 
     static var examplesSection: String {

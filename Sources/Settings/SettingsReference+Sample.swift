@@ -20,6 +20,9 @@ extension SettingsReference {
         text += Self.userEntries(indent: 6)
         text += "\n    # Users that are not listed are found by a query: Documentation/auth_query.md.\n    # auth_query:\n"
         text += Self.entries(of: .authQuery, indent: 2).split(separator: "\n").map { "    # \($0)\n" }.joined()
+        text += "\n    # As whom users that are not listed work at the server: Documentation/server_users.md.\n"
+        text += "    # server_users:\n    # -\n"
+        text += Self.entries(of: .serverUser, indent: 2).split(separator: "\n").map { "    # \($0)\n" }.joined()
         text += "\n# Logins of the user talos by token: Documentation/providers/talos.md.\n# talos:\n"
         text += Self.entries(of: .talos, indent: 2).split(separator: "\n").map { "# \($0)\n" }.joined()
         text += """

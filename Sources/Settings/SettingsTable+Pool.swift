@@ -45,6 +45,10 @@ extension SettingsTable {
             "auth_query", .pool, .table(.authQuery), .reload,
             "Finds users that are not listed by a query; see [auth_query](auth_query.md)."
         ),
+        SettingsKey(
+            "server_users", .pool, .tableList(.serverUser), default: "[]", .newPool, isOwn: true,
+            "As whom users that are not listed work at the server; see [server users](server_users.md)."
+        ),
     ]
 
     static let poolAcceptedKeys: [SettingsKey] =

@@ -5,7 +5,7 @@ package enum SettingsTable {
         + Self.clientTLSKeys + Self.serverTLSKeys(of: .general)
         + Self.generalAcceptedKeys + Self.generalTalosKeys + Self.poolKeys
         + Self.poolStatementKeys + Self.poolServerNameKeys + Self.serverTLSKeys(of: .pool) + Self.poolAcceptedKeys
-        + Self.userKeys + Self.authQueryKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
+        + Self.userKeys + Self.authQueryKeys + Self.serverUserKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
 
     /// Keys of one section in the order of the reference page.
     package static func keys(of section: SettingsSection) -> [SettingsKey] {

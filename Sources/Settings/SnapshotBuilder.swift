@@ -72,11 +72,13 @@ struct SnapshotBuilder {
         let merged = StartupParameters.merged(values, .pool, over: parameters)
         let authQuery = self.authQuery(of: values, poolName: entry.key, parameters: merged)
         let users = self.users(values, parameters: merged)
-        SettingsValidation.check(pool: entry.key, values, hasUsers: !users.isEmpty, into: &self.diagnostics)
+        let serverUsers = self.serverUsers(values, parameters: merged)
+        let hasUsers = !users.isEmpty || !serverUsers.isEmpty
+        SettingsValidation.check(pool: entry.key, values, hasUsers: hasUsers, into: &self.diagnostics)
         SettingsValidation.checkServerTLS(values, general: general, &self.diagnostics)
         let isTLSOffered = ClientTLSSettings(general).isOffered
         SettingsValidation.checkServerNames(values, isTLSOffered: isTLSOffered, &self.diagnostics)
-        let pool = PoolSettings(name: entry.key, values, users: users, authQuery: authQuery)
+        let pool = PoolSettings(name: entry.key, values, users: users, authQuery: authQuery, serverUsers: serverUsers)
         self.serverNames.add(pool, values, &self.diagnostics)
         return pool
     }
@@ -123,6 +125,37 @@ struct SnapshotBuilder {
         return users
     }
 
+    /// - Parameter parameters: the startup parameters of the pool.
+    private mutating func serverUsers(
+        _ pool: SectionValues,
+        parameters: [StartupParameter]
+    ) -> [ServerUserSettings] {
+        guard let node = pool.tables["server_users"] else { return [] }
+        let path = pool.path(of: "server_users")
+        var entries: [ServerUserSettings] = []
+        var places: [[UInt8]: SourceLocation] = [:]
+        for (itemPath, item) in self.userTables(node, path: path) {
+            var values = self.sections.decode(item, as: .serverUser, keyPath: itemPath, into: &self.diagnostics)
+            values.inherit(from: pool)
+            SettingsValidation.check(serverUser: values, into: &self.diagnostics)
+            let entry = ServerUserSettings(values, pool: pool, parameters: parameters)
+            if let name = entry.serverUsername {
+                let place = values.location(of: "server_username")
+                if let first = places.updateValue(place, forKey: Array(name.utf8)) {
+                    let reason = "`\(name)` stands at \(first), too: one entry has all its users"
+                    self.diagnostics.report(place, values.path(of: "server_username"), reason)
+                }
+            }
+            if entries.contains(where: \.isForEverybody) {
+                self.diagnostics.warn(
+                    values.location, itemPath, "an entry before it speaks of everybody: it is never used")
+            }
+            self.rows += ConfigRow.rows(of: values, prefix: itemPath)
+            entries.append(entry)
+        }
+        return entries
+    }
+
     private mutating func parameters(
         of user: SectionValues,
         _ pool: SectionValues,
@@ -140,7 +173,7 @@ struct SnapshotBuilder {
         return parameters
     }
 
-    /// Both shapes: a list, or a map with numbers as keys, taken in the order of the numbers.
+    /// Users and server users come in both shapes: a list, or a map with numbers as keys, taken in the order of the numbers.
     private mutating func userTables(_ node: SettingsNode, path: String) -> [(String, SettingsNode)] {
         switch node.content {
         case .list(let items):

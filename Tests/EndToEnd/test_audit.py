@@ -19,7 +19,7 @@ from wire import Closed, LoginRefused, message, password_message, query, startup
 
 ALL = {"time", "event"}
 WHO = ALL | set(
-    "connection address port tls tls_version tls_cipher tls_client_subject database user identity pool".split()
+    "connection address port tls tls_version tls_cipher tls_client_subject database user identity pool server_user".split()
 )
 LOGIN = WHO | set(
     "rule_file rule_line method provider secret_source cached verdict reason reason_text duration_us".split()
@@ -99,6 +99,7 @@ def test_login_and_logout(make_gateway, tmp_path, user, method):
         "user": user,
         "identity": user,
         "pool": f"{user}@app",
+        "server_user": user,
     }
     assert {k: login[k] for k in who} == who
     assert {k: logout[k] for k in who} == who

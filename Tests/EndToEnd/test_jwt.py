@@ -136,7 +136,7 @@ def test_a_map_says_which_user_a_claim_is(make, tmp_path, key):
 def test_a_token_does_not_open_the_console(make, tmp_path, key):
     """Found while the method was written: whoever proved any name was let into the console."""
     (tmp_path / "k.pem").write_text(tokens.public_pem(key))
-    gateway = make("host all app,root 127.0.0.1/32 jwt keys=FOLDER/k.pem\n")
+    gateway = make("host all all 127.0.0.1/32 jwt keys=FOLDER/k.pem\n")
     assert refusal(gateway, "app", tokens.token(key), "pggateway")[0] == "42501"
     assert refusal(gateway, "root", tokens.token(key, user="root"), "pggateway")[0] == "42501"
 

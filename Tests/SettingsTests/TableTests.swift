@@ -25,7 +25,7 @@ import Testing
             #expect(Load.problems(yaml: Load.general("\(key.name): \(text)")).isEmpty, "\(key.name)")
             #expect(!key.defaultDisplay.isEmpty || ["[]", "{}", "\"\""].contains(text), "\(key.name)")
         }
-        for key in SettingsTable.keys(of: .pool) where !["users", "auth_query"].contains(key.name) {
+        for key in SettingsTable.keys(of: .pool) where !["users", "auth_query", "server_users"].contains(key.name) {
             guard let text = key.defaultText else { continue }
             #expect(Load.problems(yaml: Load.pool(["\(key.name): \(text)"])).isEmpty, "\(key.name)")
         }
@@ -34,7 +34,7 @@ import Testing
     /// Writing a default changes nothing; writing another value does: no supported key is dead.
     @Test func everySupportedKeyReachesTheSnapshot() throws {
         let other: [String: String] = [
-            "host": "::1", "backlog": "77", "unix_socket_dir": "/x", "unix_socket_mode": "0666", "pg_hba": "\"a b\"",
+            "users": "[x]", "roles": "[x]", "auth_providers": "[x]", "host": "::1", "backlog": "77", "unix_socket_dir": "/x", "unix_socket_mode": "0666", "pg_hba": "\"a b\"",
             "hba": "[1.2.3.4]", "pool_mode": "SESSION", "server_host": "/run", "server_database": "x",
             "application_name": "x", "server_username": "x", "admin_username": "x", "admin_password": "x",
             "username": "x", "port": "77", "server_port": "77",
@@ -48,7 +48,8 @@ import Testing
             let value = other[key.name] ?? (isSwitch ? (key.defaultText == "true" ? "false" : "true") : "7")
             let needed = key.name == "server_password" ? "server_user: y" : "workers: 3"
             let plain = Load.pool(
-                ["auth_query:", "  user: z", "  \(needed)"].filter { _ in key.section == .authQuery },
+                ["auth_query:", "  user: z", "  \(needed)"].filter { _ in key.section == .authQuery }
+                    + ["server_users:", "  - server_username: y"].filter { _ in key.section == .serverUser },
                 user: key.name == "server_password" ? ["server_username: y"] : []
             )
             var changed: String
@@ -57,8 +58,12 @@ import Testing
             case .general: changed = plain.replacing("general:\n", with: "general:\n  \(key.name): \(value)\n")
             case .authQuery where key.isRequired || key.name == "workers": continue
             case .authQuery: changed = plain.replacing("    auth_query:\n", with: "    auth_query:\n      \(key.name): \(value)\n")
-            case .pool where !["users", "auth_query"].contains(key.name):
+            case .pool where !["users", "auth_query", "server_users"].contains(key.name):
                 changed = plain.replacing("  db:\n", with: "  db:\n    \(key.name): \(value)\n")
+            case .serverUser where key.name == "server_username": continue
+            case .serverUser:
+                let entry = "      - server_username: y\n"
+                changed = plain.replacing(entry, with: entry + "        \(key.name): \(value)\n")
             case .user where key.isRequired: continue
             case .user: changed = plain + "        \(key.name): \(value)\n"
             default: continue

@@ -6,7 +6,7 @@ import Testing
 @Suite struct AuditLineTests {
     static let subject = AuditSubject(
         connection: 12, address: .v4(0xc000_0201, port: 40_000), database: "shop", user: "app", identity: "app",
-        poolUser: "app"
+        poolUser: "app", serverUser: "app_rw"
     )
 
     private static let login = AuditLogin(
@@ -26,8 +26,8 @@ import Testing
             String(decoding: AuditLine.json(record), as: UTF8.self) == """
                 {"time":"2024-01-07T19:19:38.080123Z","event":"login","connection":"#c12","address":"192.0.2.1",\
                 "port":40000,"tls":false,"tls_version":null,"tls_cipher":null,"tls_client_subject":null,\
-                "database":"shop","user":"app","identity":"app","pool":"app@shop","rule_file":"pg_hba.conf",\
-                "rule_line":3,"method":"scram-sha-256","provider":"password","secret_source":"settings",\
+                "database":"shop","user":"app","identity":"app","pool":"app@shop","server_user":"app_rw",\
+                "rule_file":"pg_hba.conf","rule_line":3,"method":"scram-sha-256","provider":"password","secret_source":"settings",\
                 "cached":false,"verdict":"admitted","reason":null,"reason_text":null,"duration_us":1234}
                 """
         )
@@ -104,9 +104,10 @@ import Testing
     @Test func longNamesAreCutAtTheBorderOfACharacter() throws {
         let name = String(repeating: "ж🐘", count: 2000)
         let subject = AuditSubject(
-            connection: 1, address: .local, database: name, user: name, identity: name, poolUser: name
+            connection: 1, address: .local, database: name, user: name, identity: name, poolUser: name,
+            serverUser: name
         )
-        for text in [subject.database, subject.user, subject.identity, subject.poolUser] {
+        for text in [subject.database, subject.user, subject.identity, subject.poolUser, subject.serverUser] {
             let text = try #require(text)
             #expect(text.utf8.count <= AuditLine.nameBytesMax + 3 && text.hasSuffix("…"))
             #expect(name.hasPrefix(text.dropLast()) && !text.contains("\u{fffd}"))

@@ -12,13 +12,17 @@ struct JWTProvider: AuthProvider {
     private let services: AuthServices
     private let verifier: TokenVerifier
     private let userClaim: String
+    private let rolesClaim: ClaimPath?
     private let map: String?
     private let passesThrough: Bool
     private let life: TokenLife
 
+    var externalProof: ExternalProof? { self.passesThrough ? .clearPassword : .nameAlone }
+
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly(
-            "keys", "issuer", "audience", "leeway", "user_claim", "map", "passthrough", "on_expiry", "expiry_grace")
+            "keys", "issuer", "audience", "leeway", "user_claim", "roles_claim", "map",
+            "passthrough", "on_expiry", "expiry_grace")
         self.services = services
         let paths = options.list("keys")
         guard !paths.isEmpty else { throw .missingOption(method: options.method, name: "keys") }
@@ -31,6 +35,7 @@ struct JWTProvider: AuthProvider {
             )
         )
         self.userClaim = options.value("user_claim") ?? Self.userClaimDefault
+        self.rolesClaim = options.value("roles_claim").map { ClaimPath($0) }
         self.map = options.value("map")
         self.passesThrough = try options.flag("passthrough") ?? false
         self.life = try TokenLife(options)
@@ -60,6 +65,7 @@ struct JWTProvider: AuthProvider {
             credential: self.passesThrough ? .cleartext(password) : .none,
             provider: "jwt",
             method: attempt.rule.method,
+            roles: self.rolesClaim?.names(in: token.claims) ?? [],
             end: self.life.end(of: token)
         )
     }

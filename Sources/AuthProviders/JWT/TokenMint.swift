@@ -26,6 +26,15 @@ public struct TokenMint: Sendable, Equatable {
         guard !user.utf8.contains(0), self.token() != nil else { throw .unusableFile("\(path): cannot sign a token") }
     }
 
+    private init(key: TokenKey, content: SecretBytes, user: String) {
+        (self.key, self.content, self.user) = (key, content, user)
+    }
+
+    /// The same key for the name of another user; nil for a name that no server could have.
+    public func signing(for user: String) -> TokenMint? {
+        user.utf8.contains(0) ? nil : TokenMint(key: self.key, content: self.content, user: user)
+    }
+
     public static func == (left: TokenMint, right: TokenMint) -> Bool {
         left.user.utf8.elementsEqual(right.user.utf8) && left.content == right.content
     }

@@ -13,6 +13,7 @@ struct LDAPProvider: AuthProvider {
     private let services: AuthServices
 
     var lane: BlockingLane? { self.services.lanes.lane(of: Self.library) }
+    var externalProof: ExternalProof? { .clearPassword }
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         self.plan = try LDAPPlan(options)

@@ -18,6 +18,7 @@ struct PAMProvider: AuthProvider {
     private let services: AuthServices
 
     var lane: BlockingLane? { self.services.lanes.lane(of: Self.library) }
+    var externalProof: ExternalProof? { .clearPassword }
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly("pamservice", "pam_use_hostname")

@@ -9,6 +9,8 @@ struct PeerProvider: AuthProvider {
     private let services: AuthServices
     private let map: String?
 
+    var externalProof: ExternalProof? { .nameOfKnownUser }
+
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly("map")
         self.services = services

@@ -49,6 +49,7 @@ struct TalosProvider: AuthProvider {
                 credential: .none,
                 provider: "talos",
                 method: attempt.rule.method,
+                roles: [role.rawValue],
                 applicationName: client,
                 end: self.life.end(of: token)
             )

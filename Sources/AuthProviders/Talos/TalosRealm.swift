@@ -26,6 +26,9 @@ public struct TalosRealm: Sendable {
         self.databases = databases
     }
 
+    /// Who a client with a token may be, the highest role first.
+    public static let roles = TalosRole.allCases.sorted(by: >).map(\.rawValue)
+
     func takes(_ database: String) -> Bool {
         self.databases.contains { $0.utf8.elementsEqual(database.utf8) }
     }

@@ -9,15 +9,15 @@ import Telemetry
 extension ClientConnection {
     /// The login went well. Called once, before the login state is let go.
     func auditAdmitted(_ login: LoginState, pool: Pool?) {
-        self.auditSubject = self.auditLogin(login, poolUser: pool?.key.user, refusal: nil)
+        self.auditSubject = self.auditLogin(login, pool: pool, refusal: nil)
     }
 
     /// The login was refused.
     func auditRefused(_ failure: AuthFailure, login: LoginState) {
-        _ = self.auditLogin(login, poolUser: login.poolUser, refusal: failure)
+        _ = self.auditLogin(login, pool: login.pool, refusal: failure)
     }
 
-    private func auditLogin(_ login: LoginState, poolUser: String?, refusal: AuthFailure?) -> AuditSubject? {
+    private func auditLogin(_ login: LoginState, pool: Pool?, refusal: AuthFailure?) -> AuditSubject? {
         guard self.gateway.audit.isOn else { return nil }
         let detail = AuditLogin(
             refusal: refusal.map { AuditRefusal(code: $0.reason.rawValue, text: $0.logText) },
@@ -27,7 +27,7 @@ extension ClientConnection {
             isCached: login.identity?.secretOrigin?.isCached,
             durationMicroseconds: MonotonicClock.now() - login.began
         )
-        let subject = self.makeAuditSubject(identity: login.identity?.user, poolUser: poolUser)
+        let subject = self.makeAuditSubject(identity: login.identity?.user, pool: pool)
         self.gateway.audit.record(AuditRecord(subject, .login(detail)))
         return subject
     }
@@ -37,7 +37,7 @@ extension ClientConnection {
         guard self.gateway.audit.isOn else { return }
         let refusal = AuditRefusal(code: reason.rawValue, text: text)
         let detail = AuditLogin(refusal: refusal, durationMicroseconds: 0)
-        self.gateway.audit.record(AuditRecord(self.makeAuditSubject(identity: nil, poolUser: nil), .login(detail)))
+        self.gateway.audit.record(AuditRecord(self.makeAuditSubject(identity: nil, pool: nil), .login(detail)))
     }
 
     /// The session ends. Does nothing for a client that had not been admitted, and nothing the second time.
@@ -64,14 +64,14 @@ extension ClientConnection {
     /// The console has dealt with statements.
     func auditCommands(_ notes: [ConsoleNote]) {
         guard !notes.isEmpty, self.gateway.audit.isOn else { return }
-        let subject = self.auditSubject ?? self.makeAuditSubject(identity: self.user, poolUser: nil)
+        let subject = self.auditSubject ?? self.makeAuditSubject(identity: self.user, pool: nil)
         for note in notes {
             let detail = AuditCommand(text: note.text, sqlState: note.sqlState?.text)
             self.gateway.audit.record(AuditRecord(subject, .command(detail)))
         }
     }
 
-    private func makeAuditSubject(identity: String?, poolUser: String?) -> AuditSubject {
+    private func makeAuditSubject(identity: String?, pool: Pool?) -> AuditSubject {
         AuditSubject(
             connection: self.number,
             address: AuditAddress(self.peer),
@@ -79,7 +79,8 @@ extension ClientConnection {
             database: self.database,
             user: self.user,
             identity: identity,
-            poolUser: poolUser
+            poolUser: pool?.key.user,
+            serverUser: pool?.plan.serverUser
         )
     }
 }

@@ -87,7 +87,9 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
             database: plan.database,
             parameters: plan.startupParameters,
             credential: plan.credential,
-            knownKeys: self.owner.knownKeys
+            knownKeys: self.owner.knownKeys,
+            channelBinding: plan.tls?.channelBinding ?? .disable,
+            bindingData: self.transport?.endpointBinding
         )
         let first = opening.start()
         self.opening = opening

@@ -78,8 +78,8 @@ extension ClientConnection {
             isLocal: !self.peer.isTCP,
             isTLS: self.isSecured,
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
-            channelBinding: nil,
-            certificate: nil,
+            channelBinding: self.tls?.endpointBinding,
+            certificate: self.tls?.clientCertificate,
             rule: decided.attemptRule
         )
         if let certificate = decided.certificate, try !certificate.checkAtHand(attempt) {

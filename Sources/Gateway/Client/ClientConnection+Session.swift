@@ -81,9 +81,17 @@ extension ClientConnection {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
         self.leavePool()
+        // Who worked as somebody by `server_users` that say otherwise now has to log in again.
+        guard self.mayStay(in: pool.key) else { return nil }
         self.pool = self.gateway.pools.pin(pool.key)
         if let pool = self.pool { self.parameters = pool.recall(self.requested).parameters }
         return self.pool
+    }
+
+    private func mayStay(in key: PoolKey) -> Bool {
+        guard key.kind.isMapped else { return true }
+        guard let mapped = self.mapped else { return false }
+        return self.gateway.snapshot.stays(mapped, in: key)
     }
 
     private func take(_ server: ServerConnection) {

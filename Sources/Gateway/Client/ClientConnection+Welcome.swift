@@ -179,6 +179,9 @@ extension ClientConnection {
     private func enter(_ greeting: [UInt8], method: String, login: LoginState) throws(AuthFailure) {
         guard self.isOpen, self.phase == .login else { throw .clientLeft() }
         self.pool = login.takePool()
+        if let identity = login.identity, self.pool?.key.kind.isMapped == true {
+            self.mapped = MappedIdentity(identity)
+        }
         let key = self.gateway.cancelKeys.makeKey(for: self, version: login.version)
         var writer = MessageWriter(reservingCapacity: login.unsent.count + greeting.count + 64)
         writer.raw(login.unsent)

@@ -66,6 +66,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var mustLeave = false
     /// When the session has to end; nil when it may last.
     var expiry: SessionExpiry?
+    /// Who works in a pool of `server_users`; nil in any other pool.
+    var mapped: MappedIdentity?
     /// It has said goodbye and waits for its last answers.
     var isTerminating = false
     /// Who it is to the audit stream, which has its login and is still to get its logout.

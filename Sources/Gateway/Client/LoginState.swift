@@ -29,7 +29,7 @@ final class LoginState: @unchecked Sendable {
     var serverWaiter: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
     var welcomeWaiter: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
     /// Pinned; released with the login, or handed to the session.
-    private var pool: Pool?
+    private(set) var pool: Pool?
     /// Who the client has proved to be.
     var identity: AuthenticatedIdentity?
     /// The client has been asked for a proof, or waits for that.
@@ -66,8 +66,6 @@ final class LoginState: @unchecked Sendable {
         defer { self.pool = nil }
         return self.pool
     }
-
-    var poolUser: String? { self.pool?.key.user }
 
     func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 

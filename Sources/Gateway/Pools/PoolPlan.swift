@@ -13,6 +13,13 @@ struct PoolKey: Hashable, Sendable, CustomStringConvertible {
         case own
         /// All users whom the auth_query of the database finds (`server_user`).
         case dedicated
+        /// The users of an entry of `server_users` who work under one name.
+        case shared
+        /// A user of an entry of `server_users` who keeps the name.
+        case kept
+
+        /// By `server_users`.
+        var isMapped: Bool { self == .shared || self == .kept }
     }
 
     let database: String
@@ -44,8 +51,16 @@ struct PoolPlan: Sendable, Equatable {
         case dynamic(row: [String: String])
     }
 
+    /// Which entry of which `server_users` a pool is of.
+    struct Mapping: Sendable, Equatable {
+        let rules: ServerUserMap.Rules
+        let entry: Int
+    }
+
     var key: PoolKey
     var origin: Origin
+    /// nil for a pool that `server_users` have nothing to do with.
+    var mapping: Mapping?
     var mode: PoolMode
     var serverHost: String
     var serverPort: UInt16

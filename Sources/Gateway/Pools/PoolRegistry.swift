@@ -43,7 +43,7 @@ final class PoolRegistry: Sendable {
         }
     }
 
-    /// The pool of a user whom auth_query has found, pinned; made now if this is the user's first login, and made
+    /// The pool of a user who is not listed, pinned; made now if this is the user's first login, and made
     /// anew when the user's row asks for other startup parameters than before. A pool of the settings wins.
     ///
     /// - Parameter home: the worker this runs on.
@@ -129,10 +129,15 @@ final class PoolRegistry: Sendable {
     }
 }
 
+extension Pool {
+    /// Of a user whom auth_query has found.
+    fileprivate var isFound: Bool { self.plan.isDynamic && self.key.kind == .own }
+}
+
 extension PoolRegistry.State {
     fileprivate mutating func enter(_ pool: Pool) {
         self.pools[pool.key] = pool
-        guard pool.plan.isDynamic else { return }
+        guard pool.isFound else { return }
         self.dynamic[pool.key.database, default: .init()].current += 1
         self.dynamic[pool.key.database, default: .init()].created += 1
     }
@@ -143,7 +148,7 @@ extension PoolRegistry.State {
     }
 
     fileprivate mutating func left(_ pool: Pool) {
-        guard pool.plan.isDynamic else { return }
+        guard pool.isFound else { return }
         self.dynamic[pool.key.database, default: .init()].current -= 1
         self.dynamic[pool.key.database, default: .init()].destroyed += 1
     }

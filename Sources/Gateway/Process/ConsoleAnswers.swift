@@ -173,6 +173,7 @@ struct ClientFacts: Sendable {
     let state: ClientRow.State
     let wait: ClientRow.Wait
     let pool: PoolKey?
+    let serverUser: String?
     let isLoggingIn: Bool
     let transactions: UInt64
     let queries: UInt64
@@ -187,6 +188,7 @@ struct ClientFacts: Sendable {
         self.applicationName = client.parameters.applicationName ?? client.pool?.plan.applicationName ?? ""
         self.address = client.peer.description
         self.pool = client.pool?.key
+        self.serverUser = client.pool?.plan.serverUser
         self.isLoggingIn = client.phase == .startup || client.phase == .login
         self.transactions = client.transactionCount
         self.queries = client.queryCount
@@ -214,7 +216,8 @@ struct ClientFacts: Sendable {
             transactions: Int(clamping: self.transactions),
             queries: Int(clamping: self.queries),
             errors: Int(clamping: self.errors),
-            ageSeconds: Int(max(now - self.connectedAt, 0) / 1_000_000)
+            ageSeconds: Int(max(now - self.connectedAt, 0) / 1_000_000),
+            serverUser: self.serverUser
         )
     }
 }

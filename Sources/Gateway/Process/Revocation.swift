@@ -41,8 +41,7 @@ extension Gateway {
 extension WorkerHome {
     fileprivate func kill(user: String) -> Int {
         let meant = self.clients.filter { client in
-            (client.user == user || client.pool.map { $0.key.user.hasSameBytes(as: user) && $0.key.kind == .own } == true)
-                && client.isKillable
+            client.isKillable && client.worksAs(user)
         }
         let text = "terminating connection due to administrator command"
         let fields = ServerMessageFields(severity: .fatal, sqlState: .adminShutdown, message: text)
@@ -52,6 +51,13 @@ extension WorkerHome {
 }
 
 extension ClientConnection {
+    /// By the name that the client gave, or by the one that its proof gave it.
+    fileprivate func worksAs(_ user: String) -> Bool {
+        if self.user.hasSameBytes(as: user) || self.mapped?.user.hasSameBytes(as: user) == true { return true }
+        guard let key = self.pool?.key, key.kind == .own else { return false }
+        return key.user.hasSameBytes(as: user)
+    }
+
     fileprivate var isKillable: Bool {
         switch self.phase {
         case .login, .idle, .waiting, .active: true

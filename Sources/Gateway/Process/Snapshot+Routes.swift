@@ -14,48 +14,94 @@ extension Snapshot {
     }
 
     /// A user of the settings works in its own pool; one whom auth_query found, or who was proven without any secret of
-    /// ours, where auth_query says.
+    /// ours, where `server_users` say, or else where auth_query says.
     func route(_ identity: AuthenticatedIdentity, database: String) -> Route {
         let own = PoolKey(database: database, user: identity.user)
         let isListed = identity.secretOrigin.map { $0.freshness == .configured } ?? (self.plans[own] != nil)
-        guard !isListed, let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
+        if isListed { return .settings(own) }
+        if let mapped = self.mapped(MappedIdentity(identity), database: database) { return mapped }
+        guard let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
         else { return .settings(own) }
         if query.isDedicated { return .settings(PoolPlan.dedicatedKey(database: database, query)) }
         return .dynamic(
             DynamicPool(
                 key: own,
                 row: identity.secretOrigin?.startupParameters ?? [:],
-                pool: pool,
-                query: query,
+                source: .authQuery(pool, query),
                 general: self.settings.general,
                 tls: self.serverTLS[ExactName(database)]
             )
         )
     }
 
+    /// Where `server_users` send a user who is not listed; nil where they say nothing of it.
+    func mapped(_ identity: MappedIdentity, database: String) -> Route? {
+        guard let map = self.serverUsers[ExactName(database)], let entry = map.entry(for: identity) else { return nil }
+        if let name = entry.settings.serverUsername { return .settings(ServerUserMap.sharedKey(database, name)) }
+        let key = PoolKey(database: database, user: identity.user, kind: .kept)
+        return .dynamic(
+            DynamicPool(
+                key: key,
+                row: [:],
+                source: .serverUsers(map, entry),
+                general: self.settings.general,
+                tls: self.serverTLS[ExactName(database)]
+            )
+        )
+    }
+
+    /// Whether a user who works in a pool of `server_users` would still be sent there.
+    func stays(_ identity: MappedIdentity, in key: PoolKey) -> Bool {
+        guard self.plans[PoolKey(database: key.database, user: identity.user)] == nil else { return false }
+        switch self.mapped(identity, database: key.database) {
+        case .settings(let now): return now == key
+        case .dynamic(let now): return now.key == key
+        case nil: return false
+        }
+    }
+
     /// What these settings say about a dynamic pool of earlier ones; nil when there is no such pool any more.
     func renewed(_ plan: PoolPlan) -> PoolPlan? {
+        if plan.key.kind == .kept { return self.renewedKept(plan) }
         guard case .dynamic(let row) = plan.origin, let pool = self.authQueryPools[ExactName(plan.key.database)],
             let query = pool.authQuery, !query.isDedicated
         else { return nil }
         let tls = self.serverTLS[ExactName(plan.key.database)]
         return DynamicPool(
-            key: plan.key, row: row, pool: pool, query: query, general: self.settings.general, tls: tls
+            key: plan.key, row: row, source: .authQuery(pool, query), general: self.settings.general, tls: tls
         ).plan
+    }
+
+    private func renewedKept(_ plan: PoolPlan) -> PoolPlan? {
+        guard let map = self.serverUsers[ExactName(plan.key.database)], let mapping = plan.mapping,
+            mapping.rules == map.rules, mapping.entry < map.entries.count
+        else { return nil }
+        return map.ownPlan(map.entries[mapping.entry], key: plan.key, self.settings.general)
     }
 }
 
-/// The pool of a user whom auth_query has found. Its plan is made only when there is no such pool yet.
+/// The pool of a user who is not listed. Its plan is made only when there is no such pool yet.
 struct DynamicPool {
+    fileprivate enum Source {
+        /// The user was found by auth_query.
+        case authQuery(PoolSettings, AuthQuerySettings)
+        /// An entry of `server_users` lets the user keep its name.
+        case serverUsers(ServerUserMap, ServerUserMap.Entry)
+    }
+
     let key: PoolKey
     /// The startup parameters of the user's row.
     let row: [String: String]
-    fileprivate let pool: PoolSettings
-    fileprivate let query: AuthQuerySettings
+    fileprivate let source: Source
     fileprivate let general: GeneralSettings
     fileprivate let tls: ServerTLS?
 
-    var plan: PoolPlan { PoolPlan(self) }
+    var plan: PoolPlan {
+        switch self.source {
+        case .authQuery(let pool, let query): PoolPlan(self, pool, query)
+        case .serverUsers(let map, let entry): map.ownPlan(entry, key: self.key, self.general)
+        }
+    }
 }
 
 /// Plans for the users whom auth_query finds.
@@ -66,8 +112,7 @@ extension PoolPlan {
 
     /// The pool of one user, who logs in at the server as itself. The parameters of its row win over those of the
     /// settings.
-    fileprivate init(_ user: DynamicPool) {
-        let (pool, query) = (user.pool, user.query)
+    fileprivate init(_ user: DynamicPool, _ pool: PoolSettings, _ query: AuthQuerySettings) {
         let own = user.row.map { StartupParameter(name: $0.key, value: $0.value, source: .authQuery) }
         let parameters = Dictionary((query.startupParameters + own).map { ($0.key, $0) }) { $1 }
         let owner = Owner(

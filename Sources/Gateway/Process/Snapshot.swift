@@ -65,6 +65,8 @@ final class Snapshot: Sendable {
     let clientTLS: ClientTLS?
     /// By database.
     let serverTLS: [ExactName: ServerTLS]
+    /// As whom users that are not listed work, by database.
+    let serverUsers: [ExactName: ServerUserMap]
     /// For server connections; accepted sockets inherit theirs from the listening ones.
     let socketOptions: SocketOptions
 
@@ -95,9 +97,6 @@ final class Snapshot: Sendable {
         self.clientTLS = try ClientTLS.make(settings.general.clientTLS, previous: previous?.clientTLS)
         let serverTLS = try Self.serverTLS(settings)
         self.serverTLS = serverTLS
-        self.warnings =
-            settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
-            + Self.encryptionWarnings(self.policy, settings.general.clientTLS) + Self.warnings(self.clientTLS, serverTLS)
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
         var services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
@@ -114,23 +113,15 @@ final class Snapshot: Sendable {
             deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
-        var plans: [PoolKey: PoolPlan] = [:]
-        var authQueryPools: [ExactName: PoolSettings] = [:]
-        for pool in settings.pools {
-            for user in pool.users {
-                let tls = serverTLS[ExactName(pool.name)]
-                let plan = try Self.plan(pool: pool, user: user, general: settings.general, tls: tls)
-                plans[plan.key] = plan
-            }
-            guard let query = pool.authQuery else { continue }
-            authQueryPools[ExactName(pool.name)] = pool
-            let tls = serverTLS[ExactName(pool.name)]
-            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general, tls: tls) {
-                plans[plan.key] = plan
-            }
-        }
-        self.authQueryPools = authQueryPools
-        self.plans = plans
+        let pools = try SnapshotPools(settings, tls: serverTLS, providers: Set(registry.registered.map { $0.name }))
+        self.authQueryPools = pools.authQueryPools
+        self.serverUsers = pools.serverUsers
+        let reach = ServerReach(settings: settings, plans: pools.plans, serverUsers: pools.serverUsers)
+        self.warnings =
+            settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
+            + Self.encryptionWarnings(self.policy, settings.general.clientTLS)
+            + Self.warnings(self.clientTLS, serverTLS) + (try reach.findings(deciding))
+        self.plans = pools.plans
         self.socketOptions = SocketOptions(settings.general)
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds

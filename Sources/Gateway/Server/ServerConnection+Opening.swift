@@ -78,7 +78,9 @@ extension ServerConnection {
             database: plan.serverDatabase,
             parameters: plan.serverParameters,
             credential: opening.credential,
-            knownKeys: opening.knownKeys
+            knownKeys: opening.knownKeys,
+            channelBinding: plan.tls?.channelBinding ?? .disable,
+            bindingData: self.tls?.endpointBinding
         )
         let startup = exchange.start()
         self.opening?.exchange = exchange
@@ -128,10 +130,11 @@ extension ServerConnection {
             self.pool.openAbandoned(self, home: self.home)
             return
         }
-        self.log.error(
-            "cannot log in at the server",
-            metadata: self.logMetadata(reason: failure.logText)
-        )
+        var metadata = self.logMetadata(reason: failure.logText)
+        if let first = self.opening?.transport?.firstFailure {
+            metadata["first_attempt"] = .string(first.logText)
+        }
+        self.log.error("cannot log in at the server", metadata: metadata)
         switch failure {
         case .serverError(let fields): self.openingFailed(.server(fields), isLogged: true)
         default: self.openingFailed(.login("cannot log in at the server: \(failure.logText)"), isLogged: true)

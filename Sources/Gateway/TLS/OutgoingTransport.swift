@@ -48,6 +48,9 @@ final class OutgoingTransport: HandshakeQueue.Subject {
         self.machine = machine
     }
 
+    /// Why the attempt before this one failed; nil in a first attempt.
+    var firstFailure: ServerLoginFailure? { self.machine.firstFailure }
+
     /// What logins can be bound to.
     var endpointBinding: [UInt8]? { self.facts?.endpointBinding }
 

@@ -54,6 +54,10 @@ final class ServerTLS: Sendable, Equatable {
 
     var mode: ServerTransport.Mode { ServerTransport.Mode(rawValue: self.settings.mode.rawValue) ?? .verifyFull }
 
+    var channelBinding: ServerLogin.ChannelBinding {
+        ServerLogin.ChannelBinding(rawValue: self.settings.channelBinding.rawValue) ?? .require
+    }
+
     var negotiation: ServerTransport.Negotiation {
         ServerTransport.Negotiation(rawValue: self.settings.negotiation.rawValue) ?? .postgres
     }

@@ -1,3 +1,4 @@
+import AuthProviders
 import TLSEngine
 import Telemetry
 
@@ -18,6 +19,11 @@ final class TLSFacts: Sendable {
         self.peer = session.peerCertificate
         self.serverName = session.serverName
         self.endpointBinding = session.endpointBinding
+    }
+
+    /// What rules ask about a client's certificate.
+    var clientCertificate: ClientCertificate? {
+        self.peer.map { ClientCertificate(commonName: $0.commonName, subject: $0.subject) }
     }
 
     var audit: AuditTLS {

@@ -70,6 +70,7 @@ package struct AuditField: Sendable {
         text("pool", all3, "Pool of the session as `user@database`; none on the console") { record in
             record.subject.poolUser.map { "\($0)@\(record.subject.database)" }
         },
+        text("server_user", all3, "Name used at the server; none on the console") { $0.subject.serverUser },
     ]
 
     private static let how: [AuditField] = [

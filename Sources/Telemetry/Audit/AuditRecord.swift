@@ -75,6 +75,8 @@ package final class AuditSubject: Sendable {
     package let identity: String?
     /// The user of the pool; nil when there is none.
     package let poolUser: String?
+    /// The name used at the server; nil when there is no pool.
+    package let serverUser: String?
 
     package init(
         connection: Int32,
@@ -83,7 +85,8 @@ package final class AuditSubject: Sendable {
         database: String,
         user: String,
         identity: String? = nil,
-        poolUser: String? = nil
+        poolUser: String? = nil,
+        serverUser: String? = nil
     ) {
         self.connection = connection
         self.address = address
@@ -92,6 +95,7 @@ package final class AuditSubject: Sendable {
         self.user = AuditLine.cut(user)
         self.identity = identity.map { AuditLine.cut($0) }
         self.poolUser = poolUser.map { AuditLine.cut($0) }
+        self.serverUser = serverUser.map { AuditLine.cut($0) }
     }
 }
 

@@ -21,7 +21,7 @@ struct ConsoleTableTests {
                 "SHOW CLIENTS",
                 """
                 client_id database user application_name addr tls state wait transaction_count query_count \
-                error_count age_seconds
+                error_count age_seconds server_user
                 """
             ),
             (
@@ -136,12 +136,13 @@ struct ConsoleTableTests {
             transactions: 1,
             queries: 2,
             errors: 3,
-            ageSeconds: 4
+            ageSeconds: 4,
+            serverUser: "s"
         )
         let words = ["#c5", "d", "u", "a", "10.0.0.1:5000", "true", "waiting", "read"]
         #expect(
             row.values == words.map(ConsoleValue.text) + [1, 2, 3, 4].map(ConsoleValue.int)
-                + [.text("TLSv1.3"), .text("c"), .null, .text("db.example.org")]
+                + [.text("s"), .text("TLSv1.3"), .text("c"), .null, .text("db.example.org")]
         )
     }
 
@@ -284,7 +285,7 @@ struct ConsoleTableTests {
     }
 
     private static let auditColumns =
-        "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool "
+        "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool server_user "
         + "rule_file rule_line method provider secret_source cached verdict command outcome reason reason_text "
         + "duration_us transactions queries"
 

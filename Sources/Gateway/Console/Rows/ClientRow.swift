@@ -27,6 +27,8 @@ package struct ClientRow: ConsoleRow, Equatable {
     package var queries: Int
     package var errors: Int
     package var ageSeconds: Int
+    /// nil on the console and before the login is done.
+    package var serverUser: String?
 
     package init(
         number: Int,
@@ -40,7 +42,8 @@ package struct ClientRow: ConsoleRow, Equatable {
         transactions: Int = 0,
         queries: Int = 0,
         errors: Int = 0,
-        ageSeconds: Int
+        ageSeconds: Int,
+        serverUser: String? = nil
     ) {
         self.number = number
         self.database = database
@@ -54,6 +57,7 @@ package struct ClientRow: ConsoleRow, Equatable {
         self.queries = queries
         self.errors = errors
         self.ageSeconds = ageSeconds
+        self.serverUser = serverUser
     }
 
     package static let fields: [ConsoleField<Self>] = [
@@ -71,6 +75,7 @@ package struct ClientRow: ConsoleRow, Equatable {
         .number("query_count", "Queries since the client connected") { $0.queries },
         .number("error_count", "Errors since the client connected") { $0.errors },
         .number("age_seconds", "Seconds since the client connected") { $0.ageSeconds },
+        .text("server_user", "Name used at the server; none before the login is done") { $0.serverUser },
         .text("tls_version", "Version of TLS, NULL in clear text") { $0.tls?.version },
         .text("tls_cipher", "Cipher suite of TLS") { $0.tls?.cipher },
         .text("tls_subject", "Subject of the client's certificate, NULL without one") { $0.tls?.subject },
