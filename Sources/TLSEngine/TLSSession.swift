@@ -160,10 +160,12 @@ public final class TLSSession: @unchecked Sendable {
         unsafe ct_close(self.session, sealed.baseAddress?.assumingMemoryBound(to: UInt8.self), sealed.count)
     }
 
-    /// The next bytes sealed carry new keys (TLSv1.3).
+    /// The next bytes sealed carry new keys (TLSv1.3); that also happens by itself after very many records.
     ///
     /// - Parameter asksPeer: whether the peer is asked for new keys of its own.
     func updateKeys(asksPeer: Bool) -> Bool { unsafe ct_update_keys(self.session, asksPeer ? 1 : 0) == 1 }
+
+    func setRecordsMax(_ records: UInt64) { unsafe ct_set_records_max(self.session, records) }
 
     // MARK: What was agreed
 
