@@ -161,8 +161,12 @@ static size_t end(ct_session *session) {
     return session->out_length;
 }
 
+static size_t left_to_read(const ct_session *session) {
+    return session->in_left + session->held_length - session->held_at;
+}
+
 static int is_drained(const ct_session *session) {
-    return session->in_left == 0 && session->held_at == session->held_length && !SSL_has_pending(session->ssl);
+    return left_to_read(session) == 0 && !SSL_has_pending(session->ssl);
 }
 
 // Opens until the input is used up; returns the state.
@@ -171,19 +175,21 @@ static int open_all(ct_session *session, uint8_t *plain, size_t room, size_t *co
         if (*count == room) {
             return is_drained(session) ? CT_MORE : ct_fail(session, CT_INTERNAL, "no room for what was opened");
         }
-        size_t taken = 0;
+        size_t taken = 0, left = left_to_read(session);
         int result = SSL_read_ex(session->ssl, plain + *count, room - *count, &taken);
         if (result == 1) {
             *count += taken;
             if (is_drained(session)) return CT_MORE;
             continue;
         }
-        switch (SSL_get_error(session->ssl, result)) {
-        case SSL_ERROR_WANT_READ: return CT_MORE;
-        case SSL_ERROR_ZERO_RETURN: session->is_shut = 1; return CT_SHUT;
-        case SSL_ERROR_SSL: return ct_fail_by_queue(session, SSL_ERROR_SSL);
-        default: return ct_fail(session, CT_INTERNAL, "no room for the answer to the peer");
+        int error = SSL_get_error(session->ssl, result);
+        if (error == SSL_ERROR_ZERO_RETURN) {
+            session->is_shut = 1;
+            return CT_SHUT;
         }
+        if (error != SSL_ERROR_WANT_READ) return ct_fail_by_queue(session, error);
+        if (left_to_read(session) == 0) return CT_MORE;
+        if (left_to_read(session) == left) return ct_fail(session, CT_INTERNAL, "bytes were left unread");
     }
 }
 
@@ -203,6 +209,7 @@ ct_opened ct_open(ct_session *session, const uint8_t *in, size_t length, uint8_t
     session->in = in;
     session->in_left = length;
     opened.state = open_all(session, plain, plain_room, &opened.count);
+    if (session->is_overfull) opened.state = ct_fail(session, CT_INTERNAL, "no room for the answer to the peer");
     session->in = NULL;
     session->in_left = 0;
     if (session->held != NULL && session->held_at == session->held_length) {
@@ -247,7 +254,7 @@ ct_sealed ct_seal(ct_session *session, const uint8_t *plain, size_t count, uint8
     begin(session, out, room);
     size_t taken = 0;
     int result = SSL_write_ex(session->ssl, plain, count, &taken);
-    if (result == 1) {
+    if (result == 1 && !session->is_overfull) {
         sealed.taken = (ptrdiff_t)taken;
     } else {
         ct_fail_by_queue(session, SSL_get_error(session->ssl, result));

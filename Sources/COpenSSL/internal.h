@@ -36,6 +36,8 @@ struct ct_session {
     size_t fragment;
     char *text;
     uint8_t reason;
+    // Bytes to send had no room: the peer can make no sense of what follows.
+    uint8_t is_overfull;
     uint8_t is_established, is_shut, is_server, is_direct;
 };
 

@@ -74,6 +74,11 @@ import Testing
         #expect(pair.server.failure?.reason == .internal)
         let other = try Pair.connected()
         #expect(other.server.open([23, 3, 3, 0, 1, 0], replyRoom: 0).state == .failed, "the alert has no room")
+        // The answer to a question for new keys goes first, and has room in every bound.
+        let third = try Pair.connected()
+        #expect(third.client.updateKeys(asksPeer: true))
+        #expect(third.server.open(third.client.seal([1]).bytes).plain == [1])
+        #expect(third.server.seal([2], room: TLSSession.sealedBound(1)).taken == 1)
     }
 
     @Test(arguments: [
