@@ -27,9 +27,8 @@ public struct TLSOpened: Sendable, Equatable {
 /// TLS of one connection: bytes in, bytes out. One worker owns it at a time; it may move between workers.
 @safe
 public final class TLSSession: @unchecked Sendable {
+    /// Holds OpenSSL's part of the context as long as it lives.
     private let session: OpaquePointer
-    /// Kept as long as the session.
-    private let context: TLSContext
 
     private init(_ context: TLSContext, host: String?, isDirect: Bool, resuming: TLSSession?) throws(TLSFailure) {
         let resumed = unsafe resuming?.session
@@ -43,7 +42,6 @@ public final class TLSSession: @unchecked Sendable {
             throw TLSFailure(reason: .internal, text: "no TLS session can be made")
         }
         unsafe self.session = session
-        self.context = context
     }
 
     /// The side of the server.
