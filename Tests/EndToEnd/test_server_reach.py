@@ -43,7 +43,8 @@ def test_a_user_without_any_pool_is_an_error(check, method):
     )
     assert status == 78, output
     word = method.split()[0].lower()
-    assert f'general.pg_hba:2: user "ben" is proven by method "{word}" and has no pool in shop, stock: it needs' in output
+    text = f'general.pg_hba:2: user "ben" is proven by method "{word}" and has no pool in shop, stock: it needs'
+    assert text in output
     assert "anna" not in output and "password" not in output.replace("server_password", ""), output
 
 
@@ -88,9 +89,11 @@ def test_what_leads_somewhere_is_silent(check, rules, shop):
         ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user("anna"), user("ben", **FIXED)]}, "shop: anna have"),
         ("local shop all peer\n", {"users_": [user("anna")]}, "shop: anna have"),
         (f"host shop all 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna", server_username="app")]}, "shop: anna have"),
-        ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user(f"u{i}") for i in range(9)]}, "u0, u1, u2, u3, u4 and 4 more"),
+        ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user(f"u{i}") for i in range(9)]},
+         "u0, u1, u2, u3, u4 and 4 more"),
         ("host shop all 127.0.0.1/32 JWT\n", {"server_users": [{}]}, "pools.shop.server_users[0]: its users"),
-        ("host shop all 127.0.0.1/32 JWT\n", {"auth_query": {"user": "postgres"}}, "auth_query: users who are not listed"),
+        ("host shop all 127.0.0.1/32 JWT\n", {"auth_query": {"user": "postgres"}},
+         "auth_query: users who are not listed"),
         ("host shop all 127.0.0.1/32 scram-sha-256\n",
          {"users_": [user("anna", server_username="app", auth_pam_service="other")]}, "pools.shop.users.anna: has no"),
         ("host shop all 127.0.0.1/32 md5\n", {"users_": [user("anna", password="jwt-pkey-fpath:KEY")]},
@@ -118,7 +121,8 @@ def test_roles_of_talos(check):
     assert status == 0, output
     assert "tokens whose highest role in shop is owner, read_write are refused" in output
     assert 'talos.databases: there is no pool "nowhere"' in output
-    status, output = check(rule, talos=["shop"], shop={"server_users": [{"roles": ["owner"], **FIXED}, {"roles": ["read_write", "read_only"]}]})
+    entries = [{"roles": ["owner"], **FIXED}, {"roles": ["read_write", "read_only"]}]
+    status, output = check(rule, talos=["shop"], shop={"server_users": entries})
     assert status == 0 and "talos" not in output, output
 
 
