@@ -57,6 +57,7 @@ let package = Package(
         .systemLibrary(name: "CPAM"),
         .systemLibrary(name: "CLDAP"),
         .target(name: "CJWT", linkerSettings: [.linkedLibrary("jwt"), .linkedLibrary("crypto")]),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         room("PGWire"),
         room("HBA", ["PGWire"]),
         room("Pooling"),
@@ -64,13 +65,14 @@ let package = Package(
         room("AuthProviders", ["Sessions", "PGWire", "CJWT", "CLDAP", "CPAM", collections, crypto]),
         room("AuthProviderTestKit", ["AuthProviders", "Sessions"]),
         room("Reactor", ["CReactor"]),
+        room("TLSEngine", ["COpenSSL"]),
         room("Settings", [.product(name: "Yams", package: "Yams"), .product(name: "TOMLKit", package: "TOMLKit")]),
         room("Telemetry", [logging]),
         room(
             "Gateway",
             [
-                "AuthProviders", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "Telemetry",
-                "CReactor", collections, crypto, logging,
+                "AuthProviders", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "TLSEngine",
+                "Telemetry", "CReactor", collections, crypto, logging,
             ]
         ),
         room(
@@ -87,6 +89,7 @@ let package = Package(
         tests("Sessions", ["PGWire"]),
         tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire", crypto]),
         tests("Reactor", ["CReactor"]),
+        tests("TLSEngine"),
         tests("Settings"),
         tests("Telemetry"),
         tests("Gateway", ["PGWire", "Sessions", "Settings"]),

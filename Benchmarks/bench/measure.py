@@ -90,6 +90,10 @@ class Load:
     rate: int = 0
     reconnect: bool = False
     user: str = TRUST_USER
+    tls: bool = False
+
+    def environment(self):
+        return {**os.environ, "PGPASSWORD": PASSWORD, "PGSSLMODE": "require" if self.tls else "disable"}
 
     def command(self, pooler, script_file, log_prefix):
         protocol = "extended" if self.protocol == "prepared" and not pooler.keeps_statements else self.protocol
@@ -115,7 +119,7 @@ def run_load(load, pooler, seconds=None, transactions=None, skip_seconds=0.0):
         command += ["-T", str(seconds)] if seconds else ["-t", str(transactions)]
         cpu_before, switches_before = cpu_seconds(pooler.pid), context_switches(pooler.pid)
         done = subprocess.run(
-            [*command, DATABASE], capture_output=True, text=True, env={**os.environ, "PGPASSWORD": PASSWORD})
+            [*command, DATABASE], capture_output=True, text=True, env=load.environment())
         cpu = cpu_seconds(pooler.pid) - cpu_before
         switches = context_switches(pooler.pid) - switches_before
         latencies = read_latencies(folder, skip_seconds)

@@ -161,6 +161,20 @@ def stop_process(process, first=signal.SIGTERM, deadline=10):
         process.wait()
 
 
+class Certificate:
+    """A certificate for localhost that signs itself, and its key, as many have them: RSA with 2048 bits."""
+
+    def __init__(self, folder):
+        self.certificate = os.path.join(folder, "server.crt")
+        self.key = os.path.join(folder, "server.key")
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                   "-keyout", self.key, "-out", self.certificate]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if os.geteuid() == 0:
+            for path in (self.certificate, self.key):
+                shutil.chown(path, "postgres", "postgres")
+
+
 class Pooler:
     """One pooler process: knows how to write its settings and how to start and stop it."""
 
@@ -182,6 +196,7 @@ class Pooler:
         os.mkdir(self.folder, 0o755)
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
+        self.tls = Certificate(self.folder)
 
     def command(self):
         """Writes the settings and returns the command line."""
@@ -232,6 +247,8 @@ class PgBouncer(Pooler):
             "pool_mode": "transaction", "default_pool_size": POOL_SIZE, "max_client_conn": MAX_CLIENTS,
             "auth_type": "hba", "auth_hba_file": hba, "auth_file": users_file,
             "auth_user": SUPERUSER,
+            "client_tls_sslmode": "allow", "client_tls_cert_file": self.tls.certificate,
+            "client_tls_key_file": self.tls.key,
             "log_connections": 0, "log_disconnections": 0, "ignore_startup_parameters": "extra_float_digits",
         }
         text = f"[databases]\n{DATABASE} = host={self.server_host} port={self.postgres.port}\n\n[pgbouncer]\n"
@@ -258,6 +275,7 @@ class Gateway(Pooler):
                 f"  max_connections: {MAX_CLIENTS}\n  backlog: 4096\n"
                 "  admin_username: admin\n  admin_password: bench-console\n"
                 "  log_client_connections: false\n  log_client_disconnections: false\n"
+                f"  tls_certificate: {self.tls.certificate}\n  tls_private_key: {self.tls.key}\n"
                 f"  pg_hba:\n    content: |\n{rules}"
                 f"pools:\n  {DATABASE}:\n    pool_mode: transaction\n    server_host: {self.server_host}\n"
                 f"    server_port: {self.postgres.port}\n"

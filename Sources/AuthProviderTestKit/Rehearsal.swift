@@ -81,7 +81,9 @@ public struct Rehearsal: Sendable {
         peerAddress: String = "192.0.2.7",
         isLocal: Bool = false,
         isTLS: Bool = false,
-        peerUserID: UInt32? = nil
+        peerUserID: UInt32? = nil,
+        channelBinding: [UInt8]? = nil,
+        certificate: ClientCertificate? = nil
     ) -> LoginAttempt {
         LoginAttempt(
             user: user,
@@ -90,6 +92,8 @@ public struct Rehearsal: Sendable {
             isLocal: isLocal,
             isTLS: isTLS,
             peerUserID: peerUserID,
+            channelBinding: channelBinding,
+            certificate: certificate,
             rule: self.rule
         )
     }

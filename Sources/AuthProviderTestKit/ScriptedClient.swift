@@ -12,6 +12,11 @@ public final class ScriptedClient: ClientDialogue {
         case password(String)
         /// The same, but starts SASL without initial data.
         case hesitantPassword(String)
+        /// Answers whatever is asked, honestly, with this password, and binds SCRAM to the certificate it sees where
+        /// that is offered.
+        ///
+        /// - Parameter endpoint: `tls-server-end-point` of that certificate.
+        case boundPassword(String, endpoint: [UInt8])
         /// Sends these, one after the other, and leaves when there are no more.
         ///
         /// - Parameter mechanism: what it chooses when it is asked for SASL.
@@ -43,7 +48,7 @@ public final class ScriptedClient: ClientDialogue {
         switch script {
         case .raw(_, let answers): self.rawAnswers = answers
         case .turns(let turns): self.turns = turns
-        case .password, .hesitantPassword, .leaves, .saysNothing: break
+        case .password, .hesitantPassword, .boundPassword, .leaves, .saysNothing: break
         }
     }
 
@@ -56,7 +61,8 @@ public final class ScriptedClient: ClientDialogue {
     public func requestCleartextPassword() async throws(AuthFailure) -> SecretBytes {
         try self.asked(.cleartext)
         switch self.script {
-        case .password(let password), .hesitantPassword(let password): return SecretBytes(password)
+        case .password(let password), .hesitantPassword(let password), .boundPassword(let password, _):
+            return SecretBytes(password)
         case .raw, .turns: return SecretBytes(try self.next(.cleartext).data ?? [])
         case .leaves, .saysNothing: throw self.leave()
         }
@@ -65,7 +71,7 @@ public final class ScriptedClient: ClientDialogue {
     public func requestMD5Password(salt: [UInt8]) async throws(AuthFailure) -> SecretBytes {
         try self.asked(.md5(saltLength: salt.count))
         switch self.script {
-        case .password(let password), .hesitantPassword(let password):
+        case .password(let password), .hesitantPassword(let password), .boundPassword(let password, _):
             let hash = MD5Password.hash(password: SecretBytes(password), user: self.user)
             return SecretBytes(MD5Password.response(hash: hash, salt: salt))
         case .raw, .turns: return SecretBytes(try self.next(.md5).data ?? [])
@@ -77,6 +83,10 @@ public final class ScriptedClient: ClientDialogue {
         try self.asked(.sasl(mechanisms))
         switch self.script {
         case .password(let password): return ("SCRAM-SHA-256", self.startSCRAM(password))
+        case .boundPassword(let password, let endpoint):
+            let isOffered = mechanisms.contains(SCRAMServer.bindingMechanism)
+            let first = self.startSCRAM(password, isOffered ? .bound(endpoint: endpoint) : .notOffered)
+            return (isOffered ? SCRAMServer.bindingMechanism : SCRAMServer.mechanism, first)
         case .hesitantPassword: return ("SCRAM-SHA-256", nil)
         case .raw, .turns: return try self.next(.sasl)
         case .leaves, .saysNothing: throw self.leave()
@@ -87,7 +97,7 @@ public final class ScriptedClient: ClientDialogue {
         try self.asked(.challenge(challenge))
         switch self.script {
         case .hesitantPassword(let password) where self.scram == nil: return self.startSCRAM(password)
-        case .password, .hesitantPassword:
+        case .password, .hesitantPassword, .boundPassword:
             do {
                 return try self.scram?.receiveFirst(challenge) ?? []
             } catch {
@@ -142,10 +152,11 @@ public final class ScriptedClient: ClientDialogue {
         }
     }
 
-    private func startSCRAM(_ password: String) -> [UInt8] {
+    private func startSCRAM(_ password: String, _ binding: SCRAMClient.ChannelBinding = .unsupported) -> [UInt8] {
         var client = SCRAMClient(
             secret: .password(SecretBytes(password)),
-            nonce: Array("0123456789abcdefghijklmn".utf8)
+            nonce: Array("0123456789abcdefghijklmn".utf8),
+            channelBinding: binding
         )
         let first = client.start()
         self.scram = client

@@ -4,6 +4,7 @@ extension AuthFailure {
     public enum Reason: String, Sendable, CaseIterable {
         // Before the login.
         case startupInvalid = "startup_invalid"
+        case tlsHandshakeFailed = "tls_handshake_failed"
         case tooManyClients = "too_many_clients"
         case shuttingDown = "shutting_down"
         // Policy.
@@ -20,6 +21,9 @@ extension AuthFailure {
         case proofWrong = "proof_wrong"
         case peerUnknown = "peer_unknown"
         case peerMismatch = "peer_mismatch"
+        case certificateMissing = "certificate_missing"
+        case certificateMismatch = "certificate_mismatch"
+        case channelBindingWrong = "channel_binding_wrong"
         case protocolViolation = "protocol_violation"
         case serviceUnavailable = "service_unavailable"
         // Behind the proof.
@@ -40,6 +44,7 @@ extension AuthFailure.Reason {
         switch self {
         case .startupInvalid:
             "The startup packet is malformed, or asks for something that the gateway does not have"
+        case .tlsHandshakeFailed: "TLS could not be agreed on, or the client's certificate does not hold"
         case .tooManyClients: "`max_connections` clients are connected"
         case .shuttingDown: "The gateway stops"
         case .noRuleMatches: "No hba rule matches the connection"
@@ -52,6 +57,12 @@ extension AuthFailure.Reason {
         case .proofWrong: "A proof that is no password (a token, a certificate) does not hold"
         case .peerUnknown: "Method `peer`: the operating system does not say who the client is"
         case .peerMismatch: "Method `peer`: neither the client's name in the system nor the map makes it this user"
+        case .certificateMissing:
+            "The rule asks for a certificate (`clientcert=`, method `cert`), and the client has shown none"
+        case .certificateMismatch:
+            "`clientcert=verify-full` or method `cert`: neither the certificate's name nor the map makes it this user"
+        case .channelBindingWrong:
+            "The client sees another certificate than ours, or no offer of SCRAM-SHA-256-PLUS: who is in the middle?"
         case .protocolViolation: "The client breaks the protocol of the method"
         case .serviceUnavailable: "A secret source, or another service that the method needs, cannot answer"
         case .poolMissing: "The client has proved who it is, and no pool is configured for that user and database"
@@ -68,9 +79,10 @@ extension AuthFailure.Reason {
     public var isFailedProof: Bool {
         switch self {
         case .userUnknown, .secretEmpty, .secretUnusable, .passwordWrong, .proofWrong: true
-        case .startupInvalid, .tooManyClients, .shuttingDown, .noRuleMatches, .ruleRejects, .policyUndecidable,
-            .peerUnknown, .peerMismatch, .protocolViolation, .serviceUnavailable, .poolMissing, .serverRefused, .serverUnavailable, .clientLeft,
-            .deadlinePassed, .other:
+        case .startupInvalid, .tlsHandshakeFailed, .tooManyClients, .shuttingDown, .noRuleMatches, .ruleRejects,
+            .policyUndecidable, .peerUnknown, .peerMismatch, .certificateMissing, .certificateMismatch, .channelBindingWrong,
+            .protocolViolation, .serviceUnavailable, .poolMissing,
+            .serverRefused, .serverUnavailable, .clientLeft, .deadlinePassed, .other:
             false
         }
     }

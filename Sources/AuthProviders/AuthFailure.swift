@@ -70,6 +70,12 @@ extension AuthFailure {
         AuthFailure(reason: .protocolViolation, log: text, client: text, .protocolViolation)
     }
 
+    /// The login is not bound to our certificate though both sides can, 28000 as in PostgreSQL; `text` goes to both
+    /// sides.
+    static func channelBindingWrong(_ text: String) -> AuthFailure {
+        AuthFailure(reason: .channelBindingWrong, log: text, client: text, .invalidAuthorization)
+    }
+
     /// A secret source or another service cannot answer, 58000.
     public static func unavailable(log: String) -> AuthFailure {
         AuthFailure(

@@ -65,6 +65,7 @@ extension AuthProviderRegistry {
         try registry.register(MD5Provider.self)
         try registry.register(CleartextPasswordProvider.self)
         try registry.register(PeerProvider.self)
+        try registry.register(CertificateProvider.self)
         try registry.register(PAMProvider.self)
         try registry.register(LDAPProvider.self)
         try registry.register(JWTProvider.self)

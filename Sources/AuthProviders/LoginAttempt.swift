@@ -12,6 +12,11 @@ public struct LoginAttempt: Sendable {
     public let isTLS: Bool
     /// The operating system's number of the user at the other end of a unix socket.
     public let peerUserID: UInt32?
+    /// What a login can be bound to (`tls-server-end-point` of our certificate, RFC 5929); nil without TLS, and for
+    /// certificates that have none.
+    public let channelBinding: [UInt8]?
+    /// The certificate that the client has shown, with the proof that it is its own; nil without one.
+    public let certificate: ClientCertificate?
     /// The hba rule that decided.
     public let rule: Rule
 
@@ -43,6 +48,8 @@ public struct LoginAttempt: Sendable {
         isLocal: Bool,
         isTLS: Bool,
         peerUserID: UInt32? = nil,
+        channelBinding: [UInt8]? = nil,
+        certificate: ClientCertificate? = nil,
         rule: Rule
     ) {
         self.user = user
@@ -52,6 +59,8 @@ public struct LoginAttempt: Sendable {
         self.isLocal = isLocal
         self.isTLS = isTLS
         self.peerUserID = peerUserID
+        self.channelBinding = channelBinding
+        self.certificate = certificate
         self.rule = rule
     }
 }

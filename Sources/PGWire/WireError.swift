@@ -16,6 +16,8 @@ package enum WireError: Error, Sendable, Equatable, CustomStringConvertible {
     case parameterWithoutValue
     /// The major protocol version is not 3.
     case unsupportedProtocol(ProtocolVersion)
+    /// A TLS record where a startup packet is expected.
+    case unexpectedTLS
 
     package var description: String {
         switch self {
@@ -36,6 +38,8 @@ package enum WireError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unsupportedProtocol(let version):
             "unsupported frontend protocol \(version): "
                 + "server supports \(ProtocolVersion.v3_0) to \(ProtocolVersion.v3_2)"
+        case .unexpectedTLS:
+            "TLS without a request for it is not offered here"
         }
     }
 
@@ -45,7 +49,7 @@ package enum WireError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unsupportedProtocol: .featureNotSupported
         case .invalidText: .characterNotInRepertoire
         case .truncated, .lengthOutOfRange, .missingTerminator, .trailingBytes, .emptyParameterName,
-            .parameterWithoutValue:
+            .parameterWithoutValue, .unexpectedTLS:
             .protocolViolation
         }
     }

@@ -27,6 +27,8 @@ open class Endpoint: @unchecked Sendable {
         /// The end as the ring has reported it: 0 for an orderly one, else an errno; `goesOn` before.
         var ending: Int32 = Channel.goesOn
         var hasToldHangup = false
+        /// The codec has told the peer that nothing more will come.
+        var hasSealedEnd = false
 
         static let goesOn: Int32 = -1
     }
@@ -41,6 +43,7 @@ open class Endpoint: @unchecked Sendable {
 
     // Not checked for exclusive access at run time, for the reasons given in `Worker`.
     @safe @exclusivity(unchecked) final var channel: Channel
+    @safe @exclusivity(unchecked) final var codec: StreamCodec?
     @safe @exclusivity(unchecked) final var queuedSend = QueuedSend()
     @safe @exclusivity(unchecked) final var unread = HeldBytes()
     @safe @exclusivity(unchecked) final var unsent = HeldBytes()
@@ -112,6 +115,11 @@ open class Endpoint: @unchecked Sendable {
     }
 
     private func sendBytes(_ bytes: UnsafeRawBufferPointer) {
+        if let codec { unsafe self.seal(bytes, by: codec) } else { unsafe self.sendRaw(bytes) }
+    }
+
+    /// Sends bytes as they are to go over the wire.
+    final func sendRaw(_ bytes: UnsafeRawBufferPointer) {
         guard self.channel.descriptor >= 0, bytes.count > 0 else { return }
         if unsafe self.worker.usesRing {
             if unsafe self.worker.hasQueuedSend(self) {
@@ -157,7 +165,7 @@ open class Endpoint: @unchecked Sendable {
         if self.channel.isPaused || !self.unread.isEmpty { self.channel.wantsRedelivery = true }
         self.channel.isPaused = false
         self.channel.hasToldHangup = false
-        if !self.unread.isEmpty || self.channel.mayHaveBytes {
+        if !self.unread.isEmpty || self.channel.mayHaveBytes || self.channel.ending != Channel.goesOn {
             unsafe self.worker.enqueue(self)
         } else if unsafe self.worker.usesRing, self.channel.slot >= 0, unsafe self.worker.mustServe(self) {
             unsafe self.worker.enqueue(self)
@@ -191,6 +199,7 @@ open class Endpoint: @unchecked Sendable {
 
     /// Tells the peer that nothing more will come, and goes on reading.
     public final func shutdownSending() {
+        self.sealEnd()
         self.pushOut()
         if self.channel.descriptor >= 0 { cr_shutdown_sending(self.channel.descriptor) }
     }
@@ -203,6 +212,7 @@ open class Endpoint: @unchecked Sendable {
 
     private func close(abortively: Bool) {
         guard self.isOpen else { return }
+        if !abortively { self.sealEnd() }
         if unsafe self.worker.usesRing {
             self.pushOut()
             unsafe self.worker.dropOperations(self)
@@ -216,6 +226,7 @@ open class Endpoint: @unchecked Sendable {
         }
         unsafe self.unread.clear(cache: &self.worker.blocks)
         unsafe self.unsent.clear(cache: &self.worker.blocks)
+        self.codec = nil
     }
 }
 
@@ -227,6 +238,7 @@ enum Errno {
     static let tooManyOpenFilesInSystem: Int32 = 23
     static let tooManyOpenFiles: Int32 = 24
     static let messageTooLong: Int32 = 90
+    static let protocolError: Int32 = 71
     static let noBufferSpace: Int32 = 105
     static let outOfMemory: Int32 = 12
 }

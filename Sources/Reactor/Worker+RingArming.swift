@@ -178,10 +178,16 @@ extension Worker {
     /// Gives an endpoint that this worker owns what the ring has for it.
     func unpack(_ stash: RingStash, to endpoint: Endpoint) {
         if !stash.bytes.isEmpty {
-            unsafe stash.bytes.withUnsafeBytes { unsafe endpoint.unread.append($0, cache: &self.blocks) }
-            endpoint.channel.wantsRedelivery = true
+            if let codec = endpoint.codec {
+                unsafe stash.bytes.withUnsafeBytes { unsafe self.holdSealed($0, for: endpoint, codec) }
+            } else {
+                unsafe stash.bytes.withUnsafeBytes { unsafe endpoint.unread.append($0, cache: &self.blocks) }
+                endpoint.channel.wantsRedelivery = true
+            }
         }
-        if stash.ending != Endpoint.Channel.goesOn { endpoint.channel.ending = stash.ending }
+        if stash.ending != Endpoint.Channel.goesOn, endpoint.channel.ending == Endpoint.Channel.goesOn {
+            endpoint.channel.ending = stash.ending
+        }
     }
 
     // MARK: Moving

@@ -57,10 +57,19 @@ extension Worker {
             endpoint.trafficWhileShared(on: self)
             // Nobody has claimed it: somebody else is about to fetch it.
             if self.slots[slot].generation == place.generation, self.slots[slot].isShared { self.cancelReceive(slot) }
-        } else if endpoint.channel.isPaused {
+        } else if let codec = endpoint.codec {
+            unsafe self.takeSealed(bytes, for: endpoint, codec, at: place)
+        } else {
+            unsafe self.takePlain(bytes, for: endpoint, at: place)
+        }
+    }
+
+    /// Delivers bytes behind those held back, or holds them back too.
+    func takePlain(_ bytes: UnsafeRawBufferPointer, for endpoint: Endpoint, at place: Place) {
+        if endpoint.channel.isPaused {
             unsafe endpoint.unread.append(bytes, cache: &self.blocks)
             // From now on what comes is left to the kernel, so that the peer feels the pause.
-            self.cancelReceive(slot)
+            if self.usesRing { self.cancelReceive(Int(place.slot)) }
         } else if !endpoint.unread.isEmpty {
             unsafe endpoint.unread.append(bytes, cache: &self.blocks)
             self.deliverHeld(endpoint, at: place)
@@ -98,7 +107,7 @@ extension Worker {
         endpoint.hungUpWhilePaused()
     }
 
-    private func finish(_ endpoint: Endpoint, ending: Int32) {
+    func finish(_ endpoint: Endpoint, ending: Int32) {
         if ending == 0 { endpoint.ended() } else { endpoint.failed(ending) }
     }
 
@@ -110,7 +119,7 @@ extension Worker {
     }
 
     /// Offers the bytes held back, at most a receive buffer's worth at once.
-    private func deliverHeld(_ endpoint: Endpoint, at place: Place) {
+    func deliverHeld(_ endpoint: Endpoint, at place: Place) {
         // Taken out, so that the block stays where it is even if the endpoint is closed meanwhile.
         var held = endpoint.unread.takeOut()
         let count = min(held.count, Self.receiveCapacity)

@@ -47,6 +47,10 @@ extension Worker {
     /// Reads once, behind the bytes that were held back, and delivers. An endpoint whose bytes filled the buffer, or
     /// whose end is still to be read, is queued for the next round, so that a big result cannot starve the others.
     func receive(_ endpoint: Endpoint, at place: Place) {
+        if let codec = endpoint.codec {
+            self.receiveSealed(endpoint, codec, at: place)
+            return
+        }
         let held = endpoint.unread.count
         // After a pause the held bytes come first and alone: they must reach the subclass before the end of the stream
         // does, and they may fill the buffer.
@@ -68,7 +72,7 @@ extension Worker {
     }
 
     /// The result of `cr_receive` for what follows the first `held` bytes of the receive buffer.
-    private func read(_ endpoint: Endpoint, behind held: Int) -> Int {
+    func read(_ endpoint: Endpoint, behind held: Int) -> Int {
         let room = Self.receiveCapacity - held
         guard room > 0, let base = unsafe self.receiveBuffer.baseAddress else { return -Int(Errno.messageTooLong) }
         let count = unsafe cr_receive(endpoint.channel.descriptor, base + held, room)
@@ -78,7 +82,7 @@ extension Worker {
     }
 
     /// What it means that nothing was read. False when that was the end, or when there is nothing to deliver.
-    private func goesOn(_ endpoint: Endpoint, afterReading result: Int, held: Int) -> Bool {
+    func goesOn(_ endpoint: Endpoint, afterReading result: Int, held: Int) -> Bool {
         if result == 0 {
             endpoint.ended()
             return false
@@ -111,7 +115,7 @@ extension Worker {
     }
 
     /// Bytes are left in the kernel. If the endpoint was given away meanwhile, whoever owns it then is told.
-    private func enqueueUnread(_ endpoint: Endpoint, at place: Place) {
+    func enqueueUnread(_ endpoint: Endpoint, at place: Place) {
         let slot = Int(place.slot)
         guard self.slots[slot].generation == place.generation else { return }
         if self.slots[slot].isShared || !endpoint.channel.isPaused { self.enqueue(place) }

@@ -54,6 +54,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     private var dueSlots: ContiguousArray<Int> = []
     private let events: UnsafeMutableBufferPointer<cr_event>
     let receiveBuffer: UnsafeMutableRawBufferPointer
+    @safe @exclusivity(unchecked) var sealing: SealBuffers?
     /// By slot, with io_uring: what came for shared endpoints, and who gets what a handover will bring.
     @safe @exclusivity(unchecked) var stashes: [Int: RingStash] = [:]
     @safe @exclusivity(unchecked) var successors: [Int: RingSuccessor] = [:]
@@ -99,6 +100,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     deinit {
         unsafe self.events.deallocate()
         unsafe self.receiveBuffer.deallocate()
+        self.sealing?.deallocate()
         if self.usesRing { unsafe cr_ring_close(self.ring) } else { _ = cr_close(self.epoll) }
         unsafe self.ring.deallocate()
         _ = cr_close(self.wakeDescriptor)

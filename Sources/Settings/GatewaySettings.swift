@@ -16,6 +16,8 @@ package struct GatewaySettings: Sendable, Equatable {
     package let general: GeneralSettings
     /// Sorted by name.
     package let pools: [PoolSettings]
+    /// The pools that host names of TLS handshakes lead to.
+    package let serverNames: TLSServerNames
     /// nil when there is no such table.
     package let talos: TalosSettings?
     /// What the administrator should know, with file and line; the caller logs it once per load.
@@ -27,6 +29,7 @@ package struct GatewaySettings: Sendable, Equatable {
     init(
         general: GeneralSettings,
         pools: [PoolSettings],
+        serverNames: TLSServerNames,
         talos: TalosSettings? = nil,
         warnings: [String],
         sourceFiles: [String],
@@ -34,6 +37,7 @@ package struct GatewaySettings: Sendable, Equatable {
     ) {
         self.general = general
         self.pools = pools.sorted { $0.name < $1.name }
+        self.serverNames = serverNames
         self.talos = talos
         self.warnings = warnings
         self.sourceFiles = sourceFiles

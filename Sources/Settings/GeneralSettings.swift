@@ -60,6 +60,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let pgIdent: HBARuleSource
     /// Legacy address ranges, `address/bits` or a single address; empty when there is no such list.
     package let hba: [String]
+    package let clientTLS: ClientTLSSettings
 
     init(_ values: SectionValues) {
         self.host = values.text("host") ?? ""
@@ -115,5 +116,6 @@ package struct GeneralSettings: Sendable, Equatable {
         self.pgHba = values.rules("pg_hba")
         self.pgIdent = values.rules("pg_ident")
         self.hba = values.list("hba")
+        self.clientTLS = ClientTLSSettings(values)
     }
 }

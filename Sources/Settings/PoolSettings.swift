@@ -22,6 +22,9 @@ package struct PoolSettings: Sendable, Equatable {
     package let applicationName: String
     package let preparedStatementsCacheSize: Int
     package let serverPreparedStatementsCacheSize: Int
+    package let serverTLS: ServerTLSSettings
+    /// In lower case, a leading `*.` for one label. ``GatewaySettings/serverNames`` has those of all pools.
+    package let tlsServerNames: [String]
     /// Sorted by name.
     package let users: [UserSettings]
     /// nil when nobody but ``users`` is known.
@@ -50,6 +53,8 @@ package struct PoolSettings: Sendable, Equatable {
         self.serverPreparedStatementsCacheSize =
             values.optionalInteger("server_prepared_statements_cache_size")
             ?? values.integer("prepared_statements_cache_size")
+        self.serverTLS = ServerTLSSettings(values)
+        self.tlsServerNames = values.list("tls_server_names").compactMap(TLSServerNames.pattern)
         self.users = users.sorted { $0.username < $1.username }
         self.authQuery = authQuery
         self.serverUsers = serverUsers

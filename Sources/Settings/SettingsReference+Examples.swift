@@ -1,6 +1,31 @@
 extension SettingsReference {
-    /// Whole settings, one for each way of proving users elsewhere than in PostgreSQL. A test loads them.
+    /// Whole settings: TLS, and one for each way of proving users elsewhere than in PostgreSQL. A test loads them.
     package static let examples: [(title: String, text: String)] = [
+        (
+            "TLS on both sides: certificates for robots, bound passwords for the others",
+            """
+            general:
+              admin_username: admin
+              admin_password: "${ADMIN_PASSWORD}"
+              tls_mode: require
+              tls_certificate: gateway.pem          # what clients see; the chain behind it in the same file
+              tls_private_key: gateway.key
+              tls_ca_cert: people-ca.pem            # clients are asked for certificates of this authority
+              server_tls_mode: verify-full
+              server_tls_ca_cert: database-ca.pem
+              server_channel_binding: require
+              pg_hba:
+                content: |
+                  hostssl shop robot 10.0.0.0/8 cert
+                  hostssl shop all   10.0.0.0/8 scram-sha-256
+            pools:
+              shop:
+                server_host: db.example.org
+                auth_query: { user: authenticator, password: "${SHOP_APP}" }
+                users:
+                  - { username: robot, password: "", server_username: robot, server_password: "${RO}", pool_size: 5 }
+            """
+        ),
         (
             "PAM: a service of the operating system checks the password",
             """
@@ -109,8 +134,7 @@ extension SettingsReference {
 
             The pages of [PAM](providers/pam.md), [LDAP](providers/ldap.md), [JWT](providers/jwt.md) and \
             [Talos](providers/talos.md) have every option of their rules. Passwords and tokens cross the wire as they \
-            are: rules of type `hostssl` belong to such methods as soon as the gateway speaks TLS; until then such a \
-            rule matches nobody.
+            are: rules of type `hostssl` belong to such methods where clients come over a network.
 
             """ + parts.joined()
     }

@@ -1,19 +1,7 @@
 extension SettingsTable {
     static let generalAcceptedKeys: [SettingsKey] =
-        Self.relayKeys + Self.scalingKeys + Self.runtimeKeys + Self.tlsKeys(of: .general)
-        + [
-            accepted("tls_certificate", .path, .restart, "Certificate for clients."),
-            accepted("tls_private_key", .path, .restart, "Private key of the certificate for clients."),
-            accepted("tls_ca_cert", .path, .restart, "Authorities whose client certificates are accepted."),
-            SettingsKey(
-                "tls_mode", .general, .choice(["allow", "disable", "require", "verify-full"], anyCase: false), .restart,
-                status: .accepted(caution: "client connections are not encrypted"), "Whether clients use TLS."
-            ),
-            accepted(
-                "tls_rate_limit_per_second", .count, default: "0", .restart,
-                "Handshakes per second; 0 is no limit."
-            ),
-        ] + Self.cacheKeys + Self.patroniKeys(of: .general) + Self.removedKeys
+        Self.relayKeys + Self.scalingKeys + Self.runtimeKeys + Self.cacheKeys + Self.patroniKeys(of: .general)
+        + Self.removedKeys
 
     private static func accepted(
         _ name: String,
@@ -86,35 +74,10 @@ extension SettingsTable {
         accepted("scaling_cooldown_sleep", .duration, .reload, "Removed in pg_doorman; without effect."),
         SettingsKey(
             "server_tls", .general, .bool, .reload,
-            status: .accepted(caution: "server connections are not encrypted"), "Removed in pg_doorman; without effect."
+            status: .accepted(caution: "`server_tls_mode` decides"), "Removed in pg_doorman; without effect."
         ),
         accepted("verify_server_certificate", .bool, .reload, "Removed in pg_doorman; without effect."),
     ]
-
-    /// TLS towards servers, in `general` and per pool.
-    static func tlsKeys(of section: SettingsSection) -> [SettingsKey] {
-        let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-        return [
-            SettingsKey(
-                "server_tls_mode", section, .choice(modes, anyCase: true), default: section == .general ? "allow" : nil,
-                unset: section == .general ? nil : "`general`", .newPool,
-                status: .accepted(caution: "server connections are not encrypted"),
-                "Whether server connections use TLS."
-            ),
-            SettingsKey(
-                "server_tls_ca_cert", section, .path, .newPool, status: .accepted,
-                "Authorities that servers are checked against."
-            ),
-            SettingsKey(
-                "server_tls_certificate", section, .path, .newPool, status: .accepted,
-                "Certificate shown to servers."
-            ),
-            SettingsKey(
-                "server_tls_private_key", section, .path, .newPool, status: .accepted,
-                "Private key of that certificate."
-            ),
-        ]
-    }
 
     /// Patroni-assisted fallback, in `general` and per pool.
     static func patroniKeys(of section: SettingsSection) -> [SettingsKey] {

@@ -67,7 +67,7 @@ extension SettingsTable {
             Self.accepted("reserve_pool_size", .count, default: "0", "Servers beyond the limit for long waits."),
             Self.accepted("reserve_pool_timeout", .duration, default: "3s", "Wait after which the reserve is used."),
             Self.accepted("min_guaranteed_pool_size", .count, default: "0", "Servers that other pools may not take."),
-        ] + Self.tlsKeys(of: .pool) + Self.patroniKeys(of: .pool)
+        ] + Self.patroniKeys(of: .pool)
 
     private static func accepted(
         _ name: String,

@@ -2,8 +2,9 @@
 package enum SettingsTable {
     package static let keys: [SettingsKey] =
         Self.rootKeys + Self.generalKeys + Self.auditKeys + Self.authLaneKeys + Self.generalStatementKeys
+        + Self.clientTLSKeys + Self.serverTLSKeys(of: .general)
         + Self.generalAcceptedKeys + Self.generalTalosKeys + Self.poolKeys
-        + Self.poolStatementKeys + Self.poolAcceptedKeys
+        + Self.poolStatementKeys + Self.poolServerNameKeys + Self.serverTLSKeys(of: .pool) + Self.poolAcceptedKeys
         + Self.userKeys + Self.authQueryKeys + Self.serverUserKeys + Self.webKeys + Self.talosKeys + Self.includeKeys
 
     /// Keys of one section in the order of the reference page.

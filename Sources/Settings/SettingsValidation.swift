@@ -20,8 +20,7 @@ struct SettingsValidation {
             diagnostics.report(values.location(of: "host"), values.path(of: "host"), "is empty")
         }
         Self.checkAuditLog(values, &diagnostics)
-        Self.refuseUnkeptPromise("tls_mode", of: ["require", "verify-full"], values, &diagnostics)
-        Self.refuseUnkeptPromise("server_tls_mode", of: Self.demandingServerModes, values, &diagnostics)
+        Self.checkClientTLS(values, &diagnostics)
         Self.checkSocketFolder("unix_socket_dir", port: "port", values, &diagnostics)
         if values.text("unix_socket_dir") != nil, !values.list("hba").isEmpty {
             diagnostics.warn(
@@ -39,7 +38,6 @@ struct SettingsValidation {
 
     static func check(pool name: String, _ values: SectionValues, hasUsers: Bool, into diagnostics: inout Diagnostics) {
         let location = values.location
-        Self.refuseUnkeptPromise("server_tls_mode", of: Self.demandingServerModes, values, &diagnostics)
         if name.isEmpty {
             diagnostics.report(location, "pools", "the name of a pool is empty")
         }
@@ -88,24 +86,6 @@ struct SettingsValidation {
             diagnostics.report(
                 place, values.path(of: "server_password"), "no file is named behind `\(serverPassword.revealed)`")
         }
-    }
-
-    private static let demandingServerModes = ["require", "verify-ca", "verify-full"]
-
-    /// A setting that demands encryption must not be accepted while there is none: a door left open is worse than a
-    /// gateway that does not start.
-    private static func refuseUnkeptPromise(
-        _ key: String,
-        of demands: [String],
-        _ values: SectionValues,
-        _ diagnostics: inout Diagnostics
-    ) {
-        guard values.isWritten(key), let mode = values.text(key), demands.contains(mode.lowercased()) else { return }
-        diagnostics.report(
-            values.location(of: key), values.path(of: key),
-            "`\(mode)` demands TLS, which is not available yet: connections would be in clear text",
-            hint: "`allow` and `disable` are accepted"
-        )
     }
 
     private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {

@@ -3,6 +3,7 @@ struct SnapshotBuilder {
     private let sections: SectionDecoder
     private(set) var diagnostics: Diagnostics
     private var rows: [ConfigRow] = []
+    private var serverNames = TLSServerNames.Collector()
 
     init(references: ReferenceExpansion, diagnostics: Diagnostics) {
         self.sections = SectionDecoder(decoder: ValueDecoder(references: references))
@@ -29,6 +30,7 @@ struct SnapshotBuilder {
         return GatewaySettings(
             general: GeneralSettings(general),
             pools: pools,
+            serverNames: self.serverNames.names,
             talos: talos,
             warnings: self.diagnostics.warnings,
             sourceFiles: sourceFiles,
@@ -73,7 +75,12 @@ struct SnapshotBuilder {
         let serverUsers = self.serverUsers(values, parameters: merged)
         let hasUsers = !users.isEmpty || !serverUsers.isEmpty
         SettingsValidation.check(pool: entry.key, values, hasUsers: hasUsers, into: &self.diagnostics)
-        return PoolSettings(name: entry.key, values, users: users, authQuery: authQuery, serverUsers: serverUsers)
+        SettingsValidation.checkServerTLS(values, general: general, &self.diagnostics)
+        let isTLSOffered = ClientTLSSettings(general).isOffered
+        SettingsValidation.checkServerNames(values, isTLSOffered: isTLSOffered, &self.diagnostics)
+        let pool = PoolSettings(name: entry.key, values, users: users, authQuery: authQuery, serverUsers: serverUsers)
+        self.serverNames.add(pool, values, &self.diagnostics)
+        return pool
     }
 
     /// - Parameter parameters: the startup parameters of the pool.

@@ -57,7 +57,9 @@ private struct OddlyNamedProvider: AuthProvider {
     @Test func standardMethods() throws {
         #expect(
             try AuthProviderRegistry.standard().hbaMethods
-                == ["trust", "reject", "scram-sha-256", "md5", "password", "peer", "pam", "ldap", "jwt", "talos"]
+                == [
+                    "trust", "reject", "scram-sha-256", "md5", "password", "peer", "cert", "pam", "ldap", "jwt", "talos",
+                ]
         )
     }
 

@@ -34,7 +34,12 @@ import Testing
     }
 
     private static func load(_ name: String) throws -> HBAPolicy {
-        try HBAPolicy.load(path: "\(Self.folder)/\(name).hba", methods: knownMethods, reader: Self.reader)
+        try HBAPolicy.load(
+            path: "\(Self.folder)/\(name).hba",
+            methods: knownMethods.union(["cert"]),
+            mapMethods: ["cert"],
+            reader: Self.reader
+        )
     }
 
     private static func rows(_ name: String) throws -> [Row] {

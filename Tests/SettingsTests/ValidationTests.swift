@@ -120,23 +120,7 @@ import Testing
         #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
     }
 
-    /// What demands encryption must not be let through while there is none.
-    @Test(arguments: [
-        ("tls_mode: require", "general.tls_mode"), ("tls_mode: verify-full", "general.tls_mode"),
-        ("server_tls_mode: require", "general.server_tls_mode"),
-        ("server_tls_mode: VERIFY-CA", "general.server_tls_mode"),
-    ])
-    func unkeptPromises(line: String, keyPath: String) {
-        let problems = Load.problems(yaml: Load.general(line))
-        #expect(problems.map(\.keyPath) == [keyPath])
-        #expect(problems.first?.reason.contains("TLS") == true)
-    }
-
-    @Test func unkeptPromisesOfPoolsAndUsers() throws {
-        #expect(
-            Load.problems(yaml: Load.pool(["server_tls_mode: verify-full"])).map(\.keyPath) == [
-                "pools.db.server_tls_mode"
-            ])
+    @Test func pamServicesOfUsers() throws {
         #expect(
             Load.problems(yaml: Load.pool([], user: ["auth_pam_service: \"\""])).map(\.keyPath) == [
                 "pools.db.users[0].auth_pam_service"
@@ -144,9 +128,6 @@ import Testing
         let settings = try Load.yaml(Load.pool([], user: ["auth_pam_service: staff"]))
         #expect(settings.pools.first?.users.first?.authPamService == "staff")
         #expect(settings.warnings.isEmpty)
-        for mode in ["allow", "disable", "prefer"] {
-            #expect(try Load.yaml(Load.general("server_tls_mode: \(mode)")).warnings.count == 1)
-        }
     }
 
     @Test func oldNames() throws {

@@ -75,6 +75,7 @@ extension ClientConnection {
         AuditSubject(
             connection: self.number,
             address: AuditAddress(self.peer),
+            tls: self.tls?.audit,
             database: self.database,
             user: self.user,
             identity: identity,

@@ -7,7 +7,7 @@ import Sessions
 /// One connection that runs queries for logins, one at a time.
 ///
 /// Belongs to its worker from `open` on.
-final class AuthQueryConnection: Endpoint, @unchecked Sendable {
+final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
     private enum Phase {
         case opening
         case idle
@@ -20,6 +20,10 @@ final class AuthQueryConnection: Endpoint, @unchecked Sendable {
     private let owner: AuthQueryExecutorPool
     private var phase = Phase.opening
     private var opening: ServerOpening?
+    private var transport: OutgoingTransport?
+    private var address: SocketAddress?
+    /// Of all attempts to open it together.
+    private var openingDeadline: MonotonicMicroseconds = 0
     private var assembler = MessageAssembler(maximumBodyLength: AuthQueryConversation.messageBytesMax)
     private var conversation = AuthQueryConversation(rowsMax: 0)
     /// PostgreSQL's last words.
@@ -49,18 +53,43 @@ final class AuthQueryConnection: Endpoint, @unchecked Sendable {
             self.lost("cannot resolve server host \"\(self.owner.plan.host)\"")
             return
         }
+        let plan = self.owner.plan
+        self.address = address
+        self.openingDeadline = self.home.worker.now + plan.connectTimeout
+        self.transport = plan.tls.map { OutgoingTransport($0, host: plan.host, address: address) }
+        self.connect(to: address)
+    }
+
+    private func connect(to address: SocketAddress) {
         self.home.worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
-        self.setDeadline(self.home.worker.now + self.owner.plan.connectTimeout)
+        self.setDeadline(self.openingDeadline)
     }
 
     override func connected() {
+        if let transport { transport.connected(self) } else { self.transportReady() }
+    }
+
+    func transportFailed(_ failure: ServerLoginFailure) {
+        if let address, let next = self.transport?.retry(after: failure) {
+            self.close()
+            self.opening = nil
+            self.transport = next
+            self.connect(to: address)
+        } else {
+            self.lost(failure.logText)
+        }
+    }
+
+    func transportReady() {
         let plan = self.owner.plan
         var opening = ServerOpening(
             user: plan.user,
             database: plan.database,
             parameters: plan.startupParameters,
             credential: plan.credential,
-            knownKeys: self.owner.knownKeys
+            knownKeys: self.owner.knownKeys,
+            channelBinding: plan.tls?.channelBinding ?? .disable,
+            bindingData: self.transport?.endpointBinding
         )
         let first = opening.start()
         self.opening = opening
@@ -68,16 +97,21 @@ final class AuthQueryConnection: Endpoint, @unchecked Sendable {
     }
 
     private func openingReceived(_ bytes: Span<UInt8>) {
+        guard self.opening != nil else {
+            self.transport?.received(bytes)
+            return
+        }
         self.opening?.append(bytes)
         while self.phase == .opening, let step = self.opening?.next() {
             switch step {
             case .wait: continue
             case .send(let bytes): self.send(bytes)
-            case .failed(let failure): self.lost(failure.logText)
+            case .failed(let failure): self.transportFailed(failure)
             case .ready(let greeting):
                 self.clearDeadline()
                 if let rest = self.opening?.takeUnread() { self.assembler.append(rest) }
                 self.opening = nil
+                self.transport = nil
                 self.phase = .idle
                 self.owner.opened(self, knownKeys: greeting.scramKeys)
             }
@@ -148,7 +182,9 @@ final class AuthQueryConnection: Endpoint, @unchecked Sendable {
 
     override func ended() { self.lost(self.lastError?.description ?? "the server closed the connection unexpectedly") }
 
-    override func failed(_ error: Int32) { self.lost(self.lastError?.description ?? SystemErrorText.of(error)) }
+    override func failed(_ error: Int32) { 
+        self.lost(self.lastError?.description ?? self.codecFailureText ?? SystemErrorText.of(error))
+    }
 
     override func deadlinePassed() {
         switch self.phase {
@@ -163,6 +199,8 @@ final class AuthQueryConnection: Endpoint, @unchecked Sendable {
         let wasIdle = self.phase == .idle
         self.phase = .closed
         self.opening = nil
+        self.transport?.abandon()
+        self.transport = nil
         self.close()
         let metadata: Logger.Metadata = ["database": .string(self.owner.pool), "reason": .string(reason)]
         if wasIdle {

@@ -8,6 +8,8 @@ struct AuthQueryPlan: Sendable, Equatable {
     let host: String
     let port: UInt16
     let database: String
+    /// As the pools of the database have it; nil is clear text.
+    let tls: ServerTLS?
     let user: String
     let password: SecretText
     let connections: Int
@@ -16,11 +18,12 @@ struct AuthQueryPlan: Sendable, Equatable {
     let queryTimeout: Int64
     let options: AuthQueryService.Options
 
-    init?(_ pool: PoolSettings) {
+    init?(_ pool: PoolSettings, tls: ServerTLS?) {
         guard let settings = pool.authQuery else { return nil }
         self.host = pool.serverHost
         self.port = pool.serverPort
         self.database = settings.database
+        self.tls = tls
         self.user = settings.user
         self.password = settings.password
         self.connections = settings.workers

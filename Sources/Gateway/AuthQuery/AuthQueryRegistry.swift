@@ -30,12 +30,12 @@ final class AuthQueryRegistry: SecretSource, Sendable {
 
     /// Puts new settings in force. Where neither the query nor its server has changed everything stays: cache, counters
     /// and connections.
-    func apply(_ pools: [PoolSettings], gateway: Gateway) {
+    func apply(_ snapshot: Snapshot, gateway: Gateway) {
         let retired = self.entries.withLock { entries -> [AuthQueryExecutorPool] in
             var old = entries
             entries = [:]
-            for pool in pools {
-                guard let plan = AuthQueryPlan(pool) else { continue }
+            for pool in snapshot.settings.pools {
+                guard let plan = AuthQueryPlan(pool, tls: snapshot.serverTLS[ExactName(pool.name)]) else { continue }
                 let listed = Set(pool.users.map(\.username))
                 if var kept = old[ExactName(pool.name)], kept.plan == plan {
                     old[ExactName(pool.name)] = nil

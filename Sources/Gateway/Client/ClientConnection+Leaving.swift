@@ -70,6 +70,7 @@ extension ClientConnection {
             self.log.info("client disconnected", metadata: metadata)
         }
         self.letGo()
+        self.handshakeAbandoned()
         self.phase = .closing
         self.gateway.cancelKeys.remove(self)
         self.home.remove(self)

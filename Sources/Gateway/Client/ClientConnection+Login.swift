@@ -76,10 +76,56 @@ extension ClientConnection {
             peerAddress: self.peer.description,
             peerHost: self.peerAddress?.description,
             isLocal: !self.peer.isTCP,
-            isTLS: false,
+            isTLS: self.isSecured,
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
+            channelBinding: self.tls?.endpointBinding,
+            certificate: self.tls?.clientCertificate,
             rule: decided.attemptRule
         )
+        if let certificate = decided.certificate, try !certificate.checkAtHand(attempt) {
+            self.askMap(certificate, attempt, login: login, of: snapshot)
+            return
+        }
+        try self.begin(attempt, login: login, under: decided, of: snapshot)
+    }
+
+    /// The owner of the client's certificate has to be mapped to the user before the method begins.
+    private func askMap(
+        _ certificate: CertificateDemand,
+        _ attempt: LoginAttempt,
+        login: LoginState,
+        of snapshot: Snapshot
+    ) {
+        login.isLookingUp = true
+        Task(executorPreference: self.home.worker) {
+            let failure = await Self.failure(of: attempt, by: certificate)
+            // The client may have left, or have been told that its time is over.
+            guard self.login === login, let decided = login.decided else { return }
+            login.isLookingUp = false
+            do throws(AuthFailure) {
+                if let failure { throw failure }
+                try self.begin(attempt, login: login, under: decided, of: snapshot)
+            } catch {
+                self.loginFailed(error, login: login)
+            }
+        }
+    }
+
+    private static func failure(of attempt: LoginAttempt, by certificate: CertificateDemand) async -> AuthFailure? {
+        do throws(AuthFailure) {
+            try await certificate.check(attempt)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func begin(
+        _ attempt: LoginAttempt,
+        login: LoginState,
+        under decided: Snapshot.DecidedRule,
+        of snapshot: Snapshot
+    ) throws(AuthFailure) {
         let own = snapshot.userProviders
             .provider(method: decided.rule.method, user: self.user, database: self.database)
         let provider = own ?? decided.provider
@@ -109,7 +155,7 @@ extension ClientConnection {
 
     private var question: HBAQuestion {
         let origin: HBAQuestion.Origin
-        if let address = self.peerAddress { origin = .tcp(address, isTLS: false) } else { origin = .local }
+        if let address = self.peerAddress { origin = .tcp(address, isTLS: self.isSecured) } else { origin = .local }
         return HBAQuestion(origin: origin, database: self.database, user: self.user)
     }
 
@@ -119,7 +165,7 @@ extension ClientConnection {
             database: self.database,
             // Without its port, as PostgreSQL names it in messages.
             peerAddress: self.peerAddress?.description ?? "[local]",
-            isTLS: false,
+            isTLS: self.isSecured,
             reason: .noRuleMatches,
             log: "no pg_hba rule matches"
         )

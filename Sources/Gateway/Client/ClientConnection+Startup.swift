@@ -3,12 +3,17 @@ import Logging
 import PGWire
 import Reactor
 import Sessions
+import Settings
 import Synchronization
 
 /// Before login: encryption requests, cancel requests, the StartupMessage.
 extension ClientConnection {
     func startupReceived(_ bytes: Span<UInt8>) -> Int {
-        if self.startup?.isBetweenPackets == true, let known = self.home.startups.recall(bytes) {
+        if let handshake = self.handshake {
+            self.handshakeReceived(bytes, handshake)
+            return bytes.count
+        }
+        if self.startup?.takesStartupMessage == true, let known = self.home.startups.recall(bytes) {
             self.startupUnderstood(known.login, known.parameters)
             return bytes.count
         }
@@ -22,6 +27,11 @@ extension ClientConnection {
             switch step {
             case .wait: return offset
             case .reply(let answer): self.send(answer)
+            case .startTLS: self.beginHandshake(isDirect: false)
+            case .startDirectTLS:
+                self.beginHandshake(isDirect: true)
+                if let handshake = self.handshake { self.handshakeReceived(bytes, handshake) }
+                return bytes.count
             case .cancel(let request): self.cancelRequested(request)
             case .refuse(let fields):
                 self.auditRefusedAtStartup(.startupInvalid, fields.message)
@@ -61,7 +71,7 @@ extension ClientConnection {
     ) {
         self.startup = nil
         self.user = login.user
-        self.database = login.database
+        self.database = self.routed(login.database)
         if !login.negotiation.isEmpty { self.send(login.negotiation) }
         if let refusal = self.gateway.refusalOfNewClient() {
             let isFull = refusal.sqlState == .tooManyConnections
@@ -77,6 +87,14 @@ extension ClientConnection {
         self.requested = parameters ?? .none
         self.parameters = self.requested
         self.beginLogin(version: login.version)
+    }
+}
+
+extension ClientConnection {
+    /// The pool that the host name of the handshake (SNI) leads to, in the place of the database asked for.
+    private func routed(_ database: String) -> String {
+        guard let serverName = self.tls?.serverName else { return database }
+        return self.gateway.snapshot.settings.serverNames.pool(serverName: serverName, database: database) ?? database
     }
 }
 

@@ -78,7 +78,11 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var transactionCount: UInt64 = 0
     var errorCount: UInt64 = 0
 
-    var startup: ClientStartup? = ClientStartup()
+    var startup: ClientStartup?
+    /// While TLS is being agreed on.
+    var handshake: ClientHandshake?
+    /// Nil without TLS.
+    var tls: TLSFacts?
     var login: LoginState?
     var console: ConsoleState?
     /// Name and database as the client gave them; empty before the startup message.
@@ -91,6 +95,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         self.number = number
         self.connectedAt = home.worker.now
         super.init(descriptor: descriptor, worker: home.worker)
+        self.startup = ClientStartup(tls: self.tlsOffer)
     }
 
     var gateway: Gateway { self.home.gateway }
@@ -129,7 +134,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
 
     override func ended() { self.vanished("client closed the connection") }
 
-    override func failed(_ error: Int32) { self.vanished(SystemErrorText.of(error)) }
+    override func failed(_ error: Int32) { self.vanished(self.codecFailureText ?? SystemErrorText.of(error)) }
 
     override func hungUpWhilePaused() {
         // What a client has sent before its end is bounded: it is read to see whether it only sends nothing more.
@@ -166,6 +171,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     override func deadlinePassed() {
         switch self.phase {
         case .startup:
+            self.handshakeTimedOut()
             self.auditRefusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
             self.finish(reason: "client_login_timeout before a startup packet")
         case .login:

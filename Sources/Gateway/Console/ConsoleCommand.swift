@@ -20,6 +20,8 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case hba
     /// `[AuthProviderRow]`
     case authProviders
+    /// One `TLSRow` for each side
+    case tls
     /// `[StartupParameterRow]`
     case startupParameters
     /// `[AuthQueryRow]`
@@ -173,6 +175,12 @@ package struct ConsoleCommand: Sendable {
             .request(.authProviders),
             AuthProviderRow.self,
             "One row for each way to log in: how its logins ended since start, and how long they took."
+        ),
+        .show(
+            "TLS",
+            .request(.tls),
+            TLSRow.self,
+            "Handshakes since start, with clients and with servers: how they ended, and how long they took."
         ),
         .show(
             "STARTUP_PARAMETERS",

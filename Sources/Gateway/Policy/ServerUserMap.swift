@@ -56,9 +56,10 @@ struct ServerUserMap: Sendable {
     let entries: [Entry]
     let rules: Rules
     fileprivate let pool: PoolSettings
+    fileprivate let tls: ServerTLS?
 
     /// - Parameter providers: the names of all providers.
-    init(_ pool: PoolSettings, providers: Set<String>) throws(SnapshotError) {
+    init(_ pool: PoolSettings, tls: ServerTLS?, providers: Set<String>) throws(SnapshotError) {
         var entries: [Entry] = []
         for (index, settings) in pool.serverUsers.enumerated() {
             let path = "pools.\(pool.name).server_users[\(index)]"
@@ -77,6 +78,7 @@ struct ServerUserMap: Sendable {
         }
         self.entries = entries
         self.pool = pool
+        self.tls = tls
         self.rules = Rules(
             conditions: pool.serverUsers.map { entry in
                 Rules.Condition(
@@ -136,7 +138,7 @@ struct ServerUserMap: Sendable {
             minPoolSize: settings.minPoolSize,
             serverLifetime: settings.serverLifetime
         )
-        var plan = PoolPlan(pool: self.pool, owner: owner, general: general)
+        var plan = PoolPlan(pool: self.pool, owner: owner, general: general, tls: self.tls)
         plan.mint = entry.mint?.signing(for: serverUser)
         plan.mapping = PoolPlan.Mapping(rules: self.rules, entry: entry.index)
         return plan

@@ -97,6 +97,7 @@ extension Pool {
             state.facts[server.id.slot].processID = server.processID
             state.facts[server.id.slot].applicationName = self.plan.applicationName
             state.facts[server.id.slot].isLoggedIn = true
+            state.facts[server.id.slot].tls = server.tls
             let step = state.machine.opened(server.id, worker: home.worker.index, now: home.worker.now)
             if case .grant(let waiter, _) = step { return (step, state.take(waiter)) }
             return (step, nil)

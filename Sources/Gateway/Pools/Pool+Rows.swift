@@ -42,6 +42,7 @@ extension Pool {
                 database: self.key.database,
                 user: self.plan.serverUser,
                 applicationName: facts.applicationName,
+                tls: facts.tls.map { TLSColumns($0) },
                 state: record.state.shown,
                 wait: .idle,
                 transactions: Int(clamping: facts.transactions),

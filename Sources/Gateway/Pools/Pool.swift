@@ -104,6 +104,7 @@ struct ServerFacts: Sendable {
     /// Prepared statements on the server when it last changed hands.
     var statementCount = 0
     var isLoggedIn = false
+    var tls: TLSFacts?
 }
 
 extension Pool.State {

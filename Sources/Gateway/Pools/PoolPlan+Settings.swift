@@ -21,7 +21,7 @@ extension PoolPlan {
         var serverLifetime: Duration
     }
 
-    init(pool: PoolSettings, user: UserSettings, general: GeneralSettings) {
+    init(pool: PoolSettings, user: UserSettings, general: GeneralSettings, tls: ServerTLS?) {
         let serverUser = user.serverUsername ?? user.username
         let owner = Owner(
             key: PoolKey(database: pool.name, user: user.username),
@@ -35,16 +35,17 @@ extension PoolPlan {
             minPoolSize: user.minPoolSize,
             serverLifetime: user.serverLifetime
         )
-        self.init(pool: pool, owner: owner, general: general)
+        self.init(pool: pool, owner: owner, general: general, tls: tls)
     }
 
-    init(pool: PoolSettings, owner: Owner, general: GeneralSettings) {
+    init(pool: PoolSettings, owner: Owner, general: GeneralSettings, tls: ServerTLS?) {
         self.key = owner.key
         self.origin = owner.origin
         self.mode = owner.mode
         self.serverHost = pool.serverHost
         self.serverPort = pool.serverPort
         self.serverDatabase = pool.serverDatabase
+        self.tls = tls
         self.serverUser = owner.serverUser
         self.password = owner.serverPassword
         self.isPassthrough = owner.isPassthrough

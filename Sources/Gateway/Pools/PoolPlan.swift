@@ -65,6 +65,8 @@ struct PoolPlan: Sendable, Equatable {
     var serverHost: String
     var serverPort: UInt16
     var serverDatabase: String
+    /// Nil is clear text.
+    var tls: ServerTLS?
     /// The role that logs in at the server.
     var serverUser: String
     /// Whether the client's own proof opens the server (no `server_password`, same user name).

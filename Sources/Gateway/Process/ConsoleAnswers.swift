@@ -28,6 +28,7 @@ extension Gateway {
         case .config: return .rows(self.configRows)
         case .hba: return .rows(await self.offWorkers { self.hbaRows })
         case .authProviders: return .rows(self.providerUses.rows(lanes: self.snapshot.lanes))
+        case .tls: return .rows([self.clientHandshakes.row, self.serverHandshakes.row])
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
         // Pools of such users do not exist yet.
         case .authQuery: return .rows(self.authQueryRows)
@@ -151,11 +152,12 @@ extension Gateway {
     private var connectionsRow: ConnectionsRow {
         let accepted = self.statistics.accepted.load(ordering: .relaxed)
         let cancel = self.statistics.cancelRequests.load(ordering: .relaxed)
+        let tls = self.clientHandshakes.doneCount
         return ConnectionsRow(
             total: accepted,
             errors: self.statistics.loginFailures.load(ordering: .relaxed),
-            tls: 0,
-            plain: accepted - cancel,
+            tls: tls,
+            plain: max(accepted - cancel - tls, 0),
             cancel: cancel
         )
     }
@@ -177,6 +179,7 @@ struct ClientFacts: Sendable {
     let queries: UInt64
     let errors: UInt64
     let connectedAt: MonotonicMicroseconds
+    let tls: TLSFacts?
 
     init(_ client: ClientConnection) {
         self.number = client.number
@@ -191,6 +194,7 @@ struct ClientFacts: Sendable {
         self.queries = client.queryCount
         self.errors = client.errorCount
         self.connectedAt = client.connectedAt
+        self.tls = client.tls
         switch client.phase {
         case .active: self.state = .active
         case .waiting: self.state = .waiting
@@ -206,6 +210,7 @@ struct ClientFacts: Sendable {
             user: self.user,
             applicationName: self.applicationName,
             address: self.address,
+            tls: self.tls.map { TLSColumns($0) },
             state: self.state,
             wait: self.wait,
             transactions: Int(clamping: self.transactions),

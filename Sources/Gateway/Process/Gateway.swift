@@ -29,6 +29,9 @@ package final class Gateway: @unchecked Sendable {
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()
+    let handshakeRate = HandshakeRate()
+    let clientHandshakes = TLSStatistics(side: .clients)
+    let serverHandshakes = TLSStatistics(side: .servers)
     /// How logins end, by provider.
     let providerUses: ProviderUses
     let loader: SettingsSource
@@ -79,7 +82,7 @@ package final class Gateway: @unchecked Sendable {
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
             self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: nil)
-            self.authQueries.apply(snapshot.settings.pools, gateway: self)
+            self.authQueries.apply(snapshot, gateway: self)
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
                 self.threads.append(try WorkerThread.start(home.worker))
@@ -162,7 +165,7 @@ package final class Gateway: @unchecked Sendable {
             self.lookups.authLanes.apply(AuthLanes.Limits(snapshot.settings.general))
             self.frontDoor?.apply(snapshot.socketOptions)
             self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
-            self.authQueries.apply(snapshot.settings.pools, gateway: self)
+            self.authQueries.apply(snapshot, gateway: self)
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {
                 other.worker.execute { other.checkQuery = snapshot.checkQuery }

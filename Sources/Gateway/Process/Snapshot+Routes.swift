@@ -28,7 +28,8 @@ extension Snapshot {
                 key: own,
                 row: identity.secretOrigin?.startupParameters ?? [:],
                 source: .authQuery(pool, query),
-                general: self.settings.general
+                general: self.settings.general,
+                tls: self.serverTLS[ExactName(database)]
             )
         )
     }
@@ -39,7 +40,14 @@ extension Snapshot {
         if let name = entry.settings.serverUsername { return .settings(ServerUserMap.sharedKey(database, name)) }
         let key = PoolKey(database: database, user: identity.user, kind: .kept)
         return .dynamic(
-            DynamicPool(key: key, row: [:], source: .serverUsers(map, entry), general: self.settings.general))
+            DynamicPool(
+                key: key,
+                row: [:],
+                source: .serverUsers(map, entry),
+                general: self.settings.general,
+                tls: self.serverTLS[ExactName(database)]
+            )
+        )
     }
 
     /// Whether a user who works in a pool of `server_users` would still be sent there.
@@ -58,8 +66,10 @@ extension Snapshot {
         guard case .dynamic(let row) = plan.origin, let pool = self.authQueryPools[ExactName(plan.key.database)],
             let query = pool.authQuery, !query.isDedicated
         else { return nil }
-        let general = self.settings.general
-        return DynamicPool(key: plan.key, row: row, source: .authQuery(pool, query), general: general).plan
+        let tls = self.serverTLS[ExactName(plan.key.database)]
+        return DynamicPool(
+            key: plan.key, row: row, source: .authQuery(pool, query), general: self.settings.general, tls: tls
+        ).plan
     }
 
     private func renewedKept(_ plan: PoolPlan) -> PoolPlan? {
@@ -84,6 +94,7 @@ struct DynamicPool {
     let row: [String: String]
     fileprivate let source: Source
     fileprivate let general: GeneralSettings
+    fileprivate let tls: ServerTLS?
 
     var plan: PoolPlan {
         switch self.source {
@@ -115,11 +126,11 @@ extension PoolPlan {
             minPoolSize: query.minPoolSize,
             serverLifetime: pool.serverLifetime
         )
-        self.init(pool: pool, owner: owner, general: user.general)
+        self.init(pool: pool, owner: owner, general: user.general, tls: user.tls)
     }
 
     /// The pool of all users, who work as `server_user`; nil without one.
-    init?(pool: PoolSettings, dedicated query: AuthQuerySettings, general: GeneralSettings) {
+    init?(pool: PoolSettings, dedicated query: AuthQuerySettings, general: GeneralSettings, tls: ServerTLS?) {
         guard let serverUser = query.serverUser else { return nil }
         let owner = Owner(
             key: Self.dedicatedKey(database: pool.name, query),
@@ -132,6 +143,6 @@ extension PoolPlan {
             minPoolSize: 0,
             serverLifetime: pool.serverLifetime
         )
-        self.init(pool: pool, owner: owner, general: general)
+        self.init(pool: pool, owner: owner, general: general, tls: tls)
     }
 }

@@ -78,9 +78,10 @@ extension Snapshot {
     static func plan(
         pool: PoolSettings,
         user: UserSettings,
-        general: GeneralSettings
+        general: GeneralSettings,
+        tls: ServerTLS?
     ) throws(SnapshotError) -> PoolPlan {
-        var plan = PoolPlan(pool: pool, user: user, general: general)
+        var plan = PoolPlan(pool: pool, user: user, general: general, tls: tls)
         // A text that stands for a file is no secret that a server keeps: nothing of the client's could be its proof.
         if user.tokenKeyFile != nil { plan.storedSecret = nil }
         guard let file = user.serverTokenKeyFile else { return plan }

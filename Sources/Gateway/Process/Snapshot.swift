@@ -17,13 +17,22 @@ final class Snapshot: Sendable {
         let attemptRule: LoginAttempt.Rule
         let auditRule: AuditRule
         let provider: any AuthProvider
+        /// What the client's certificate has to be before the provider is asked; nil for nothing.
+        let certificate: CertificateDemand?
         let use: RuleUse
 
-        init(rule: HBARule, attemptRule: LoginAttempt.Rule, provider: any AuthProvider, use: RuleUse) {
+        init(
+            rule: HBARule,
+            attemptRule: LoginAttempt.Rule,
+            provider: any AuthProvider,
+            certificate: CertificateDemand?,
+            use: RuleUse
+        ) {
             self.rule = rule
             self.attemptRule = attemptRule
             self.auditRule = AuditRule(file: rule.file, line: rule.line, method: rule.method)
             self.provider = provider
+            self.certificate = certificate
             self.use = use
         }
     }
@@ -52,6 +61,10 @@ final class Snapshot: Sendable {
     let plans: [PoolKey: PoolPlan]
     /// The databases with users who do not stand in the settings.
     let authQueryPools: [ExactName: PoolSettings]
+    /// Nil when clients are not offered TLS.
+    let clientTLS: ClientTLS?
+    /// By database.
+    let serverTLS: [ExactName: ServerTLS]
     /// As whom users that are not listed work, by database.
     let serverUsers: [ExactName: ServerUserMap]
     /// For server connections; accepted sockets inherit theirs from the listening ones.
@@ -81,6 +94,9 @@ final class Snapshot: Sendable {
         self.policy = try Self.policy(
             settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
         let maps = try Self.maps(settings.general)
+        self.clientTLS = try ClientTLS.make(settings.general.clientTLS, previous: previous?.clientTLS)
+        let serverTLS = try Self.serverTLS(settings)
+        self.serverTLS = serverTLS
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
         var services = AuthServices(
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
@@ -92,17 +108,19 @@ final class Snapshot: Sendable {
         self.userProviders = try UserProviders(settings: settings, registry: registry, services: services)
         var deciding: [DecidedRule] = []
         for rule in self.policy.rules {
+            try Self.checkCertificates(rule, settings.general.clientTLS)
             let use = previous?.use(of: rule) ?? RuleUse()
             deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
-        let pools = try SnapshotPools(settings, providers: Set(registry.registered.map { $0.name }))
+        let pools = try SnapshotPools(settings, tls: serverTLS, providers: Set(registry.registered.map { $0.name }))
         self.authQueryPools = pools.authQueryPools
         self.serverUsers = pools.serverUsers
         let reach = ServerReach(settings: settings, plans: pools.plans, serverUsers: pools.serverUsers)
-        let missing = try reach.findings(deciding)
         self.warnings =
-            settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings) + missing
+            settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
+            + Self.encryptionWarnings(self.policy, settings.general.clientTLS)
+            + Self.warnings(self.clientTLS, serverTLS) + (try reach.findings(deciding))
         self.plans = pools.plans
         self.socketOptions = SocketOptions(settings.general)
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
@@ -175,6 +193,16 @@ final class Snapshot: Sendable {
         }
     }
 
+    /// Rules for TLS clients while there can be none.
+    static func encryptionWarnings(_ policy: HBAPolicy, _ tls: ClientTLSSettings) -> [String] {
+        let rules = tls.isOffered ? [] : policy.rules.filter { $0.kind == .hostssl }
+        guard let first = rules.first else { return [] }
+        return [
+            "\(first.file):\(first.line): rules of type hostssl (\(rules.count)) let nobody in: clients get no TLS "
+                + "without general.tls_certificate"
+        ]
+    }
+
     /// Who is a member of what is asked of auth_query's connections.
     private static func roleWarnings(_ policy: HBAPolicy, _ settings: GatewaySettings) -> [String] {
         guard policy.needsRoles else { return [] }
@@ -184,8 +212,14 @@ final class Snapshot: Sendable {
         }
     }
 
-    /// Options that ask something of the connection, whatever the method. They stand in `hostssl` rules only.
-    private static let connectionOptions: Set<String> = ["clientcert", "clientname"]
+    /// Without authorities no client is ever asked for its certificate: such a rule would let nobody in.
+    static func checkCertificates(_ rule: HBARule, _ tls: ClientTLSSettings) throws(SnapshotError) {
+        guard rule.method == CertificateDemand.method || rule.option("clientcert") != nil, tls.caCert == nil
+        else { return }
+        throw SnapshotError(
+            description: "\(rule.file):\(rule.line): client certificates can only be checked with general.tls_ca_cert"
+        )
+    }
 
     private static func provider(
         for rule: HBARule,
@@ -194,15 +228,19 @@ final class Snapshot: Sendable {
         use: RuleUse
     ) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
+            // Of the options that ask something of the connection, whatever the method.
+            let isOwn = rule.method == CertificateDemand.method
             let options = try MethodOptions(
                 method: rule.method,
-                entries: rule.options.filter { !Self.connectionOptions.contains($0.name) }
+                entries: rule.options.filter { isOwn || !CertificateDemand.options.contains($0.name) }
                     .map { (name: $0.name, value: $0.value) }
             )
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),
                 provider: try registry.makeProvider(options: options, services: services),
+                certificate: CertificateDemand(
+                    method: rule.method, option: { rule.option($0) }, users: services.localUsers),
                 use: use
             )
         } catch {

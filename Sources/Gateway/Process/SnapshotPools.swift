@@ -9,24 +9,29 @@ struct SnapshotPools {
     /// The databases with server_users.
     let serverUsers: [ExactName: ServerUserMap]
 
-    /// - Parameter providers: the names of all providers.
-    init(_ settings: GatewaySettings, providers: Set<String>) throws(SnapshotError) {
+    /// - Parameters:
+    ///   - tls: towards the servers of each database.
+    ///   - providers: the names of all providers.
+    init(_ settings: GatewaySettings, tls: [ExactName: ServerTLS], providers: Set<String>) throws(SnapshotError) {
         var plans: [PoolKey: PoolPlan] = [:]
         var authQueryPools: [ExactName: PoolSettings] = [:]
         var serverUsers: [ExactName: ServerUserMap] = [:]
         for pool in settings.pools {
+            let tls = tls[ExactName(pool.name)]
             for user in pool.users {
-                let plan = try Snapshot.plan(pool: pool, user: user, general: settings.general)
+                let plan = try Snapshot.plan(pool: pool, user: user, general: settings.general, tls: tls)
                 plans[plan.key] = plan
             }
             if !pool.serverUsers.isEmpty {
-                let map = try ServerUserMap(pool, providers: providers)
+                let map = try ServerUserMap(pool, tls: tls, providers: providers)
                 serverUsers[ExactName(pool.name)] = map
                 for plan in map.sharedPlans(settings.general) { plans[plan.key] = plan }
             }
             guard let query = pool.authQuery else { continue }
             authQueryPools[ExactName(pool.name)] = pool
-            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general) { plans[plan.key] = plan }
+            if let plan = PoolPlan(pool: pool, dedicated: query, general: settings.general, tls: tls) {
+                plans[plan.key] = plan
+            }
         }
         self.plans = plans
         self.authQueryPools = authQueryPools

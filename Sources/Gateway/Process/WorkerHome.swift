@@ -20,6 +20,7 @@ final class WorkerHome: @unchecked Sendable {
     /// As in the settings in force; each worker has its own so that looking takes no lock.
     var checkQuery: CheckQuery
     var startups = StartupMemory()
+    let handshakes: HandshakeQueue
     /// Where a chunk that cannot pass as it is gets put together; lent out for the time of one event.
     private var scratch: [UInt8] = []
 
@@ -27,6 +28,7 @@ final class WorkerHome: @unchecked Sendable {
         self.worker = worker
         self.gateway = gateway
         self.checkQuery = gateway.snapshot.checkQuery
+        self.handshakes = HandshakeQueue(worker: worker, gateway: gateway)
     }
 
     func counters(of pool: Pool) -> PoolCounters { pool.counters[self.worker.index] }

@@ -12,6 +12,9 @@ extension ServerConnection {
         let credential: ServerCredential
         let knownKeys: SCRAMKeys?
         var exchange: ServerOpening?
+        var transport: OutgoingTransport?
+        /// For all attempts together.
+        var deadline: MonotonicMicroseconds = 0
     }
 
     func open(credential: ServerCredential, knownKeys: SCRAMKeys?) {
@@ -29,11 +32,45 @@ extension ServerConnection {
             return
         }
         self.address = address
-        self.home.worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
-        self.setDeadline(self.home.worker.now + self.pool.plan.connectTimeout)
+        let plan = self.pool.plan
+        self.opening?.deadline = self.home.worker.now + plan.connectTimeout
+        self.opening?.transport = plan.tls.map { OutgoingTransport($0, host: plan.serverHost, address: address) }
+        self.connect(to: address)
     }
 
-    func beginLogin() {
+    private func connect(to address: SocketAddress) {
+        self.home.worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
+        self.setDeadline(self.opening?.deadline ?? 0)
+    }
+
+    func socketConnected() {
+        if let transport = self.opening?.transport { transport.connected(self) } else { self.beginLogin() }
+    }
+
+    /// The way is free.
+    func transportReady() {
+        self.tls = self.opening?.transport?.facts
+        self.beginLogin()
+    }
+
+    func transportFailed(_ failure: ServerLoginFailure) { self.loginFailed(failure) }
+
+    /// Another attempt on a new socket, by the other way, if the settings allow one.
+    private func retries(after failure: ServerLoginFailure) -> Bool {
+        guard let address = self.address, let next = self.opening?.transport?.retry(after: failure) else { return false }
+        self.log.debug(
+            "server connection is tried the other way",
+            metadata: self.logMetadata(reason: failure.logText)
+        )
+        self.close()
+        self.tls = nil
+        self.opening?.exchange = nil
+        self.opening?.transport = next
+        self.connect(to: address)
+        return true
+    }
+
+    private func beginLogin() {
         guard let opening = self.opening else { return }
         let plan = self.pool.plan
         var exchange = ServerOpening(
@@ -41,7 +78,9 @@ extension ServerConnection {
             database: plan.serverDatabase,
             parameters: plan.serverParameters,
             credential: opening.credential,
-            knownKeys: opening.knownKeys
+            knownKeys: opening.knownKeys,
+            channelBinding: plan.tls?.channelBinding ?? .disable,
+            bindingData: self.tls?.endpointBinding
         )
         let startup = exchange.start()
         self.opening?.exchange = exchange
@@ -49,6 +88,10 @@ extension ServerConnection {
     }
 
     func openingReceived(_ bytes: Span<UInt8>) -> Int {
+        guard self.opening?.exchange != nil else {
+            self.opening?.transport?.received(bytes)
+            return bytes.count
+        }
         self.opening?.exchange?.append(bytes)
         while self.phase == .opening, let step = self.opening?.exchange?.next() {
             switch step {
@@ -79,6 +122,7 @@ extension ServerConnection {
     }
 
     private func loginFailed(_ failure: ServerLoginFailure) {
+        if self.retries(after: failure) { return }
         if case .credentialMissing = failure, case .some(.none) = self.opening?.credential, self.pool.hasCredential {
             self.phase = .closed
             self.opening = nil
@@ -86,10 +130,11 @@ extension ServerConnection {
             self.pool.openAbandoned(self, home: self.home)
             return
         }
-        self.log.error(
-            "cannot log in at the server",
-            metadata: self.logMetadata(reason: failure.logText)
-        )
+        var metadata = self.logMetadata(reason: failure.logText)
+        if let first = self.opening?.transport?.firstFailure {
+            metadata["first_attempt"] = .string(first.logText)
+        }
+        self.log.error("cannot log in at the server", metadata: metadata)
         switch failure {
         case .serverError(let fields): self.openingFailed(.server(fields), isLogged: true)
         default: self.openingFailed(.login("cannot log in at the server: \(failure.logText)"), isLogged: true)
@@ -99,6 +144,7 @@ extension ServerConnection {
     func openingFailed(_ reason: CheckoutFailure, isLogged: Bool = false) {
         guard self.phase == .opening else { return }
         self.phase = .closed
+        self.opening?.transport?.abandon()
         self.opening = nil
         if !isLogged {
             self.log.error(

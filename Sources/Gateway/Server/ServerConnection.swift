@@ -20,7 +20,7 @@ struct ServerLoss {
 /// checks it.
 ///
 /// Belongs to the worker it is attached to; while idle it is shared, and the pool's lock decides who gets it.
-final class ServerConnection: Endpoint, @unchecked Sendable {
+final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     /// Codes posted from other workers.
     enum Post {
         /// Attached to this worker for `reservedFor`.
@@ -47,6 +47,8 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
     let pool: Pool
     @safe unowned(unsafe) var home: WorkerHome
 
+    /// Nil in clear text.
+    var tls: TLSFacts?
     var phase = Phase.opening
     var scanner = BackendScanner()
     var ledger = AnswerLedger()
@@ -126,7 +128,7 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
 
     override func ended() { self.lost("server closed the connection unexpectedly") }
 
-    override func failed(_ error: Int32) { self.lost(SystemErrorText.of(error)) }
+    override func failed(_ error: Int32) { self.lost(self.codecFailureText ?? SystemErrorText.of(error)) }
 
     override func sent() {
         // What the client sent has gone out: it may send more.
@@ -136,7 +138,7 @@ final class ServerConnection: Endpoint, @unchecked Sendable {
         }
     }
 
-    override func connected() { self.beginLogin() }
+    override func connected() { self.socketConnected() }
 
     override func deadlinePassed() {
         switch self.phase {

@@ -17,14 +17,18 @@ struct ServerOpening: Sendable {
         database: String,
         parameters: [(name: String, value: String)],
         credential: ServerCredential,
-        knownKeys: SCRAMKeys?
+        knownKeys: SCRAMKeys?,
+        channelBinding: ServerLogin.ChannelBinding = .prefer,
+        bindingData: [UInt8]? = nil
     ) {
         self.login = ServerLogin(
             user: user,
             database: database,
             parameters: parameters,
             credential: credential,
-            knownKeys: knownKeys
+            knownKeys: knownKeys,
+            channelBinding: channelBinding,
+            bindingData: bindingData
         )
     }
 

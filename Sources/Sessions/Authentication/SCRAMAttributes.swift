@@ -59,7 +59,7 @@ struct SCRAMAttributes {
     }
 
     /// Everything up to the next comma or the end; may be empty.
-    private mutating func takeValue() -> ArraySlice<UInt8> {
+    mutating func takeValue() -> ArraySlice<UInt8> {
         let rest = self.bytes[self.offset...]
         let end = rest.firstIndex(of: Self.comma) ?? rest.endIndex
         self.offset = end

@@ -10,6 +10,18 @@ package struct SCRAMClient: Sendable {
         case keys(SCRAMKeys)
     }
 
+    /// Whether the login is bound to the server's certificate.
+    package enum ChannelBinding: Sendable {
+        /// It is not, and could not be: no TLS, or not wanted.
+        case unsupported
+        /// It could be, but the server does not offer it; a server that does will notice.
+        case notOffered
+        /// It is: the mechanism is ``SCRAMServer/bindingMechanism``.
+        ///
+        /// - Parameter endpoint: `tls-server-end-point` of the server's certificate.
+        case bound(endpoint: [UInt8])
+    }
+
     /// Successors: `.start` -> `.challenged` -> `.proven` -> `.finished`; every error leads to `.finished`.
     private enum State {
         case start
@@ -18,10 +30,11 @@ package struct SCRAMClient: Sendable {
         case finished
     }
 
-    /// The gs2 header: no channel binding, no other identity.
-    private static let gs2Header = Array("n,,".utf8)
-
     private let secret: Secret
+    /// No other identity, in any case.
+    private let gs2Header: [UInt8]
+    /// Behind the gs2 header in `c=`; empty without channel binding.
+    private let bindingData: [UInt8]
     /// client-first-message-bare
     private let bare: [UInt8]
     private let nonce: [UInt8]
@@ -39,9 +52,15 @@ package struct SCRAMClient: Sendable {
         secret: Secret,
         userName: String = "",
         nonce: [UInt8] = RandomBytes.nonce(),
-        iterationsMax: Int = SCRAMVerifier.iterationsMax
+        iterationsMax: Int = SCRAMVerifier.iterationsMax,
+        channelBinding: ChannelBinding = .unsupported
     ) {
         self.secret = secret
+        switch channelBinding {
+        case .unsupported: (self.gs2Header, self.bindingData) = (Array("n,,".utf8), [])
+        case .notOffered: (self.gs2Header, self.bindingData) = (Array("y,,".utf8), [])
+        case .bound(let endpoint): (self.gs2Header, self.bindingData) = (SCRAMBinding.header, endpoint)
+        }
         self.bare = Array("n=".utf8) + Self.escape(userName) + Array(",r=".utf8) + nonce
         self.nonce = nonce
         self.iterationsMax = iterationsMax
@@ -50,7 +69,7 @@ package struct SCRAMClient: Sendable {
     /// client-first-message.
     package mutating func start() -> [UInt8] {
         self.state = .challenged
-        return Self.gs2Header + self.bare
+        return self.gs2Header + self.bare
     }
 
     /// Takes server-first-message and returns client-final-message.
@@ -63,7 +82,8 @@ package struct SCRAMClient: Sendable {
         let challenge = try self.readFirst(message)
         let keys = try self.makeKeys(salt: challenge.salt, iterations: challenge.iterations)
         self.keys = keys
-        let withoutProof = Array("c=".utf8) + Base64.encode(Self.gs2Header) + Array(",r=".utf8) + challenge.nonce
+        let binding = Base64.encode(self.gs2Header + self.bindingData)
+        let withoutProof = Array("c=".utf8) + binding + Array(",r=".utf8) + challenge.nonce
         let comma = [UInt8(ascii: ",")]
         let transcript = self.bare + comma + message + comma + withoutProof
         let storedKey = SecretBytes(SCRAMMath.hash(keys.clientKey))

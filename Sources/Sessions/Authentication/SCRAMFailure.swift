@@ -2,15 +2,22 @@
 package enum SCRAMFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// The peer's message breaks the grammar of RFC 5802 section 7; the text names the place.
     case malformed(String)
-    /// The client insists on channel binding (gs2 flag `p`), which is not offered.
+    /// The client binds to the channel (gs2 flag `p`), but has not chosen the mechanism that does.
     case channelBindingRefused
+    /// The client has chosen the mechanism that binds to the channel, but its message does not (gs2 flag `n` or `y`).
+    case channelBindingMissing
+    /// The client binds to the channel in a way that is not known here; the text is cut to printable ASCII.
+    case channelBindingUnsupported(String)
+    /// The client could bind to the channel and believes that we cannot (gs2 flag `y`), though the mechanism was
+    /// offered: somebody in the middle may have taken it off the list.
+    case channelBindingDowngraded
     /// The client asks to act as somebody else (`a=`).
     case authorizationIdentityRefused
     /// The peer demands an extension (`m=`).
     case extensionRefused
     /// The nonce is not the one agreed on, or does not begin with ours.
     case nonceMismatch
-    /// The `c=` attribute does not repeat the gs2 header.
+    /// The `c=` attribute does not repeat the gs2 header, or binds to another certificate than ours.
     case channelBindingMismatch
     /// The client's proof does not fit the verifier: a wrong password, or a user that does not exist.
     case proofInvalid
@@ -28,7 +35,10 @@ package enum SCRAMFailure: Error, Sendable, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .malformed(let place): "malformed SCRAM message (\(place))"
-        case .channelBindingRefused: "SCRAM channel binding is not supported"
+        case .channelBindingRefused: "SCRAM channel binding data without a mechanism for it"
+        case .channelBindingMissing: "SCRAM-SHA-256-PLUS without channel binding data"
+        case .channelBindingUnsupported(let type): "unsupported SCRAM channel-binding type \"\(type)\""
+        case .channelBindingDowngraded: "SCRAM channel binding negotiation error"
         case .authorizationIdentityRefused: "SCRAM authorization identities are not supported"
         case .extensionRefused: "SCRAM peer requires an unsupported extension"
         case .nonceMismatch: "SCRAM nonce does not match"

@@ -12,8 +12,9 @@ package struct SCRAMServer: Sendable {
         package let keys: SCRAMKeys
     }
 
-    /// The mechanism played here; one that binds to the channel needs its own name and `cbindData`.
     package static let mechanism = "SCRAM-SHA-256"
+    /// The one that binds the login to our certificate: a proof made for somebody in the middle is worth nothing here.
+    package static let bindingMechanism = "SCRAM-SHA-256-PLUS"
 
     /// Successors: `.start` -> `.challenged` -> `.finished`; every error leads to `.finished`.
     private enum State {
@@ -24,8 +25,8 @@ package struct SCRAMServer: Sendable {
 
     /// What the client's final message is held against.
     private struct Challenge {
-        /// `n,,` or `y,,` as the client sent it.
-        let gs2Header: [UInt8]
+        /// What the client's `c=` has to be: the gs2 header as it was sent, and behind `p=` the binding data.
+        let binding: [UInt8]
         /// client-first-message-bare "," server-first-message
         let transcript: [UInt8]
         /// Client nonce and server nonce joined.
@@ -35,23 +36,42 @@ package struct SCRAMServer: Sendable {
     private let verifier: SCRAMVerifier
     private let isMock: Bool
     private let serverNonce: [UInt8]
+    private let channelBinding: [UInt8]?
     private var state = State.start
 
     /// - Parameters:
     ///   - isMock: the exchange fails at its end whatever the client proves.
     ///   - serverNonce: at least one printable character without a comma; fresh for each exchange.
-    package init(verifier: SCRAMVerifier, isMock: Bool, serverNonce: [UInt8] = RandomBytes.nonce()) {
+    ///   - channelBinding: `tls-server-end-point` of the connection; nil without TLS, and for certificates that have
+    ///     none.
+    package init(
+        verifier: SCRAMVerifier,
+        isMock: Bool,
+        serverNonce: [UInt8] = RandomBytes.nonce(),
+        channelBinding: [UInt8]? = nil
+    ) {
         self.verifier = verifier
         self.isMock = isMock
         self.serverNonce = serverNonce
+        self.channelBinding = channelBinding
+    }
+
+    /// The mechanisms to offer, the strongest first.
+    package var mechanisms: [String] {
+        self.channelBinding == nil ? [Self.mechanism] : [Self.bindingMechanism, Self.mechanism]
     }
 
     /// Takes client-first-message and returns server-first-message.
-    package mutating func receiveFirst(_ message: [UInt8]) throws(SCRAMFailure) -> [UInt8] {
+    ///
+    /// - Parameter mechanism: the one of ``mechanisms`` that the client has chosen.
+    package mutating func receiveFirst(
+        _ message: [UInt8],
+        mechanism: String = Self.mechanism
+    ) throws(SCRAMFailure) -> [UInt8] {
         guard case .start = self.state else { throw self.fail(.outOfOrder) }
         self.state = .finished
         var attributes = try SCRAMAttributes(message)
-        let gs2Header = try Self.readGS2Header(&attributes)
+        let binding = try self.readGS2Header(&attributes, binds: mechanism == Self.bindingMechanism)
         let bare = message[attributes.offset...]
         var nonce = try Self.readBare(&attributes)
         nonce.append(contentsOf: self.serverNonce)
@@ -62,7 +82,7 @@ package struct SCRAMServer: Sendable {
         transcript.append(contentsOf: bare)
         transcript.append(UInt8(ascii: ","))
         transcript.append(contentsOf: serverFirst)
-        self.state = .challenged(Challenge(gs2Header: gs2Header, transcript: transcript, nonce: nonce))
+        self.state = .challenged(Challenge(binding: binding, transcript: transcript, nonce: nonce))
         return serverFirst
     }
 
@@ -108,20 +128,42 @@ package struct SCRAMServer: Sendable {
         return failure
     }
 
-    /// `n,,` or `y,,`. `y` is fine: no binding mechanism is offered, so nothing was stripped on the way.
-    private static func readGS2Header(_ attributes: inout SCRAMAttributes) throws(SCRAMFailure) -> [UInt8] {
+    /// `n,,`, `y,,` or `p=tls-server-end-point,,`. Returns what `c=` has to be in the end.
+    ///
+    /// `y` is fine where no binding mechanism is offered: nothing can have been stripped on the way.
+    ///
+    /// - Parameter binds: the client has chosen the mechanism that binds to the channel.
+    private func readGS2Header(
+        _ attributes: inout SCRAMAttributes,
+        binds: Bool
+    ) throws(SCRAMFailure) -> [UInt8] {
         let flag = try attributes.takeByte("gs2 flag")
         switch flag {
-        case UInt8(ascii: "n"), UInt8(ascii: "y"): break
-        case UInt8(ascii: "p"): throw .channelBindingRefused
+        case UInt8(ascii: "n"), UInt8(ascii: "y"):
+            guard !binds else { throw .channelBindingMissing }
+            guard flag == UInt8(ascii: "n") || self.channelBinding == nil else { throw .channelBindingDowngraded }
+        case UInt8(ascii: "p"):
+            guard binds, let channelBinding else { throw .channelBindingRefused }
+            try attributes.take(UInt8(ascii: "="), "gs2 flag")
+            let type = attributes.takeValue()
+            guard type.elementsEqual(SCRAMBinding.type.utf8) else {
+                throw .channelBindingUnsupported(SCRAMAttributes.printable(type))
+            }
+            try Self.readNoIdentity(&attributes)
+            return SCRAMBinding.header + channelBinding
         default: throw .malformed("gs2 flag")
         }
+        try Self.readNoIdentity(&attributes)
+        return [flag, UInt8(ascii: ","), UInt8(ascii: ",")]
+    }
+
+    /// The rest of the gs2 header: `,,`.
+    private static func readNoIdentity(_ attributes: inout SCRAMAttributes) throws(SCRAMFailure) {
         try attributes.take(UInt8(ascii: ","), "gs2 header")
         if attributes.next == UInt8(ascii: "a") {
             throw .authorizationIdentityRefused
         }
         try attributes.take(UInt8(ascii: ","), "gs2 header")
-        return [flag, UInt8(ascii: ","), UInt8(ascii: ",")]
     }
 
     /// `n=<ignored>,r=<nonce>` and optional extensions, which RFC 5802 section 5.1 says to ignore. Returns the nonce.
@@ -138,7 +180,7 @@ package struct SCRAMServer: Sendable {
         return Array(nonce)
     }
 
-    /// `c=<gs2 header>,r=<nonce>[,extensions],p=<proof>`: the part before the proof, and the proof.
+    /// `c=<gs2 header and binding data>,r=<nonce>[,extensions],p=<proof>`: the part before the proof, and the proof.
     private static func readFinal(
         _ message: [UInt8],
         challenge: Challenge
@@ -156,7 +198,9 @@ package struct SCRAMServer: Sendable {
         guard let proof = Base64.decode(attribute.value), proof.count == SCRAMMath.keyLength else {
             throw .malformed("proof")
         }
-        guard Base64.decode(binding) == challenge.gs2Header else { throw .channelBindingMismatch }
+        guard let binding = Base64.decode(binding), ConstantTime.areEqual(binding, challenge.binding) else {
+            throw .channelBindingMismatch
+        }
         guard ConstantTime.areEqual(nonce, challenge.nonce) else { throw .nonceMismatch }
         return (message[..<proofOffset], proof)
     }

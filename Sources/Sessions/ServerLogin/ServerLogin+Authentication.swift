@@ -12,6 +12,7 @@ extension ServerLogin {
         var reader = ByteReader(body)
         let code = try Self.reading { () throws(WireError) in try reader.int32() }
         let data = reader.rest()
+        if case .started = self.state { try self.demandBinding(code) }
         switch (code, self.state) {
         case (AuthenticationCode.ok, .started), (AuthenticationCode.ok, .answered):
             self.state = .authenticated
@@ -36,6 +37,19 @@ extension ServerLogin {
         default:
             throw .protocolViolation("unexpected authentication request \(code)")
         }
+    }
+
+    /// With `.require`, only SCRAM can be what the server asks for; which mechanism of it, is seen there.
+    private func demandBinding(_ code: Int32) throws(ServerLoginFailure) {
+        guard self.channelBinding == .require, code != AuthenticationCode.sasl else { return }
+        let method =
+            switch code {
+            case AuthenticationCode.ok: "lets us in without a proof"
+            case AuthenticationCode.cleartextPassword: "asks for the password in clear text"
+            case AuthenticationCode.md5Password: "asks for an md5 proof"
+            default: "asks for \(Self.methodName(code))"
+            }
+        throw .channelBindingMissing("the server \(method), which binds to nothing")
     }
 
     private mutating func answerCleartext() throws(ServerLoginFailure) -> ServerLoginStep {
@@ -71,20 +85,43 @@ extension ServerLogin {
         nonce: () -> [UInt8]
     ) throws(ServerLoginFailure) -> ServerLoginStep {
         let names = try Self.mechanisms(mechanisms)
-        guard names.contains(SCRAMServer.mechanism) else {
+        let binding = try self.binding(among: names)
+        let mechanism: String
+        if case .bound = binding { mechanism = SCRAMServer.bindingMechanism } else { mechanism = SCRAMServer.mechanism }
+        guard names.contains(mechanism) else {
             throw .methodUnsupported("SASL with \(names.joined(separator: ", "))")
         }
         let secret: SCRAMClient.Secret
         switch self.credential {
         case .scramKeys(let keys): secret = .keys(keys)
         case .cleartext(let password): secret = .password(password, known: self.knownKeys)
-        case .none, .md5Hash, .made: throw .credentialMissing(method: SCRAMServer.mechanism)
+        case .none, .md5Hash, .made: throw .credentialMissing(method: mechanism)
         }
-        var client = SCRAMClient(secret: secret, nonce: nonce(), iterationsMax: self.limits.iterationsMax)
+        var client = SCRAMClient(
+            secret: secret,
+            nonce: nonce(),
+            iterationsMax: self.limits.iterationsMax,
+            channelBinding: binding
+        )
         var writer = MessageWriter()
-        writer.saslInitialResponse(mechanism: SCRAMServer.mechanism, data: client.start())
+        writer.saslInitialResponse(mechanism: mechanism, data: client.start())
         self.state = .scramStarted(client)
         return .send(writer.bytes)
+    }
+
+    /// How the login is bound, given what the server offers.
+    private func binding(among mechanisms: [String]) throws(ServerLoginFailure) -> SCRAMClient.ChannelBinding {
+        let isOffered = mechanisms.contains(SCRAMServer.bindingMechanism)
+        switch (self.channelBinding, self.bindingData, isOffered) {
+        case (.disable, _, _): return .unsupported
+        case (.prefer, nil, _): return .unsupported
+        case (.prefer, _?, false): return .notOffered
+        case (.prefer, let endpoint?, true), (.require, let endpoint?, true): return .bound(endpoint: endpoint)
+        case (.require, nil, _):
+            throw .channelBindingMissing("there is no certificate to bind to: no TLS, or one whose kind has no binding")
+        case (.require, _?, false):
+            throw .channelBindingMissing("the server offers only \(mechanisms.joined(separator: ", "))")
+        }
     }
 
     private mutating func answerChallenge(

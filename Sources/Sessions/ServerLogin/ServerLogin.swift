@@ -6,6 +6,15 @@ package import PGWire
 /// A value owned by the worker that opens the connection. It does no I/O: the driver writes what `start` and `receive`
 /// return and feeds in whole messages. Deadlines and the framing limit are the driver's.
 package struct ServerLogin: Sendable {
+    /// Whether the login is bound to the server's certificate: the words of libpq's `channel_binding`.
+    package enum ChannelBinding: String, Sendable, CaseIterable {
+        case disable
+        /// Where the server offers it.
+        case prefer
+        /// A server that does not offer it is not given any proof.
+        case require
+    }
+
     /// Where the login stands.
     ///
     /// `.created` -> `.started` -> (`.answered` | `.scramStarted` -> `.scramProven` -> `.answered`) -> `.authenticated`
@@ -29,6 +38,9 @@ package struct ServerLogin: Sendable {
     let credential: ServerCredential
     let knownKeys: SCRAMKeys?
     let limits: ServerLoginLimits
+    let channelBinding: ChannelBinding
+    /// `tls-server-end-point` of the server's certificate.
+    let bindingData: [UInt8]?
     private let startupParameters: [(name: String, value: String)]
     private let requestedVersion: ProtocolVersion
 
@@ -49,6 +61,8 @@ package struct ServerLogin: Sendable {
     ///   - credential: what proves the user; see `ServerCredential` for what answers which method.
     ///   - version: the protocol version asked for.
     ///   - knownKeys: keys derived from the same cleartext password in an earlier login (`ServerGreeting.scramKeys`).
+    ///   - bindingData: `tls-server-end-point` of the server's certificate; nil without TLS, and for certificates that
+    ///     have none.
     package init(
         user: String,
         database: String,
@@ -56,7 +70,9 @@ package struct ServerLogin: Sendable {
         credential: ServerCredential,
         protocol version: ProtocolVersion = .v3_0,
         knownKeys: SCRAMKeys? = nil,
-        limits: ServerLoginLimits = ServerLoginLimits()
+        limits: ServerLoginLimits = ServerLoginLimits(),
+        channelBinding: ChannelBinding = .prefer,
+        bindingData: [UInt8]? = nil
     ) {
         let rest = parameters.filter { parameter in parameter.name != "user" && parameter.name != "database" }
         self.user = user
@@ -66,6 +82,8 @@ package struct ServerLogin: Sendable {
         self.requestedVersion = version
         self.version = version
         self.limits = limits
+        self.channelBinding = channelBinding
+        self.bindingData = bindingData
     }
 
     /// The startup message, to be written first.

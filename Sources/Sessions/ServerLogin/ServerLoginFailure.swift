@@ -14,6 +14,12 @@ package enum ServerLoginFailure: Error, Sendable, Equatable {
     case verifierDiffers
     /// The server does not know the user's ServerKey: it is not the server, or its verifier is another one.
     case serverSignatureInvalid
+    /// TLS is demanded, or was tried, and the server has none for us.
+    case tlsUnavailable(String)
+    /// The TLS handshake with the server failed; the text says how.
+    case handshakeFailed(String)
+    /// The login is to be bound to the server's certificate, and the server's method does not do that.
+    case channelBindingMissing(String)
 
     /// One line for the log.
     package var logText: String {
@@ -32,6 +38,12 @@ package enum ServerLoginFailure: Error, Sendable, Equatable {
         case .serverSignatureInvalid:
             "the server's SCRAM-SHA-256 signature is wrong: its secret for this user differs from ours, "
                 + "or it is not the right server"
+        case .tlsUnavailable(let text):
+            text
+        case .handshakeFailed(let text):
+            "TLS handshake with the server failed: \(text)"
+        case .channelBindingMissing(let text):
+            "server_channel_binding is require, but \(text)"
         }
     }
 

@@ -73,6 +73,7 @@ struct ConsoleQueryTests {
             case .shutdown: .rows([ShutdownRow]())
             case .hba: .rows([HBARow]())
             case .authProviders: .rows([AuthProviderRow]())
+            case .tls: .rows([TLSRow]())
             case .killUser: .rows([KillRow]())
             case .invalidateAuth: .rows([InvalidationRow]())
             }

@@ -130,7 +130,7 @@ struct ConsoleTableTests {
             user: "u",
             applicationName: "a",
             address: "10.0.0.1:5000",
-            isTLS: true,
+            tls: TLSColumns(version: "TLSv1.3", cipher: "c", subject: nil, serverName: "db.example.org"),
             state: .waiting,
             wait: .read,
             transactions: 1,
@@ -140,7 +140,10 @@ struct ConsoleTableTests {
             serverUser: "s"
         )
         let words = ["#c5", "d", "u", "a", "10.0.0.1:5000", "true", "waiting", "read"]
-        #expect(row.values == words.map(ConsoleValue.text) + [1, 2, 3, 4].map(ConsoleValue.int) + [.text("s")])
+        #expect(
+            row.values == words.map(ConsoleValue.text) + [1, 2, 3, 4].map(ConsoleValue.int)
+                + [.text("s"), .text("TLSv1.3"), .text("c"), .null, .text("db.example.org")]
+        )
     }
 
     @Test("server", arguments: [(0x1f, "0x0000001f"), (UInt32.max, "0xffffffff"), (0, "0x00000000")])
@@ -165,7 +168,7 @@ struct ConsoleTableTests {
         let words = ["d", "u", "a", "false", "idle", "write"]
         #expect(
             row.values == [.text(identifier), .int(4711)] + words.map(ConsoleValue.text)
-                + [1, 2, 3, 4, 5, 6, 7, 8].map(ConsoleValue.int)
+                + [1, 2, 3, 4, 5, 6, 7, 8].map(ConsoleValue.int) + [.null, .null, .null]
         )
     }
 

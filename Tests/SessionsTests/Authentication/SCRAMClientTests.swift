@@ -75,6 +75,35 @@ import Testing
         try client.receiveFinal(bytes(vector.serverFinal))
     }
 
+    @Test(arguments: [
+        (SCRAMVector.bound, SCRAMClient.ChannelBinding.bound(endpoint: SCRAMVector.endpoint)),
+        (.bindable, .notOffered), (.longPassword, .unsupported),
+    ])
+    func bindsAsItIsTold(vector: SCRAMVector, binding: SCRAMClient.ChannelBinding) throws {
+        for secret in [SCRAMClient.Secret.password(SecretBytes(vector.password)), .keys(try self.keys(vector))] {
+            var client = SCRAMClient(secret: secret, nonce: bytes(vector.clientNonce), channelBinding: binding)
+            #expect(text(client.start()) == vector.clientFirst)
+            #expect(text(try client.receiveFirst(bytes(vector.serverFirst))) == vector.clientFinal)
+            try client.receiveFinal(bytes(vector.serverFinal))
+        }
+    }
+
+    /// Keys won from a proof that was bound to one certificate make proofs for another one.
+    @Test func wonKeysBindToTheNextServer() throws {
+        let verifier = try self.vector.verifier()
+        func logIn(_ secret: SCRAMClient.Secret, _ ours: [UInt8], _ theirs: [UInt8]) throws -> SCRAMKeys {
+            var server = SCRAMServer(verifier: verifier, isMock: false, channelBinding: theirs)
+            var client = SCRAMClient(secret: secret, channelBinding: .bound(endpoint: ours))
+            let first = try server.receiveFirst(client.start(), mechanism: SCRAMServer.bindingMechanism)
+            let success = try server.receiveFinal(try client.receiveFirst(first))
+            try client.receiveFinal(success.serverFinal)
+            return success.keys
+        }
+        let keys = try logIn(.password(SecretBytes(self.vector.password)), [1, 2, 3], [1, 2, 3])
+        #expect(try logIn(.keys(keys), [4, 5], [4, 5]) == keys)
+        #expect(throws: SCRAMFailure.channelBindingMismatch) { try logIn(.keys(keys), [1, 2, 3], [4, 5]) }
+    }
+
     @Test func otherSaltOrCountIsADifferentVerifier() throws {
         let keys = SCRAMClient.Secret.keys(try self.keys(self.vector))
         #expect(self.failure(first: bytes("r=ab,s=c2FsdA==,i=2"), secret: keys) == nil)

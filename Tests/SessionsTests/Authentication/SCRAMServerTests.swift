@@ -60,6 +60,99 @@ import Testing
         )
     }
 
+    /// Each part of a bound login held against a server that binds: nothing but the whole passes.
+    @Test func bindsTheLoginToTheCertificate() throws {
+        let vector = SCRAMVector.bound
+        var server = try self.server(bound: vector)
+        #expect(server.mechanisms == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"])
+        let first = try server.receiveFirst(bytes(vector.clientFirst), mechanism: SCRAMServer.bindingMechanism)
+        #expect(text(first) == vector.serverFirst)
+        #expect(text(try server.receiveFinal(bytes(vector.clientFinal)).serverFinal) == vector.serverFinal)
+        #expect(try self.server(vector).mechanisms == ["SCRAM-SHA-256"])
+    }
+
+    private func server(bound vector: SCRAMVector, isMock: Bool = false, to data: [UInt8] = SCRAMVector.endpoint) throws
+        -> SCRAMServer
+    {
+        SCRAMServer(
+            verifier: try vector.verifier(),
+            isMock: isMock,
+            serverNonce: bytes(vector.serverNonce),
+            channelBinding: data
+        )
+    }
+
+    /// How a whole exchange with a server that can bind fails; nil when it does not.
+    private func boundFailure(
+        first: String = SCRAMVector.bound.clientFirst,
+        mechanism: String = SCRAMServer.bindingMechanism,
+        final: [UInt8] = bytes(SCRAMVector.bound.clientFinal),
+        isMock: Bool = false,
+        to data: [UInt8] = SCRAMVector.endpoint
+    ) throws -> SCRAMFailure? {
+        var server = try self.server(bound: .bound, isMock: isMock, to: data)
+        do throws(SCRAMFailure) {
+            _ = try server.receiveFirst(bytes(first), mechanism: mechanism)
+            _ = try server.receiveFinal(final)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func anotherCertificateIsNoticed() throws {
+        #expect(try self.boundFailure() == nil)
+        for count in [0, 1, 31, 33, 48, 64] {
+            let data = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+            #expect(try self.boundFailure(to: data) == .channelBindingMismatch)
+        }
+        for index in SCRAMVector.endpoint.indices {
+            var other = SCRAMVector.endpoint
+            other[index] ^= 1
+            #expect(try self.boundFailure(to: other) == .channelBindingMismatch)
+            // Whether the user exists does not change what a wrong binding looks like.
+            #expect(try self.boundFailure(isMock: true, to: other) == .channelBindingMismatch)
+        }
+        #expect(try self.boundFailure(isMock: true) == .proofInvalid)
+        for mutated in mutations(of: bytes(SCRAMVector.bound.clientFinal))
+        where mutated != bytes(SCRAMVector.bound.clientFinal) {
+            #expect(try self.boundFailure(final: mutated) != nil)
+        }
+    }
+
+    /// Who could bind and was told that we cannot has somebody in the middle.
+    @Test(arguments: [
+        ("y,,n=,r=a", "SCRAM-SHA-256", SCRAMFailure.channelBindingDowngraded),
+        ("y,,n=,r=a", "SCRAM-SHA-256-PLUS", .channelBindingMissing),
+        ("n,,n=,r=a", "SCRAM-SHA-256-PLUS", .channelBindingMissing),
+        ("p=tls-server-end-point,,n=,r=a", "SCRAM-SHA-256", .channelBindingRefused),
+        ("p=tls-unique,,n=,r=a", "SCRAM-SHA-256-PLUS", .channelBindingUnsupported("tls-unique")),
+        ("p=tls-server-end-poin,,n=,r=a", "SCRAM-SHA-256-PLUS", .channelBindingUnsupported("tls-server-end-poin")),
+        ("p=,,n=,r=a", "SCRAM-SHA-256-PLUS", .channelBindingUnsupported("")),
+        ("p=\u{1b}[2J,,n=,r=a", "SCRAM-SHA-256-PLUS", .channelBindingUnsupported("?[2J")),
+        ("p,,n=,r=a", "SCRAM-SHA-256-PLUS", .malformed("gs2 flag")),
+        ("p=tls-server-end-point", "SCRAM-SHA-256-PLUS", .malformed("gs2 header")),
+        ("p=tls-server-end-point,a=admin,n=,r=a", "SCRAM-SHA-256-PLUS", .authorizationIdentityRefused),
+        ("p=tls-server-end-point,x,n=,r=a", "SCRAM-SHA-256-PLUS", .malformed("gs2 header")),
+    ])
+    func flagsHaveToFitTheMechanism(first: String, mechanism: String, expected: SCRAMFailure) throws {
+        #expect(try self.boundFailure(first: first, mechanism: mechanism) == expected)
+        #expect(try self.boundFailure(first: first, mechanism: mechanism, isMock: true) == expected)
+    }
+
+    /// A client that cannot bind logs in as ever.
+    @Test func bindingIsNotForced() throws {
+        #expect(
+            try self.boundFailure(
+                first: self.vector.clientFirst, mechanism: SCRAMServer.mechanism, final: bytes(self.vector.clientFinal))
+                == nil)
+        // The binding of another exchange, and none where one was announced.
+        #expect(
+            try self.boundFailure(first: self.vector.clientFirst, mechanism: SCRAMServer.mechanism)
+                == .channelBindingMismatch)
+        #expect(try self.boundFailure(final: bytes(self.vector.clientFinal)) == .channelBindingMismatch)
+    }
+
     @Test func mockFailsAtTheEndEvenWithTheRightProof() throws {
         var server = try self.server(self.vector, isMock: true)
         #expect(text(try server.receiveFirst(bytes(self.vector.clientFirst))) == self.vector.serverFirst)

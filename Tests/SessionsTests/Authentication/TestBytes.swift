@@ -38,8 +38,9 @@ struct SCRAMVector: Sendable {
     let clientFinal: String
     let serverFinal: String
     var user = ""
+    var gs2Header = "n,,"
 
-    var clientFirst: String { "n,,n=\(self.user),r=\(self.clientNonce)" }
+    var clientFirst: String { "\(self.gs2Header)n=\(self.user),r=\(self.clientNonce)" }
 
     static let rfc7677 = SCRAMVector(
         password: "pencil",
@@ -88,6 +89,34 @@ struct SCRAMVector: Sendable {
         clientFinal: "c=biws,r=ab,p=qZ31CjOY0yapFWXl3NzHnRnnsbQBAMsNKDMCMyl0RDc=",
         serverFinal: "v=Quc3rrSLNy9+wMaqHBJn3nNYHZ+p17W5Daa2T9Rc9z0="
     )
+
+    /// `longPassword` bound to ``endpoint``.
+    static let bound = SCRAMVector(
+        password: Self.longPassword.password,
+        stored: Self.longPassword.stored,
+        clientNonce: "a",
+        serverNonce: "b",
+        serverFirst: "r=ab,s=c2FsdA==,i=2",
+        clientFinal: "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,r=ab,"
+            + "p=s/TfWdB3/oexXqYbDrdDUHgPwll3EVpG/+lZsEoa9dw=",
+        serverFinal: "v=utVSdrH/27YmeYIUxg3qOGi68Ka8y3N+CwmCe9o8170=",
+        gs2Header: "p=tls-server-end-point,,"
+    )
+
+    /// `longPassword` of a client that could bind and was not offered to.
+    static let bindable = SCRAMVector(
+        password: Self.longPassword.password,
+        stored: Self.longPassword.stored,
+        clientNonce: "a",
+        serverNonce: "b",
+        serverFirst: "r=ab,s=c2FsdA==,i=2",
+        clientFinal: "c=eSws,r=ab,p=/M10oSZpUuYV24SrrIiGUBfnBPPYENP0lbigMQVhFAU=",
+        serverFinal: "v=BRi9MQVx4x3fbt5uMK9e+W383MgmZphQp/h6cHbEUJ8=",
+        gs2Header: "y,,"
+    )
+
+    /// What a hash of a certificate looks like: 32 bytes.
+    static let endpoint = (0..<32).map { UInt8($0) }
 
     static let emptyPassword = SCRAMVector(
         password: "",

@@ -21,9 +21,18 @@ struct ServerScript {
         _ credential: ServerCredential,
         version: ProtocolVersion = .v3_0,
         limits: ServerLoginLimits = ServerLoginLimits(),
+        channelBinding: ServerLogin.ChannelBinding = .prefer,
+        bindingData: [UInt8]? = nil,
         _ script: (inout MessageWriter) -> Void
     ) -> ServerScript {
-        self.run(credential, version: version, limits: limits, bytes: self.bytes(script))
+        self.run(
+            credential,
+            version: version,
+            limits: limits,
+            channelBinding: channelBinding,
+            bindingData: bindingData,
+            bytes: self.bytes(script)
+        )
     }
 
     /// Feeds the server's bytes to a login of `alice` at `shop` until it ends.
@@ -31,6 +40,8 @@ struct ServerScript {
         _ credential: ServerCredential,
         version: ProtocolVersion = .v3_0,
         limits: ServerLoginLimits = ServerLoginLimits(),
+        channelBinding: ServerLogin.ChannelBinding = .prefer,
+        bindingData: [UInt8]? = nil,
         bytes: [UInt8]
     ) -> ServerScript {
         var result = ServerScript()
@@ -39,7 +50,9 @@ struct ServerScript {
             database: "shop",
             credential: credential,
             protocol: version,
-            limits: limits
+            limits: limits,
+            channelBinding: channelBinding,
+            bindingData: bindingData
         )
         _ = login.start()
         var assembler = MessageAssembler(maximumBodyLength: 65_536)

@@ -16,6 +16,7 @@ import Testing
         switch step {
         case .wait: nil
         case .reply(let answer): .reply(text(answer))
+        case .startTLS, .startDirectTLS: nil
         case .cancel(let request): .cancel(request.processID, request.secret)
         case .login(let login):
             .login(

@@ -20,7 +20,7 @@ package struct ClientRow: ConsoleRow, Equatable {
     package var applicationName: String
     /// `host:port`, or `unix` for a local socket.
     package var address: String
-    package var isTLS: Bool
+    package var tls: TLSColumns?
     package var state: State
     package var wait: Wait
     package var transactions: Int
@@ -36,7 +36,7 @@ package struct ClientRow: ConsoleRow, Equatable {
         user: String,
         applicationName: String,
         address: String,
-        isTLS: Bool = false,
+        tls: TLSColumns? = nil,
         state: State,
         wait: Wait,
         transactions: Int = 0,
@@ -50,7 +50,7 @@ package struct ClientRow: ConsoleRow, Equatable {
         self.user = user
         self.applicationName = applicationName
         self.address = address
-        self.isTLS = isTLS
+        self.tls = tls
         self.state = state
         self.wait = wait
         self.transactions = transactions
@@ -66,7 +66,7 @@ package struct ClientRow: ConsoleRow, Equatable {
         .text("user", "User name that the client gave") { $0.user },
         .text("application_name", "What the client calls itself") { $0.applicationName },
         .text("addr", "Address and port of the client, or `unix`") { $0.address },
-        .text("tls", "`true` when the connection is encrypted, else `false`") { String($0.isTLS) },
+        .text("tls", "`true` when the connection is encrypted, else `false`") { String($0.tls != nil) },
         .text("state", "`idle` between transactions, `waiting` for a server, `active` with a server") {
             $0.state.rawValue
         },
@@ -76,5 +76,9 @@ package struct ClientRow: ConsoleRow, Equatable {
         .number("error_count", "Errors since the client connected") { $0.errors },
         .number("age_seconds", "Seconds since the client connected") { $0.ageSeconds },
         .text("server_user", "Name used at the server; none before the login is done") { $0.serverUser },
+        .text("tls_version", "Version of TLS, NULL in clear text") { $0.tls?.version },
+        .text("tls_cipher", "Cipher suite of TLS") { $0.tls?.cipher },
+        .text("tls_subject", "Subject of the client's certificate, NULL without one") { $0.tls?.subject },
+        .text("tls_server_name", "Host name that the client asked for in the handshake (SNI)") { $0.tls?.serverName },
     ]
 }

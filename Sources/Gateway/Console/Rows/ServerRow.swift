@@ -12,7 +12,7 @@ package struct ServerRow: ConsoleRow, Equatable {
     package var database: String
     package var user: String
     package var applicationName: String
-    package var isTLS: Bool
+    package var tls: TLSColumns?
     package var state: State
     package var wait: ClientRow.Wait
     package var transactions: Int
@@ -30,7 +30,7 @@ package struct ServerRow: ConsoleRow, Equatable {
         database: String,
         user: String,
         applicationName: String,
-        isTLS: Bool = false,
+        tls: TLSColumns? = nil,
         state: State,
         wait: ClientRow.Wait,
         transactions: Int = 0,
@@ -47,7 +47,7 @@ package struct ServerRow: ConsoleRow, Equatable {
         self.database = database
         self.user = user
         self.applicationName = applicationName
-        self.isTLS = isTLS
+        self.tls = tls
         self.state = state
         self.wait = wait
         self.transactions = transactions
@@ -74,7 +74,7 @@ package struct ServerRow: ConsoleRow, Equatable {
         .text("database_name", "Name of the pool") { $0.database },
         .text("user", "User whose pool it is") { $0.user },
         .text("application_name", "Application name in force on the connection") { $0.applicationName },
-        .text("tls", "`true` when the connection is encrypted, else `false`") { String($0.isTLS) },
+        .text("tls", "`true` when the connection is encrypted, else `false`") { String($0.tls != nil) },
         .text("state", "`login` while it is opened, `active` with a client, `idle` in the pool") {
             $0.state.rawValue
         },
@@ -91,5 +91,8 @@ package struct ServerRow: ConsoleRow, Equatable {
             $0.preparedMisses
         },
         .number("prepare_cache_size", "Prepared statements on the connection now") { $0.preparedCount },
+        .text("tls_version", "Version of TLS, NULL in clear text") { $0.tls?.version },
+        .text("tls_cipher", "Cipher suite of TLS") { $0.tls?.cipher },
+        .text("tls_subject", "Subject of the server's certificate, where it was verified") { $0.tls?.subject },
     ]
 }

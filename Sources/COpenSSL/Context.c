@@ -1,0 +1,109 @@
+// What all sessions of one load share.
+#include "internal.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <string.h>
+
+static const unsigned char protocol[] = "\x0apostgresql";
+enum { PROTOCOL_LENGTH = sizeof protocol - 1 };
+
+static int version_of(int version) { return version == CT_TLS13 ? TLS1_3_VERSION : TLS1_2_VERSION; }
+
+// A client that names protocols has to name ours.
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_length, const unsigned char *in,
+                           unsigned int in_length, void *context) {
+    (void)ssl, (void)context;
+    for (unsigned int at = 0; at < in_length; at += 1u + in[at]) {
+        if (in_length - at >= PROTOCOL_LENGTH && memcmp(in + at, protocol, PROTOCOL_LENGTH) == 0) {
+            *out = in + at + 1;
+            *out_length = PROTOCOL_LENGTH - 1;
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int note_server_name(SSL *ssl, int *alert, void *context) {
+    (void)ssl, (void)alert, (void)context;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static int no_passphrase(char *buffer, int size, int is_writing, void *context) {
+    (void)buffer, (void)size, (void)is_writing, (void)context;
+    return -1;
+}
+
+ct_context *ct_context_new(int is_server, int minimum, int maximum) {
+    ct_context *context = ct_start() ? OPENSSL_zalloc(sizeof *context) : NULL;
+    if (context == NULL) return NULL;
+    context->is_server = is_server;
+    SSL_CTX *ssl = context->ssl = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
+    if (ssl == NULL || minimum > maximum || SSL_CTX_set_min_proto_version(ssl, version_of(minimum)) != 1
+        || SSL_CTX_set_max_proto_version(ssl, version_of(maximum)) != 1) {
+        ct_context_free(context);
+        ERR_clear_error();
+        return NULL;
+    }
+    SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // The chain that is sent is the one given: looking for more in the store would cost every handshake.
+    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
+    if (is_server) {
+        SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(ssl, 0);
+        SSL_CTX_set_dh_auto(ssl, 1);
+        SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
+        SSL_CTX_set_tlsext_servername_callback(ssl, note_server_name);
+    } else if (SSL_CTX_set_alpn_protos(ssl, protocol, PROTOCOL_LENGTH) != 0) {
+        ct_context_free(context);
+        context = NULL;
+    }
+    ERR_clear_error();
+    return context;
+}
+
+void ct_context_free(ct_context *context) {
+    if (context == NULL) return;
+    SSL_CTX_free(context->ssl);
+    OPENSSL_free(context);
+}
+
+static int accept(int ok, char *reason, const char *what) {
+    if (!ok) ct_write_reason(reason, what);
+    ERR_clear_error();
+    return ok;
+}
+
+int ct_context_set_ciphers(ct_context *context, const char *list, char *reason) {
+    ERR_clear_error();
+    return accept(SSL_CTX_set_cipher_list(context->ssl, list) == 1, reason, "names no cipher for TLSv1.2");
+}
+
+int ct_context_set_cipher_suites(ct_context *context, const char *list, char *reason) {
+    ERR_clear_error();
+    return accept(SSL_CTX_set_ciphersuites(context->ssl, list) == 1, reason, "names no cipher suite of TLSv1.3");
+}
+
+int ct_context_set_curves(ct_context *context, const char *list, char *reason) {
+    ERR_clear_error();
+    return accept(SSL_CTX_set1_groups_list(context->ssl, list) == 1, reason, "names an unknown curve");
+}
+
+void ct_context_set_verification(ct_context *context, int verification) {
+    int mode = SSL_VERIFY_NONE;
+    if (verification == CT_VERIFY_OPTIONAL) mode = SSL_VERIFY_PEER;
+    if (verification >= CT_VERIFY_CHAIN) mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    context->verification = verification;
+    SSL_CTX_set_verify(context->ssl, mode, ct_verify);
+}
+
+void ct_context_set_tickets(ct_context *context, int is_on) {
+    static const unsigned char name[] = "pggateway";
+    if (!is_on) return;
+    SSL_CTX_clear_options(context->ssl, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(context->ssl, 2);
+    // Tickets of one context open in no other: each has keys of its own.
+    SSL_CTX_set_session_id_context(context->ssl, name, sizeof name - 1);
+}

@@ -1,0 +1,163 @@
+import PGWire
+import Reactor
+import Sessions
+import TLSEngine
+
+/// An endpoint that speaks to a PostgreSQL server.
+protocol TransportUser: Endpoint {
+    var home: WorkerHome { get }
+    /// The way is free: log in, in clear text or inside TLS.
+    func transportReady()
+    func transportFailed(_ failure: ServerLoginFailure)
+}
+
+/// What a connection to a server goes through between connect and login: it is asked for TLS, or begins with it, as the
+/// settings of its pool say.
+///
+/// Belongs to the worker of its endpoint, and is done with when it has called `transportReady` or `transportFailed`.
+final class OutgoingTransport: HandshakeQueue.Subject {
+    private static let inputMax = 64 * 1024
+
+    private let tls: ServerTLS
+    private let host: String
+    private var machine: ServerTransport
+    private weak var user: (any TransportUser)?
+    private var session: TLSSession?
+    private var input: [UInt8] = []
+    private var isQueued = false
+    private var began: MonotonicMicroseconds = 0
+    /// Nil without TLS.
+    private(set) var facts: TLSFacts?
+
+    /// - Parameters:
+    ///   - host: as in the settings: what the certificate is for, and what the server is asked for (SNI).
+    ///   - isDemanded: TLS is a must, also where the mode only allows it.
+    init(_ tls: ServerTLS, host: String, address: SocketAddress, isDemanded: Bool = false) {
+        self.tls = tls
+        self.host = host
+        self.machine = ServerTransport(
+            mode: isDemanded && !tls.mode.demandsTLS ? .require : tls.mode,
+            negotiation: tls.negotiation,
+            isUnixSocket: !address.isTCP
+        )
+    }
+
+    private init(_ machine: ServerTransport, after first: OutgoingTransport) {
+        self.tls = first.tls
+        self.host = first.host
+        self.machine = machine
+    }
+
+    /// Why the attempt before this one failed; nil in a first attempt.
+    var firstFailure: ServerLoginFailure? { self.machine.firstFailure }
+
+    /// What logins can be bound to.
+    var endpointBinding: [UInt8]? { self.facts?.endpointBinding }
+
+    var isEncrypted: Bool { self.facts != nil }
+
+    /// A second attempt on a new socket, if one follows.
+    func retry(after failure: ServerLoginFailure) -> OutgoingTransport? {
+        self.machine.retry(after: failure).map { OutgoingTransport($0, after: self) }
+    }
+
+    /// The socket of `user` is connected.
+    func connected(_ user: any TransportUser) {
+        self.user = user
+        self.follow(self.machine.start(), user)
+    }
+
+    /// What came before the transport was ready.
+    func received(_ bytes: borrowing Span<UInt8>) {
+        guard let user else { return }
+        guard self.session != nil else {
+            self.follow(self.machine.receive(bytes), user)
+            return
+        }
+        guard self.input.count + bytes.count <= Self.inputMax else {
+            self.fail(TLSFailure(reason: .protocolError, text: "the handshake is too long"), user)
+            return
+        }
+        unsafe bytes.withUnsafeBufferPointer { unsafe self.input.append(contentsOf: $0) }
+        self.enqueue(user)
+    }
+
+    /// Its connection is gone, or given up.
+    func abandon() {
+        guard let user else { return }
+        self.user = nil
+        if self.session != nil, self.facts == nil { user.home.gateway.serverHandshakes.failed(.closed) }
+    }
+
+    private func follow(_ step: ServerTransport.Step, _ user: any TransportUser) {
+        switch step {
+        case .wait: return
+        case .send(let bytes): user.send(bytes)
+        case .beginTLS: self.beginTLS(user)
+        case .beginLogin:
+            self.user = nil
+            user.transportReady()
+        case .failed(let failure):
+            self.user = nil
+            user.transportFailed(failure)
+        }
+    }
+
+    private func beginTLS(_ user: any TransportUser) {
+        guard let context = self.tls.context else {
+            self.follow(.failed(.tlsUnavailable("TLS is disabled")), user)
+            return
+        }
+        self.began = user.home.worker.now
+        user.home.gateway.serverHandshakes.begins()
+        do throws(TLSFailure) {
+            let isDirect = self.tls.negotiation == .direct
+            self.session = try TLSSession(connectingWith: context, host: self.host, isDirect: isDirect)
+            self.enqueue(user)
+        } catch {
+            self.fail(error, user)
+        }
+    }
+
+    private func enqueue(_ user: any TransportUser) {
+        if self.isQueued { return }
+        self.isQueued = true
+        user.home.handshakes.add(self)
+    }
+
+    var isOver: Bool { self.user == nil }
+
+    func handshakeStep() {
+        self.isQueued = false
+        guard let user, let session, user.isOpen else { return }
+        var output: [UInt8] = []
+        let step = unsafe self.input.withUnsafeBytes { unsafe session.handshake($0, output: &output) }
+        self.input.removeAll(keepingCapacity: true)
+        user.send(output)
+        switch step {
+        case .needsInput: return
+        case .failed(let failure): self.fail(failure, user)
+        case .done: self.done(session, user)
+        }
+    }
+
+    private func done(_ session: TLSSession, _ user: any TransportUser) {
+        let isDirect = self.tls.negotiation == .direct
+        guard !isDirect || session.alpn == "postgresql" else {
+            let text = "the server took direct TLS without the protocol postgresql (ALPN)"
+            self.fail(TLSFailure(reason: .noApplicationProtocol, text: text), user)
+            return
+        }
+        let duration = MonotonicClock.now() - self.began
+        user.home.gateway.serverHandshakes.ended(session, isDirect: isDirect, after: duration)
+        self.facts = TLSFacts(session)
+        user.secure(by: TLSCodec(session))
+        self.follow(self.machine.tlsStarted(), user)
+    }
+
+    private func fail(_ failure: TLSFailure, _ user: any TransportUser) {
+        user.home.gateway.serverHandshakes.failed(failure.reason)
+        self.user = nil
+        user.transportFailed(.handshakeFailed("\(failure.text) (\(failure.reason.rawValue))"))
+    }
+}

@@ -1,0 +1,64 @@
+import Sessions
+import Settings
+import TLSEngine
+
+/// TLS towards the servers of a pool. Immutable; two are equal when settings and files are, and a pool whose TLS has
+/// changed is replaced: its servers are retired as they come back.
+final class ServerTLS: Sendable, Equatable {
+    let settings: ServerTLSSettings
+    /// Nil where TLS is never used.
+    let context: TLSContext?
+    private let fingerprint: [UInt8]
+
+    /// - Parameter section: where the settings stand, for errors.
+    /// - Throws: for files that cannot be read or used.
+    init(_ settings: ServerTLSSettings, section: String) throws(SnapshotError) {
+        self.settings = settings
+        guard settings.mode != .disable else {
+            self.context = nil
+            self.fingerprint = []
+            return
+        }
+        var files = TLSFiles(section: section)
+        var options = TLSClientOptions()
+        options.authorities = try files.read(settings.caCert, key: "server_tls_ca_cert")
+        options.revocationLists = try files.read(settings.crlFile, key: "server_tls_crl_file")
+        options.certificateChain = try files.read(settings.certificate, key: "server_tls_certificate")
+        options.privateKey = try files.read(settings.privateKey, key: "server_tls_private_key")
+        defer { if options.privateKey != nil { wipe(&options.privateKey!) } }
+        options.verification =
+            switch settings.verification {
+            case .none: .none
+            case .chain: .chain
+            case .chainAndHost: .chainAndHost
+            }
+        options.minimumVersion = TLSVersion(settings.minVersion)
+        options.maximumVersion = settings.maxVersion.map { TLSVersion($0) }
+        options.cipherList = settings.ciphers
+        self.fingerprint = files.fingerprint
+        do throws(TLSConfigurationError) {
+            self.context = try TLSContext(client: options)
+        } catch {
+            var paths: [TLSConfigurationError.Part: String] = [:]
+            paths[.certificate] = settings.certificate
+            paths[.privateKey] = settings.privateKey
+            paths[.authorities] = settings.caCert
+            paths[.revocationLists] = settings.crlFile
+            throw files.problem(error, prefix: "server_tls_", paths: paths)
+        }
+    }
+
+    static func == (left: ServerTLS, right: ServerTLS) -> Bool {
+        left === right || (left.settings == right.settings && left.fingerprint == right.fingerprint)
+    }
+
+    var mode: ServerTransport.Mode { ServerTransport.Mode(rawValue: self.settings.mode.rawValue) ?? .verifyFull }
+
+    var channelBinding: ServerLogin.ChannelBinding {
+        ServerLogin.ChannelBinding(rawValue: self.settings.channelBinding.rawValue) ?? .require
+    }
+
+    var negotiation: ServerTransport.Negotiation {
+        ServerTransport.Negotiation(rawValue: self.settings.negotiation.rawValue) ?? .postgres
+    }
+}

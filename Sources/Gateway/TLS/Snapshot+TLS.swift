@@ -1,0 +1,35 @@
+import PGWire
+import Settings
+import Sessions
+import Telemetry
+
+extension Snapshot {
+    /// TLS towards the servers of each database. Pools that say the same share one context.
+    static func serverTLS(_ settings: GatewaySettings) throws(SnapshotError) -> [ExactName: ServerTLS] {
+        var made: [ServerTLS] = []
+        var byDatabase: [ExactName: ServerTLS] = [:]
+        for pool in settings.pools {
+            let tls: ServerTLS
+            if let known = made.first(where: { $0.settings == pool.serverTLS }) {
+                tls = known
+            } else {
+                tls = try ServerTLS(pool.serverTLS, section: "pools.\(pool.name)")
+                made.append(tls)
+            }
+            byDatabase[ExactName(pool.name)] = tls
+        }
+        return byDatabase
+    }
+
+    /// Certificates that do not work, or not for long.
+    static func warnings(_ clients: ClientTLS?, _ servers: [ExactName: ServerTLS]) -> [String] {
+        let now = WallClock.now / 1_000_000
+        var warnings = clients?.warnings(now: now) ?? []
+        for (database, tls) in servers.sorted(by: { $0.key.text < $1.key.text }) {
+            guard let context = tls.context else { continue }
+            let name = "pools.\(database.text).server_tls_certificate"
+            warnings += CertificateValidity.warnings(context, name: name, now: now)
+        }
+        return warnings
+    }
+}

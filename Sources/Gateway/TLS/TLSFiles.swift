@@ -1,0 +1,73 @@
+import AuthProviders
+import Crypto
+import Glibc
+import TLSEngine
+
+/// Reads the files that TLS settings name, and remembers what they held: settings that name the same files mean
+/// something else once a file has changed. Blocks: not for workers.
+struct TLSFiles {
+    /// A bundle of all public authorities is about a quarter of this.
+    static let sizeMax = 1 << 20
+
+    /// Where the settings stand: `general` or `pools.NAME`.
+    let section: String
+    private var hash = SHA256()
+
+    init(section: String) { self.section = section }
+
+    /// - Parameter key: the setting, for the error.
+    /// - Returns: the bytes of the file; nil without a path.
+    mutating func read(_ path: String?, key: String) throws(SnapshotError) -> [UInt8]? {
+        guard let path else { return nil }
+        do throws(BoundedFile.Problem) {
+            let bytes = try BoundedFile.read(path, limit: Self.sizeMax)
+            self.hash.update(data: bytes)
+            return bytes
+        } catch {
+            let reason =
+                switch error {
+                case .missing: "there is no such file"
+                case .unreadable(let text): text
+                case .tooLarge: "it has more than \(Self.sizeMax) bytes"
+                }
+            throw SnapshotError(description: "\(self.section).\(key): \(path): \(reason)")
+        }
+    }
+
+    /// Of all that was read.
+    var fingerprint: [UInt8] { Array(self.hash.finalize()) }
+
+    /// What OpenSSL says about one of the files or lists, at the setting that gave it.
+    ///
+    /// - Parameters:
+    ///   - prefix: what the keys begin with: `tls_` or `server_tls_`.
+    ///   - paths: the files by part.
+    func problem(
+        _ error: TLSConfigurationError,
+        prefix: String,
+        paths: [TLSConfigurationError.Part: String]
+    ) -> SnapshotError {
+        let key =
+            switch error.part {
+            case .certificate: "certificate"
+            case .privateKey: "private_key"
+            case .authorities: "ca_cert"
+            case .revocationLists: "crl_file"
+            case .ciphers: "ciphers"
+            case .cipherSuites: "ciphersuites"
+            case .curves: "curves"
+            case .versions: "max_version"
+            case .library: "mode"
+            }
+        let place = paths[error.part].map { "\($0): " } ?? ""
+        return SnapshotError(description: "\(self.section).\(prefix)\(key): \(place)\(error.reason)")
+    }
+}
+
+/// Overwrites a private key that has been parsed. Only while nobody else has the array.
+func wipe(_ key: inout [UInt8]) {
+    unsafe key.withUnsafeMutableBytes { buffer in
+        if let start = buffer.baseAddress { unsafe explicit_bzero(start, buffer.count) }
+    }
+    key = []
+}

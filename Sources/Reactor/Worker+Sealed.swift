@@ -1,0 +1,148 @@
+import CReactor
+
+/// Endpoints under a codec: what arrives is unsealed before anybody sees it, what goes out is sealed.
+///
+/// Bytes held back for such an endpoint are plain ones; what is incomplete in the sealed stream is the codec's to keep.
+extension Worker {
+    var sealBuffers: SealBuffers {
+        if let buffers = self.sealing { return buffers }
+        let buffers = SealBuffers()
+        self.sealing = buffers
+        return buffers
+    }
+
+    /// Bytes came in from the kernel for an endpoint that this worker owns.
+    func takeSealed(
+        _ bytes: UnsafeRawBufferPointer,
+        for endpoint: Endpoint,
+        _ codec: StreamCodec,
+        at place: Place
+    ) {
+        let buffers = self.sealBuffers
+        let unsealed = unsafe self.unseal(bytes, for: endpoint, codec, into: buffers.plain)
+        if unsealed.count > 0 {
+            let plain = unsafe UnsafeRawBufferPointer(rebasing: buffers.plain[0..<unsealed.count])
+            unsafe self.takePlain(plain, for: endpoint, at: place)
+        } else if unsealed.state == .goesOn {
+            endpoint.nothingToRead()
+        }
+        if unsealed.state != .goesOn, self.owns(place) { self.end(endpoint, unsealed.state) }
+    }
+
+    private func unseal(
+        _ bytes: UnsafeRawBufferPointer,
+        for endpoint: Endpoint,
+        _ codec: StreamCodec,
+        into plain: UnsafeMutableRawBufferPointer
+    ) -> StreamCodec.Unsealed {
+        let replies = unsafe self.sealBuffers.replies
+        let unsealed = unsafe codec.unseal(bytes, into: plain, replies: replies)
+        if unsealed.replyCount > 0 {
+            unsafe endpoint.sendRaw(UnsafeRawBufferPointer(rebasing: replies[0..<unsealed.replyCount]))
+        }
+        return unsealed
+    }
+
+    private func end(_ endpoint: Endpoint, _ state: StreamCodec.State) {
+        endpoint.channel.ending = state == .closed ? 0 : Errno.protocolError
+        if endpoint.channel.isPaused {
+            self.tellHangup(endpoint)
+        } else if endpoint.channel.wantsRedelivery, !endpoint.unread.isEmpty {
+            // What is held back comes first.
+            self.enqueue(endpoint)
+        } else {
+            self.finish(endpoint, ending: endpoint.channel.ending)
+        }
+    }
+
+    /// Adds what came for an endpoint elsewhere, or before it was secured, to what is held back for it. Not by way of
+    /// the common buffer: the bytes of another endpoint may be in use there.
+    func holdSealed(_ bytes: UnsafeRawBufferPointer, for endpoint: Endpoint, _ codec: StreamCodec) {
+        let room = unsafe self.blocks.take(atLeast: bytes.count + StreamCodec.plainSlack)
+        let unsealed = unsafe self.unseal(bytes, for: endpoint, codec, into: room)
+        if unsealed.count > 0 {
+            let plain = unsafe UnsafeRawBufferPointer(rebasing: room[0..<unsealed.count])
+            unsafe endpoint.unread.append(plain, cache: &self.blocks)
+            endpoint.channel.wantsRedelivery = true
+        }
+        unsafe self.blocks.giveBack(room)
+        switch unsealed.state {
+        case .goesOn: break
+        case .closed: endpoint.channel.ending = 0
+        case .failed: endpoint.channel.ending = Errno.protocolError
+        }
+    }
+
+    /// Without a ring, or for last words: delivers what is held back, else reads once.
+    func receiveSealed(_ endpoint: Endpoint, _ codec: StreamCodec, at place: Place) {
+        if endpoint.channel.wantsRedelivery, !endpoint.unread.isEmpty {
+            self.deliverHeld(endpoint, at: place)
+            guard self.owns(place), !endpoint.channel.isPaused else { return }
+            if !endpoint.channel.wantsRedelivery, self.hasMore(endpoint) { self.enqueue(endpoint) }
+            return
+        }
+        endpoint.channel.wantsRedelivery = false
+        if endpoint.channel.ending != Endpoint.Channel.goesOn {
+            self.finish(endpoint, ending: endpoint.channel.ending)
+            return
+        }
+        guard endpoint.channel.mayHaveBytes else { return }
+        let count = self.read(endpoint, behind: 0)
+        guard count > 0 else {
+            _ = self.goesOn(endpoint, afterReading: count, held: 0)
+            return
+        }
+        let hasMore = endpoint.channel.mayHaveBytes
+        unsafe self.takeSealed(
+            UnsafeRawBufferPointer(rebasing: self.receiveBuffer[0..<count]),
+            for: endpoint,
+            codec,
+            at: place
+        )
+        if hasMore { self.enqueueUnread(endpoint, at: place) }
+    }
+
+    private func hasMore(_ endpoint: Endpoint) -> Bool {
+        endpoint.channel.mayHaveBytes || endpoint.channel.ending != Endpoint.Channel.goesOn
+    }
+}
+
+extension Endpoint {
+    /// From now on `codec` lies between the descriptor and the subclass. Bytes that it has taken in already are
+    /// delivered in a later round, never from inside this call.
+    public final func secure(by codec: StreamCodec) {
+        self.codec = codec
+        unsafe self.worker.holdSealed(UnsafeRawBufferPointer(start: nil, count: 0), for: self, codec)
+        if self.channel.wantsRedelivery || self.channel.ending != Channel.goesOn { unsafe self.worker.enqueue(self) }
+    }
+
+    public final var isSecured: Bool { self.codec != nil }
+
+    /// Why the sealed stream is broken, if it is.
+    public final var codecFailureText: String? { self.codec?.failureText }
+
+    final func seal(_ bytes: UnsafeRawBufferPointer, by codec: StreamCodec) {
+        var offset = 0
+        let sealed = unsafe self.worker.sealBuffers.sealed
+        while offset < bytes.count, self.channel.descriptor >= 0 {
+            let result = unsafe codec.seal(UnsafeRawBufferPointer(rebasing: bytes[offset...]), into: sealed)
+            if result.written > 0 {
+                unsafe self.sendRaw(UnsafeRawBufferPointer(rebasing: sealed[0..<result.written]))
+            }
+            guard result.taken > 0 else {
+                unsafe self.worker.noteBroken(self, error: Errno.protocolError)
+                return
+            }
+            offset += result.taken
+        }
+    }
+
+    /// Tells the peer that nothing more will come, once.
+    final func sealEnd() {
+        guard let codec, !self.channel.hasSealedEnd, self.channel.descriptor >= 0, self.pendingError == 0 else { return }
+        self.channel.hasSealedEnd = true
+        let sealed = unsafe self.worker.sealBuffers.sealed
+        let written = unsafe codec.seal(endInto: sealed)
+        if written > 0 { unsafe self.sendRaw(UnsafeRawBufferPointer(rebasing: sealed[0..<written])) }
+    }
+}

@@ -1,0 +1,68 @@
+import Testing
+
+@testable import TLSEngine
+
+@Suite struct ResumptionTests {
+    /// One connection after another, the second with the ticket of the first.
+    private func second(tickets: Bool, version: TLSVersion, _ change: (inout TLSServerOptions) -> Void = { _ in })
+        throws -> Pair
+    {
+        let server = try Contexts.server {
+            $0.sessionTickets = tickets
+            change(&$0)
+        }
+        let identity = try Certificates.client.get()
+        let client = try Contexts.client {
+            $0.maximumVersion = version
+            $0.certificateChain = identity.certificate
+            $0.privateKey = identity.key
+        }
+        var first = try Pair(server: server, client: client)
+        #expect(first.handshake().isDone)
+        #expect(first.client.open(first.toClient + first.server.seal([1]).bytes).plain == [1])
+        #expect(!first.client.close().isEmpty)
+        var second = try Pair(server: server, client: client, resuming: first.client)
+        #expect(second.handshake().isDone)
+        return second
+    }
+
+    @Test(arguments: TLSVersion.allCases) func ticketsResume(version: TLSVersion) throws {
+        let pair = try self.second(tickets: true, version: version)
+        #expect(pair.server.isResumed)
+        #expect(pair.client.isResumed)
+        #expect(pair.server.serverName == "db.example.com")
+        #expect(pair.server.alpn == "postgresql")
+    }
+
+    @Test(arguments: TLSVersion.allCases) func nothingResumesWithoutTickets(version: TLSVersion) throws {
+        let pair = try self.second(tickets: false, version: version)
+        #expect(!pair.server.isResumed)
+        #expect(!pair.client.isResumed)
+    }
+
+    @Test(arguments: TLSVersion.allCases) func resumedClientsKeepTheirCertificate(version: TLSVersion) throws {
+        let authority = try Certificates.authority.get()
+        let pair = try self.second(tickets: true, version: version) {
+            $0.clientAuthorities = authority.certificate
+            $0.clientCertificate = .required
+        }
+        #expect(pair.server.isResumed)
+        #expect(pair.server.peerCertificate?.commonName == "app")
+    }
+
+    /// A ticket of a context that asked for no certificates is none for one that demands them: reload counts.
+    @Test(arguments: TLSVersion.allCases) func ticketsOfAnotherContextAreWorthNothing(version: TLSVersion) throws {
+        let client = try Contexts.client { $0.maximumVersion = version }
+        var first = try Pair(server: Contexts.server { $0.sessionTickets = true }, client: client)
+        #expect(first.handshake().isDone)
+        _ = first.client.open(first.toClient + first.server.seal([1]).bytes)
+        let authority = try Certificates.authority.get()
+        let strict = try Contexts.server {
+            $0.sessionTickets = true
+            $0.clientAuthorities = authority.certificate
+            $0.clientCertificate = .required
+        }
+        var second = try Pair(server: strict, client: client, resuming: first.client)
+        #expect(second.handshake().serverFailure?.reason == .certificateRequired)
+    }
+}
