@@ -157,7 +157,7 @@ struct ServerReach {
     }
 
     private static func cause(_ method: String) -> String {
-        " have no server_password, and method \"\(method)\" leaves nothing that a server takes: "
+        ": no server_password, and method \"\(method)\" leaves nothing that a server takes: "
             + "only a server that trusts the gateway lets them in"
     }
 
