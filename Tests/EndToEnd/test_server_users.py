@@ -135,6 +135,14 @@ def test_who_came_and_as_whom_is_shown(make, enter):
         assert (row["identity"], row["pool"], row["server_user"]) == ("anna", "app_plain@app", "app_plain")
 
 
+def test_settings_are_shown_without_their_secrets(make):
+    gateway = make([OWNERS, READERS])
+    rows = {row["key"]: row["value"] for row in gateway.console("SHOW CONFIG")}
+    assert rows["pools.app.server_users[0].server_password"] == "********"
+    assert rows["pools.app.server_users[1].server_username"] == "app_plain"
+    assert PASSWORDS["app"] not in str(rows)
+
+
 def test_a_provider_of_its_own(make, works_as):
     """Who comes by a password is not meant by an entry of `jwt`."""
     gateway = make(
