@@ -2,17 +2,18 @@
 
     with FakeServer(tls_script(serve)) as server: ...
 
-Scripts get a `Peer` whose socket is secured; `peer.raw` is the socket below, for bytes that are no TLS.
+Scripts get a `Peer` whose socket is secured; `os.write` to its descriptor sends bytes that are no TLS.
 """
 
 import _ssl
 import ctypes
 import functools
+import socket
 import ssl
 
 from certificates import authority
-from fakeserver import Closed
-from wire import SSL_REQUEST
+from fakeserver import Closed, Peer
+from wire import SSL_REQUEST, message
 
 
 @functools.cache
@@ -39,7 +40,6 @@ def asked(peer):
 
 def secure(peer, **options):
     """The handshake; from here on the peer speaks inside TLS."""
-    peer.raw = peer.socket
     try:
         peer.socket = context(**options).wrap_socket(peer.socket, server_side=True, suppress_ragged_eofs=False)
     except (ssl.SSLError, OSError) as problem:
@@ -48,7 +48,7 @@ def secure(peer, **options):
 
 
 def tls_script(script, is_direct=False, **options):
-    """`script` inside TLS. Cancel requests are noted as `(encrypted, pid, secret)`."""
+    """`script` inside TLS."""
 
     def run(peer):
         if not hasattr(peer.server, "refusals"):
@@ -62,14 +62,6 @@ def tls_script(script, is_direct=False, **options):
     return run
 
 
-def raw_bytes(peer, data):
-    """Bytes of no TLS record, or of a forged one, in the middle of the session."""
-    fileno = peer.socket.fileno()
-    import os
-
-    os.write(fileno, data)
-
-
 def update_keys(peer):
     """A KeyUpdate that asks for one in return (RFC 8446, 4.6.3), which Python has no word for. It goes out with the
     next bytes; alone, `SSL_do_handshake` sends it."""
@@ -78,3 +70,29 @@ def update_keys(peer):
     assert library.SSL_get_SSL_CTX(session), "the layout of PySSLSocket has changed"
     assert library.SSL_key_update(session, 1) == 1
     assert library.SSL_do_handshake(session) == 1
+
+
+def middle(upstream, certificate, alter=lambda mechanisms: mechanisms):
+    """A man in the middle with a certificate of his own, who passes on all that is said between the gateway and
+    `upstream`, both sides inside TLS. `alter` maps the SASL mechanisms that the server offers."""
+    outgoing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    outgoing.check_hostname, outgoing.verify_mode = False, ssl.CERT_NONE
+
+    def script(peer):
+        plain = socket.create_connection((upstream.host, upstream.port), 10)
+        plain.sendall(SSL_REQUEST)
+        assert plain.recv(1) == b"S"
+        server = Peer(outgoing.wrap_socket(plain), peer.server)
+        length = peer.exactly(4)
+        server.send(length + peer.exactly(int.from_bytes(length, "big") - 4))
+        while True:
+            answer = server.receive()
+            body = answer.body
+            if answer.kind == "R" and body[:4] == b"\0\0\0\x0a":
+                body = body[:4] + alter(body[4:])
+            peer.send(message(answer.kind, body))
+            if answer.kind in "ZE" or answer.kind == "R" and body[:4] in (b"\0\0\0\x0a", b"\0\0\0\x0b"):
+                question = peer.receive()
+                server.send(message(question.kind, question.body))
+
+    return tls_script(script, certificate=certificate)

@@ -3,17 +3,10 @@
 import pytest
 
 from certificates import authority, bundle, joined
-from tls_servers import TRUST, TLSPostgres, about, handshakes, outcome, psql, servers_of, tls_pool
+from tls_servers import TRUST, about, handshakes, outcome, psql, servers_of, tls_pool
 from wire import bind, execute, parse, sync
 
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-
-
-@pytest.fixture(scope="module")
-def secured():
-    cluster = TLSPostgres()
-    yield cluster
-    cluster.remove()
 
 
 @pytest.fixture

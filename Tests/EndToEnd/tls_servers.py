@@ -21,16 +21,17 @@ ROLES = {
     "clear_only": "Maple-turbine-83",
     "certified": "Sable-compass-27",
     "with_certificate": "Ivory-granite-66",
+    "reader": "Onyx-pavilion-72",
 }
 
 HBA = """
 local     all all                            trust
 host      all postgres         127.0.0.1/32 trust
-hostssl   all tls_only         127.0.0.1/32 scram-sha-256
+hostssl   all tls_only,reader  127.0.0.1/32 scram-sha-256
 hostnossl all clear_only       127.0.0.1/32 scram-sha-256
 hostssl   all certified        127.0.0.1/32 cert
 hostssl   all with_certificate 127.0.0.1/32 scram-sha-256 clientcert=verify-ca
-host      all tls_only,clear_only,certified,with_certificate 127.0.0.1/32 reject
+host      all tls_only,reader,clear_only,certified,with_certificate 127.0.0.1/32 reject
 host      all app_trust        127.0.0.1/32 trust
 host      all app_md5          127.0.0.1/32 md5
 host      all app_plain        127.0.0.1/32 password
@@ -63,6 +64,7 @@ class TLSPostgres(Postgres):
         with self.admin() as admin:
             for user, password in ROLES.items():
                 admin.execute(f"create role {user} login password '{password}'")
+            admin.execute("alter role reader superuser")
             admin.execute("select pg_reload_conf()")
         wait_until(lambda: self.refuses("tls_only", "disable"), "the rules are in force")
 
