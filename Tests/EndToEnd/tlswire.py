@@ -78,6 +78,9 @@ def client_context(certificate=None, alpn=True, trusted=None, versions=None, cip
 class TLSWire(Wire):
     """A raw client on TLS: after SSLRequest, or from the first byte (`direct`)."""
 
+    #: The other side has said by TLS itself (close_notify) that nothing more comes.
+    ended_cleanly = False
+
     def __init__(self, host, port, context=None, direct=False, server_name="localhost", session=None, **options):
         super().__init__(host, port, **options)
         try:
@@ -88,7 +91,7 @@ class TLSWire(Wire):
                 assert not self.buffer, bytes(self.buffer)
             self.socket.settimeout(self.timeout)
             self.socket = (context or client_context()).wrap_socket(
-                self.socket, server_hostname=server_name, session=session
+                self.socket, server_hostname=server_name, session=session, suppress_ragged_eofs=False
             )
             self.socket.setblocking(False)
         except BaseException:
@@ -120,6 +123,7 @@ class TLSWire(Wire):
             return super()._fill()
         try:
             data = self.socket.recv(1 << 18)
+            self.ended_cleanly = not data
         except ssl.SSLWantReadError:
             return
         except (ConnectionResetError, ssl.SSLEOFError):
