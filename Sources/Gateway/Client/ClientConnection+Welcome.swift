@@ -191,7 +191,10 @@ extension ClientConnection {
         if self.gateway.snapshot.logsConnections {
             self.log.info(
                 "client logged in",
-                metadata: self.logMetadata(["rule": .string(login.rule), "method": .string(method)])
+                metadata: self.logMetadata([
+                    "rule": .string(login.rule), "method": .string(method),
+                    "tls": .string(self.tls?.version ?? "off"),
+                ])
             )
         }
         self.auditAdmitted(login, pool: pool)

@@ -39,7 +39,7 @@ final class ProviderUse: Sendable {
             name: self.name,
             methods: self.methods,
             logins: self.logins.value.load(ordering: .relaxed),
-            failures: failures.map { AuthProviderRow.Failures(reason: $0.reason.rawValue, count: $0.count) },
+            failures: failures.map { ReasonCount(reason: $0.reason.rawValue, count: $0.count) },
             busy: loads.reduce(0) { $0 + $1.busy },
             queued: loads.reduce(0) { $0 + $1.queued },
             p50Microseconds: self.durations.percentile(50).map { Int(clamping: $0) },

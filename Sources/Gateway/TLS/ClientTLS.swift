@@ -15,14 +15,14 @@ final class ClientTLS: Sendable {
     /// - Throws: for files that cannot be read or used; nothing of the new settings applies then.
     static func make(_ settings: ClientTLSSettings, previous: ClientTLS?) throws(SnapshotError) -> ClientTLS? {
         guard settings.isOffered else { return nil }
-        var files = TLSFiles(section: "general")
+        var files = TLSFiles(section: "general", prefix: "tls_")
         var options = TLSServerOptions(
-            certificateChain: try files.read(settings.certificate, key: "tls_certificate") ?? [],
-            privateKey: try files.read(settings.privateKey, key: "tls_private_key") ?? []
+            certificateChain: try files.read(settings.certificate, .certificate) ?? [],
+            privateKey: try files.read(settings.privateKey, .privateKey) ?? []
         )
         defer { wipe(&options.privateKey) }
-        options.clientAuthorities = try files.read(settings.caCert, key: "tls_ca_cert")
-        options.revocationLists = try files.read(settings.crlFile, key: "tls_crl_file")
+        options.clientAuthorities = try files.read(settings.caCert, .authorities)
+        options.revocationLists = try files.read(settings.crlFile, .revocationLists)
         let fingerprint = files.fingerprint
         if let previous, previous.settings == settings, previous.fingerprint == fingerprint { return previous }
         options.clientCertificate =
@@ -40,12 +40,7 @@ final class ClientTLS: Sendable {
         do throws(TLSConfigurationError) {
             return ClientTLS(try TLSContext(server: options), settings, fingerprint)
         } catch {
-            var paths: [TLSConfigurationError.Part: String] = [:]
-            paths[.certificate] = settings.certificate
-            paths[.privateKey] = settings.privateKey
-            paths[.authorities] = settings.caCert
-            paths[.revocationLists] = settings.crlFile
-            throw files.problem(error, prefix: "tls_", paths: paths)
+            throw files.problem(error)
         }
     }
 

@@ -19,13 +19,17 @@ final class ServerTLS: Sendable, Equatable {
             self.fingerprint = []
             return
         }
-        var files = TLSFiles(section: section)
+        var files = TLSFiles(section: section, prefix: "server_tls_")
         var options = TLSClientOptions()
-        options.authorities = try files.read(settings.caCert, key: "server_tls_ca_cert")
-        options.revocationLists = try files.read(settings.crlFile, key: "server_tls_crl_file")
-        options.certificateChain = try files.read(settings.certificate, key: "server_tls_certificate")
-        options.privateKey = try files.read(settings.privateKey, key: "server_tls_private_key")
-        defer { if options.privateKey != nil { wipe(&options.privateKey!) } }
+        options.authorities = try files.read(settings.caCert, .authorities)
+        options.revocationLists = try files.read(settings.crlFile, .revocationLists)
+        options.certificateChain = try files.read(settings.certificate, .certificate)
+        options.privateKey = try files.read(settings.privateKey, .privateKey)
+        defer {
+            var key = options.privateKey ?? []
+            options.privateKey = nil
+            wipe(&key)
+        }
         options.verification =
             switch settings.verification {
             case .none: .none
@@ -39,12 +43,7 @@ final class ServerTLS: Sendable, Equatable {
         do throws(TLSConfigurationError) {
             self.context = try TLSContext(client: options)
         } catch {
-            var paths: [TLSConfigurationError.Part: String] = [:]
-            paths[.certificate] = settings.certificate
-            paths[.privateKey] = settings.privateKey
-            paths[.authorities] = settings.caCert
-            paths[.revocationLists] = settings.crlFile
-            throw files.problem(error, prefix: "server_tls_", paths: paths)
+            throw files.problem(error)
         }
     }
 

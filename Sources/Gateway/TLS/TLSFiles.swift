@@ -11,14 +11,20 @@ struct TLSFiles {
 
     /// Where the settings stand: `general` or `pools.NAME`.
     let section: String
+    /// What the keys begin with: `tls_` or `server_tls_`.
+    let prefix: String
     private var hash = SHA256()
+    private var paths: [TLSConfigurationError.Part: String] = [:]
 
-    init(section: String) { self.section = section }
+    init(section: String, prefix: String) {
+        self.section = section
+        self.prefix = prefix
+    }
 
-    /// - Parameter key: the setting, for the error.
     /// - Returns: the bytes of the file; nil without a path.
-    mutating func read(_ path: String?, key: String) throws(SnapshotError) -> [UInt8]? {
+    mutating func read(_ path: String?, _ part: TLSConfigurationError.Part) throws(SnapshotError) -> [UInt8]? {
         guard let path else { return nil }
+        self.paths[part] = path
         do throws(BoundedFile.Problem) {
             let bytes = try BoundedFile.read(path, limit: Self.sizeMax)
             self.hash.update(data: bytes)
@@ -30,7 +36,7 @@ struct TLSFiles {
                 case .unreadable(let text): text
                 case .tooLarge: "it has more than \(Self.sizeMax) bytes"
                 }
-            throw SnapshotError(description: "\(self.section).\(key): \(path): \(reason)")
+            throw SnapshotError(description: "\(self.key(part)): \(path): \(reason)")
         }
     }
 
@@ -38,17 +44,14 @@ struct TLSFiles {
     var fingerprint: [UInt8] { Array(self.hash.finalize()) }
 
     /// What OpenSSL says about one of the files or lists, at the setting that gave it.
-    ///
-    /// - Parameters:
-    ///   - prefix: what the keys begin with: `tls_` or `server_tls_`.
-    ///   - paths: the files by part.
-    func problem(
-        _ error: TLSConfigurationError,
-        prefix: String,
-        paths: [TLSConfigurationError.Part: String]
-    ) -> SnapshotError {
+    func problem(_ error: TLSConfigurationError) -> SnapshotError {
+        let place = self.paths[error.part].map { "\($0): " } ?? ""
+        return SnapshotError(description: "\(self.key(error.part)): \(place)\(error.reason)")
+    }
+
+    private func key(_ part: TLSConfigurationError.Part) -> String {
         let key =
-            switch error.part {
+            switch part {
             case .certificate: "certificate"
             case .privateKey: "private_key"
             case .authorities: "ca_cert"
@@ -59,8 +62,7 @@ struct TLSFiles {
             case .versions: "max_version"
             case .library: "mode"
             }
-        let place = paths[error.part].map { "\($0): " } ?? ""
-        return SnapshotError(description: "\(self.section).\(prefix)\(key): \(place)\(error.reason)")
+        return "\(self.section).\(self.prefix)\(key)"
     }
 }
 

@@ -56,7 +56,7 @@ final class TLSStatistics: Sendable {
             resumed: self.resumed.load(ordering: .relaxed),
             direct: self.direct.load(ordering: .relaxed),
             underWay: self.underWay.load(ordering: .relaxed),
-            failures: failures.map { TLSRow.Failures(reason: $0.reason.rawValue, count: $0.count) },
+            failures: failures.map { ReasonCount(reason: $0.reason.rawValue, count: $0.count) },
             p50Microseconds: self.durations.percentile(50).map { Int(clamping: $0) },
             p90Microseconds: self.durations.percentile(90).map { Int(clamping: $0) },
             p99Microseconds: self.durations.percentile(99).map { Int(clamping: $0) }

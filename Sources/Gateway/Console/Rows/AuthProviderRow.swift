@@ -1,21 +1,10 @@
 /// One way to log in (`SHOW AUTH_PROVIDERS`).
 package struct AuthProviderRow: ConsoleRow, Equatable {
-    /// Refusals for one reason.
-    package struct Failures: Sendable, Equatable {
-        package let reason: String
-        package let count: Int
-
-        package init(reason: String, count: Int) {
-            self.reason = reason
-            self.count = count
-        }
-    }
-
     package var name: String
     package var methods: [String]
     package var logins: Int
     /// Each reason once, those that occurred.
-    package var failures: [Failures]
+    package var failures: [ReasonCount]
     package var busy: Int
     package var queued: Int
     package var p50Microseconds: Int?
@@ -25,7 +14,7 @@ package struct AuthProviderRow: ConsoleRow, Equatable {
         name: String,
         methods: [String],
         logins: Int,
-        failures: [Failures],
+        failures: [ReasonCount],
         busy: Int,
         queued: Int,
         p50Microseconds: Int?,
@@ -48,10 +37,10 @@ package struct AuthProviderRow: ConsoleRow, Equatable {
         },
         .number("logins", "Clients that have proved who they are") { $0.logins },
         .number("failures", "Logins that ended without that, for whatever reason") { row in
-            row.failures.reduce(0) { $0 + $1.count }
+            row.failures.total
         },
         .text("failure_reasons", "The same by reason: `reason=n`, separated by commas; reasons as in the audit stream") {
-            row in row.failures.map { "\($0.reason)=\($0.count)" }.joined(separator: ", ")
+            row in row.failures.text
         },
         .number("busy", "Blocking calls that run now; 0 for a provider without a lane for them") { $0.busy },
         .number("queued", "Blocking calls that wait for a thread of the lane") { $0.queued },

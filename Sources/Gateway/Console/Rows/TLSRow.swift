@@ -1,23 +1,12 @@
 /// The TLS handshakes with one side (`SHOW TLS`).
 package struct TLSRow: ConsoleRow, Equatable {
-    /// Failures for one reason.
-    package struct Failures: Sendable, Equatable {
-        package let reason: String
-        package let count: Int
-
-        package init(reason: String, count: Int) {
-            self.reason = reason
-            self.count = count
-        }
-    }
-
     package var side: String
     package var handshakes: Int
     package var resumed: Int
     package var direct: Int
     package var underWay: Int
     /// Each reason once, those that occurred.
-    package var failures: [Failures]
+    package var failures: [ReasonCount]
     package var p50Microseconds: Int?
     package var p90Microseconds: Int?
     package var p99Microseconds: Int?
@@ -28,7 +17,7 @@ package struct TLSRow: ConsoleRow, Equatable {
         resumed: Int = 0,
         direct: Int = 0,
         underWay: Int = 0,
-        failures: [Failures] = [],
+        failures: [ReasonCount] = [],
         p50Microseconds: Int? = nil,
         p90Microseconds: Int? = nil,
         p99Microseconds: Int? = nil
@@ -51,10 +40,10 @@ package struct TLSRow: ConsoleRow, Equatable {
         .number("direct", "Those among them without a request in front (`sslnegotiation=direct`)") { $0.direct },
         .number("under_way", "Handshakes that have begun and not ended") { $0.underWay },
         .number("failures", "Handshakes that have failed, for whatever reason") { row in
-            row.failures.reduce(0) { $0 + $1.count }
+            row.failures.total
         },
         .text("failure_reasons", "The same by reason: `reason=n`, separated by commas") { row in
-            row.failures.map { "\($0.reason)=\($0.count)" }.joined(separator: ", ")
+            row.failures.text
         },
         .number(
             "p50_us",
