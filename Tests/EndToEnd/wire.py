@@ -222,7 +222,10 @@ class LoginRefused(Exception):
 
 
 class Scram:
-    """The client's side of one SCRAM-SHA-256 exchange."""
+    """The client's side of one SCRAM-SHA-256 exchange, without channel binding."""
+
+    #: "n,," in base64: see tlswire.py for others.
+    channel = "biws"
 
     def __init__(self, password, nonce=None):
         self.password = password.encode()
@@ -240,7 +243,7 @@ class Scram:
         salt, rounds = base64.b64decode(attributes["s"]), int(attributes["i"])
         salted = hashlib.pbkdf2_hmac("sha256", self.password, salt, rounds)
         client_key = hmac.digest(salted, b"Client Key", "sha256")
-        without_proof = f"c=biws,r={attributes['r']}"
+        without_proof = f"c={self.channel},r={attributes['r']}"
         signed = ",".join((self.first_bare, server_first, without_proof)).encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
         proof = bytes(a ^ b for a, b in zip(client_key, signature))
