@@ -48,6 +48,30 @@ def test_keys_of_a_clients_proof_are_bound_too(make_gateway, secured):
         assert about(client)["ssl"] == "t"
 
 
+@pytest.mark.parametrize("kind", ("ecdsa", "rsa-sha384"))
+def test_a_gateway_before_a_gateway(make_gateway, postgres, kind):
+    """Direct TLS, a verified name and a bound login, all of it between two gateways."""
+    issuer = authority(f"ours {kind}", kind)
+    own = issuer.server(kind=kind)
+    inner = make_gateway(
+        general={"tls_mode": "require", "tls_certificate": str(own.certificate), "tls_private_key": str(own.key)},
+        hba="hostssl all app 127.0.0.1/32 scram-sha-256\nhost all overseer 127.0.0.1/32 md5\n",
+    )
+    for negotiation in ("direct", "postgres"):
+        settings = tls_pool(
+            postgres, "verify-full", tls_ca_cert=issuer.certificate, channel_binding="require",
+            tls_negotiation=negotiation, server_host="localhost", server_port=inner.port,
+        )  # fmt: skip
+        outer = make_gateway({"app": settings}, hba=TRUST)
+        with outer.wire("app") as client:
+            assert client.value("select 1") == "1", outer.tail()
+            client.send(query("select pg_sleep(20)"))
+            wait_until(lambda: postgres.sleeping() == 1, "a server sleeps")
+            cancel(outer, client.pid, client.secret)
+            assert client.ready()[-2].sqlstate == "57014"
+        assert servers_of(outer)[0]["tls_subject"] == "CN=localhost"
+
+
 @pytest.mark.parametrize(
     "user, reason",
     [
@@ -133,6 +157,19 @@ def test_auth_query_refuses_another_certificate(make_gateway, secured):
     gateway = make_gateway({"app": settings}, hba="host all all 127.0.0.1/32 scram-sha-256\n")
     assert outcome(gateway)[0] == "refused"
     assert "auth_query connection lost" in gateway.log() and "certificate_unknown_authority" in gateway.log()
+
+
+def test_both_attempts_of_auth_query_are_logged(make_gateway, secured):
+    settings = pool(secured, users_=[]) | {
+        "auth_query": {"user": "certified", "password": ROLES["certified"]},
+        "server_tls_mode": "prefer",
+    }
+    gateway = make_gateway({"app": settings}, hba="host all all 127.0.0.1/32 scram-sha-256\n")
+    gateway.secrets.add(ROLES["certified"])
+    assert outcome(gateway)[0] == "refused"
+    (line,) = [x for x in gateway.log().splitlines() if "auth_query connection lost" in x][:1]
+    assert "valid client certificate" in line.split("first_attempt=")[1], line
+    assert "no encryption" in line.split("reason=")[1], line
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------

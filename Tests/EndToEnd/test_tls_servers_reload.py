@@ -3,15 +3,17 @@
 
 import os
 import shutil
+import threading
 
 import pytest
 
 from certificates import authority, bundle
+from fakeserver import FakeServer
 from polling import wait_until
 from test_cancel import cancel, sleeping
-from test_pooling import closing_error
+from test_pooling import closing_error, in_threads
 from tls_servers import ROLES, TRUST, about, outcome, servers_of, tls_pool
-from wire import LoginRefused, query
+from wire import LoginRefused, query, startup
 
 
 @pytest.fixture
@@ -210,7 +212,7 @@ def test_changed_files_of_auth_query(make_gateway, secured, files):
 
 
 def test_a_running_query_survives_and_can_be_cancelled(make_gateway, secured, files):
-    """The cancel request of a session that began with the old files goes by what is known now of its pool."""
+    """The session, and the cancel request for it, go by the files it began with."""
     gateway = make_gateway({"app": settings(secured, files, size=1)}, hba=TRUST)
     with gateway.wire("app") as client:
         client.send(query("select pg_sleep(20)"))
@@ -221,3 +223,68 @@ def test_a_running_query_survives_and_can_be_cancelled(make_gateway, secured, fi
         assert client.ready()[-2].sqlstate == "57014"
         assert about(client)["client_dn"] == "/O=renewed/CN=certified"
     gateway.wait_idle()
+
+
+@pytest.mark.parametrize("method", ("epoll", "io_uring"))
+def test_reloads_under_load(make_gateway, secured, files, method):
+    """Nobody notices that certificates change all the time."""
+    gateway = make_gateway({"app": settings(secured, files, size=3)}, {"io_method": method}, hba=TRUST)
+    over = threading.Event()
+    names = set()
+
+    def work(number):
+        if number == 0:
+            try:
+                for round in range(8):
+                    subject = f"/O=number {round}/CN=certified"
+                    authority("gateways").client("certified", subject=subject).copy_to(files, "own")
+                    gateway.reload(by_signal=round % 2 == 1)
+                    wait_until(lambda: subject in names, lambda: f"{subject} is in use: {names}")
+            finally:
+                over.set()
+            return
+        with gateway.wire("app", timeout=30) as client:
+            while not over.is_set():
+                names.add(about(client)["client_dn"])
+                client.rows("begin")
+                assert client.value(f"select {number} * 7") == str(number * 7)
+                client.rows("commit")
+
+    in_threads(13, work)
+    gateway.wait_idle()
+    assert len(servers_of(gateway)) <= 3
+
+
+def test_a_certificate_that_has_expired_is_a_warning(make_gateway, secured, files):
+    authority("gateways").client("certified", starts=-20, ends=-2).copy_to(files, "own")
+    gateway = make_gateway({"app": settings(secured, files)}, hba=TRUST)
+    assert "pools.app.server_tls_certificate" in gateway.log() and "WARN" in gateway.log()
+    assert outcome(gateway)[0] == "refused"
+
+
+@pytest.mark.parametrize("phase", ("login", "session"))
+def test_a_wait_for_a_server_survives_a_reload(make_gateway, secured, phase):
+    """Who waits for the first server of a pool that a reload replaces gets a server of the new one."""
+    over = threading.Event()
+    with FakeServer(lambda peer: over.wait(20)) as silent:
+        gateway = make_gateway(
+            {"app": tls_pool(secured if phase == "session" else silent, "require", size=1)},
+            {"connect_timeout": "10s"},
+            hba=TRUST,
+        )
+        client = gateway.wire("app") if phase == "session" else gateway.wire(login=False)
+        if phase == "session":
+            gateway.reload(pools={"app": {"server_port": silent.port}})
+            client.send(query("select 1"))
+        else:
+            client.send(startup({"user": "app", "database": "app"}))
+        wait_until(lambda: silent.connections == 1, "a server is opened")
+        gateway.reload(pools={"app": {"server_port": secured.port}})
+        if phase == "login":
+            client.until("ZE")
+            client.send(query("select 1"))
+        answer = client.until("ZE")
+        assert [m.values for m in answer if m.kind == "D"] == [[b"1"]], [str(m) for m in client.transcript]
+        client.close()
+        over.set()
+        gateway.wait_idle()

@@ -76,7 +76,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
             self.transport = next
             self.connect(to: address)
         } else {
-            self.lost(failure.logText)
+            self.lost(failure.logText, firstFailure: self.transport?.firstFailure)
         }
     }
 
@@ -200,7 +200,8 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         }
     }
 
-    private func lost(_ reason: String, mayRetry: Bool = true) {
+    /// - Parameter firstFailure: of the attempt before the last one, if there were two.
+    private func lost(_ reason: String, mayRetry: Bool = true, firstFailure: ServerLoginFailure? = nil) {
         guard self.phase != .closed else { return }
         let wasIdle = self.phase == .idle
         self.phase = .closed
@@ -208,7 +209,8 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.transport?.abandon()
         self.transport = nil
         self.close()
-        let metadata: Logger.Metadata = ["database": .string(self.owner.pool), "reason": .string(reason)]
+        var metadata: Logger.Metadata = ["database": .string(self.owner.pool), "reason": .string(reason)]
+        if let firstFailure { metadata["first_attempt"] = .string(firstFailure.logText) }
         if wasIdle {
             self.log.debug("auth_query connection closed", metadata: metadata)
         } else {

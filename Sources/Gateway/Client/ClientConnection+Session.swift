@@ -153,8 +153,8 @@ extension ClientConnection {
 
     /// The pool it waits in has been replaced by a reload.
     func poolRetired(_ pool: Pool) {
-        guard let waiter = self.waiter, pool === self.pool || self.phase == .login, pool.cancelWait(waiter)
-        else { return }
+        let isMeant = pool === self.pool || pool === self.login?.pool
+        guard let waiter = self.waiter, isMeant, pool.cancelWait(waiter) else { return }
         self.waiter = nil
         switch self.phase {
         case .waiting: self.retryCheckout()

@@ -51,9 +51,10 @@ extension ClientConnection {
         self.sendUnsent(of: login)
         Task(executorPreference: self.home.worker) {
             do throws(AuthFailure) {
-                switch await self.learnWelcome(from: pool, login: login) {
+                let (asked, answer) = await self.learnWelcome(startingWith: pool, of: identity, login: login)
+                switch answer {
                 case .success(let welcome):
-                    let greeting = welcome.greeting(for: self.parameters, named: pool.plan.applicationName)
+                    let greeting = welcome.greeting(for: self.parameters, named: asked.plan.applicationName)
                     try self.enter(greeting, method: identity.method, login: login)
                 case .failure(let failure):
                     throw self.authFailure(for: failure, login: login)
@@ -85,6 +86,24 @@ extension ClientConnection {
     private func sendUnsent(of login: LoginState) {
         self.send(login.unsent)
         login.unsent = []
+    }
+
+    /// The same over reloads: a login that waits in a pool which is replaced goes on in the one that took its place.
+    private func learnWelcome(
+        startingWith first: Pool,
+        of identity: AuthenticatedIdentity,
+        login: LoginState
+    ) async -> (Pool, Result<Welcome, CheckoutFailure>) {
+        var pool = first
+        while true {
+            let result = await self.learnWelcome(from: pool, login: login)
+            guard case .failure(.poolRemoved) = result, login.endReason == nil, let next = self.pinPool(of: identity)
+            else { return (pool, result) }
+            login.hold(next)
+            if next === pool { return (pool, result) }
+            self.parameters = next.recall(self.requested).parameters
+            pool = next
+        }
     }
 
     /// No server has told yet what it reports to a session with these parameters: ask one.
