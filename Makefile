@@ -3,6 +3,7 @@
 # make build   the release binary, .build/release/pggateway
 # make bench   the gateway and PgBouncer side by side; BENCH="--quick" for a first look
 # make docs    the reference pages and the annotated sample, written by the binary itself
+# make doc     the guide and reference for writing a provider, as web pages in .build/doc
 # make lint    shell and Python syntax, the format of the Swift sources
 # make clean   removes what the build made
 
@@ -10,7 +11,7 @@ BINARY := .build/release/pggateway
 BENCH ?= --write
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: demo test build binary bench docs lint clean
+.PHONY: demo test build binary bench docs doc lint clean
 
 demo:
 	@scripts/install build demo
@@ -36,6 +37,14 @@ bench:
 docs: build
 	@set -e; page() { $(BINARY) reference $$1 > Documentation/$$2.new; mv Documentation/$$2.new Documentation/$$2; }; \
 	page settings settings.md; page sample ../pggateway.sample.yaml; page console console.md; page audit audit.md
+
+# The plug-in is a dependency of nothing else: what it adds to the resolved versions goes again.
+doc:
+	@scripts/install build
+	@test ! -e Package.resolved || cp Package.resolved .build/Package.resolved; \
+	PGGATEWAY_DOCC=1 swift package --allow-writing-to-directory .build/doc generate-documentation \
+	    --target AuthProviders --warnings-as-errors --transform-for-static-hosting --output-path .build/doc; \
+	status=$$?; test ! -e .build/Package.resolved || mv .build/Package.resolved Package.resolved; exit $$status
 
 lint:
 	bash -n scripts/install scripts/test .ci/run

@@ -30,11 +30,16 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 
+/// Only for `make doc`: whoever builds the gateway, or depends on it, need not fetch what makes its pages.
+let documentation: [Package.Dependency] =
+    Context.environment["PGGATEWAY_DOCC"] == "1"
+    ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []
+
 let package = Package(
     name: "pggateway",
     products: [
         .executable(name: "pggateway", targets: ["pggateway"]),
-        // For gateways with providers of their own; see Documentation/writing-a-provider.md.
+        // For gateways with providers of their own; see Sources/AuthProviders/AuthProviders.docc.
         .library(name: "AuthProviders", targets: ["AuthProviders", "Sessions"]),
         .library(name: "AuthProviderTestKit", targets: ["AuthProviderTestKit"]),
         .library(name: "GatewayCommand", targets: ["GatewayCommand"]),
@@ -46,7 +51,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
-    ],
+    ] + documentation,
     targets: [
         .target(name: "CReactor"),
         .systemLibrary(name: "CPAM"),

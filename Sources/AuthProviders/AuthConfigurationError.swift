@@ -2,13 +2,17 @@
 public enum AuthConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Two providers, or one twice, claim the same method word.
     case duplicateMethod(String)
+    /// No hba file can contain the word.
     case invalidMethodName(String)
+    /// No rule could ever name the provider.
     case providerWithoutMethods(provider: String)
     /// A rule names a method that no provider has.
     case unknownMethod(String)
     /// A rule gives the same option twice.
     case duplicateOption(method: String, name: String)
+    /// A rule gives an option that the method does not have.
     case unknownOption(method: String, name: String)
+    /// A rule leaves out an option that the method cannot do without.
     case missingOption(method: String, name: String)
     /// The text says what is wrong with the value; it must not contain secrets.
     case invalidOption(method: String, name: String, reason: String)

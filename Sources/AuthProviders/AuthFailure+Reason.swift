@@ -1,6 +1,6 @@
 extension AuthFailure {
     /// Why a login is refused: the one table of reasons. The raw values stand in the log (`code`) and in the audit
-    /// stream (`reason`), and stay what they are.
+    /// stream (`reason`), and stay what they are; ``meaning`` says what each one is.
     public enum Reason: String, Sendable, CaseIterable {
         // Before the login.
         case startupInvalid = "startup_invalid"
@@ -15,7 +15,9 @@ extension AuthFailure {
         case userUnknown = "user_unknown"
         case secretEmpty = "secret_empty"
         case secretUnusable = "secret_unusable"
+        /// Of a proof that is a password, or made of one.
         case passwordWrong = "password_wrong"
+        /// Of any other proof: a token, a code, a certificate.
         case proofWrong = "proof_wrong"
         case peerUnknown = "peer_unknown"
         case peerMismatch = "peer_mismatch"
@@ -31,6 +33,7 @@ extension AuthFailure {
         // Any time.
         case clientLeft = "client_left"
         case deadlinePassed = "deadline_passed"
+        /// Something of a plug-in's own; the text for the log says what.
         case other = "other"
     }
 }

@@ -4,6 +4,7 @@ package import PGWire
 ///
 /// The client's text never tells whether the user exists, what secret it has, or which check failed.
 public struct AuthFailure: Error, Sendable, Equatable {
+    /// What log, audit stream and counters sort it by.
     public let reason: Reason
     /// For the log.
     public let logText: String

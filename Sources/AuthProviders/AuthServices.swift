@@ -23,7 +23,9 @@ public struct AuthServices: Sendable {
     /// to look like one of them. PostgreSQL decides by `password_encryption`; here it is this setting. Choose what most
     /// users have.
     public enum UnknownUserExchange: Sendable {
+        /// They are asked for a SCRAM proof.
         case scramSHA256
+        /// They are asked for an md5 response.
         case md5
     }
 
@@ -36,6 +38,7 @@ public struct AuthServices: Sendable {
         case admitted
     }
 
+    /// What a provider is made with; tests need no more than a source of secrets.
     public init(
         secrets: any SecretSource,
         localUsers: any LocalUsers = NoLocalUsers(),

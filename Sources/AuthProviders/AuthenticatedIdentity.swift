@@ -6,8 +6,8 @@ public final class AuthenticatedIdentity: Sendable {
     public let user: String
     /// Passthrough: what the login proved, usable at a server that keeps the same secret.
     public let credential: ServerCredential
-    /// What the proof says the user may be, such as the roles in a token: entries of `server_users` may ask for one. Empty
-    /// when it says nothing.
+    /// What the proof says the user may be, such as the roles in a token: entries of `server_users` may ask for one.
+    /// Empty when it says nothing.
     public let roles: [String]
     /// The provider's own name, for logs and for `auth_providers` of `server_users`.
     public let provider: String
@@ -27,12 +27,24 @@ public final class AuthenticatedIdentity: Sendable {
         /// A transaction may go on that long.
         public let grace: Duration
 
+        /// A proof that holds until a moment, in microseconds since 1970.
         public init(at: Int64, grace: Duration) {
             self.at = at
             self.grace = grace
         }
     }
 
+    /// What a provider returns for a client that has proved who it is.
+    ///
+    /// - Parameters:
+    ///   - user: the proven name: the requested one byte for byte, or one that a map or a token says.
+    ///   - credential: `.none`, or what the login leaves to log in at servers with.
+    ///   - provider: the provider's ``AuthProvider/name``.
+    ///   - method: the method of the rule.
+    ///   - roles: what the proof says the user may be.
+    ///   - secretOrigin: where the secret came from; nil when the gateway kept none.
+    ///   - applicationName: what the session is called; nil leaves it to the client.
+    ///   - end: when the session has to end; nil for never.
     public init(
         user: String,
         credential: ServerCredential,

@@ -1,6 +1,6 @@
 /// What the logins of a provider leave the gateway to log in at servers with, where no secret of the settings or of
-/// auth_query was needed. Settings are checked with it when they load: a user who is proven and then has no way into any
-/// server should not be the first to notice.
+/// auth_query was needed. Settings are checked with it when they load: a user who is proven and then has no way into
+/// any server should not be the first to notice.
 public enum ExternalProof: Sendable, Equatable {
     /// The client's clear password, which the server may take as well.
     case clearPassword

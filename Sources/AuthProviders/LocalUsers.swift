@@ -8,14 +8,19 @@ public protocol LocalUsers: Sendable {
     func admits(_ systemUser: String, as attempt: LoginAttempt, map: String) async -> UserMapAnswer
 }
 
+/// What the operating system says of a user's number.
 public enum SystemUserLookup: Sendable, Equatable {
+    /// The user's name.
     case name(String)
+    /// There is no such user.
     case unknown
     /// Cannot be told now; the text is for the log.
     case unavailable(String)
 }
 
+/// What a map of pg_ident says.
 public enum UserMapAnswer: Sendable, Equatable {
+    /// The one may be the other.
     case admitted
     /// Also when there is no such map.
     case refused
@@ -25,6 +30,7 @@ public enum UserMapAnswer: Sendable, Equatable {
 
 /// Knows nobody.
 public struct NoLocalUsers: LocalUsers {
+    /// For tests.
     public init() {}
 
     public func name(ofUser user: UInt32) async -> SystemUserLookup { .unknown }

@@ -22,11 +22,16 @@ public struct LoginAttempt: Sendable {
 
     /// An hba rule as far as a login needs it. Immutable; one object for all logins under the rule.
     public final class Rule: Sendable {
+        /// The word of its method column.
         public let method: String
+        /// What stands behind the method.
         public let options: MethodOptions
+        /// Where the rule stands.
         public let file: String
+        /// Its line there, from 1.
         public let line: Int
 
+        /// A rule with the method that its options are of.
         public init(options: MethodOptions, file: String, line: Int) {
             self.method = options.method
             self.options = options

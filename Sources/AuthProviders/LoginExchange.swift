@@ -21,6 +21,7 @@ public protocol LoginExchange: Sendable {
 
 /// What an exchange wants next.
 public enum LoginStep: Sendable {
+    /// The client is asked; its answer is given to `receive`.
     case ask(LoginQuestion)
     /// Something other than the client has to be waited for; its answer is given to `receive`.
     case wait(@Sendable () async -> LoginAnswer)
@@ -30,10 +31,13 @@ public enum LoginStep: Sendable {
 
 /// An authentication request; the functions of `ClientDialogue` say what each means.
 public enum LoginQuestion: Sendable {
+    /// AuthenticationCleartextPassword.
     case cleartextPassword
     /// - Parameter salt: four unpredictable bytes.
     case md5Password(salt: [UInt8])
+    /// AuthenticationSASL, with the mechanisms in order of preference.
     case sasl(mechanisms: [String])
+    /// AuthenticationSASLContinue.
     case saslContinue([UInt8])
 }
 

@@ -5,6 +5,7 @@ public struct MethodOptions: Sendable {
     /// In the order of the rule; every name once.
     public let entries: [(name: String, value: String)]
 
+    /// Throws when a name stands twice.
     public init(
         method: String,
         entries: [(name: String, value: String)] = []
@@ -25,10 +26,12 @@ public struct MethodOptions: Sendable {
         }
     }
 
+    /// nil when the rule does not give it.
     public func value(_ name: String) -> String? {
         self.entries.first { entry in entry.name == name }?.value
     }
 
+    /// Throws when the rule does not give it.
     public func required(_ name: String) throws(AuthConfigurationError) -> String {
         guard let value = self.value(name) else { throw .missingOption(method: self.method, name: name) }
         return value

@@ -12,10 +12,15 @@ public struct SecretOrigin: Sendable, Equatable {
 
     /// The source's name: `settings`, `auth_query`.
     public let name: String
+    /// Whether the source remembers it or has just been told.
     public let freshness: Freshness
     /// Startup parameters that came with the secret, by lower-case name; nil when the source has none.
     public let startupParameters: [String: String]?
 
+    /// - Parameters:
+    ///   - name: the source's name.
+    ///   - freshness: whether the source remembers it or has just been told.
+    ///   - startupParameters: by lower-case name; nil when the source has none.
     public init(name: String, freshness: Freshness, startupParameters: [String: String]? = nil) {
         self.name = name
         self.freshness = freshness

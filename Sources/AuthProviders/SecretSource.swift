@@ -10,6 +10,7 @@ public protocol SecretSource: Sendable {
     /// For logs and for `SecretOrigin.name`.
     var name: String { get }
 
+    /// The secret of a user of a database.
     func secret(user: String, database: String) async -> SecretLookup
 
     /// The same answer without waiting; nil when the source has to be waited for. May be left out.
@@ -17,7 +18,10 @@ public protocol SecretSource: Sendable {
 
     /// A proof against `secret` failed: the secret as its keeper has it now. May be left out.
     ///
-    /// - Parameter secret: what this source has said; nil when it did not know the user.
+    /// - Parameters:
+    ///   - user: whose proof it was.
+    ///   - database: the database that the user asked for.
+    ///   - secret: what this source has said; nil when it did not know the user.
     /// - Returns: nil when the source has no copy that could be out of date, or was asked for the user too recently.
     func secretAfresh(user: String, database: String, insteadOf secret: StoredSecret?) async -> SecretLookup?
 
@@ -40,7 +44,9 @@ extension SecretSource {
 
 /// The answer of a secret source.
 public enum SecretLookup: Sendable {
+    /// The user's secret, and where it comes from.
     case found(StoredSecret, origin: SecretOrigin)
+    /// The source does not know the user.
     case notFound
     /// The source cannot answer now; the text is for the log.
     case unavailable(String)
@@ -52,7 +58,9 @@ public struct StaticSecrets: SecretSource {
     private let origin: SecretOrigin
     private let secrets: [ExactName: [ExactName: StoredSecret]]
 
-    /// - Parameter secrets: by database, then by user.
+    /// - Parameters:
+    ///   - name: the source's name.
+    ///   - secrets: by database, then by user.
     public init(name: String = "settings", _ secrets: [String: [String: StoredSecret]]) {
         self.name = name
         self.origin = SecretOrigin(name: name, freshness: .configured)

@@ -5,6 +5,7 @@ public import Sessions
 public struct SecretSourceChain: SecretSource {
     private let sources: [any SecretSource]
 
+    /// The sources in the order in which they are asked.
     public init(_ sources: [any SecretSource]) {
         self.sources = sources
     }

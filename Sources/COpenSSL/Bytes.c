@@ -48,7 +48,10 @@ static int bytes_write(BIO *bio, const char *from, size_t count, size_t *written
     BIO_clear_retry_flags(bio);
     *written = 0;
     if (session->out != NULL) {
-        if (count > session->out_room - session->out_length) return 0;
+        if (count > session->out_room - session->out_length) {
+            session->is_overfull = 1;
+            return 0;
+        }
         memcpy(session->out + session->out_length, from, count);
         session->out_length += count;
     } else {

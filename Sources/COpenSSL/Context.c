@@ -51,6 +51,8 @@ ct_context *ct_context_new(int is_server, int minimum, int maximum) {
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     if (is_server) {
+        // Sessions with certificates demand a name. Tickets of one context open in no other: each has keys of its own.
+        SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"pggateway", 9);
         SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(ssl, 0);
         SSL_CTX_set_dh_auto(ssl, 1);
@@ -100,10 +102,7 @@ void ct_context_set_verification(ct_context *context, int verification) {
 }
 
 void ct_context_set_tickets(ct_context *context, int is_on) {
-    static const unsigned char name[] = "pggateway";
     if (!is_on) return;
     SSL_CTX_clear_options(context->ssl, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context->ssl, 2);
-    // Tickets of one context open in no other: each has keys of its own.
-    SSL_CTX_set_session_id_context(context->ssl, name, sizeof name - 1);
 }

@@ -100,7 +100,9 @@ int ct_fail_by_queue(ct_session *session, int ssl_error) {
     if (ERR_GET_LIB(chosen) == ERR_LIB_SSL && ERR_GET_REASON(chosen) == SSL_R_CERTIFICATE_VERIFY_FAILED
         && result != X509_V_OK) {
         reason = reason_of_verification(result);
-        ct_write_text(text, sizeof text, "certificate verify failed", X509_verify_cert_error_string(result));
+        const char *fault = session->objection;
+        if (fault == NULL) fault = X509_verify_cert_error_string(result);
+        ct_write_text(text, sizeof text, "certificate verify failed", fault);
     }
     return ct_fail(session, reason, text);
 }

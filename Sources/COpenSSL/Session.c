@@ -11,8 +11,12 @@ enum {
     RECORD_MIN = 512,
     // What sealing adds to a record at most: header, explicit IV, a SHA-384 code, padding.
     OVERHEAD = 96,
-    // For what goes out besides: an answer to KeyUpdate.
+    // For what goes out besides: new keys, and the answer to a peer that asks for some.
     SLACK = 256,
+    // Bytes behind the handshake that are kept at most.
+    HELD_MAX = 64 * 1024,
+    // Records that are sealed with one key of TLSv1.3 at most: AES-GCM is good for 24 million (RFC 8446, section 5.5).
+    RECORDS_MAX = 1 << 23,
 };
 
 ct_session *ct_session_new(const ct_context *context, const char *host, int is_direct, ct_session *resumed) {
@@ -22,6 +26,7 @@ ct_session *ct_session_new(const ct_context *context, const char *host, int is_d
     session->is_server = (uint8_t)context->is_server;
     session->is_direct = (uint8_t)is_direct;
     session->fragment = RECORD;
+    session->records_max = RECORDS_MAX;
     session->ssl = SSL_new(context->ssl);
     BIO *bio = session->ssl == NULL ? NULL : ct_bytes_new(session);
     int ok = bio != NULL;
@@ -66,8 +71,11 @@ void ct_session_free(ct_session *session) {
 static int hold(ct_session *session) {
     size_t left = session->held_length - session->held_at;
     if (session->in_left > 0) {
+        if (session->in_left > HELD_MAX - left) {
+            return ct_fail(session, CT_PROTOCOL_ERROR, "too many bytes behind the handshake");
+        }
         uint8_t *held = OPENSSL_malloc(left + session->in_left);
-        if (held == NULL) return 0;
+        if (held == NULL) return ct_fail(session, CT_INTERNAL, "out of memory");
         if (left > 0) memcpy(held, session->held + session->held_at, left);
         memcpy(held + left, session->in, session->in_left);
         OPENSSL_clear_free(session->held, session->held_length);
@@ -76,7 +84,7 @@ static int hold(ct_session *session) {
         session->held_length = left + session->in_left;
         session->in_left = 0;
     }
-    return 1;
+    return CT_DONE;
 }
 
 static int check_protocol(ct_session *session) {
@@ -117,7 +125,7 @@ int ct_handshake(ct_session *session, const uint8_t *in, size_t length, const ui
             state = ct_fail_by_queue(session, error);
         }
     }
-    if (state == CT_DONE && !hold(session)) state = ct_fail(session, CT_INTERNAL, "out of memory");
+    if (state == CT_DONE) state = hold(session);
     session->in = NULL;
     session->in_left = 0;
     *out = session->flight;
@@ -133,6 +141,11 @@ void ct_flight_sent(ct_session *session) {
 
 // --- Records
 
+// Looking is cheaper than clearing.
+static void clear_errors(void) {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 // Nowhere to write is a buffer without room.
 static uint8_t nowhere[1];
 
@@ -140,7 +153,7 @@ static void begin(ct_session *session, uint8_t *out, size_t room) {
     session->out = out == NULL ? nowhere : out;
     session->out_room = out == NULL ? 0 : room;
     session->out_length = 0;
-    ERR_clear_error();
+    clear_errors();
 }
 
 static size_t end(ct_session *session) {
@@ -148,8 +161,12 @@ static size_t end(ct_session *session) {
     return session->out_length;
 }
 
+static size_t left_to_read(const ct_session *session) {
+    return session->in_left + session->held_length - session->held_at;
+}
+
 static int is_drained(const ct_session *session) {
-    return session->in_left == 0 && session->held_at == session->held_length && !SSL_has_pending(session->ssl);
+    return left_to_read(session) == 0 && !SSL_has_pending(session->ssl);
 }
 
 // Opens until the input is used up; returns the state.
@@ -158,19 +175,21 @@ static int open_all(ct_session *session, uint8_t *plain, size_t room, size_t *co
         if (*count == room) {
             return is_drained(session) ? CT_MORE : ct_fail(session, CT_INTERNAL, "no room for what was opened");
         }
-        size_t taken = 0;
+        size_t taken = 0, left = left_to_read(session);
         int result = SSL_read_ex(session->ssl, plain + *count, room - *count, &taken);
         if (result == 1) {
             *count += taken;
             if (is_drained(session)) return CT_MORE;
             continue;
         }
-        switch (SSL_get_error(session->ssl, result)) {
-        case SSL_ERROR_WANT_READ: return CT_MORE;
-        case SSL_ERROR_ZERO_RETURN: session->is_shut = 1; return CT_SHUT;
-        case SSL_ERROR_SSL: return ct_fail_by_queue(session, SSL_ERROR_SSL);
-        default: return ct_fail(session, CT_INTERNAL, "no room for the answer to the peer");
+        int error = SSL_get_error(session->ssl, result);
+        if (error == SSL_ERROR_ZERO_RETURN) {
+            session->is_shut = 1;
+            return CT_SHUT;
         }
+        if (error != SSL_ERROR_WANT_READ) return ct_fail_by_queue(session, error);
+        if (left_to_read(session) == 0) return CT_MORE;
+        if (left_to_read(session) == left) return ct_fail(session, CT_INTERNAL, "bytes were left unread");
     }
 }
 
@@ -190,6 +209,7 @@ ct_opened ct_open(ct_session *session, const uint8_t *in, size_t length, uint8_t
     session->in = in;
     session->in_left = length;
     opened.state = open_all(session, plain, plain_room, &opened.count);
+    if (session->is_overfull) opened.state = ct_fail(session, CT_INTERNAL, "no room for the answer to the peer");
     session->in = NULL;
     session->in_left = 0;
     if (session->held != NULL && session->held_at == session->held_length) {
@@ -226,10 +246,15 @@ ct_sealed ct_seal(ct_session *session, const uint8_t *plain, size_t count, uint8
         sealed.taken = 0;
         return sealed;
     }
+    session->records += count / session->fragment + 1;
+    if (session->records > session->records_max && ct_version(session) == CT_TLS13) {
+        session->records = 0;
+        ct_update_keys(session, 0);
+    }
     begin(session, out, room);
     size_t taken = 0;
     int result = SSL_write_ex(session->ssl, plain, count, &taken);
-    if (result == 1) {
+    if (result == 1 && !session->is_overfull) {
         sealed.taken = (ptrdiff_t)taken;
     } else {
         ct_fail_by_queue(session, SSL_get_error(session->ssl, result));
@@ -253,6 +278,8 @@ int ct_update_keys(ct_session *session, int asks_peer) {
     ERR_clear_error();
     return ok;
 }
+
+void ct_set_records_max(ct_session *session, uint64_t records) { session->records_max = records; }
 
 // --- What was agreed
 

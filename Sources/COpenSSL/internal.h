@@ -28,10 +28,16 @@ struct ct_session {
     size_t flight_length, flight_room;
     // NULL where the peer's host is of no concern.
     char *host;
+    // Records sealed with the present key, or a few more.
+    uint64_t records, records_max;
+    // Why the peer's certificate is refused when OpenSSL sees no fault in it; static.
+    const char *objection;
     // Plaintext bytes of one record at most.
     size_t fragment;
     char *text;
     uint8_t reason;
+    // Bytes to send had no room: the peer can make no sense of what follows.
+    uint8_t is_overfull;
     uint8_t is_established, is_shut, is_server, is_direct;
 };
 
@@ -42,7 +48,7 @@ BIO *ct_bytes_new(ct_session *session);
 // Bytes that a handshake step may give out.
 enum { CT_FLIGHT_MAX = 512 * 1024 };
 
-// Of Failure.c: empties the error queue of OpenSSL.
+// Of Failure.c. All that fail empty OpenSSL's error queue.
 void ct_write_reason(char *reason, const char *what);
 void ct_write_text(char *text, size_t size, const char *first, const char *second);
 int ct_fail(ct_session *session, int reason, const char *text);

@@ -30,11 +30,10 @@ extension HBADatabase {
 extension HBARule {
     /// Whether the database and user columns match; nil when only a server knows.
     package func admits(database: String, user: String) -> Bool? {
-        let (database, user) = (
-            Self.any(self.databases.map { $0.admits(database, user: user) }), Self.any(self.users.map { $0.admits(user) })
-        )
-        if database == false || user == false { return false }
-        return database == nil || user == nil ? nil : true
+        let ofDatabase = Self.any(self.databases.map { $0.admits(database, user: user) })
+        let ofUser = Self.any(self.users.map { $0.admits(user) })
+        if ofDatabase == false || ofUser == false { return false }
+        return ofDatabase == nil || ofUser == nil ? nil : true
     }
 
     /// Whether whoever comes by `other` comes by this rule as well, as far as their ways and addresses tell.

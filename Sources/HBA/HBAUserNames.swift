@@ -1,5 +1,5 @@
-/// Users by name, in the words of the user column, for settings outside of rules: `all`, `/expression`, or a name. Roles
-/// (`+role`) are refused, for they would have to be asked of a server. A value.
+/// Users by name, in the words of the user column, for settings outside of rules: `all`, `/expression`, or a name.
+/// Roles (`+role`) are refused, for they would have to be asked of a server. A value.
 package struct HBAUserNames: Sendable {
     private let words: [HBAUser]
 

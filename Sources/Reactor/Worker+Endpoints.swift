@@ -130,6 +130,9 @@ extension Worker {
     /// Starts an outgoing connection for an endpoint with descriptor -1. `connected` or `failed` follows, never from
     /// inside this call.
     public func connect(_ endpoint: Endpoint, to address: SocketAddress, options: SocketOptions) {
+        // It may have had another descriptor, whose troubles are over.
+        endpoint.channel = Endpoint.Channel(descriptor: -1)
+        endpoint.pendingError = 0
         var inProgress: Int32 = 0
         var raw = address.raw
         let descriptor = unsafe cr_connect(&raw, &inProgress)

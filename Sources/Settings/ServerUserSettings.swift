@@ -78,7 +78,8 @@ extension SettingsValidation {
         } else if values.text("server_username") == nil,
             password.file(behind: PasswordShape.serverTokenKeyPrefix) == nil
         {
-            diagnostics.report(place.0, place.1, "one password for users of all names: server_password needs server_username")
+            let reason = "one password for users of all names: server_password needs server_username"
+            diagnostics.report(place.0, place.1, reason)
         }
     }
 }

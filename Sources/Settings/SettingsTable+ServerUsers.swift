@@ -7,7 +7,7 @@ extension SettingsTable {
         ),
         SettingsKey(
             "roles", .serverUser, .stringList, default: "[]", .newPool, isOwn: true,
-            "Roles of which the login has to have one: those in a Talos token, or of `roles_claim=`; empty asks for none."
+            "Roles of which the login has to have one: of a Talos token, or of `roles_claim=`; empty asks for none."
         ),
         SettingsKey(
             "auth_providers", .serverUser, .stringList, default: "[]", .newPool, isOwn: true,

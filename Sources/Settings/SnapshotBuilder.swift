@@ -173,7 +173,8 @@ struct SnapshotBuilder {
         return parameters
     }
 
-    /// Users and server users come in both shapes: a list, or a map with numbers as keys, taken in the order of the numbers.
+    /// Users and server users come in both shapes: a list, or a map with numbers as keys, taken in the order of the
+    /// numbers.
     private mutating func userTables(_ node: SettingsNode, path: String) -> [(String, SettingsNode)] {
         switch node.content {
         case .list(let items):

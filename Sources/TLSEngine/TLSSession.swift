@@ -27,9 +27,8 @@ public struct TLSOpened: Sendable, Equatable {
 /// TLS of one connection: bytes in, bytes out. One worker owns it at a time; it may move between workers.
 @safe
 public final class TLSSession: @unchecked Sendable {
+    /// Holds OpenSSL's part of the context as long as it lives.
     private let session: OpaquePointer
-    /// Kept as long as the session.
-    private let context: TLSContext
 
     private init(_ context: TLSContext, host: String?, isDirect: Bool, resuming: TLSSession?) throws(TLSFailure) {
         let resumed = unsafe resuming?.session
@@ -43,7 +42,6 @@ public final class TLSSession: @unchecked Sendable {
             throw TLSFailure(reason: .internal, text: "no TLS session can be made")
         }
         unsafe self.session = session
-        self.context = context
     }
 
     /// The side of the server.
@@ -160,10 +158,12 @@ public final class TLSSession: @unchecked Sendable {
         unsafe ct_close(self.session, sealed.baseAddress?.assumingMemoryBound(to: UInt8.self), sealed.count)
     }
 
-    /// The next bytes sealed carry new keys (TLSv1.3).
+    /// The next bytes sealed carry new keys (TLSv1.3); that also happens by itself after very many records.
     ///
     /// - Parameter asksPeer: whether the peer is asked for new keys of its own.
     func updateKeys(asksPeer: Bool) -> Bool { unsafe ct_update_keys(self.session, asksPeer ? 1 : 0) == 1 }
+
+    func setRecordsMax(_ records: UInt64) { unsafe ct_set_records_max(self.session, records) }
 
     // MARK: What was agreed
 

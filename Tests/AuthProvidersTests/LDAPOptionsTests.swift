@@ -28,7 +28,39 @@ struct LDAPOptionsTests {
         ("ldapurl=ldap://h:7|ldapprefix=x", "ldap://h:7"), ("ldapprefix=x|ldapurl=ldaps://h/", "ldaps://h:636"),
     ])
     func servers(options: String, expected: String) throws {
+        #expect(try Self.plan(options).servers == .named(expected))
+    }
+
+    @Test(arguments: [
+        ("ldapbasedn=ou=people,dc=example,dc=org", LDAPServers.domain("example.org", scheme: "ldap")),
+        ("ldapbasedn=dc=example,dc=org|ldapscheme=ldaps", .domain("example.org", scheme: "ldaps")),
+        ("ldapurl=ldaps:///dc=example,dc=org?uid?sub", .domain("example.org", scheme: "ldaps")),
+        ("ldapserver=a|ldapbasedn=dc=example,dc=org", .named("ldap://a:389")),
+    ])
+    func serversOfADomain(options: String, expected: LDAPServers) throws {
         #expect(try Self.plan(options).servers == expected)
+    }
+
+    /// DNS belongs to somebody else: nothing of its answer leaves its place in a URI.
+    @Test(arguments: [
+        ("a:389 b:1389", "ldap://a:389 ldap://b:1389"), ("", ""), ("  a:1  ", "ldap://a:1"), (":389 a:1", "ldap://a:1"),
+        ("a/b:1 x?y:1 c#d:1 \u{fc}:1 a%2f:1 a\\b:1 g,h:1 a\t:1 b:2", "ldap://b:2"),
+        ((0..<40).map { "h\($0):1" }.joined(separator: " "),
+            (0..<16).map { "ldap://h\($0):1" }.joined(separator: " ")),
+    ])
+    func answersOfDNS(hosts: String, uris: String) {
+        #expect(LDAPServers.uris(hosts, scheme: "ldap") == uris)
+    }
+
+    @Test(arguments: [
+        ("ldapserver=a|ldapbasedn=x", "uid"), ("ldapserver=a|ldapbasedn=x|ldapsearchattribute=cn", "cn"),
+        ("ldapserver=a|ldapbasedn=x|ldapsearchattribute=cn|ldap_name_attribute=none", nil),
+        ("ldapserver=a|ldapbasedn=x|ldapsearchattribute=cn|ldap_name_attribute=mail", "mail"),
+        ("ldapurl=ldap://h/dc=x??sub?(cn=$username)", nil),
+        ("ldapurl=ldap://h/dc=x??sub?(cn=$username)|ldap_name_attribute=cn", "cn"),
+    ] as [(String, String?)])
+    func theAttributeThatIsCompared(options: String, attribute: String?) throws {
+        #expect(try #require(try Self.search(options)).nameAttribute == attribute)
     }
 
     @Test func simpleBind() throws {
@@ -78,7 +110,10 @@ struct LDAPOptionsTests {
         "ldapserver=a|ldapbasedn=x|ldapport=ldap", "ldapserver=a|ldapbasedn=x|ldapscheme=http",
         "ldapurl=http://h/dc=x", "ldapurl=nonsense", "ldapurl=ldapi://h/dc=x", "ldapserver=a/b|ldapbasedn=x",
         "ldapserver=a|ldapbasedn=x|ldaptls=2", "ldapserver=a|ldapbasedn=x|ldapscheme=ldaps|ldaptls=1",
-        "ldapserver=a|ldapbasedn=x|map=y", "ldapserver=a|ldapbasedn=x|ldapfilter=y",
+        "ldapserver=a|ldapbasedn=x|map=y",
+        "ldapserver=a|ldapprefix=x|ldap_name_attribute=uid", "ldapserver=a|ldapbasedn=x|ldap_name_attribute=a)(b",
+        "ldapserver=|ldapbasedn=dc=x", "ldapbasedn=ou=people", "ldapprefix=uid=|ldapsuffix=,dc=example,dc=org",
+        "ldapserver=a|ldapbasedn=x|ldapfilter=y",
     ])
     func refusedOptions(options: String) {
         #expect(throws: AuthConfigurationError.self) { try Self.plan(options) }

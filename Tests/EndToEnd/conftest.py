@@ -44,6 +44,16 @@ def other_postgres():
     cluster.remove()
 
 
+@pytest.fixture(scope="session")
+def secured():
+    """A cluster that speaks TLS; see `tls_servers`."""
+    from tls_servers import TLSPostgres
+
+    cluster = TLSPostgres()
+    yield cluster
+    cluster.remove()
+
+
 def require_binary():
     if not os.access(BINARY, os.X_OK):
         pytest.fail(

@@ -19,7 +19,8 @@ from wire import Closed, LoginRefused, message, password_message, query, startup
 
 ALL = {"time", "event"}
 WHO = ALL | set(
-    "connection address port tls tls_version tls_cipher tls_client_subject database user identity pool server_user".split()
+    "connection address port tls tls_version tls_cipher tls_client_subject".split()
+    + "database user identity pool server_user".split()
 )
 LOGIN = WHO | set(
     "rule_file rule_line method provider secret_source cached verdict reason reason_text duration_us".split()

@@ -142,7 +142,8 @@ def test_the_readme(postgres, tmp_path):
                 capture_output=True, text=True, timeout=30,
             )
             for command in commands
-            if "psql" in command
+            # The others make what this PostgreSQL has.
+            if "psql" in command and "-p 6432" in command
         ]
     finally:
         gateway.stop()

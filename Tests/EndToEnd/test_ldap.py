@@ -1,10 +1,15 @@
 """Method `ldap` with a real slapd: simple bind, search+bind, TLS, and a directory that is down."""
 
+import subprocess
+
 import pytest
 
 from directory import BASE, ROOT_PASSWORD, SEARCHER, SEARCHER_PASSWORD, Directory, is_available
 from external import CONSOLE_RULE, PEOPLE, asked, check_bad_input, check_found_pools, check_warm_pool, empty_password
 from external import found_pool, make_roles, outcome, people_pool, refusal
+from gateway import BINARY, pool
+from names import NameServer
+from server import PASSWORDS
 from wire import password_message
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,13 +31,14 @@ def directory(postgres):
 def ldap_gateway(make_gateway, postgres, directory):
     """A gateway with one rule `ldap`; `{port}` and `{tls}` in its options are the directory's."""
 
-    def make(options, general=None, environment=None, hba=""):
+    def make(options, general=None, environment=None, hba="", **more):
         options = options.format(port=directory.port, tls=directory.tls_port)
         rules = CONSOLE_RULE + "host all app_trust 127.0.0.1/32 trust\n" + hba
         pools = {"app": people_pool(postgres)}
         pools["app"]["users"].append({"username": "app_trust", "password": "", "pool_size": 2})
         gateway = make_gateway(
-            pools, general=general, hba=rules + f"host all all 127.0.0.1/32 ldap {options}\n", environment=environment
+            pools, general=general, hba=rules + f"host all all 127.0.0.1/32 ldap {options}\n", environment=environment,
+            **more,
         )
         gateway.secrets.update([*PEOPLE.values(), ROOT_PASSWORD, SEARCHER_PASSWORD, "Twin-secret-90"])
         return gateway
@@ -99,6 +105,63 @@ def test_names_with_a_meaning_in_filters(ldap_gateway, name):
 @pytest.mark.parametrize("name", [f"pgg_ann{SUFFIX}", "pgg_ann+cn=pgg_ann", "pgg_ann,ou=others", "#1"])
 def test_names_with_a_meaning_in_distinguished_names(ldap_gateway, name):
     assert outcome(ldap_gateway(SIMPLE), name, PEOPLE["pgg_ann"]) == "28P01"
+
+
+@pytest.mark.parametrize(
+    "options,entered",
+    [
+        (SEARCH, False),
+        (SEARCH + " ldapsearchattribute=cn", False),
+        (SEARCH + ' ldapsearchfilter="(uid=$username)" ldap_name_attribute=uid', False),
+        (SEARCH + " ldap_name_attribute=none", True),
+        (SEARCH + ' ldapsearchfilter="(uid=$username)"', True),
+    ],
+)
+def test_a_directory_that_ignores_case_makes_nobody_somebody_else(make_gateway, postgres, directory, options, entered):
+    """`PGG_ANN` binds as `pgg_ann`, and would work as whoever is not `pgg_ann`."""
+    entries = [
+        {"users": ["pgg_ann"], "server_username": "app_plain", "server_password": PASSWORDS["app_plain"]},
+        {"server_username": "app", "server_password": PASSWORDS["app"]},
+    ]
+    rule = f"host all all 127.0.0.1/32 ldap {options.format(port=directory.port)}\n"
+    gateway = make_gateway({"app": pool(postgres, users_=[], server_users=entries)}, hba=CONSOLE_RULE + rule)
+    gateway.secrets.update([*PEOPLE.values(), SEARCHER_PASSWORD])
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "app_plain"
+    assert outcome(gateway, "PGG_ANN", PEOPLE["pgg_ann"]) == ("app" if entered else "28P01")
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "app_plain"
+    if not entered:
+        gateway.wait_for_log(lambda log: "is the name byte for byte" in log, "the reason")
+
+
+def test_servers_that_dns_does_not_know(ldap_gateway):
+    """Its own fault, whoever asks; the log names the records."""
+    options = SEARCH.replace("ldapserver=127.0.0.1 ldapport={port} ", "").replace(BASE, "dc=nowhere,dc=invalid", 1)
+    gateway = ldap_gateway(options, general={"auth_lane_timeout": "20s"})
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "58000"
+    gateway.wait_for_log(
+        lambda log: "could not find DNS SRV records of _ldap._tcp.nowhere.invalid" in log, "the reason"
+    )
+
+
+def can_mount():
+    return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs a mount namespace, for a /etc/resolv.conf of its own")
+def test_servers_by_dns(ldap_gateway, directory, tmp_path):
+    """The SRV records of the domain in `ldapbasedn`; the first server that they name is down."""
+    answers = [(10, "127.0.0.2", directory.port), (20, "127.0.0.1", directory.port)]
+    with NameServer({b"_ldap._tcp.example.org": answers}) as names:
+        (tmp_path / "resolv.conf").write_text(f"nameserver {names.address}\noptions timeout:1 attempts:2\n")
+        wrapper = tmp_path / "gateway"
+        wrapper.write_text(
+            f"#!/bin/sh\nexec unshare -m sh -c 'mount --bind {tmp_path}/resolv.conf /etc/resolv.conf "
+            f'&& exec "$0" "$@"\' {BINARY} "$@"\n'
+        )
+        wrapper.chmod(0o755)
+        gateway = ldap_gateway(SEARCH.replace("ldapserver=127.0.0.1 ldapport={port} ", ""), binary=wrapper)
+        check_warm_pool(gateway)
+        assert names.asked == {b"_ldap._tcp.example.org"}
 
 
 def test_a_name_that_is_not_unique(ldap_gateway):

@@ -357,7 +357,14 @@ def test_a_client_that_leaves_gives_up_its_place(pam_gateway, services):
     gateway = pam_gateway(service, general={"auth_lane_threads": 1, "auth_lane_queue": 3})
     begun = time.monotonic()
     clients = [start_login(gateway) for _ in range(4)]
-    wait_until(lambda: outcome(gateway, "pgg_fixed", "x") == "58000", "the lane is full")
+
+    def lane():
+        row = next(row for row in gateway.console("SHOW AUTH_PROVIDERS") if row["name"] == "pam")
+        return row["busy"], row["queued"]
+
+    # A login that found a place would keep this test until its turn.
+    wait_until(lambda: lane() == ("1", "3"), lambda: f"the lane is full: {lane()}")
+    assert outcome(gateway, "pgg_fixed", "x") == "58000"
     for client in clients:
         client.close()
     # Admitted as soon as the one that runs has ended: the three others do not run.

@@ -1,5 +1,7 @@
 """Who is proven from outside and could get into no server: said when settings load."""
 
+import subprocess
+
 import pytest
 
 import tokens
@@ -43,7 +45,8 @@ def test_a_user_without_any_pool_is_an_error(check, method):
     )
     assert status == 78, output
     word = method.split()[0].lower()
-    assert f'general.pg_hba:2: user "ben" is proven by method "{word}" and has no pool in shop, stock: it needs' in output
+    text = f'general.pg_hba:2: user "ben" is proven by method "{word}" and has no pool in shop, stock: it needs'
+    assert text in output
     assert "anna" not in output and "password" not in output.replace("server_password", ""), output
 
 
@@ -85,12 +88,14 @@ def test_what_leads_somewhere_is_silent(check, rules, shop):
 @pytest.mark.parametrize(
     "rules,shop,who",
     [
-        ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user("anna"), user("ben", **FIXED)]}, "shop: anna have"),
-        ("local shop all peer\n", {"users_": [user("anna")]}, "shop: anna have"),
-        (f"host shop all 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna", server_username="app")]}, "shop: anna have"),
-        ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user(f"u{i}") for i in range(9)]}, "u0, u1, u2, u3, u4 and 4 more"),
+        ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user("anna"), user("ben", **FIXED)]}, "shop: anna: no"),
+        ("local shop all peer\n", {"users_": [user("anna")]}, "shop: anna: no"),
+        (f"host shop all 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna", server_username="app")]}, "shop: anna: no"),
+        ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user(f"u{i}") for i in range(9)]},
+         "u0, u1, u2, u3, u4 and 4 more"),
         ("host shop all 127.0.0.1/32 JWT\n", {"server_users": [{}]}, "pools.shop.server_users[0]: its users"),
-        ("host shop all 127.0.0.1/32 JWT\n", {"auth_query": {"user": "postgres"}}, "auth_query: users who are not listed"),
+        ("host shop all 127.0.0.1/32 JWT\n", {"auth_query": {"user": "postgres"}},
+         "auth_query: users who are not listed"),
         ("host shop all 127.0.0.1/32 scram-sha-256\n",
          {"users_": [user("anna", server_username="app", auth_pam_service="other")]}, "pools.shop.users.anna: has no"),
         ("host shop all 127.0.0.1/32 md5\n", {"users_": [user("anna", password="jwt-pkey-fpath:KEY")]},
@@ -103,6 +108,26 @@ def test_what_only_a_trusting_server_lets_in_is_a_warning(check, tmp_path, rules
     status, output = check(rules, shop=shop)
     assert status == 0, output
     assert who in output and output.count("only a server that trusts the gateway lets") == 1, output
+
+
+def test_certificates(make_gateway, postgres, tmp_path):
+    """Who shows one has to be known to the settings or to auth_query; an entry of server_users is not enough."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "ca.pem", "-days", "2",
+         "-subj", "/CN=localhost"],
+        cwd=tmp_path, check=True, capture_output=True,
+    )
+    general = {"tls_certificate": f"{tmp_path}/ca.pem", "tls_private_key": f"{tmp_path}/key.pem",
+               "tls_ca_cert": f"{tmp_path}/ca.pem"}
+    rule = CONSOLE + "hostssl shop anna all cert\n"
+    gateway = make_gateway({"shop": pool(postgres, users_=[], server_users=[FIXED])}, general, hba=rule, start=False)
+    status, output = gateway.run_to_end("-t")
+    assert status == 78, output
+    assert 'general.pg_hba:2: user "anna" is proven by method "cert" and has no pool in shop: it needs an entry of ' \
+        "users, or auth_query" in output
+    gateway.change(pools={"shop": {"users": [user("anna")]}})
+    status, output = gateway.run_to_end("-t")
+    assert status == 0 and "general.pg_hba:2: pools.shop: anna: no server_password" in output, output
 
 
 def test_a_rule_for_a_database_that_is_not_there(check):
@@ -118,7 +143,8 @@ def test_roles_of_talos(check):
     assert status == 0, output
     assert "tokens whose highest role in shop is owner, read_write are refused" in output
     assert 'talos.databases: there is no pool "nowhere"' in output
-    status, output = check(rule, talos=["shop"], shop={"server_users": [{"roles": ["owner"], **FIXED}, {"roles": ["read_write", "read_only"]}]})
+    entries = [{"roles": ["owner"], **FIXED}, {"roles": ["read_write", "read_only"]}]
+    status, output = check(rule, talos=["shop"], shop={"server_users": entries})
     assert status == 0 and "talos" not in output, output
 
 
@@ -127,7 +153,7 @@ def test_a_reload_says_it_once_and_refuses_what_is_wrong(make_gateway, postgres,
     (tmp_path / "key.pem").write_text(tokens.public_pem(tokens.private_key()))
     rule = f"host app all 127.0.0.1/32 jwt keys={tmp_path}/key.pem\n"
     gateway = make_gateway({"app": pool(postgres, users_=[user("app_trust")])}, hba=CONSOLE + rule)
-    text = "pools.app: app_trust have no server_password"
+    text = "pools.app: app_trust: no server_password"
     gateway.wait_for_log(lambda log: log.count(text) == 1, "one warning at the start")
     gateway.reload()
     gateway.wait_for_log(lambda log: "settings reloaded" in log and log.count(text) == 2, "one warning more")

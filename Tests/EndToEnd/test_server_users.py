@@ -18,7 +18,8 @@ JWT = "host all all 127.0.0.1/32 jwt keys={key} roles_claim=realm_access.roles o
 
 OWNERS = {"roles": ["owner"], "server_username": "app", "server_password": PASSWORDS["app"], "pool_size": 2}
 READERS = {
-    "users": ["/^r_", "anna"], "server_username": "app_plain", "server_password": PASSWORDS["app_plain"], "pool_size": 2,
+    "users": ["/^r_", "anna"], "server_username": "app_plain", "server_password": PASSWORDS["app_plain"],
+    "pool_size": 2,
 }
 OTHERS = {"server_username": "app_trust", "server_password": "unasked-3391", "pool_size": 2}
 
@@ -36,8 +37,8 @@ def make(make_gateway, postgres, tmp_path, key):
 
     def make(server_users, hba="", **options):
         listed = [{
-            "username": "app_md5", "password": "", "server_username": "app_md5", "server_password": PASSWORDS["app_md5"],
-            "pool_size": 2,
+            "username": "app_md5", "password": "", "server_username": "app_md5",
+            "server_password": PASSWORDS["app_md5"], "pool_size": 2,
         }]
         rules = CONSOLE + hba + JWT.format(key=tmp_path / "key.pem")
         pools = {"app": pool(postgres, users_=listed, server_users=server_users, **options)}
@@ -132,6 +133,14 @@ def test_who_came_and_as_whom_is_shown(make, enter):
     assert {row["event"] for row in rows} == {"login", "logout"}
     for row in rows:
         assert (row["identity"], row["pool"], row["server_user"]) == ("anna", "app_plain@app", "app_plain")
+
+
+def test_settings_are_shown_without_their_secrets(make):
+    gateway = make([OWNERS, READERS])
+    rows = {row["key"]: row["value"] for row in gateway.console("SHOW CONFIG")}
+    assert rows["pools.app.server_users[0].server_password"] == "********"
+    assert rows["pools.app.server_users[1].server_username"] == "app_plain"
+    assert PASSWORDS["app"] not in str(rows)
 
 
 def test_a_provider_of_its_own(make, works_as):
@@ -347,7 +356,8 @@ def test_roles_of_talos(make_gateway, postgres, tmp_path, key):
         assert last_words(reader)["C"] == "57P01"
         assert writer.value("select current_user") == "app_plain"
         assert owner.value("select current_user") == "app"
-    row = next(row for row in gateway.console("SHOW AUDIT") if row["identity"] == "read_only" and row["event"] == "login")
+    rows = [row for row in gateway.console("SHOW AUDIT") if row["event"] == "login"]
+    row = next(row for row in rows if row["identity"] == "read_only")
     assert (row["user"], row["server_user"]) == ("talos", "app_plain")
 
 

@@ -1,15 +1,20 @@
 import Foundation
 import Testing
 
-/// The page about writing a provider shows code that is compiled: the example's.
+/// The guide to writing a provider shows code that is compiled: the example's.
 @Suite struct WritingAProviderTests {
     private static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     private static func blocks() throws -> [String] {
-        let page = Self.root.appendingPathComponent("Documentation/writing-a-provider.md")
-        let parts = try String(contentsOf: page, encoding: .utf8).components(separatedBy: "\n```")
-        return parts.filter { $0.hasPrefix("swift\n") }.map { String($0.dropFirst("swift\n".count)) }
+        let guide = Self.root.appendingPathComponent("Sources/AuthProviders/AuthProviders.docc")
+        var blocks: [String] = []
+        for path in try FileManager.default.subpathsOfDirectory(atPath: guide.path) where path.hasSuffix(".md") {
+            let page = try String(contentsOf: guide.appendingPathComponent(path), encoding: .utf8)
+            let parts = page.components(separatedBy: "\n```").filter { $0.hasPrefix("swift\n") }
+            blocks += parts.map { String($0.dropFirst("swift\n".count)) }
+        }
+        return blocks
     }
 
     @Test func everyBlockStandsInTheExample() throws {

@@ -37,7 +37,8 @@ import Testing
     @Test(arguments: [
         ("host a a all md5", "hostssl b b 10.0.0.0/8 md5", true), ("local a a md5", "local b b md5", true),
         ("host a a 10.0.0.0/8 md5", "host b b 10.0.0.0/8 md5", true), ("host a a all md5", "local b b md5", false),
-        ("host a a 10.0.0.0/8 md5", "host b b 10.1.0.0/16 md5", false), ("hostssl a a all md5", "host b b all md5", false),
+        ("host a a 10.0.0.0/8 md5", "host b b 10.1.0.0/16 md5", false),
+        ("hostssl a a all md5", "host b b all md5", false),
         ("local a a md5", "host b b all md5", false),
     ])
     func origins(wide: String, narrow: String, covers: Bool) throws {

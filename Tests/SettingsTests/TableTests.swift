@@ -34,7 +34,8 @@ import Testing
     /// Writing a default changes nothing; writing another value does: no supported key is dead.
     @Test func everySupportedKeyReachesTheSnapshot() throws {
         let other: [String: String] = [
-            "users": "[x]", "roles": "[x]", "auth_providers": "[x]", "host": "::1", "backlog": "77", "unix_socket_dir": "/x", "unix_socket_mode": "0666", "pg_hba": "\"a b\"",
+            "users": "[x]", "roles": "[x]", "auth_providers": "[x]",
+            "host": "::1", "backlog": "77", "unix_socket_dir": "/x", "unix_socket_mode": "0666", "pg_hba": "\"a b\"",
             "hba": "[1.2.3.4]", "pool_mode": "SESSION", "server_host": "/run", "server_database": "x",
             "application_name": "x", "server_username": "x", "admin_username": "x", "admin_password": "x",
             "username": "x", "port": "77", "server_port": "77",

@@ -39,14 +39,14 @@ import Testing
         #expect(pair.server.failure?.reason == .protocolError)
     }
 
-    /// A TLSv1.2 client may not begin anew (CVE-2009-3555, CVE-2011-1473).
-    @Test func secondHandshakeIsRefused() throws {
-        let pair = try Pair.connected(.tls12)
+    /// What comes unsealed does not count, be it the beginning of a handshake.
+    @Test(arguments: TLSVersion.allCases) func handshakeAmongRecords(version: TLSVersion) throws {
+        let pair = try Pair.connected(version)
         var hello: [UInt8] = []
         let other = try TLSSession(connectingWith: Contexts.client(), host: nil, isDirect: false)
         _ = other.step([], &hello)
-        let opened = pair.server.open(hello)
-        #expect(opened.state == .failed)
+        #expect(pair.server.open(hello).state == .failed)
+        #expect(pair.server.failure?.reason == .protocolError)
     }
 
     @Test func recordsBeforeTheHandshakeAreRefused() throws {
@@ -74,6 +74,11 @@ import Testing
         #expect(pair.server.failure?.reason == .internal)
         let other = try Pair.connected()
         #expect(other.server.open([23, 3, 3, 0, 1, 0], replyRoom: 0).state == .failed, "the alert has no room")
+        // The answer to a question for new keys goes first, and has room in every bound.
+        let third = try Pair.connected()
+        #expect(third.client.updateKeys(asksPeer: true))
+        #expect(third.server.open(third.client.seal([1]).bytes).plain == [1])
+        #expect(third.server.seal([2], room: TLSSession.sealedBound(1)).taken == 1)
     }
 
     @Test(arguments: [

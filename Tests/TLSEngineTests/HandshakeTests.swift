@@ -41,6 +41,38 @@ import Testing
         }
     }
 
+    /// One context serves all workers, and sessions move between them.
+    @Test func contextsAreShared() async throws {
+        let authority = try Certificates.authority.get()
+        let identity = try Certificates.client.get()
+        let server = try Contexts.server {
+            $0.clientAuthorities = authority.certificate
+            $0.clientCertificate = .optional
+            $0.sessionTickets = true
+        }
+        let client = try Contexts.trustingClient {
+            $0.certificateChain = identity.certificate
+            $0.privateKey = identity.key
+        }
+        let names = try await withThrowingTaskGroup(of: String?.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    var name: String?
+                    for _ in 0..<20 {
+                        var pair = try Pair(server: server, client: client)
+                        guard pair.handshake().isDone else { return nil }
+                        await Task.yield()
+                        _ = pair.server.open(pair.toServer + pair.client.seal([1]).bytes)
+                        name = pair.server.peerCertificate?.commonName
+                    }
+                    return name
+                }
+            }
+            return try await group.reduce(into: [String?]()) { $0.append($1) }
+        }
+        #expect(names == Array(repeating: "app", count: 8))
+    }
+
     // MARK: Versions and ciphers
 
     @Test func versionsWithoutCommonOneFail() throws {

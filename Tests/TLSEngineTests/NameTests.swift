@@ -40,7 +40,8 @@ import Testing
     @Test func nulWithinTheCommonName() throws {
         let (_, outcome) = try self.patched("/CN=appXevil", "appXevil", Array("app\0evil".utf8))
         #expect(outcome.serverFailure?.reason == .certificateInvalid)
-        #expect(outcome.serverFailure?.text == "certificate verify failed: application verification failure")
+        let text = "certificate verify failed: its common name has a NUL, is no UTF-8, or is too long"
+        #expect(outcome.serverFailure?.text == text)
     }
 
     /// The way there is fine: the same with another letter is a name as any other.
@@ -49,6 +50,22 @@ import Testing
         #expect(outcome.isDone)
         #expect(pair.server.peerCertificate?.commonName == "app-good")
         #expect(pair.server.peerCertificate?.serial == "77")
+    }
+
+    /// What it says could not be told from what somebody else's says once it is cut.
+    @Test func subjectThatIsTooLong() throws {
+        let workshop = try CertificateWorkshop()
+        let authority = try workshop.authority("authority")
+        let unit = String(repeating: "u", count: 64)
+        for (count, isDone) in [(40, true), (80, false)] {
+            let subject = "/CN=app" + (0..<count).map { _ in "/OU=\(unit)" }.joined()
+            let (pair, outcome) = try self.outcome(
+                of: try workshop.leaf("client", subject: subject, issuer: authority), authority)
+            #expect(outcome.isDone == isDone)
+            #expect((pair.server.peerCertificate?.subject.utf8.count ?? 0 > 64 * count) == isDone)
+            guard !isDone else { continue }
+            #expect(outcome.serverFailure?.text == "certificate verify failed: its subject is too long")
+        }
     }
 
     /// Kinds of strings whose bytes are no UTF-8: T61 and BMP.

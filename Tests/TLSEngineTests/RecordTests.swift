@@ -101,6 +101,14 @@ import Testing
         #expect(none.isEmpty)
     }
 
+    @Test func floodBehindTheHandshakeIsRefused() throws {
+        let pair = try Pair.connected()
+        var none: [UInt8] = []
+        #expect(pair.server.step(pair.client.seal(Dice.bytes(60_000)).bytes, &none) == .done)
+        let step = pair.server.step(pair.client.seal(Dice.bytes(10_000)).bytes, &none)
+        #expect(step == .failed(.init(reason: .protocolError, text: "too many bytes behind the handshake")))
+    }
+
     // MARK: Keys and ends
 
     @Test func newKeysAreFollowedAndAnswered() throws {
@@ -119,9 +127,27 @@ import Testing
         #expect(pair.server.seal(Dice.bytes(100_000)).taken == 100_000)
     }
 
+    @Test func keysChangeByThemselves() throws {
+        let pair = try Pair.connected()
+        let plain = pair.client.seal([1]).bytes
+        pair.client.setRecordsMax(3)
+        var changes = 0
+        #expect(pair.server.open(plain).plain == [1])
+        for number in UInt8(0)..<40 {
+            let sealed = pair.client.seal([number])
+            if sealed.bytes.count > plain.count { changes += 1 }
+            #expect(pair.server.open(sealed.bytes).plain == [number])
+        }
+        #expect(changes == 10)
+        pair.server.setRecordsMax(3)
+        #expect(pair.client.open(pair.server.seal(Dice.bytes(300_000)).bytes).plain == Dice.bytes(300_000))
+    }
+
     @Test func keysOfTLS12Stay() throws {
         let pair = try Pair.connected(.tls12)
         #expect(!pair.client.updateKeys(asksPeer: true))
+        pair.client.setRecordsMax(1)
+        for number in UInt8(0)..<5 { #expect(pair.server.open(pair.client.seal([number]).bytes).plain == [number]) }
         #expect(pair.server.open(pair.client.seal([1]).bytes).plain == [1])
     }
 

@@ -27,8 +27,8 @@ import Testing
                 {"time":"2024-01-07T19:19:38.080123Z","event":"login","connection":"#c12","address":"192.0.2.1",\
                 "port":40000,"tls":false,"tls_version":null,"tls_cipher":null,"tls_client_subject":null,\
                 "database":"shop","user":"app","identity":"app","pool":"app@shop","server_user":"app_rw",\
-                "rule_file":"pg_hba.conf","rule_line":3,"method":"scram-sha-256","provider":"password","secret_source":"settings",\
-                "cached":false,"verdict":"admitted","reason":null,"reason_text":null,"duration_us":1234}
+                "rule_file":"pg_hba.conf","rule_line":3,"method":"scram-sha-256","provider":"password",\
+                "secret_source":"settings","cached":false,"verdict":"admitted","reason":null,"reason_text":null,"duration_us":1234}
                 """
         )
         #expect(!record.isFailure)

@@ -117,8 +117,9 @@ import Testing
         #expect(try self.told(path) == ["#c3"])
     }
 
-    @Test func switchedOffItWritesWhatCameBefore() throws {
-        let path = try self.path()
+    /// Again and again, for the end may come at any moment of the writer's work.
+    @Test(arguments: 1...100) func switchedOffItWritesWhatCameBefore(attempt: Int) throws {
+        let path = try self.path("attempt\(attempt)")
         let trail = try self.trail(.file(path), entries: 0)
         for number in 1...20 { trail.record(self.record(Int32(number))) }
         trail.apply(try AuditTrail.prepare(AuditOptions(target: nil, queueMax: 1, entriesMax: 0)))

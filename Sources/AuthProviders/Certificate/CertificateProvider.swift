@@ -10,6 +10,8 @@ struct CertificateProvider: AuthProvider {
     private let services: AuthServices
     private let owner: CertificateOwner
 
+    var externalProof: ExternalProof? { .nameOfKnownUser }
+
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly("map", "clientname", "clientcert")
         self.services = services

@@ -1,5 +1,5 @@
-/// Where the roles stand in a token: the name of a claim, or several with dots between them for objects in objects, such
-/// as `realm_access.roles`. Immutable.
+/// Where the roles stand in a token: the name of a claim, or several with dots between them for objects in objects,
+/// such as `realm_access.roles`. Immutable.
 struct ClaimPath: Sendable {
     private let steps: [String]
     private let whole: String
@@ -9,8 +9,8 @@ struct ClaimPath: Sendable {
         self.steps = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     }
 
-    /// The texts of a list, or the words of a text (as `scope` has them, RFC 8693 section 4.2). A claim that is missing or
-    /// anything else names none: whoever has no role gets what is for everybody, and no more.
+    /// The texts of a list, or the words of a text (as `scope` has them, RFC 8693 section 4.2). A claim that is missing
+    /// or anything else names none: whoever has no role gets what is for everybody, and no more.
     func names(in claims: JSONValue) -> [String] {
         // The name of a claim may have dots of its own, as URLs have.
         var claim = claims[self.whole]

@@ -16,6 +16,7 @@ public struct TokenMint: Sendable, Equatable {
     public static let prefix = "jwt-priv-key-fpath:"
 
     /// - Parameter path: a private key in PEM: RSA signs RS256, P-256 ES256, P-384 ES384.
+    /// - Parameter user: whom the tokens name.
     public init(keyFile path: String, user: String) throws(AuthConfigurationError) {
         do throws(KeyFileError) {
             (self.key, self.content) = try KeyFile.privateKey(path: path)
@@ -46,5 +47,6 @@ public struct TokenMint: Sendable, Equatable {
         return SecretBytes(wiping: &bytes)
     }
 
+    /// A new token whenever a server asks for a clear-text password.
     public var credential: ServerCredential { .made { self.token() } }
 }

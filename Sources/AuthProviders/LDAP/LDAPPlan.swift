@@ -11,19 +11,18 @@ struct LDAPPlan: Sendable {
         case search(LDAPSearch)
     }
 
-    /// `scheme://host:port`, separated by blanks; libldap tries them in order.
-    let servers: String
+    let servers: LDAPServers
     let startsTLS: Bool
     let mode: Mode
 
     private static let searchOptions = [
-        "ldapbasedn", "ldapbinddn", "ldapbindpasswd", "ldapsearchattribute", "ldapsearchfilter",
+        "ldapbasedn", "ldapbinddn", "ldapbindpasswd", "ldapsearchattribute", "ldapsearchfilter", Parts.nameOption,
     ]
 
     init(_ options: MethodOptions) throws(AuthConfigurationError) {
         try options.allowOnly(
             "ldapserver", "ldapport", "ldapscheme", "ldaptls", "ldapprefix", "ldapsuffix", "ldapbasedn", "ldapbinddn",
-            "ldapbindpasswd", "ldapsearchattribute", "ldapsearchfilter", "ldapurl"
+            "ldapbindpasswd", "ldapsearchattribute", "ldapsearchfilter", "ldapurl", Parts.nameOption
         )
         var parts = Parts()
         // In the order of the rule: what comes later wins over what a URL has said.
@@ -60,6 +59,12 @@ struct LDAPPlan: Sendable {
         var attribute: String?
         var filter: String?
         var scope = LDAPScope.subtree
+        var nameAttribute: String?
+
+        /// Not in PostgreSQL.
+        static let nameOption = "ldap_name_attribute"
+        /// Its value for no comparison.
+        private static let noAttribute = "none"
 
         /// Whether there is more than servers: a URL may name these alone.
         var saysHowToSearch: Bool { self.base?.isEmpty == false || self.attribute != nil || self.filter != nil }
@@ -81,6 +86,7 @@ struct LDAPPlan: Sendable {
             case "ldapsearchattribute": self.attribute = value
             case "ldapsearchfilter": self.filter = value
             case "ldapurl": try self.take(url: value, method: method)
+            case Self.nameOption: self.nameAttribute = value
             default: break
             }
         }
@@ -105,14 +111,30 @@ struct LDAPPlan: Sendable {
             self.filter = parsed.filter ?? self.filter
         }
 
-        func servers(method: String) throws(AuthConfigurationError) -> String {
+        func servers(method: String) throws(AuthConfigurationError) -> LDAPServers {
             let hosts = (self.server ?? "").split(separator: " ")
-            guard !hosts.isEmpty else { throw .missingOption(method: method, name: "ldapserver") }
+            guard !hosts.isEmpty else {
+                guard self.server == nil, let domain = self.base.flatMap({ LDAPServers.domain(ofName: $0) }) else {
+                    throw .missingOption(method: method, name: "ldapserver")
+                }
+                return .domain(domain, scheme: self.scheme)
+            }
             let port = self.port ?? (self.scheme == "ldaps" ? Int(LDAPS_PORT) : Int(LDAP_PORT))
-            for host in hosts where host.contains("/") || host.utf8.contains(where: { $0 <= 32 || $0 == 127 }) {
+            for host in hosts where !LDAPServers.isHost(host) {
                 throw .invalidOption(method: method, name: "ldapserver", reason: "not a list of host names")
             }
-            return hosts.map { "\(self.scheme)://\($0):\(port)" }.joined(separator: " ")
+            return .named(hosts.map { "\(self.scheme)://\($0):\(port)" }.joined(separator: " "))
+        }
+
+        /// Directories ignore case and more; the gateway does not.
+        private func comparedAttribute(method: String) throws(AuthConfigurationError) -> String? {
+            guard let name = self.nameAttribute else {
+                return self.filter == nil ? self.attribute ?? LDAPSearch.attributeDefault : nil
+            }
+            guard LDAPSearch.isAttribute(name) else {
+                throw .invalidOption(method: method, name: Self.nameOption, reason: "not the name of an attribute")
+            }
+            return name == Self.noAttribute ? nil : name
         }
 
         func search(method: String) throws(AuthConfigurationError) -> LDAPSearch {
@@ -128,7 +150,7 @@ struct LDAPPlan: Sendable {
                 let reason = "not the name of an attribute"
                 throw .invalidOption(method: method, name: "ldapsearchattribute", reason: reason)
             }
-            let template = self.filter ?? "(\(self.attribute ?? "uid")=\(LDAPSearch.placeholder))"
+            let template = self.filter ?? "(\(self.attribute ?? LDAPSearch.attributeDefault)=\(LDAPSearch.placeholder))"
             guard template.contains(LDAPSearch.placeholder) else {
                 let reason = "without \(LDAPSearch.placeholder) every user would be the same entry"
                 throw .invalidOption(method: method, name: "ldapsearchfilter", reason: reason)
@@ -137,6 +159,7 @@ struct LDAPPlan: Sendable {
                 base: base,
                 scope: self.scope,
                 template: template,
+                nameAttribute: try self.comparedAttribute(method: method),
                 bindName: self.bindName ?? "",
                 bindPassword: SecretBytes(self.bindPassword ?? "")
             )

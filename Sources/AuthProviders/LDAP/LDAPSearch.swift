@@ -11,11 +11,14 @@ enum LDAPScope: Sendable, Equatable {
 struct LDAPSearch: Sendable {
     /// Stands for the user's name in a filter.
     static let placeholder = "$username"
+    static let attributeDefault = "uid"
 
     let base: String
     let scope: LDAPScope
     /// A filter with ``placeholder``.
     let template: String
+    /// The attribute of the found entry that has to hold the user's name byte for byte; nil for none.
+    let nameAttribute: String?
     /// Who searches; empty for anybody.
     let bindName: String
     let bindPassword: SecretBytes

@@ -47,7 +47,7 @@ import Sessions
 
     private static func open(_ plan: LDAPPlan) throws(LDAPProblem) -> LDAPSession {
         var made: OpaquePointer?
-        let result = unsafe ldap_initialize(&made, plan.servers)
+        let result = unsafe ldap_initialize(&made, try plan.servers.uris())
         guard result == LDAP_SUCCESS, let made = unsafe made else {
             throw LDAPProblem("could not initialize LDAP", result)
         }
@@ -117,9 +117,9 @@ import Sessions
             }
         let filter = search.filter(for: user)
         var answer: OpaquePointer?
-        // No attributes; two entries are enough to know that the name is not unique.
-        let result = unsafe LDAP_NO_ATTRS.withCString { nothing in
-            var attributes: [UnsafeMutablePointer<CChar>?] = unsafe [UnsafeMutablePointer(mutating: nothing), nil]
+        // No attributes but the name; two entries are enough to know that it is not unique.
+        let result = unsafe (search.nameAttribute ?? LDAP_NO_ATTRS).withCString { wanted in
+            var attributes: [UnsafeMutablePointer<CChar>?] = unsafe [UnsafeMutablePointer(mutating: wanted), nil]
             return unsafe ldap_search_ext_s(
                 self.handle, search.base, scope, filter, &attributes, 0, nil, nil, nil, 2, &answer)
         }
@@ -134,9 +134,26 @@ import Sessions
             let name = unsafe ldap_get_dn(self.handle, entry)
         else { return .refused("no entry for \"\(shown)\" below \"\(search.base)\"") }
         defer { unsafe ldap_memfree(name) }
+        if let attribute = search.nameAttribute, unsafe !self.holds(user, in: attribute, of: entry) {
+            let lack = "has no \(attribute) that can be read and is the name byte for byte"
+            return .refused("the entry for \"\(shown)\" \(lack)")
+        }
         let found = unsafe String(cString: name)
         // A bind without a name succeeds with any password.
         return found.isEmpty ? .refused("the entry for \"\(shown)\" has no name") : .found(found)
+    }
+
+    /// Whether one of the attribute's values is the text, byte for byte.
+    private func holds(_ text: String, in attribute: String, of entry: OpaquePointer) -> Bool {
+        guard let values = unsafe ldap_get_values_len(self.handle, entry, attribute) else { return false }
+        defer { unsafe ldap_value_free_len(values) }
+        var next = unsafe values
+        while let value = unsafe next.pointee {
+            let bytes = unsafe UnsafeRawBufferPointer(start: value.pointee.bv_val, count: Int(value.pointee.bv_len))
+            if unsafe bytes.elementsEqual(text.utf8) { return true }
+            unsafe next += 1
+        }
+        return false
     }
 
     // MARK: Texts

@@ -5,12 +5,14 @@ import Synchronization
 public final class AuthLanes: Sendable {
     /// What holds for each lane.
     public struct Limits: Sendable, Equatable {
+        /// Calls that run at the same time.
         public var threads: Int
         /// Logins that may wait for a thread.
         public var queueMax: Int
         /// For waiting and running together.
         public var timeout: Duration
 
+        /// The defaults are those of the settings.
         public init(threads: Int = 8, queueMax: Int = 128, timeout: Duration = .seconds(30)) {
             self.threads = threads
             self.queueMax = queueMax
@@ -25,6 +27,7 @@ public final class AuthLanes: Sendable {
 
     private let state: Mutex<State>
 
+    /// No thread is made before it is needed.
     public init(_ limits: Limits = Limits()) { self.state = Mutex(State(limits: limits)) }
 
     /// Other limits from now on.
@@ -46,7 +49,9 @@ public final class AuthLanes: Sendable {
 
     /// Runs `body`, which may block, for one login.
     ///
-    /// - Parameter kind: the name of the library, for the log.
+    /// - Parameters:
+    ///   - kind: the name of the library, for the log; each has a lane.
+    ///   - body: called once on a thread of the lane, or never.
     /// - Throws: 58000 when the lane is full (at once) or has no answer in time.
     public func run<Value: Sendable>(
         _ kind: String,

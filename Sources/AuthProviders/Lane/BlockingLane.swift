@@ -19,6 +19,7 @@ public struct LaneLoad: Sendable, Equatable {
     /// Calls that wait for a thread.
     public let queued: Int
 
+    /// As the lane counted them at one moment.
     public init(busy: Int, queued: Int) {
         self.busy = busy
         self.queued = queued
@@ -41,6 +42,10 @@ public final class BlockingLane: @unchecked Sendable {
     /// Calls that a thread is with.
     private var busy = 0
 
+    /// - Parameters:
+    ///   - name: of its threads.
+    ///   - threads: calls that run at the same time; at least 1. Made when needed.
+    ///   - queueMax: calls that may wait; at least 1.
     public init(name: String, threads: Int, queueMax: Int) {
         self.name = name
         self.threadsMax = max(threads, 1)
@@ -56,6 +61,7 @@ public final class BlockingLane: @unchecked Sendable {
         self.condition.broadcast()
     }
 
+    /// What it does now.
     public var load: LaneLoad {
         self.condition.lock()
         defer { self.condition.unlock() }

@@ -3,7 +3,9 @@ public struct TalosRealm: Sendable {
     let keys: TokenKeys
     let databases: [String]
 
-    /// - Parameter keyFiles: public keys in PEM; the name of a file without folder and extension is the key id.
+    /// - Parameters:
+    ///   - keyFiles: public keys in PEM; the name of a file without folder and extension is the key id.
+    ///   - databases: those that take tokens.
     public init(keyFiles: [String], databases: [String]) throws(AuthConfigurationError) {
         guard !keyFiles.isEmpty else { throw .unusableFile("talos.keys is empty: nobody's tokens could be checked") }
         var keys: [TokenKey] = []

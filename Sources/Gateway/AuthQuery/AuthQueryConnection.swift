@@ -180,10 +180,16 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
 
     // MARK: Ends
 
-    override func ended() { self.lost(self.lastError?.description ?? "the server closed the connection unexpectedly") }
+    override func ended() { self.broken("the server closed the connection unexpectedly") }
 
-    override func failed(_ error: Int32) { 
-        self.lost(self.lastError?.description ?? self.codecFailureText ?? SystemErrorText.of(error))
+    override func failed(_ error: Int32) { self.broken(self.codecFailureText ?? SystemErrorText.of(error)) }
+
+    private func broken(_ reason: String) {
+        if self.phase == .opening, let failure = self.transport?.interrupted(reason) {
+            self.transportFailed(failure)
+        } else {
+            self.lost(self.lastError?.description ?? reason)
+        }
     }
 
     override func deadlinePassed() {

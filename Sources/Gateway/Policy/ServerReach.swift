@@ -85,8 +85,8 @@ struct ServerReach {
         )
     }
 
-    /// Those whom the rule does not name. Of roles and of whoever is not listed nobody knows who they are: only a rule of
-    /// which it is certain that it leads nobody anywhere is wrong.
+    /// Those whom the rule does not name. Of roles and of whoever is not listed nobody knows who they are: only a rule
+    /// of which it is certain that it leads nobody anywhere is wrong.
     private func checkOthers(_ subject: Subject, _ findings: inout Findings) {
         let asksForRoles = subject.rule.users.contains { word in if case .role = word { true } else { false } }
         let pools = self.settings.pools.filter { pool in
@@ -157,7 +157,7 @@ struct ServerReach {
     }
 
     private static func cause(_ method: String) -> String {
-        " have no server_password, and method \"\(method)\" leaves nothing that a server takes: "
+        ": no server_password, and method \"\(method)\" leaves nothing that a server takes: "
             + "only a server that trusts the gateway lets them in"
     }
 
@@ -177,8 +177,8 @@ struct ServerReach {
                 let plan = self.plans[PoolKey(database: pool.name, user: user.username)]
                 guard plan?.opens(by: proof) == false else { continue }
                 findings.warnings.append(
-                    "pools.\(pool.name).users.\(user.username): has no server_password, and \(key) leaves nothing that a "
-                        + "server takes: only a server that trusts the gateway lets the user in"
+                    "pools.\(pool.name).users.\(user.username): has no server_password, and \(key) leaves nothing "
+                        + "that a server takes: only a server that trusts the gateway lets the user in"
                 )
             }
         }

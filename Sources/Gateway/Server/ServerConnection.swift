@@ -175,7 +175,11 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     private func lost(_ reason: String) {
         switch self.phase {
         case .opening:
-            self.openingFailed(.connect("cannot connect to server: \(reason)"))
+            if let failure = self.opening?.transport?.interrupted(reason) {
+                self.transportFailed(failure)
+            } else {
+                self.openingFailed(.connect("cannot connect to server: \(reason)"))
+            }
         case .active:
             let client = self.client
             self.client = nil

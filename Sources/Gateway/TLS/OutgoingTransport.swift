@@ -82,7 +82,17 @@ final class OutgoingTransport: HandshakeQueue.Subject {
         self.enqueue(user)
     }
 
-    /// Its connection is gone, or given up.
+    /// Its connection is gone.
+    ///
+    /// - Returns: the failure of the handshake, if one was under way: another attempt may follow it.
+    func interrupted(_ reason: String) -> ServerLoginFailure? {
+        guard let user, self.session != nil, self.facts == nil else { return nil }
+        self.user = nil
+        user.home.gateway.serverHandshakes.failed(.closed)
+        return .handshakeFailed("\(reason) (\(TLSFailure.Reason.closed.rawValue))")
+    }
+
+    /// Its connection is given up.
     func abandon() {
         guard let user else { return }
         self.user = nil

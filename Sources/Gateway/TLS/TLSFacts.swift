@@ -30,3 +30,14 @@ final class TLSFacts: Sendable {
         AuditTLS(version: self.version, cipher: self.cipher, clientSubject: self.peer?.subject)
     }
 }
+
+extension TLSColumns {
+    init(_ facts: TLSFacts) {
+        self.init(
+            version: facts.version,
+            cipher: facts.cipher,
+            subject: facts.peer?.subject,
+            serverName: facts.serverName
+        )
+    }
+}

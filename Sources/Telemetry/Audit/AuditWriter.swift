@@ -58,7 +58,8 @@ final class AuditWriter: @unchecked Sendable {
     private func takeChange(isLast: Bool) {
         guard self.trail.hasChange.load(ordering: .acquiring) else { return }
         let (next, isOff) = self.trail.state.withLock { state -> (AuditOutput?, Bool) in
-            let isOff = state.isOff && isLast
+            // What has been queued since the batch was taken came before the end, too.
+            let isOff = state.isOff && isLast && state.queue.isEmpty
             if isOff || !state.isOff { self.trail.hasChange.store(false, ordering: .relaxed) }
             defer { state.nextOutput = nil }
             return (state.nextOutput, isOff)

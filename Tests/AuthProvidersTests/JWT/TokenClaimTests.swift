@@ -101,6 +101,42 @@ import Testing
         #expect(verifier.refusal(token + [0x0a]) != nil)
     }
 
+    /// libjwt reads behind the end of a signature that is no proper base64url: nothing of that kind gets so far.
+    /// Whatever the algorithm, it is refused before a key is asked.
+    @Test func onlyCanonicalBase64URLGetsToALibrary() throws {
+        let workshop = try TokenWorkshop()
+        let keys = try KeyFile.publicKeys(path: try workshop.write("keys.json", TokenVectors.keySet))
+        let verifier = try workshop.verifier(keys: keys, now: 1_800_000_000)
+        let text = "it is no token: not three parts in base64url"
+        for (algorithm, token) in TokenVectors.tokens {
+            #expect(verifier.refusal(token) == nil)
+            let parts = token.split(separator: ".").map { Array($0.utf8) }
+            for place in parts.indices {
+                for wrong in Self.misspelt(parts[place]) {
+                    var changed = parts
+                    changed[place] = wrong
+                    let bytes = Array(changed.joined(separator: [UInt8(ascii: ".")]))
+                    #expect(verifier.refusal(bytes) == text, "\(algorithm) \(place) \(wrong.suffix(4))")
+                }
+            }
+        }
+    }
+
+    /// Texts that lax decoders take for the same bytes, or for some.
+    private static func misspelt(_ part: [UInt8]) -> [[UInt8]] {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+        var result = ["=", "==", "\n", " ", "+", "/", "\0", "%3d"].map { part + Array($0.utf8) }
+        result += [part + [0xff], [UInt8(ascii: " ")] + part, [0] + part, part.dropLast() + [0x80]]
+        // One digit alone is no byte.
+        result.append(part + Array(repeating: UInt8(ascii: "A"), count: (5 - part.count % 4) % 4))
+        result.append(Array(part.prefix(part.count / 4 * 4)) + [UInt8(ascii: "A")])
+        // Bits behind the last byte.
+        if part.count % 4 != 0, let last = part.last, let value = alphabet.firstIndex(of: last), value % 2 == 0 {
+            result.append(part.dropLast() + [alphabet[value + 1]])
+        }
+        return result
+    }
+
     @Test func textsThatAreNoToken() throws {
         let verifier = try TokenWorkshop().verifier()
         #expect(verifier.refusal([]) == "the token is empty")

@@ -21,7 +21,7 @@ struct ConsoleTableTests {
                 "SHOW CLIENTS",
                 """
                 client_id database user application_name addr tls state wait transaction_count query_count \
-                error_count age_seconds server_user
+                error_count age_seconds server_user tls_version tls_cipher tls_subject tls_server_name
                 """
             ),
             (
@@ -29,7 +29,7 @@ struct ConsoleTableTests {
                 """
                 server_id server_process_id database_name user application_name tls state wait transaction_count \
                 query_count bytes_sent bytes_received age_seconds prepare_cache_hit prepare_cache_miss \
-                prepare_cache_size
+                prepare_cache_size tls_version tls_cipher tls_subject
                 """
             ),
             (
@@ -53,6 +53,10 @@ struct ConsoleTableTests {
             ("SHOW CONNECTIONS", "total errors tls plain cancel"),
             ("SHOW CONFIG", "key value default changeable doc"),
             ("SHOW AUTH_PROVIDERS", "name methods logins failures failure_reasons busy queued p50_us p99_us"),
+            (
+                "SHOW TLS",
+                "side handshakes resumed direct under_way failures failure_reasons p50_us p90_us p99_us"
+            ),
             ("SHOW STARTUP_PARAMETERS", "user database parameter value source state"),
             (
                 "SHOW AUTH_QUERY",
@@ -285,15 +289,15 @@ struct ConsoleTableTests {
     }
 
     private static let auditColumns =
-        "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool server_user "
-        + "rule_file rule_line method provider secret_source cached verdict command outcome reason reason_text "
+        "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool "
+        + "server_user rule_file rule_line method provider secret_source cached verdict command outcome reason reason_text "
         + "duration_us transactions queries"
 
     @Test("help names every command")
     func help() {
         let targets =
             "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|HBA|AUTH_PROVIDERS|"
-            + "STARTUP_PARAMETERS|AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
+            + "TLS|STARTUP_PARAMETERS|AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
         #expect(HelpRow.rows.map(\.item) == [
             "SHOW " + targets, "RELOAD", "SHUTDOWN", "KILL USER name", "INVALIDATE AUTH [database[.user]]",
         ])

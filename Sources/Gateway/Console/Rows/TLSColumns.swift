@@ -1,5 +1,3 @@
-import TLSEngine
-
 /// What the rows of connections say about TLS.
 package struct TLSColumns: Sendable, Equatable {
     package let version: String
@@ -13,16 +11,5 @@ package struct TLSColumns: Sendable, Equatable {
         self.cipher = cipher
         self.subject = subject
         self.serverName = serverName
-    }
-}
-
-extension TLSColumns {
-    init(_ facts: TLSFacts) {
-        self.init(
-            version: facts.version,
-            cipher: facts.cipher,
-            subject: facts.peer?.subject,
-            serverName: facts.serverName
-        )
     }
 }

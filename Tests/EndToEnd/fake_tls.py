@@ -1,0 +1,98 @@
+"""The scripted server of `fakeserver`, inside TLS: honest handshakes, and every way to spoil one.
+
+    with FakeServer(tls_script(serve)) as server: ...
+
+Scripts get a `Peer` whose socket is secured; `os.write` to its descriptor sends bytes that are no TLS.
+"""
+
+import _ssl
+import ctypes
+import functools
+import socket
+import ssl
+
+from certificates import authority
+from fakeserver import Closed, Peer
+from wire import SSL_REQUEST, message
+
+
+@functools.cache
+def context(certificate=None, alpn=(), version=None, tickets=2, on_name=None):
+    """The server's side of TLS. `on_name` is called with the host name that the gateway asks for (SNI)."""
+    certificate = certificate or authority("databases").server()
+    result = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    result.load_cert_chain(certificate.certificate, certificate.key)
+    result.num_tickets = tickets
+    if alpn:
+        result.set_alpn_protocols(list(alpn))
+    if version:
+        result.minimum_version = result.maximum_version = version
+    if on_name:
+        result.sni_callback = lambda _, name, __: on_name(name)
+    return result
+
+
+def asked(peer):
+    """Reads the request for TLS."""
+    packet = peer.exactly(8)
+    assert packet == SSL_REQUEST, packet
+
+
+def secure(peer, **options):
+    """The handshake; from here on the peer speaks inside TLS."""
+    try:
+        peer.socket = context(**options).wrap_socket(peer.socket, server_side=True, suppress_ragged_eofs=False)
+    except (ssl.SSLError, OSError) as problem:
+        peer.server.refusals.append(str(problem))
+        raise Closed(f"no handshake: {problem}") from problem
+
+
+def tls_script(script, is_direct=False, **options):
+    """`script` inside TLS."""
+
+    def run(peer):
+        if not hasattr(peer.server, "refusals"):
+            peer.server.refusals = []
+        if not is_direct:
+            asked(peer)
+            peer.send(b"S")
+        secure(peer, **options)
+        script(peer)
+
+    return run
+
+
+def update_keys(peer):
+    """A KeyUpdate that asks for one in return (RFC 8446, 4.6.3), which Python has no word for. It goes out with the
+    next bytes; alone, `SSL_do_handshake` sends it."""
+    library = ctypes.CDLL(getattr(_ssl, "__file__", None))
+    session = ctypes.c_void_p.from_address(id(peer.socket._sslobj) + 24)  # PySSLSocket: head, socket, SSL *.
+    assert library.SSL_get_SSL_CTX(session), "the layout of PySSLSocket has changed"
+    assert library.SSL_key_update(session, 1) == 1
+    assert library.SSL_do_handshake(session) == 1
+
+
+def middle(upstream, certificate, alter=lambda mechanisms: mechanisms):
+    """A man in the middle with a certificate of his own, who passes on all that is said between the gateway and
+    `upstream`, both sides inside TLS. `alter` maps the SASL mechanisms that the server offers."""
+    outgoing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    outgoing.check_hostname, outgoing.verify_mode = False, ssl.CERT_NONE
+
+    def script(peer):
+        plain = socket.create_connection((upstream.host, upstream.port), 10)
+        plain.sendall(SSL_REQUEST)
+        assert plain.recv(1) == b"S"
+        server = Peer(outgoing.wrap_socket(plain), peer.server)
+        length = peer.exactly(4)
+        server.send(length + peer.exactly(int.from_bytes(length, "big") - 4))
+        while True:
+            answer = server.receive()
+            body = answer.body
+            if answer.kind == "R" and body[:4] == b"\0\0\0\x0a":
+                body = body[:4] + alter(body[4:])
+            peer.send(message(answer.kind, body))
+            if answer.kind in "ZE" or answer.kind == "R" and body[:4] in (b"\0\0\0\x0a", b"\0\0\0\x0b"):
+                question = peer.receive()
+                server.send(message(question.kind, question.body))
+
+    return tls_script(script, certificate=certificate)
