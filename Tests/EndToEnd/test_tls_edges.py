@@ -215,3 +215,23 @@ def test_handshakes_leave_no_memory_behind(make_gateway, how):
     grown = (gateway.memory() - before) / 600
     assert grown < 2 * KIB, f"{grown:.0f} bytes for each"
     assert by_libpq(gateway, sslmode="verify-full", trusted=ours()).way == "tls"
+
+
+def test_departed_clients_that_waited_leave_no_memory_behind(make_gateway):
+    """Behind others that wait for their turn (tls_rate_limit_per_second), whoever leaves is forgotten."""
+    gateway = start(make_gateway, general={"max_connections": 2000}, tls_rate_limit_per_second=1)
+    hello = Handshake().flight()
+    living = handshakes_begun(gateway, 60)
+    for client in living:
+        client.sendall(hello)
+    before = gateway.memory()
+    for _ in range(30):
+        gone = handshakes_begun(gateway, 100)
+        for client in gone:
+            client.sendall(hello)
+            client.close()
+        wait_until(lambda: under_way(gateway) <= 60, "they are gone")
+    grown = (gateway.memory() - before) / 3000
+    assert grown < KIB, f"{grown:.0f} bytes for each"
+    for client in living:
+        client.close()
