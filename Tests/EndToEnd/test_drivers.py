@@ -75,7 +75,7 @@ def test_node_pg(target, mode):
     ok(run(["node", DRIVERS / "node_pg.js"], target, mode, environment={"NODE_PATH": str(modules[0])}), 7)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def jdbc_classes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jdbc")
     subprocess.run(["javac", "-cp", "/usr/share/java/postgresql.jar", "-d", folder, DRIVERS / "Jdbc.java"], check=True)
@@ -100,7 +100,7 @@ def test_php_pdo(target, mode):
     ok(run(["php", DRIVERS / "pdo.php"], target, mode), 12)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lib_pq_program(tmp_path_factory):
     program = tmp_path_factory.mktemp("go") / "lib_pq"
     settings = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "CGO_ENABLED": "0"}

@@ -211,6 +211,18 @@ def test_departed_clients_use_up_no_turns(make_gateway):
     assert time.monotonic() - began < 8, "less than sixty turns"
 
 
+def test_a_rate_limit_that_is_lifted_lets_all_go_on(make_gateway):
+    gateway = start(make_gateway, tls_rate_limit_per_second=1)
+    hello = Handshake().flight()
+    clients = handshakes_begun(gateway, 40)
+    for client in clients:
+        client.sendall(hello)
+    gateway.reload(general={"tls_rate_limit_per_second": 0})
+    for client in clients:
+        assert client.recv(1) == b"\x16", "within the fifteen seconds of a read, where forty turns would be forty"
+        client.close()
+
+
 # --- ends -------------------------------------------------------------------------------------------------------------
 
 

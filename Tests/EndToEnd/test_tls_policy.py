@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+import tokens
 from certificates import authority, bundle, joined
 from gateway import pool
 from server import PASSWORDS
@@ -209,6 +210,25 @@ def test_passwords_of_wrong_owners_are_not_tried(make_gateway):
         tls_wire(gateway, "app", context=client_context(people().client("app_md5")))
     assert [m.kind for m in refusal.value.transcript] == ["E"], "no password was asked for"
     assert refusal.value.sqlstate == "28000"
+
+
+def test_tokens_with_certificates(make_gateway, tmp_path):
+    """Method jwt with clientcert=verify-full: token and certificate, both of this user; `map=` is asked about both."""
+    tmp_path.chmod(0o755)
+    key = tokens.private_key()
+    (tmp_path / "keys").write_text(tokens.public_pem(key))
+    method = f"jwt keys={tmp_path}/keys clientcert=verify-full"
+    rules = f"hostssl all app {LOCAL} {method}\nhostssl all app_trust {LOCAL} {method} map=staff\n"
+    gateway = gateway_with(make_gateway, rules, "staff /^(.*)@example\\.com$ app_trust\n")
+    ann, app = people().client("ann@example.com"), people().client("app")
+    own, anns = tokens.token(key), tokens.token(key, user="ann@example.com")
+    assert way(gateway, app, "app", password=own) == "tls"
+    assert way(gateway, app, "app", password=anns) == "refused"
+    assert way(gateway, ann, "app", password=own) == "refused"
+    assert MISSING in said(gateway, None, "app", password=own)
+    assert way(gateway, ann, "app_trust", password=anns) == "tls"
+    assert way(gateway, app, "app_trust", password=anns) == "refused"
+    assert way(gateway, ann, "app_trust", password=own) == "refused"
 
 
 # --- the audit stream -------------------------------------------------------------------------------------------------

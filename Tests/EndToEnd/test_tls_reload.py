@@ -8,8 +8,9 @@ import pytest
 
 from certificates import authority, openssl
 from polling import wait_until
+from server import PASSWORDS
 from test_tls_startup import Handshake
-from tlswire import by_libpq, by_psql, client_context, ours, people, plain_socket, start, tls_wire
+from tlswire import BoundScram, by_libpq, by_psql, client_context, ours, people, plain_socket, start, tls_wire
 from wire import SSL_REQUEST, Closed, startup
 
 
@@ -164,6 +165,19 @@ def test_handshakes_under_way_survive_a_reload(make_gateway, files):
             answer = b""
             while b"Z\0\0\0\x05I" not in answer:
                 answer += handshake.opened(client.recv(65536))
+
+
+def test_a_login_is_bound_to_the_certificate_it_was_shown(make_gateway, files):
+    """Not to the one that came with a reload between handshake and login."""
+    gateway = start(make_gateway, files)
+    with tls_wire(gateway, login=False) as early:
+        files.put(ours().server(cn="later"))
+        gateway.reload()
+        for client in (early, tls_wire(gateway, login=False)):
+            with client:
+                scram = BoundScram(PASSWORDS["app"], client.certificate_hash)
+                client.bound_login("app", "app", PASSWORDS["app"], scram)
+                assert client.value("select current_user") == "app"
 
 
 def test_authorities_change_by_reload(make_gateway, files, tmp_path):

@@ -84,7 +84,10 @@ public class Jdbc {
         Properties properties = new Properties();
         properties.setProperty("user", System.getenv("PGUSER"));
         properties.setProperty("password", System.getenv("PGPASSWORD"));
-        properties.setProperty("sslmode", "disable");
+        properties.setProperty("sslmode", System.getenv("PGSSLMODE"));
+        if (System.getenv("PGSSLROOTCERT") != null) {
+            properties.setProperty("sslrootcert", System.getenv("PGSSLROOTCERT"));
+        }
         boolean prepared = System.getenv("E2E_PREPARED") != null;
         if (prepared) {
             properties.setProperty("prepareThreshold", "1");

@@ -20,7 +20,7 @@ async def queries(connection):
 async def one_more(number):
     """Another client at the same time: the same names of statements for other texts."""
     cache = {} if "E2E_PREPARED" in os.environ else {"statement_cache_size": 0}
-    connection = await asyncpg.connect(**SETTINGS, **cache, ssl=False)
+    connection = await asyncpg.connect(**SETTINGS, **cache, ssl=os.environ["PGSSLMODE"])
     for value in range(20):
         same(await connection.fetchval(f"select $1::int + {number}", value), value + number)
         same(await connection.fetchval("select $1::int", value), value)
@@ -29,7 +29,7 @@ async def one_more(number):
 
 async def main():
     cache = {} if "E2E_PREPARED" in os.environ else {"statement_cache_size": 0}
-    connection = await asyncpg.connect(**SETTINGS, **cache, ssl=False)
+    connection = await asyncpg.connect(**SETTINGS, **cache, ssl=os.environ["PGSSLMODE"])
     async with connection.transaction():
         await queries(connection)
         await connection.execute("create temp table t (a int primary key, b text) on commit drop")

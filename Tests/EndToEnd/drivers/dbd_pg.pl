@@ -22,7 +22,7 @@ sub state {
 }
 
 my $prepared = $ENV{E2E_MODE} eq 'session' || exists $ENV{E2E_PREPARED};
-our $db = DBI->connect("dbi:Pg:dbname=$ENV{PGDATABASE};host=$ENV{PGHOST};port=$ENV{PGPORT};sslmode=disable",
+our $db = DBI->connect("dbi:Pg:dbname=$ENV{PGDATABASE};host=$ENV{PGHOST};port=$ENV{PGPORT};sslmode=$ENV{PGSSLMODE}",
     $ENV{PGUSER}, $ENV{PGPASSWORD}, { RaiseError => 1, PrintError => 0, AutoCommit => 1 });
 $db->{pg_server_prepare} = $prepared ? 1 : 0;
 $db->{pg_switch_prepared} = 1 if exists $ENV{E2E_PREPARED};

@@ -50,7 +50,7 @@ func main() {
 	_, kept := os.LookupEnv("E2E_PREPARED")
 	_, crowded := os.LookupEnv("E2E_CROWDED")
 	prepared := kept || os.Getenv("E2E_MODE") == "session"
-	address := "sslmode=disable"
+	address := "sslmode=" + os.Getenv("PGSSLMODE")
 	if !prepared {
 		address += " binary_parameters=yes"
 	}

@@ -1,6 +1,7 @@
 // node-pg: unnamed statements by default, named ones on request, transactions, errors, notifications.
 const { Client } = require('pg')
 const assert = require('assert')
+const fs = require('fs')
 
 const words = 'Grüße, мир, 😀'
 const long = 'long '.repeat(50000)
@@ -14,7 +15,8 @@ function same (found, expected) {
 }
 
 async function main () {
-  const client = new Client({ ssl: false })
+  const ssl = process.env.PGSSLMODE !== 'disable' && { ca: fs.readFileSync(process.env.PGSSLROOTCERT) }
+  const client = new Client({ ssl })
   await client.connect()
   same((await client.query('select $1::int + 1 as n', [41])).rows, [{ n: 42 }])
   same((await client.query('select $1::text as a, $2::text as b', [words, null])).rows, [{ a: words, b: null }])

@@ -26,7 +26,7 @@ $options = [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION];
 if (getenv('E2E_MODE') !== 'session' && getenv('E2E_PREPARED') === false) {
     $options[PDO::PGSQL_ATTR_DISABLE_PREPARES] = true;
 }
-$address = sprintf('pgsql:host=%s;port=%s;dbname=%s;sslmode=disable', getenv('PGHOST'), getenv('PGPORT'), getenv('PGDATABASE'));
+$address = sprintf('pgsql:host=%s;port=%s;dbname=%s;sslmode=%s', getenv('PGHOST'), getenv('PGPORT'), getenv('PGDATABASE'), getenv('PGSSLMODE'));
 $db = new PDO($address, getenv('PGUSER'), getenv('PGPASSWORD'), $options);
 same(value($db, 'select ?::int + 1', [41]), 42);
 same(value($db, 'select ?::text', ['Grüße, мир']), 'Grüße, мир');

@@ -1,11 +1,16 @@
 """pg8000: DB-API with implicit transactions, unnamed statements in two steps, COPY."""
 
 import io
+import os
+import ssl
 
 import pg8000.dbapi
 from common import LONG, MODE, SETTINGS, WORDS, done, same
 
-connection = pg8000.dbapi.connect(**SETTINGS)
+encryption = None
+if os.environ["PGSSLMODE"] != "disable":
+    encryption = ssl.create_default_context(cafile=os.environ["PGSSLROOTCERT"])
+connection = pg8000.dbapi.connect(**SETTINGS, ssl_context=encryption)
 cursor = connection.cursor()
 cursor.execute("select cast(%s as int) + 1, cast(%s as text), cast(%s as text)", (41, WORDS, None))
 same(list(cursor.fetchone()), [42, WORDS, None])
