@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Target, require_binary
 from gateway import Gateway, pool
-from server import DATABASE, executable
+from server import executable
 from test_drivers import DRIVERS, clean, jdbc_classes, lib_pq_program, ok, run  # noqa: F401 - fixtures
 from test_drivers_prepared import PROGRAMS, node_path
 from tlswire import ours, tls_settings

@@ -144,9 +144,8 @@ def test_300_handshakes_at_once_hold_nobody_up(make_gateway):
     Counted in handshakes and not in seconds, so that a slow machine changes nothing: a client that waited for all of
     them would get no answer before the last.
     """
-    gateway = start(
-        make_gateway, authority("slow", "rsa").server(kind="rsa"), general={"worker_threads": 1, "max_connections": 1000}
-    )
+    costly = authority("slow", "rsa").server(kind="rsa")
+    gateway = start(make_gateway, costly, general={"worker_threads": 1, "max_connections": 1000})
     hello = Handshake().flight()
     with tls_wire(gateway) as runner:
         runner.value("select 1")

@@ -69,7 +69,8 @@ def test_bad_certificates_end_the_handshake(make_gateway, mode, kind):
     gateway = gateway_with(make_gateway, f"host all all {LOCAL} trust\n", tls_mode=mode)
     certificate, reason = bad_certificates()[kind]
     assert way(gateway, certificate) == "refused"
-    assert by_psql(gateway, sslmode="require", certificate=certificate, ssl_max_protocol_version="TLSv1.2").way == "refused"
+    older = {"sslmode": "require", "ssl_max_protocol_version": "TLSv1.2"}
+    assert by_psql(gateway, certificate=certificate, **older).way == "refused"
     [row] = [row for row in gateway.console("SHOW TLS") if row["side"] == "clients"]
     assert row["failures"] == "2" and row["failure_reasons"].startswith(reason), row
     failure = last_failure(gateway)
@@ -100,7 +101,8 @@ def test_revoked_certificates(make_gateway):
     )
     assert way(gateway, good) == "tls"
     assert way(gateway, bad) == "refused"
-    assert "certificate_revoked=1" in [r for r in gateway.console("SHOW TLS") if r["side"] == "clients"][0]["failure_reasons"]
+    [row] = [row for row in gateway.console("SHOW TLS") if row["side"] == "clients"]
+    assert row["failure_reasons"] == "certificate_revoked=1"
     gateway.reload(general={"tls_crl_file": str(people().revocation_list([good]))})
     assert way(gateway, good) == "refused"
     assert way(gateway, bad) == "tls"
@@ -110,7 +112,8 @@ def test_revoked_certificates(make_gateway):
     lists = joined([people().revocation_list([]), middle.revocation_list([])])
     gateway.reload(general={"tls_crl_file": str(lists)})
     assert way(gateway, middle.client("app_trust")) == "tls"
-    gateway.reload(general={"tls_crl_file": str(joined([people().revocation_list([middle]), middle.revocation_list([])]))})
+    lists = joined([people().revocation_list([middle]), middle.revocation_list([])])
+    gateway.reload(general={"tls_crl_file": str(lists)})
     assert way(gateway, middle.client("app_trust")) == "refused"
     gateway.reload(general={"tls_crl_file": str(people().revocation_list([], starts=-20, ends=-2))})
     assert way(gateway, good) == "refused"
@@ -123,7 +126,8 @@ def test_hostssl_and_hostnossl(make_gateway):
     rules = f"hostssl all app_trust {LOCAL} trust\nhostnossl all app {LOCAL} md5\n"
     gateway = start(make_gateway, hba=CONSOLE + rules)
     for client in (by_psql, by_libpq):
-        found = {(u, m): client(gateway, user=u, sslmode=m).way for u in ("app_trust", "app") for m in ("disable", "require")}
+        pairs = [(user, mode) for user in ("app_trust", "app") for mode in ("disable", "require")]
+        found = {(user, mode): client(gateway, user=user, sslmode=mode).way for user, mode in pairs}
         assert found == {
             ("app_trust", "disable"): "refused", ("app_trust", "require"): "tls",
             ("app", "disable"): "clear", ("app", "require"): "refused",
@@ -204,7 +208,7 @@ def test_rules_about_certificates_need_authorities(make_gateway):
 
 
 def test_passwords_of_wrong_owners_are_not_tried(make_gateway):
-    """clientcert=verify-full is checked before the method: a foreign certificate makes nobody an oracle of passwords."""
+    """clientcert=verify-full is checked before the method: with a foreign certificate no passwords can be tried."""
     gateway = gateway_with(make_gateway, f"hostssl all all {LOCAL} password clientcert=verify-full\n")
     with pytest.raises(LoginRefused) as refusal:
         tls_wire(gateway, "app", context=client_context(people().client("app_md5")))

@@ -170,7 +170,7 @@ def test_direct_tls_behind_a_request_is_refused(tls, hello):
 
 
 def test_an_encrypted_stream_that_breaks_ends_the_session(tls):
-    """A record that nobody sealed, in the middle of a session: no crash, no answer taken from it, the server is free."""
+    """A record that nobody sealed, in the middle of a session: no crash, no answer to it, the server is free."""
     with tls_wire(tls) as client:
         client.value("select 1")
         raw = client.socket.detach()

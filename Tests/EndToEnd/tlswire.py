@@ -201,7 +201,9 @@ def plain_socket(gateway):
 
 @dataclass
 class Outcome:
-    """How one libpq client fared: `way` is "tls", "clear" or "refused"; `said` is the error or what psql printed."""
+    """How one libpq client fared: `way` is "tls", "clear" or "refused"; `said` is the error or what psql printed.
+
+    Version and cipher are psql's only."""
 
     way: str
     said: str = ""
@@ -232,8 +234,7 @@ def by_libpq(gateway, **options):
             assert connection.execute("select 1").fetchone() == (1,)
             if not connection.pgconn.ssl_in_use:
                 return Outcome("clear")
-            attributes = connection.pgconn.ssl_attribute if hasattr(connection.pgconn, "ssl_attribute") else None
-            return Outcome("tls", version=attributes and attributes("protocol"))
+            return Outcome("tls")
     except psycopg.OperationalError as problem:
         return Outcome("refused", str(problem))
 

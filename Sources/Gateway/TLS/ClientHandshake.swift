@@ -129,6 +129,7 @@ extension ClientConnection {
         guard let handshake = self.handshake else { return }
         handshake.input = []
         self.handshake = nil
+        self.home.handshakes.noteDeparture()
         self.gateway.clientHandshakes.failed(reason)
     }
 }

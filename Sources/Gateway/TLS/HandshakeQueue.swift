@@ -17,9 +17,11 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
 
     @safe unowned(unsafe) private let gateway: Gateway
     private var ready: Deque<any Subject> = []
-    /// Those that `tls_rate_limit_per_second` holds up, in the order they came. Bounded by the clients of the worker
-    /// and those that left since the first of them came.
+    /// Those that `tls_rate_limit_per_second` holds up, in the order they came. Bounded by the clients of the worker:
+    /// those that have left are swept out before they outnumber the others.
     private var waiting: Deque<any Subject> = []
+    /// Handshakes given up since the last sweep, whether they waited here or not.
+    private var departed = 0
     private var isScheduled = false
 
     init(worker: Worker, gateway: Gateway) {
@@ -37,6 +39,15 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
     func admit(_ subject: any Subject) {
         self.waiting.append(subject)
         if self.waiting.count == 1 { self.admitDue() }
+    }
+
+    /// A handshake was given up. Costs a constant on average: a sweep comes once in half as many calls as it looks at
+    /// subjects.
+    func noteDeparture() {
+        self.departed += 1
+        guard self.departed > 16, self.departed > self.waiting.count / 2 else { return }
+        self.departed = 0
+        self.waiting.removeAll { $0.isOver }
     }
 
     private func schedule() {
