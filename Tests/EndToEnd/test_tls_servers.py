@@ -127,6 +127,10 @@ def test_versions_and_ciphers(make, secured):
             assert found["version"] == version
             assert row["tls_subject"] is None, "nobody has verified it"
     assert servers_of(gateway, "old")[0]["tls_cipher"] == cipher
+    row = handshakes(gateway)
+    assert (row["handshakes"], row["failures"], row["under_way"], row["direct"]) == ("3", "0", "0", "0")
+    assert 0 < int(row["p50_us"]) <= int(row["p90_us"]) <= int(row["p99_us"])
+    assert handshakes(gateway, "clients")["handshakes"] == "0"
     with secured.admin() as admin:
         admin.execute("alter system set ssl_max_protocol_version = 'TLSv1.2'")
         admin.execute("select pg_reload_conf()")
