@@ -3,8 +3,10 @@
 import pytest
 
 from certificates import authority, bundle, joined
-from tls_servers import TRUST, about, handshakes, outcome, psql, servers_of, tls_pool
-from wire import bind, execute, parse, sync
+from polling import wait_until
+from test_pooling import closing_error, kill
+from tls_servers import PID, TRUST, about, handshakes, outcome, psql, servers_of, tls_pool
+from wire import bind, execute, parse, query, sync
 
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -125,6 +127,10 @@ def test_versions_and_ciphers(make, secured):
             assert found["version"] == version
             assert row["tls_subject"] is None, "nobody has verified it"
     assert servers_of(gateway, "old")[0]["tls_cipher"] == cipher
+    row = handshakes(gateway)
+    assert (row["handshakes"], row["failures"], row["under_way"], row["direct"]) == ("3", "0", "0", "0")
+    assert 0 < int(row["p50_us"]) <= int(row["p90_us"]) <= int(row["p99_us"])
+    assert handshakes(gateway, "clients")["handshakes"] == "0"
     with secured.admin() as admin:
         admin.execute("alter system set ssl_max_protocol_version = 'TLSv1.2'")
         admin.execute("select pg_reload_conf()")
@@ -257,3 +263,18 @@ def test_sessions_over_tls_are_cleaned_and_keep_statements(make, secured):
     (row,) = servers_of(gateway)
     assert row["tls"] == "true" and int(row["prepare_cache_size"]) >= 0
     gateway.wait_idle()
+
+
+def test_sessions_that_postgresql_ends(make, secured):
+    """Its last words come through TLS: an idle server is replaced, a busy one's client is told."""
+    gateway = make(app=tls_pool(secured, "verify-full", size=1, tls_ca_cert=databases()))
+    with gateway.wire("app") as client:
+        for _ in range(3):
+            pid = client.value(PID)
+            kill(secured, pid)
+            assert client.value(PID) != pid
+        client.send(query("select pg_sleep(20)"))
+        wait_until(lambda: secured.sleeping() == 1, "a server sleeps")
+        kill(secured, secured.backends()[0])
+        assert closing_error(client) == "57P01"
+    assert outcome(gateway) == ("in", True)

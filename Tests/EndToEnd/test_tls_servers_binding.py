@@ -12,9 +12,9 @@ from fakeserver import FakeServer, error, one_row
 from gateway import pool
 from polling import wait_until
 from test_cancel import cancel
-from test_tls_servers_fake import QUICK, tls_of
-from tls_servers import ROLES, TRUST, about, outcome, servers_of, tls_pool
-from wire import query
+from test_tls_servers_fake import QUICK, hello, tls_of
+from tls_servers import ROLES, TRUST, about, handshakes, outcome, servers_of, tls_pool
+from wire import query, startup
 
 SASL = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"
 
@@ -170,6 +170,28 @@ def test_both_attempts_of_auth_query_are_logged(make_gateway, secured):
     (line,) = [x for x in gateway.log().splitlines() if "auth_query connection lost" in x][:1]
     assert "valid client certificate" in line.split("first_attempt=")[1], line
     assert "no encryption" in line.split("reason=")[1], line
+
+
+def test_auth_query_leaves_a_handshake_without_a_word(make_gateway, secured):
+    """The gateway stops while its server says nothing: nothing follows the handshake in clear text."""
+    over = threading.Event()
+
+    def silent(peer):
+        hello(peer)
+        assert over.wait(20)
+        peer.server.rest = peer.socket.recv(100)
+
+    with FakeServer(silent) as server:
+        auth_query = {"user": "reader", "password": ROLES["reader"]}
+        settings = tls_pool(server, "require") | {"users": [], "auth_query": auth_query}
+        gateway = make_gateway({"app": settings}, hba="host all all 127.0.0.1/32 scram-sha-256\n")
+        with gateway.wire(login=False) as client:
+            client.send(startup({"user": "app", "database": "app"}))
+            wait_until(lambda: handshakes(gateway)["under_way"] == "1", "a handshake is under way")
+            gateway.stop()
+            over.set()
+            wait_until(lambda: hasattr(server, "rest") or server.problems, "the server has read all")
+        assert server.rest == b""
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------

@@ -220,9 +220,8 @@ def test_direct_tls(make_gateway):
     names = []
     script = tls_script(serve, is_direct=True, alpn=("postgresql",), on_name=names.append)
     with FakeServer(script) as server:
-        settings = tls_of(
-            server, "verify-full", server_tls_negotiation="direct", server_tls_ca_cert=authority("databases").certificate
-        )
+        ca = authority("databases").certificate
+        settings = tls_of(server, "verify-full", server_tls_negotiation="direct", server_tls_ca_cert=ca)
         gateway = make_gateway({"app": settings | {"server_host": "localhost"}}, QUICK, hba=TRUST)
         assert ask(gateway) == "1", gateway.tail()
         assert names == ["localhost"]

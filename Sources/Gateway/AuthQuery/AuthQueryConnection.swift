@@ -222,10 +222,16 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
     /// It is not needed any more.
     func retire() {
         guard self.phase != .closed else { return }
+        let isLoggedIn = self.phase != .opening
         self.phase = .closed
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
+        self.opening = nil
+        self.transport?.abandon()
+        self.transport = nil
+        if isLoggedIn {
+            var terminate = MessageWriter()
+            terminate.terminate()
+            self.send(terminate.bytes)
+        }
         self.close()
     }
 }

@@ -132,7 +132,11 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         }
     }
 
-    override func ended() { self.vanished("client closed the connection") }
+    override func ended() {
+        // It has said goodbye before: what it asked for until then is still to reach its server, however soon it closed.
+        if self.isTerminating, self.phase == .active { return }
+        self.vanished("client closed the connection")
+    }
 
     override func failed(_ error: Int32) { self.vanished(self.codecFailureText ?? SystemErrorText.of(error)) }
 

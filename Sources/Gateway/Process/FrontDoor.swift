@@ -5,7 +5,8 @@ import Synchronization
 
 /// The listening sockets. Opened before any worker runs, so that a bad address stops the start.
 final class FrontDoor: Sendable {
-    private let descriptors: [Int32]
+    /// Empty once it is closed.
+    private let descriptors: Mutex<[Int32]>
     private let unixPath: String?
     let description: String
     @safe unowned(unsafe) let gateway: Gateway
@@ -35,13 +36,13 @@ final class FrontDoor: Sendable {
         } else {
             self.unixPath = nil
         }
-        self.descriptors = descriptors
+        self.descriptors = Mutex(descriptors)
         self.description = text
     }
 
     /// Makes one worker listen. On that worker's thread.
     func open(on home: WorkerHome) {
-        for descriptor in self.descriptors {
+        for descriptor in self.descriptors.withLock({ $0 }) {
             guard let duplicate = ListeningSocket.duplicate(descriptor) else {
                 self.gateway.log.error("no descriptor left for a listener")
                 continue
@@ -54,11 +55,18 @@ final class FrontDoor: Sendable {
 
     /// New socket options after a reload: connections accepted from now on inherit them.
     func apply(_ options: SocketOptions) {
-        for descriptor in self.descriptors { ListeningSocket.apply(options, to: descriptor) }
+        self.descriptors.withLock { descriptors in
+            for descriptor in descriptors { ListeningSocket.apply(options, to: descriptor) }
+        }
     }
 
-    func removeFiles() {
-        for descriptor in self.descriptors { ListeningSocket.close(descriptor) }
+    /// Once the workers' listeners are closed, too, whoever comes is refused at once by the system: it does not wait
+    /// in a queue that nobody serves.
+    func close() {
+        self.descriptors.withLock { descriptors in
+            for descriptor in descriptors { ListeningSocket.close(descriptor) }
+            descriptors = []
+        }
         if let unixPath { ListeningSocket.removeFile(unixPath) }
     }
 }

@@ -183,6 +183,7 @@ package final class Gateway: @unchecked Sendable {
         self.log.notice("stopping")
         self.stopping.store(true, ordering: .releasing)
         let timeout = self.snapshot.settings.general.shutdownTimeout
+        self.frontDoor?.close()
         for home in self.homes {
             home.worker.execute {
                 for listener in home.listeners { listener.close() }
@@ -202,7 +203,6 @@ package final class Gateway: @unchecked Sendable {
             }
         }
         for thread in self.threads { thread.join() }
-        self.frontDoor?.removeFiles()
         self.audit.stop(timeoutMilliseconds: Self.auditStopMilliseconds)
         self.log.notice("stopped")
     }
