@@ -9,7 +9,7 @@ import pytest
 
 from polling import wait_until
 from tlswire import start, tls_wire
-from wire import query
+from wire import parse, query
 
 TERMINATE = b"X\0\0\0\4"
 ROW_BYTES = 10_000
@@ -45,3 +45,16 @@ def test_all_requests_before_terminate_are_carried_out(make_gateway, postgres, h
             other.rows(f"truncate {table}")
             client.close()
         other.rows(f"drop table {table}")
+
+
+@pytest.mark.parametrize("how", ("clear", "end", "notice"))
+def test_a_server_whose_client_never_says_sync_is_free_again(make_gateway, how):
+    """After an error PostgreSQL reads on until Sync; here Terminate comes in its place."""
+    gateway = start(make_gateway, pool_options={"pool_size": 1})
+    for _ in range(3):
+        client = gateway.wire() if how == "clear" else tls_wire(gateway, "app")
+        client.send_together(parse("no statement"), parse("select 1"), TERMINATE)
+        goodbye(client, how)
+        with gateway.wire() as other:
+            assert other.value("select 'served'") == "served"
+        client.close()

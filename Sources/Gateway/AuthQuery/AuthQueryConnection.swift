@@ -109,7 +109,6 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
             case .failed(let failure): self.transportFailed(failure)
             case .ready(let greeting):
                 self.clearDeadline()
-                if let rest = self.opening?.takeUnread() { self.assembler.append(rest) }
                 self.opening = nil
                 self.transport = nil
                 self.phase = .idle

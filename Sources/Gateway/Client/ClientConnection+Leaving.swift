@@ -101,6 +101,14 @@ extension ClientConnection {
         self.pool = nil
     }
 
+    /// It has said goodbye before it closed: what it asked for until then is carried out, though nobody hears of it.
+    func leaveServerToFinish() {
+        guard self.phase == .active, let server = self.server else { return }
+        self.server = nil
+        self.account(server)
+        server.finishAlone()
+    }
+
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
     private func abandon(_ server: ServerConnection) {
         if server.isSettled, server.scanner.isAtBoundary, self.scanner.isAtBoundary, server.syncOwed == 0,

@@ -133,8 +133,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     }
 
     override func ended() {
-        // It has said goodbye before: what it asked for until then is still to reach its server, however soon it closed.
-        if self.isTerminating, self.phase == .active { return }
+        if self.isTerminating { self.leaveServerToFinish() }
         self.vanished("client closed the connection")
     }
 

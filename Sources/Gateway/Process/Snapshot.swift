@@ -193,16 +193,6 @@ final class Snapshot: Sendable {
         }
     }
 
-    /// Rules for TLS clients while there can be none.
-    static func encryptionWarnings(_ policy: HBAPolicy, _ tls: ClientTLSSettings) -> [String] {
-        let rules = tls.isOffered ? [] : policy.rules.filter { $0.kind == .hostssl }
-        guard let first = rules.first else { return [] }
-        return [
-            "\(first.file):\(first.line): rules of type hostssl (\(rules.count)) let nobody in: clients get no TLS "
-                + "without general.tls_certificate"
-        ]
-    }
-
     /// Who is a member of what is asked of auth_query's connections.
     private static func roleWarnings(_ policy: HBAPolicy, _ settings: GatewaySettings) -> [String] {
         guard policy.needsRoles else { return [] }
@@ -210,15 +200,6 @@ final class Snapshot: Sendable {
             "the policy asks for roles, but pools.\(pool.name) has no auth_query to ask: logins to it that reach such a "
                 + "rule are refused"
         }
-    }
-
-    /// Without authorities no client is ever asked for its certificate: such a rule would let nobody in.
-    static func checkCertificates(_ rule: HBARule, _ tls: ClientTLSSettings) throws(SnapshotError) {
-        guard rule.method == CertificateDemand.method || rule.option("clientcert") != nil, tls.caCert == nil
-        else { return }
-        throw SnapshotError(
-            description: "\(rule.file):\(rule.line): client certificates can only be checked with general.tls_ca_cert"
-        )
     }
 
     private static func provider(
@@ -246,42 +227,6 @@ final class Snapshot: Sendable {
         } catch {
             throw SnapshotError(description: "\(rule.file):\(rule.line): \(error.description)")
         }
-    }
-
-    private static func secrets(_ settings: GatewaySettings) throws(SnapshotError) -> StaticSecrets {
-        var secrets: [String: [String: StoredSecret]] = [:]
-        for pool in settings.pools {
-            for user in pool.users {
-                let path = "pools.\(pool.name).users.\(user.username).password"
-                secrets[pool.name, default: [:]][user.username] =
-                    user.tokenKeyFile == nil ? try Self.secret(user.password, path: path) : .none
-            }
-        }
-        let general = settings.general
-        let console = try Self.consoleSecret(general.adminPassword)
-        for database in ConsoleReference.databases {
-            secrets[database] = [general.adminUsername: console]
-        }
-        return StaticSecrets(secrets)
-    }
-
-    private static func secret(_ text: SecretText, path: String) throws(SnapshotError) -> StoredSecret {
-        do {
-            return try StoredSecret(parsing: String(decoding: text.bytes, as: UTF8.self))
-        } catch {
-            throw SnapshotError(description: "\(path): \(error)")
-        }
-    }
-
-    /// `admin_password` may be a stored secret like a user's, or the password itself, which becomes one here.
-    private static func consoleSecret(_ text: SecretText) throws(SnapshotError) -> StoredSecret {
-        if let stored = try? StoredSecret(parsing: String(decoding: text.bytes, as: UTF8.self)) { return stored }
-        let verifier = SCRAMVerifier(
-            password: SecretBytes(text.bytes),
-            salt: RandomBytes.make(count: 16),
-            iterations: 4096
-        )
-        return StoredSecret(kind: .scram(verifier))
     }
 }
 

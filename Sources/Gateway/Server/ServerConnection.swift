@@ -38,6 +38,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         case looking
         /// Free, but a cancel request for it is still under way.
         case parked
+        /// Carries out what its last client has asked for, then ends.
+        case finishing
         case closed
     }
 
@@ -122,7 +124,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         case .opening: return self.openingReceived(bytes)
         case .errand: return self.errandReceived(bytes)
         case .looking, .idle, .parked: return self.strayReceived(bytes)
-        case .closed: return bytes.count
+        case .finishing, .closed: return bytes.count
         }
     }
 
@@ -194,7 +196,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
             client?.serverLost(loss)
         case .errand:
             self.errandFailed(reason)
-        case .idle, .looking, .parked:
+        case .idle, .looking, .parked, .finishing:
             self.logClosing(self.lastError?.message ?? reason)
             self.discard()
         case .closed:
@@ -210,6 +212,19 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.send(terminate.bytes)
         self.logClosing(reason)
         self.discard()
+    }
+
+    /// The client has gone after its Terminate, and not all of what it asked for before has been answered. PostgreSQL
+    /// gets that, and Terminate behind it; its answers are read until it closes, for a reset could overtake what it
+    /// has not read yet. The session is busy until then, and ends with its socket if its host does.
+    func finishAlone() {
+        self.client = nil
+        self.phase = .finishing
+        self.checkCapture = nil
+        var terminate = MessageWriter()
+        terminate.terminate()
+        self.send(terminate.bytes)
+        if self.isReadingPaused { self.resumeReading() }
     }
 
     /// Closes and tells the pool.

@@ -8,6 +8,8 @@ import Sessions
 struct ServerOpening: Sendable {
     private var login: ServerLogin
     private var assembler = MessageAssembler(maximumBodyLength: 64 * 1024)
+    /// The login has ended well.
+    private var ready: Step?
 
     /// What came of the bytes that were taken; `.send` and `.wait` go on, the others are the end.
     typealias Step = ServerLoginStep
@@ -37,20 +39,36 @@ struct ServerOpening: Sendable {
 
     mutating func append(_ bytes: borrowing Span<UInt8>) { self.assembler.append(bytes) }
 
-    /// What came behind the end of the login, such as a part of a notice; it belongs to the session.
-    mutating func takeUnread() -> [UInt8] { self.assembler.takeUnread() }
-
     /// The next thing to do for what was appended; nil when a message is still incomplete.
     mutating func next() -> Step? {
         do throws(WireError) {
-            guard let message = try self.assembler.next() else { return nil }
-            let step = self.login.receive(message)
-            if case .ready(let greeting) = step, greeting.status != .idle {
-                return .failed(.protocolViolation("it is in a transaction"))
+            if self.ready == nil {
+                guard let message = try self.assembler.next() else { return nil }
+                let step = self.login.receive(message)
+                guard case .ready(let greeting) = step else { return step }
+                guard greeting.status == .idle else { return .failed(.protocolViolation("it is in a transaction")) }
+                self.ready = step
             }
-            return step
+            return try self.readyStep()
         } catch {
             return .failed(.protocolViolation(error.description))
         }
+    }
+
+    /// What came in one piece with the end of the login. Reports and notices are nothing to act on, but have to be whole
+    /// before the session may be used; an error is the server's last word.
+    private mutating func readyStep() throws(WireError) -> Step? {
+        while let message = try self.assembler.next() {
+            switch message.kind {
+            case BackendMessageKind.noticeResponse, BackendMessageKind.parameterStatus,
+                BackendMessageKind.notificationResponse:
+                continue
+            case BackendMessageKind.errorResponse:
+                return .failed(.serverError(try ServerMessageFields.decode(body: message.body)))
+            default:
+                return .failed(.protocolViolation("it answers what nobody asked"))
+            }
+        }
+        return self.assembler.unreadCount == 0 ? self.ready : nil
     }
 }

@@ -1,3 +1,5 @@
+import AuthProviders
+import HBA
 import PGWire
 import Settings
 import Sessions
@@ -31,5 +33,24 @@ extension Snapshot {
             warnings += CertificateValidity.warnings(context, name: name, now: now)
         }
         return warnings
+    }
+
+    /// Rules for TLS clients while there can be none.
+    static func encryptionWarnings(_ policy: HBAPolicy, _ tls: ClientTLSSettings) -> [String] {
+        let rules = tls.isOffered ? [] : policy.rules.filter { $0.kind == .hostssl }
+        guard let first = rules.first else { return [] }
+        return [
+            "\(first.file):\(first.line): rules of type hostssl (\(rules.count)) let nobody in: clients get no TLS "
+                + "without general.tls_certificate"
+        ]
+    }
+
+    /// Without authorities no client is ever asked for its certificate: such a rule would let nobody in.
+    static func checkCertificates(_ rule: HBARule, _ tls: ClientTLSSettings) throws(SnapshotError) {
+        guard rule.method == CertificateDemand.method || rule.option("clientcert") != nil, tls.caCert == nil
+        else { return }
+        throw SnapshotError(
+            description: "\(rule.file):\(rule.line): client certificates can only be checked with general.tls_ca_cert"
+        )
     }
 }

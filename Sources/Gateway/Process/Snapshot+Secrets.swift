@@ -1,0 +1,42 @@
+import AuthProviders
+import Sessions
+import Settings
+
+/// The secrets that stand in the settings.
+extension Snapshot {
+    static func secrets(_ settings: GatewaySettings) throws(SnapshotError) -> StaticSecrets {
+        var secrets: [String: [String: StoredSecret]] = [:]
+        for pool in settings.pools {
+            for user in pool.users {
+                let path = "pools.\(pool.name).users.\(user.username).password"
+                secrets[pool.name, default: [:]][user.username] =
+                    user.tokenKeyFile == nil ? try Self.secret(user.password, path: path) : .none
+            }
+        }
+        let general = settings.general
+        let console = try Self.consoleSecret(general.adminPassword)
+        for database in ConsoleReference.databases {
+            secrets[database] = [general.adminUsername: console]
+        }
+        return StaticSecrets(secrets)
+    }
+
+    private static func secret(_ text: SecretText, path: String) throws(SnapshotError) -> StoredSecret {
+        do {
+            return try StoredSecret(parsing: String(decoding: text.bytes, as: UTF8.self))
+        } catch {
+            throw SnapshotError(description: "\(path): \(error)")
+        }
+    }
+
+    /// `admin_password` may be a stored secret like a user's, or the password itself, which becomes one here.
+    private static func consoleSecret(_ text: SecretText) throws(SnapshotError) -> StoredSecret {
+        if let stored = try? StoredSecret(parsing: String(decoding: text.bytes, as: UTF8.self)) { return stored }
+        let verifier = SCRAMVerifier(
+            password: SecretBytes(text.bytes),
+            salt: RandomBytes.make(count: 16),
+            iterations: 4096
+        )
+        return StoredSecret(kind: .scram(verifier))
+    }
+}
