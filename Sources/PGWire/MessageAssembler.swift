@@ -63,6 +63,15 @@ package struct MessageAssembler: Sendable {
         return message
     }
 
+    /// Hands over the bytes that were not taken as messages, and the memory with them.
+    package mutating func takeUnread() -> [UInt8] {
+        defer {
+            self.buffer = []
+            self.start = 0
+        }
+        return self.start == 0 ? self.buffer : Array(self.buffer[self.start...])
+    }
+
     /// Moves the unread bytes to the front once they are the smaller half, so that moving costs as little as taking.
     private mutating func compact() {
         guard self.start > self.buffer.count / 2 else { return }

@@ -67,6 +67,17 @@ struct MessageAssemblerTests {
         #expect(!assembler.isFull)
     }
 
+    @Test func handsOverUnreadBytes() throws {
+        var assembler = MessageAssembler(maximumBodyLength: 100)
+        assembler.append(self.stream)
+        #expect(try assembler.next() == self.messages[0])
+        #expect(assembler.unreadCount == self.stream.count - 7)
+        #expect(assembler.takeUnread() == Array(self.stream.dropFirst(7)))
+        #expect(assembler.unreadCount == 0)
+        #expect(assembler.takeUnread() == [])
+        #expect(try assembler.next() == nil)
+    }
+
     @Test func copesWithManySmallMessagesBehindAPartialOne() throws {
         var assembler = MessageAssembler(maximumBodyLength: 1_000)
         let sync = bytes(.byte("S"), .int32(4))

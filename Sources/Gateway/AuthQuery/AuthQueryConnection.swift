@@ -89,7 +89,8 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
             credential: plan.credential,
             knownKeys: self.owner.knownKeys,
             channelBinding: plan.tls?.channelBinding ?? .disable,
-            bindingData: self.transport?.endpointBinding
+            bindingData: self.transport?.endpointBinding,
+            leavesRest: true
         )
         let first = opening.start()
         self.opening = opening
@@ -109,6 +110,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
             case .failed(let failure): self.transportFailed(failure)
             case .ready(let greeting):
                 self.clearDeadline()
+                if let rest = self.opening?.takeUnread() { self.assembler.append(rest) }
                 self.opening = nil
                 self.transport = nil
                 self.phase = .idle

@@ -10,10 +10,12 @@ struct ServerOpening: Sendable {
     private var assembler = MessageAssembler(maximumBodyLength: 64 * 1024)
     /// The login has ended well.
     private var ready: Step?
+    private let leavesRest: Bool
 
     /// What came of the bytes that were taken; `.send` and `.wait` go on, the others are the end.
     typealias Step = ServerLoginStep
 
+    /// - Parameter leavesRest: what comes in one piece with the end of the login is for `takeUnread`, not judged here.
     init(
         user: String,
         database: String,
@@ -21,8 +23,10 @@ struct ServerOpening: Sendable {
         credential: ServerCredential,
         knownKeys: SCRAMKeys?,
         channelBinding: ServerLogin.ChannelBinding = .prefer,
-        bindingData: [UInt8]? = nil
+        bindingData: [UInt8]? = nil,
+        leavesRest: Bool = false
     ) {
+        self.leavesRest = leavesRest
         self.login = ServerLogin(
             user: user,
             database: database,
@@ -39,6 +43,9 @@ struct ServerOpening: Sendable {
 
     mutating func append(_ bytes: borrowing Span<UInt8>) { self.assembler.append(bytes) }
 
+    /// What came behind the end of the login and was left to the session.
+    mutating func takeUnread() -> [UInt8] { self.assembler.takeUnread() }
+
     /// The next thing to do for what was appended; nil when a message is still incomplete.
     mutating func next() -> Step? {
         do throws(WireError) {
@@ -47,6 +54,7 @@ struct ServerOpening: Sendable {
                 let step = self.login.receive(message)
                 guard case .ready(let greeting) = step else { return step }
                 guard greeting.status == .idle else { return .failed(.protocolViolation("it is in a transaction")) }
+                if self.leavesRest { return step }
                 self.ready = step
             }
             return try self.readyStep()
