@@ -78,23 +78,30 @@ extension SettingsTable {
 
     /// TLS towards servers, in `general` and per pool.
     static func serverTLSKeys(of section: SettingsSection) -> [SettingsKey] {
-        func key(
-            _ name: String,
-            _ kind: SettingsKind,
-            default defaultText: String? = nil,
-            unset: String? = nil,
-            isOwn: Bool = false,
-            _ summary: String
-        ) -> SettingsKey {
-            guard section == .general else {
-                return SettingsKey(name, section, kind, fallback: .general, .newPool, isOwn: isOwn, "As in `general`.")
-            }
-            return SettingsKey(
-                name, section, kind, default: defaultText, unset: unset, .newPool, isOwn: isOwn, summary)
+        Self.serverTLSFileKeys(of: section) + Self.serverTLSSpeechKeys(of: section)
+    }
+
+    /// In `general` with all that is to be said, per pool with a reference to that.
+    private static func serverKey(
+        _ section: SettingsSection,
+        _ name: String,
+        _ kind: SettingsKind,
+        default defaultText: String? = nil,
+        unset: String? = nil,
+        isOwn: Bool = false,
+        _ summary: String
+    ) -> SettingsKey {
+        guard section == .general else {
+            return SettingsKey(name, section, kind, fallback: .general, .newPool, isOwn: isOwn, "As in `general`.")
         }
-        return [
-            key(
-                "server_tls_mode", .choice(Self.tlsModes, anyCase: true), default: "allow",
+        return SettingsKey(name, section, kind, default: defaultText, unset: unset, .newPool, isOwn: isOwn, summary)
+    }
+
+    /// Whether TLS is used, and the files that say who is who.
+    private static func serverTLSFileKeys(of section: SettingsSection) -> [SettingsKey] {
+        [
+            serverKey(
+                section, "server_tls_mode", .choice(Self.tlsModes, anyCase: true), default: "allow",
                 """
                 Whether servers are spoken to by TLS, as libpq's `sslmode`. `disable`: never. `allow`: in clear text, \
                 and by TLS where the server refuses that. `prefer`: by TLS, and in clear text where the server has \
@@ -102,44 +109,50 @@ extension SettingsTable {
                 `verify-full`: and bears the name in `server_host`. Unix sockets never use TLS.
                 """
             ),
-            key(
-                "server_tls_ca_cert", .path, unset: "certificates are not checked",
+            serverKey(
+                section, "server_tls_ca_cert", .path, unset: "certificates are not checked",
                 """
                 Authorities that the certificates of servers must chain to, PEM, all of the file. With it, `require` \
                 checks the chain, too, as libpq does and pg_doorman does not; `allow` and `prefer` check nothing.
                 """
             ),
-            key(
-                "server_tls_certificate", .path, unset: "none",
+            serverKey(
+                section, "server_tls_certificate", .path, unset: "none",
                 "Certificate shown to servers that ask for one, PEM."
             ),
-            key("server_tls_private_key", .path, "Private key of `server_tls_certificate`, PEM, not encrypted."),
-            key(
-                "server_tls_crl_file", .path, isOwn: true,
+            serverKey(section, "server_tls_private_key", .path, "Private key of `server_tls_certificate`, PEM, not encrypted."),
+            serverKey(
+                section, "server_tls_crl_file", .path, isOwn: true,
                 "Revoked certificates of servers, PEM: one list for each authority of the chain."
             ),
-            key(
-                "server_tls_min_version", .choice(Self.versions, anyCase: false), default: "TLSv1.2", isOwn: true,
+        ]
+    }
+
+    /// What is spoken, and how it begins.
+    private static func serverTLSSpeechKeys(of section: SettingsSection) -> [SettingsKey] {
+        [
+            serverKey(
+                section, "server_tls_min_version", .choice(Self.versions, anyCase: false), default: "TLSv1.2", isOwn: true,
                 "Oldest version spoken to servers."
             ),
-            key(
-                "server_tls_max_version", .choice(Self.versions, anyCase: false), unset: "the newest", isOwn: true,
+            serverKey(
+                section, "server_tls_max_version", .choice(Self.versions, anyCase: false), unset: "the newest", isOwn: true,
                 "Newest version spoken to servers."
             ),
-            key(
-                "server_tls_ciphers", .string, unset: "OpenSSL's list", isOwn: true,
+            serverKey(
+                section, "server_tls_ciphers", .string, unset: "OpenSSL's list", isOwn: true,
                 "Ciphers of TLS 1.2 for servers, as `openssl ciphers` takes them."
             ),
-            key(
-                "server_tls_negotiation", .choice(["postgres", "direct"], anyCase: true), default: "postgres",
+            serverKey(
+                section, "server_tls_negotiation", .choice(["postgres", "direct"], anyCase: true), default: "postgres",
                 isOwn: true,
                 """
                 `postgres`: servers are asked for TLS first. `direct`: TLS from the first byte, as PostgreSQL 17 and \
                 newer take it; needs `server_tls_mode` `require` or stronger.
                 """
             ),
-            key(
-                "server_channel_binding", .choice(["disable", "prefer", "require"], anyCase: true), default: "prefer",
+            serverKey(
+                section, "server_channel_binding", .choice(["disable", "prefer", "require"], anyCase: true), default: "prefer",
                 isOwn: true,
                 """
                 Whether logins at servers are bound to their certificate (SCRAM-SHA-256-PLUS), as libpq's \

@@ -58,3 +58,25 @@ def test_a_server_whose_client_never_says_sync_is_free_again(make_gateway, how):
         with gateway.wire() as other:
             assert other.value("select 'served'") == "served"
         client.close()
+
+
+@pytest.mark.parametrize("event", ("reload", "server killed"))
+def test_a_server_that_finishes_alone_meets(make_gateway, postgres, event):
+    """The next client waits for its place in the pool, and gets it."""
+    gateway = start(make_gateway, pool_options={"pool_size": 1})
+    with gateway.wire() as probe:
+        pid = probe.value("select pg_backend_pid()")
+    client = gateway.wire()
+    client.rows("begin work")
+    client.send_together(query("select pg_sleep(0.7)"), query("commit"), TERMINATE)
+    wait_until(postgres.sleeping, "the query runs")
+    goodbye(client, "clear")
+    if event == "reload":
+        gateway.change(general={"server_idle_check_timeout": "29s"})
+        gateway.console("reload")
+    else:
+        with postgres.admin() as admin:
+            admin.execute(f"select pg_terminate_backend({pid})")
+    with gateway.wire() as other:
+        assert other.value("select 'served'") == "served"
+    client.close()
