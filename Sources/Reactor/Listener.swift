@@ -88,7 +88,7 @@ package enum ListeningSocket {
     ) throws(ReactorError) -> Int32 {
         var raw = address.raw
         let descriptor = try ReactorError.check(unsafe cr_listen_tcp(&raw, backlog), doing: "listen on \(address)")
-        options.apply(to: descriptor, isTCP: true)
+        Self.apply(options, to: descriptor)
         return descriptor
     }
 
@@ -112,6 +112,7 @@ package enum ListeningSocket {
     /// Sets options that sockets accepted from now on inherit. Harmless on a unix socket.
     package static func apply(_ options: SocketOptions, to descriptor: Int32) {
         options.apply(to: descriptor, isTCP: true)
+        cr_set_defer_accept(descriptor, options.deferAcceptSeconds)
     }
 
     /// Another descriptor for the same listening socket; nil when none is left.

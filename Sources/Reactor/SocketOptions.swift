@@ -6,6 +6,8 @@ public struct SocketOptions: Sendable, Equatable {
     package var keepaliveCount: Int32 = 0
     package var keepaliveIntervalSeconds: Int32 = 0
     package var userTimeoutMilliseconds: Int32 = 0
+    /// Listening sockets only: how long the kernel waits for a client's first bytes before it hands a connection over.
+    package var deferAcceptSeconds: Int32 = 0
     package var lingerSeconds: Int32 = 0
     package var bufferBytes: Int32 = 0
     package var unixBufferBytes: Int32 = 0

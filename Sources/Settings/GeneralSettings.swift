@@ -28,6 +28,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let tcpKeepalivesCount: Int
     package let tcpKeepalivesInterval: Duration
     package let tcpUserTimeout: Duration
+    package let tcpDeferAccept: Duration
     package let tcpSoLinger: Duration
     package let tcpNoDelay: Bool
     package let tcpSocketBufferSize: Int
@@ -88,6 +89,7 @@ package struct GeneralSettings: Sendable, Equatable {
         self.tcpKeepalivesCount = values.integer("tcp_keepalives_count")
         self.tcpKeepalivesInterval = values.duration("tcp_keepalives_interval")
         self.tcpUserTimeout = values.duration("tcp_user_timeout")
+        self.tcpDeferAccept = values.duration("tcp_defer_accept")
         self.tcpSoLinger = values.duration("tcp_so_linger")
         self.tcpNoDelay = values.bool("tcp_no_delay")
         self.tcpSocketBufferSize = values.integer("tcp_socket_buffer_size")

@@ -100,6 +100,10 @@ extension SettingsTable {
             "Seconds that sent data may stay unacknowledged; 0 keeps the kernel's rule; new sockets."
         ),
         SettingsKey(
+            "tcp_defer_accept", .general, .seconds(0...3600), default: "1", .reload,
+            "Seconds the kernel keeps a new connection whose client has sent nothing yet; 0 hands it over at once."
+        ),
+        SettingsKey(
             "tcp_so_linger", .general, .seconds(0...65_535), default: "0", .reload,
             "Seconds that close waits for unsent data; 0 resets the connection; new sockets."
         ),

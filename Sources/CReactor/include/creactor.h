@@ -81,6 +81,10 @@ struct cr_socket_options {
 };
 void cr_set_tcp_options(int fd, const struct cr_socket_options *options);
 void cr_set_buffer(int fd, int bytes);
+/// How many bytes have to be there before a TCP socket counts as readable; an end or an error always counts.
+void cr_set_low_water(int fd, int bytes);
+/// How long the kernel keeps connections to a listening TCP socket whose clients have sent nothing; 0: not at all.
+void cr_set_defer_accept(int fd, int seconds);
 
 int64_t cr_monotonic_nanoseconds(void);
 /// Soft limit of open descriptors after raising it as far as the hard limit allows.

@@ -183,6 +183,7 @@ extension ClientConnection {
                     self.isThrottledByServer = true
                     self.pauseReading()
                 }
+                self.expect(self.scanner.bytesToCome)
                 // What was just passed on may have been the rest of a message that held the server back.
                 if self.scanner.isAtBoundary { self.serverSettled() }
                 return offset

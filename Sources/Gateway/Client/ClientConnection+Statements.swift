@@ -91,6 +91,7 @@ extension ClientConnection {
     }
 
     private func batchPassed(_ server: ServerConnection) {
+        self.expect(self.scanner.bytesToCome)
         if server.unsentCount > Self.serverBacklog {
             self.isThrottledByServer = true
             self.pauseReading()

@@ -259,6 +259,7 @@ extension SocketOptions {
         self.keepaliveCount = Int32(clamping: general.tcpKeepalivesCount)
         self.keepaliveIntervalSeconds = general.tcpKeepalivesInterval.wholeSeconds
         self.userTimeoutMilliseconds = Int32(clamping: general.tcpUserTimeout.microseconds / 1000)
+        self.deferAcceptSeconds = general.tcpDeferAccept.wholeSeconds
         self.lingerSeconds = general.tcpSoLinger.wholeSeconds
         self.bufferBytes = Int32(clamping: general.tcpSocketBufferSize)
         self.unixBufferBytes = Int32(clamping: general.unixSocketBufferSize)

@@ -43,6 +43,7 @@ extension ServerConnection {
                 self.pauseReading()
             }
         }
+        self.expect(self.scanner.bytesToCome)
         if isInvalid {
             self.brokenStream()
         } else if self.scanner.isAtBoundary {

@@ -71,6 +71,7 @@ extension ServerConnection {
             statements.takeInjected(into: &passage.out)
         }
         self.pass(bytes, &passage, to: offset, client)
+        self.expect(self.scanner.bytesToCome)
         if isInvalid {
             self.brokenStream()
         } else {

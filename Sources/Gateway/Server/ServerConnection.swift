@@ -220,6 +220,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     func finishAlone() {
         self.client = nil
         self.phase = .finishing
+        self.expect(0)
         self.checkCapture = nil
         var terminate = MessageWriter()
         terminate.terminate()

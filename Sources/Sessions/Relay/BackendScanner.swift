@@ -44,6 +44,10 @@ package struct BackendScanner: Sendable {
     @inlinable
     package var isAtBoundary: Bool { self.bodyRemaining == 0 }
 
+    /// Bytes of the present message that are still to come.
+    @inlinable
+    package var bytesToCome: Int { self.bodyRemaining }
+
     /// Scans from `offset` on.
     ///
     /// - Parameter stopsAtReady: return after each ReadyForQuery (the gateway's own queries).

@@ -50,6 +50,10 @@ package struct FrontendScanner: Sendable {
     @inlinable
     package var isAtBoundary: Bool { self.bodyRemaining == 0 }
 
+    /// Bytes of the present message that are still to come.
+    @inlinable
+    package var bytesToCome: Int { self.bodyRemaining }
+
     /// Looks at the message at `offset` without taking anything.
     package func opening(_ bytes: borrowing Span<UInt8>, at offset: Int) -> Opening {
         // Dropping the rest of a message that began before.
