@@ -24,6 +24,8 @@ struct TimerWheel {
     private var occupied = SIMD4<UInt64>()
     private var currentTick: Int64
     private(set) var armedCount = 0
+    /// The tick of the next bucket that holds anything, as long as nothing has changed since it was found.
+    private var nextTick: Int64?
 
     init(now: MonotonicMicroseconds) {
         self.currentTick = now / Self.granularity
@@ -42,6 +44,7 @@ struct TimerWheel {
         self.heads[bucket] = Int32(slot)
         self.occupied[bucket / 64] |= 1 << UInt64(bucket % 64)
         self.armedCount += 1
+        self.nextTick = nil
     }
 
     mutating func cancel(_ slot: Int) {
@@ -71,12 +74,14 @@ struct TimerWheel {
         if node.next != Self.none { self.nodes[Int(node.next)].previous = node.previous }
         self.nodes[slot].bucket = Self.none
         self.armedCount -= 1
+        self.nextTick = nil
     }
 
     /// Takes out every slot whose deadline has passed and appends it to `due`.
     mutating func advance(to now: MonotonicMicroseconds, due: inout ContiguousArray<Int>) {
         let target = now / Self.granularity
         guard target > self.currentTick else { return }
+        self.nextTick = nil
         if self.armedCount == 0 {
             self.currentTick = target
             return
@@ -103,11 +108,18 @@ struct TimerWheel {
     }
 
     /// How long a worker may sleep: milliseconds until the next bucket that holds anything; -1 when none does.
-    func sleepMilliseconds(now: MonotonicMicroseconds) -> Int32 {
+    mutating func sleepMilliseconds(now: MonotonicMicroseconds) -> Int32 {
         if self.armedCount == 0 { return -1 }
-        let start = Int((self.currentTick + 1) % Int64(Self.bucketCount))
-        let wait = (self.currentTick + 1 + Int64(self.distance(from: start))) * Self.granularity - now
+        let wait = self.findNextTick() * Self.granularity - now
         return wait <= 0 ? 0 : Int32(clamping: (wait + 999) / 1000)
+    }
+
+    private mutating func findNextTick() -> Int64 {
+        if let nextTick { return nextTick }
+        let start = Int((self.currentTick + 1) % Int64(Self.bucketCount))
+        let found = self.currentTick + 1 + Int64(self.distance(from: start))
+        self.nextTick = found
+        return found
     }
 
     /// Buckets from `start` to the next occupied one, around the wheel.

@@ -40,7 +40,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var pool: Pool?
     /// What the startup packet asked for, and what of it the pool leaves to the client.
     var requested = SessionParameters.none
-    var parameters = SessionParameters.none
+    var parameters = SessionParameters.none {
+        didSet { self.parametersIdentity = ObjectIdentifier(self.parameters) }
+    }
+    private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
     /// Where prepared statements are shared: the client's own names for them.
     var statements: ClientStatements?
     var waiter: WaiterID?

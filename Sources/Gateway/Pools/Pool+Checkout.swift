@@ -80,9 +80,9 @@ extension Pool {
     func checkin(_ server: ServerConnection, home: WorkerHome) {
         // Published before the lock is taken: once it is released another worker may already own the server.
         home.worker.share(server)
-        let facts = server.takeFacts()
+        let counts = server.takeCounts()
         let (step, client) = self.state.withLock { state -> (Checkin, ClientConnection?) in
-            state.facts[server.id.slot].merge(facts)
+            state.facts[server.id.slot].counts.add(counts)
             let step = state.machine.checkin(server.id, worker: home.worker.index, now: home.worker.now)
             if case .grant(let waiter, _) = step { return (step, state.take(waiter)) }
             return (step, nil)
@@ -167,9 +167,9 @@ extension Pool {
     }
 }
 
-extension ServerFacts {
+extension ServerCounts {
     /// Adds the counts of one client's turn.
-    mutating func merge(_ turn: ServerFacts) {
+    mutating func add(_ turn: ServerCounts) {
         self.transactions &+= turn.transactions
         self.queries &+= turn.queries
         self.sentBytes &+= turn.sentBytes

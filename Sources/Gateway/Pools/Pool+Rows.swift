@@ -45,14 +45,14 @@ extension Pool {
                 tls: facts.tls.map { TLSColumns($0) },
                 state: record.state.shown,
                 wait: .idle,
-                transactions: Int(clamping: facts.transactions),
-                queries: Int(clamping: facts.queries),
-                bytesSent: Int(clamping: facts.sentBytes),
-                bytesReceived: Int(clamping: facts.receivedBytes),
+                transactions: Int(clamping: facts.counts.transactions),
+                queries: Int(clamping: facts.counts.queries),
+                bytesSent: Int(clamping: facts.counts.sentBytes),
+                bytesReceived: Int(clamping: facts.counts.receivedBytes),
                 ageSeconds: Int(max(now - record.openedAt, 0) / 1_000_000),
-                preparedHits: Int(clamping: facts.statementHits),
-                preparedMisses: Int(clamping: facts.statementMisses),
-                preparedCount: facts.statementCount
+                preparedHits: Int(clamping: facts.counts.statementHits),
+                preparedMisses: Int(clamping: facts.counts.statementMisses),
+                preparedCount: facts.counts.statementCount
             )
         }
     }

@@ -95,6 +95,13 @@ struct ServerFacts: Sendable {
     var number: UInt32 = 0
     var processID: Int32 = 0
     var applicationName = ""
+    var counts = ServerCounts()
+    var isLoggedIn = false
+    var tls: TLSFacts?
+}
+
+/// What a server has done, in all or in one client's turn. Numbers alone: it is copied at every check-in.
+struct ServerCounts: Sendable {
     var transactions: UInt64 = 0
     var queries: UInt64 = 0
     var sentBytes: UInt64 = 0
@@ -103,8 +110,6 @@ struct ServerFacts: Sendable {
     var statementMisses: UInt64 = 0
     /// Prepared statements on the server when it last changed hands.
     var statementCount = 0
-    var isLoggedIn = false
-    var tls: TLSFacts?
 }
 
 extension Pool.State {

@@ -42,7 +42,7 @@ final class WorkerHome: @unchecked Sendable {
     /// By reference, so that the array has one owner all the time: emptying one that is shared makes another.
     func giveBack(scratch: inout [UInt8]) {
         guard scratch.capacity > self.scratch.capacity, scratch.capacity <= Self.scratchMax else { return }
-        scratch.removeAll(keepingCapacity: true)
+        if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
         swap(&scratch, &self.scratch)
     }
 

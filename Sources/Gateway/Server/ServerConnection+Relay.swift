@@ -119,7 +119,7 @@ extension ServerConnection {
             self.scanner.residue.hasOnlyLocalSets = true
         }
         self.lastError = nil
-        guard self.pool.plan.syncsParameters, self.applied !== client.parameters else { return }
+        guard self.pool.plan.syncsParameters, self.appliedIdentity != client.parametersIdentity else { return }
         if let query = client.parameters.query(replacing: self.applied) {
             var writer = MessageWriter()
             writer.query(query)
@@ -150,7 +150,8 @@ extension ServerConnection {
     /// can tell, so it takes the rest away as well.
     private func noteResets() -> Bool {
         if self.scanner.lostParameters { self.applied = .none }
-        let isUncertain = self.scanner.hasReset && !self.applied.entries.isEmpty
+        guard self.scanner.hasReset else { return false }
+        let isUncertain = !self.applied.entries.isEmpty
         if isUncertain { self.scanner.residue.hasSettings = true }
         self.scanner.forgetResets()
         return isUncertain

@@ -63,7 +63,11 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     /// ReadyForQuery messages still due for what was sent in front of a client's requests: its parameters, its BEGIN.
     var syncOwed = 0
     /// The parameters applied to the session, in a client's name.
-    var applied = SessionParameters.none
+    var applied = SessionParameters.none {
+        didSet { self.appliedIdentity = ObjectIdentifier(self.applied) }
+    }
+    /// Of `applied`: compared once per transaction, where the object itself would be retained and released.
+    private(set) var appliedIdentity = ObjectIdentifier(SessionParameters.none)
     /// The present client's first request is the check query, whose answer the pool wants.
     var checkCapture: CheckCapture?
     var errand: Errand?
@@ -79,7 +83,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     /// It must not be used again once its present client is done.
     var isSpent = false
     /// Counts of the present client's turn, and how much of its bytes is in the pool's books already.
-    var turn = ServerFacts()
+    var turn = ServerCounts()
     var accountedReceived: UInt64 = 0
     var accountedSent: UInt64 = 0
 
@@ -95,13 +99,13 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     /// Nothing is owed to the client that holds it, by the server or in its place.
     var isSettled: Bool { self.ledger.isSettled && (self.statements?.isSettled ?? true) }
 
-    func takeFacts() -> ServerFacts {
-        var facts = self.turn
-        facts.statementCount = self.statements?.preparedCount ?? 0
-        self.turn = ServerFacts()
+    func takeCounts() -> ServerCounts {
+        var counts = self.turn
+        counts.statementCount = self.statements?.preparedCount ?? 0
+        self.turn = ServerCounts()
         self.accountedReceived = 0
         self.accountedSent = 0
-        return facts
+        return counts
     }
 
     var log: Logger { self.home.gateway.log }
@@ -232,6 +236,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     func discard() {
         guard self.phase != .closed else { return }
         self.phase = .closed
+        self.opening?.transport?.abandon()
+        self.opening = nil
         self.client = nil
         self.checkCapture = nil
         self.errand = nil

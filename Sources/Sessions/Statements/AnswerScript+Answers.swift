@@ -116,7 +116,12 @@ extension AnswerScript {
 
     private mutating func drained() {
         self.base &+= self.tokens.count
-        self.tokens.removeAll(keepingCapacity: true)
+        // As in `AnswerLedger.compact`.
+        if self.head == 1, self.tokens.count == 1 {
+            _ = self.tokens.popLast()
+        } else {
+            self.tokens.removeAll(keepingCapacity: true)
+        }
         if !self.texts.isEmpty { self.texts.removeAll(keepingCapacity: true) }
         if !self.names.isEmpty { self.names.removeAll(keepingCapacity: true) }
         self.head = 0

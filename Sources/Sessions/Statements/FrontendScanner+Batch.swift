@@ -5,7 +5,7 @@ import PGWire
 extension FrontendScanner {
     package struct BatchScan: Sendable {
         package enum Stop: Sendable {
-            /// Everything that can be dealt with was.
+            /// Everything that can be dealt with was; `direct`, if there is any, goes to the server.
             case none
             /// After what was collected, the bytes `direct` go to the server; then the scan goes on.
             case direct
@@ -65,6 +65,10 @@ extension FrontendScanner {
                     self.bodyRemaining = header.wireLength &- (end &- position)
                     let direct = (position &+ head)..<end
                     return BatchScan(taken: end &- offset, stop: .direct, direct: direct)
+                }
+                if end == bytes.count, pass.out.isEmpty {
+                    // Nearly every simple query: the only message there is, and it goes on as it is.
+                    return BatchScan(taken: end &- offset, stop: .none, direct: (position &+ head)..<end)
                 }
                 pass.append(bytes, (position &+ head)..<end)
                 position = end
