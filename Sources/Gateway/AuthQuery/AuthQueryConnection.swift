@@ -16,7 +16,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
     }
 
     let id: AuthQueryExecutorPool.Dispatcher.ConnectionID
-    @safe unowned(unsafe) let home: WorkerHome
+    let home: WorkerHome
     private let owner: AuthQueryExecutorPool
     private var phase = Phase.opening
     private var opening: ServerOpening?

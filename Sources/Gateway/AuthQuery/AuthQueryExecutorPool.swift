@@ -31,7 +31,7 @@ final class AuthQueryExecutorPool: AuthQueryExecutor, Sendable {
     let plan: AuthQueryPlan
     /// The database as clients name it.
     let pool: String
-    @safe unowned(unsafe) let gateway: Gateway
+    let gateway: Gateway
     private let state: Mutex<State>
 
     init(plan: AuthQueryPlan, pool: String, gateway: Gateway) {
@@ -140,7 +140,7 @@ final class AuthQueryExecutorPool: AuthQueryExecutor, Sendable {
 /// The timer of those who wait for a connection. Belongs to one worker.
 private final class AuthQueryKeeper: Endpoint, @unchecked Sendable {
     private weak let owner: AuthQueryExecutorPool?
-    @safe unowned(unsafe) let home: WorkerHome
+    let home: WorkerHome
     private var deadline = Int64.max
 
     init(owner: AuthQueryExecutorPool, home: WorkerHome) {

@@ -28,7 +28,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case closing
     }
 
-    @safe unowned(unsafe) let home: WorkerHome
+    let home: WorkerHome
     let peer: SocketAddress
     /// Unique in this process; also the process ID in the client's cancel key.
     let number: Int32

@@ -3,8 +3,8 @@ import Settings
 
 /// Ages the pools, opens their minimum, and rolls their averages. Runs on one worker; first right after the start.
 final class Housekeeper: Endpoint, @unchecked Sendable {
-    @safe unowned(unsafe) let gateway: Gateway
-    @safe unowned(unsafe) let home: WorkerHome
+    let gateway: Gateway
+    let home: WorkerHome
     private var nextAgeing: MonotonicMicroseconds = 0
     /// How often averages are looked at; they roll every 15 s.
     private static let statisticsInterval: MonotonicMicroseconds = 1_000_000

@@ -41,7 +41,7 @@ final class Pool: Sendable {
     /// Logins and sessions that work with it; see `PoolRegistry`.
     private let pins = Atomic<Int>(0)
     /// The workers, for opening servers and reaching waiters. Unowned: the gateway outlives its pools.
-    @safe unowned(unsafe) let gateway: Gateway
+    let gateway: Gateway
 
     init(plan: PoolPlan, gateway: Gateway) {
         self.key = plan.key

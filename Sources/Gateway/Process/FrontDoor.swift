@@ -9,7 +9,7 @@ final class FrontDoor: Sendable {
     private let descriptors: Mutex<[Int32]>
     private let unixPath: String?
     let description: String
-    @safe unowned(unsafe) let gateway: Gateway
+    let gateway: Gateway
 
     init(_ general: GeneralSettings, gateway: Gateway) throws(ReactorError) {
         self.gateway = gateway
@@ -73,7 +73,7 @@ final class FrontDoor: Sendable {
 
 /// Takes connections on one worker and gives each to the worker that has the fewest clients.
 final class ClientListener: Listener, @unchecked Sendable {
-    @safe unowned(unsafe) let home: WorkerHome
+    let home: WorkerHome
     private var lastComplaint = MonotonicMicroseconds.min
     private static let complaintInterval: MonotonicMicroseconds = 5_000_000
     /// Connections beyond `max_connections` that may stand in the door: to be told so, or to cancel.

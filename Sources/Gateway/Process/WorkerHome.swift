@@ -9,7 +9,7 @@ import Telemetry
 /// Belongs to its worker's thread, except for the constants.
 final class WorkerHome: @unchecked Sendable {
     let worker: Worker
-    @safe unowned(unsafe) let gateway: Gateway
+    let gateway: Gateway
     private(set) var clients: ContiguousArray<ClientConnection> = []
     private var watched: [ObjectIdentifier: Pool] = [:]
     /// Spares the dictionary in the common case of one busy pool.
@@ -108,7 +108,7 @@ final class WorkerHome: @unchecked Sendable {
 
 /// The timer behind `WorkerHome.watch`.
 private final class WatchTimer: Endpoint, @unchecked Sendable {
-    @safe unowned(unsafe) let home: WorkerHome
+    let home: WorkerHome
 
     init(home: WorkerHome) {
         self.home = home
