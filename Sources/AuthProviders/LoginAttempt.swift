@@ -1,5 +1,5 @@
-/// What is known about a client before it proves anything: values only. Immutable; in one object, which a login hands on
-/// many times.
+/// What is known about a client before it proves anything: values only. Immutable; in one object, which a login hands
+/// on many times.
 public final class LoginAttempt: Sendable {
     /// The user and database of the startup message, the database after PostgreSQL's default (the user's name).
     public let user: String

@@ -39,8 +39,8 @@ package enum StartupPacket: Sendable {
     /// Bytes of the packets that ask for encryption.
     package static let encryptionRequestLength = 8
 
-    /// The packet that asks for encryption, where all of it lies at the start of `bytes`: most connections begin so, and
-    /// collecting it first would cost more than reading it.
+    /// The packet that asks for encryption, where all of it lies at the start of `bytes`: most connections begin so,
+    /// and collecting it first would cost more than reading it.
     package static func encryptionRequest(_ bytes: borrowing Span<UInt8>) -> StartupPacket? {
         guard bytes.count >= self.encryptionRequestLength else { return nil }
         var (length, code): (UInt32, UInt32) = (0, 0)
