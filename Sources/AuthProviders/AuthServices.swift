@@ -3,21 +3,27 @@ public import Sessions
 /// What the gateway lends to providers. Immutable; made for each settings snapshot and shared by all workers.
 public struct AuthServices: Sendable {
     /// Where the secrets of users are looked up: static users first, then further sources.
-    public let secrets: any SecretSource
+    public var secrets: any SecretSource { self.lent.secrets }
     /// Names of the operating system, and the maps from such names to users.
-    public let localUsers: any LocalUsers
+    public var localUsers: any LocalUsers { self.lent.localUsers }
     /// Secrets for users that do not exist.
-    public let mock: MockAuthentication
+    public var mock: MockAuthentication { self.lent.mock }
     /// What a rule `md5` shows to users whose secret is unknown or empty.
-    public let unknownUserExchange: UnknownUserExchange
+    public var unknownUserExchange: UnknownUserExchange { self.lent.unknownUserExchange }
     /// What a rule `trust` does with a user whom no source knows.
-    public let unknownTrustedUser: UnknownTrustedUser
+    public var unknownTrustedUser: UnknownTrustedUser { self.lent.unknownTrustedUser }
     /// Where calls into libraries that block are made.
-    public let lanes: AuthLanes
+    public var lanes: AuthLanes { self.lent.lanes }
     /// Unpredictable bytes for salts and nonces, as many as asked for.
-    public let randomBytes: @Sendable (Int) -> [UInt8]
+    public var randomBytes: @Sendable (Int) -> [UInt8] { self.lent.randomBytes }
     /// Who signs Talos tokens; nil when the settings have no table `talos`.
-    public var talos: TalosRealm?
+    public var talos: TalosRealm? {
+        get { self.lent.talos }
+        set { self.lent = Lent(self.lent, talos: newValue) }
+    }
+
+    /// In one object: a login hands its services on several times.
+    private var lent: Lent
 
     /// A rule `md5` runs SCRAM for users with a SCRAM secret and md5 for users with an md5 hash, so an unknown user has
     /// to look like one of them. PostgreSQL decides by `password_encryption`; here it is this setting. Choose what most
@@ -68,13 +74,56 @@ public struct AuthServices: Sendable {
         lanes: AuthLanes = AuthLanes(),
         randomBytes: @escaping @Sendable (Int) -> [UInt8]
     ) {
-        self.secrets = secrets
-        self.localUsers = localUsers
-        self.mock = mock
-        self.unknownUserExchange = unknownUserExchange
-        self.unknownTrustedUser = unknownTrustedUser
-        self.lanes = lanes
-        self.randomBytes = randomBytes
+        self.lent = Lent(
+            secrets: secrets,
+            localUsers: localUsers,
+            mock: mock,
+            unknownUserExchange: unknownUserExchange,
+            unknownTrustedUser: unknownTrustedUser,
+            lanes: lanes,
+            randomBytes: randomBytes
+        )
+    }
+
+    private final class Lent: Sendable {
+        let secrets: any SecretSource
+        let localUsers: any LocalUsers
+        let mock: MockAuthentication
+        let unknownUserExchange: UnknownUserExchange
+        let unknownTrustedUser: UnknownTrustedUser
+        let lanes: AuthLanes
+        let randomBytes: @Sendable (Int) -> [UInt8]
+        let talos: TalosRealm?
+
+        init(
+            secrets: any SecretSource,
+            localUsers: any LocalUsers,
+            mock: MockAuthentication,
+            unknownUserExchange: UnknownUserExchange,
+            unknownTrustedUser: UnknownTrustedUser,
+            lanes: AuthLanes,
+            randomBytes: @escaping @Sendable (Int) -> [UInt8]
+        ) {
+            self.secrets = secrets
+            self.localUsers = localUsers
+            self.mock = mock
+            self.unknownUserExchange = unknownUserExchange
+            self.unknownTrustedUser = unknownTrustedUser
+            self.lanes = lanes
+            self.randomBytes = randomBytes
+            self.talos = nil
+        }
+
+        init(_ other: Lent, talos: TalosRealm?) {
+            self.secrets = other.secrets
+            self.localUsers = other.localUsers
+            self.mock = other.mock
+            self.unknownUserExchange = other.unknownUserExchange
+            self.unknownTrustedUser = other.unknownTrustedUser
+            self.lanes = other.lanes
+            self.randomBytes = other.randomBytes
+            self.talos = talos
+        }
     }
 }
 
@@ -92,7 +141,7 @@ extension AuthServices {
 
     /// The same as far as it takes no waiting; the outer nil says that it does.
     func lookUpAtHand(_ attempt: LoginAttempt) throws(AuthFailure) -> FoundSecret?? {
-        guard let answer = self.secrets.secretAtHand(user: attempt.user, database: attempt.database) else {
+        guard let answer = self.lent.secrets.secretAtHand(user: attempt.user, database: attempt.database) else {
             return nil
         }
         return .some(try Self.found(answer))
@@ -115,6 +164,10 @@ extension AuthServices {
             insteadOf: subject.secret
         )
     }
+
+    /// The verifier of nobody's password that a user is shown whose own cannot be used. Here because the mock behind
+    /// ``mock`` would be copied.
+    func mockVerifier(_ user: String) -> SCRAMVerifier { self.lent.mock.verifier(user: user) }
 
     /// A proof failed that its client cannot repeat within the login.
     func distrust(_ attempt: LoginAttempt) {

@@ -1,12 +1,15 @@
-/// What is known about a client before it proves anything: values only. Immutable.
-public struct LoginAttempt: Sendable {
+/// What is known about a client before it proves anything: values only. Immutable; in one object, which a login hands
+/// on many times.
+public final class LoginAttempt: Sendable {
     /// The user and database of the startup message, the database after PostgreSQL's default (the user's name).
     public let user: String
     public let database: String
     /// Where the client comes from, for texts: an address, or `[local]` for a unix socket.
-    public let peerAddress: String
+    public var peerAddress: String { self.peer.address }
     /// The client's address without its port, in digits; nil for a unix socket.
-    public let peerHost: String?
+    public var peerHost: String? { self.peer.host }
+    /// Texts are made when they are asked for: most logins need none.
+    private let peer: any PeerTexts
     /// The client came through a unix socket.
     public let isLocal: Bool
     public let isTLS: Bool
@@ -40,7 +43,8 @@ public struct LoginAttempt: Sendable {
         }
     }
 
-    public init(
+    /// An attempt whose texts are at hand.
+    public convenience init(
         user: String,
         database: String,
         peerAddress: String,
@@ -52,15 +56,58 @@ public struct LoginAttempt: Sendable {
         certificate: ClientCertificate? = nil,
         rule: Rule
     ) {
+        self.init(
+            user: user,
+            database: database,
+            peer: GivenPeerTexts(address: peerAddress, host: peerHost),
+            isLocal: isLocal,
+            isTLS: isTLS,
+            peerUserID: peerUserID,
+            channelBinding: channelBinding,
+            certificate: certificate,
+            rule: rule
+        )
+    }
+
+    /// - Parameter peer: says ``peerAddress`` and ``peerHost``.
+    package init(
+        user: String,
+        database: String,
+        peer: any PeerTexts,
+        isLocal: Bool,
+        isTLS: Bool,
+        peerUserID: UInt32? = nil,
+        channelBinding: [UInt8]? = nil,
+        certificate: ClientCertificate? = nil,
+        rule: Rule
+    ) {
         self.user = user
         self.database = database
-        self.peerAddress = peerAddress
-        self.peerHost = peerHost
+        self.peer = peer
         self.isLocal = isLocal
         self.isTLS = isTLS
         self.peerUserID = peerUserID
         self.channelBinding = channelBinding
         self.certificate = certificate
         self.rule = rule
+    }
+}
+
+/// Where a client comes from, as texts.
+package protocol PeerTexts: Sendable {
+    /// ``LoginAttempt/peerAddress``
+    var address: String { get }
+    /// ``LoginAttempt/peerHost``
+    var host: String? { get }
+}
+
+/// Texts that are at hand.
+package struct GivenPeerTexts: PeerTexts {
+    package let address: String
+    package let host: String?
+
+    package init(address: String, host: String?) {
+        self.address = address
+        self.host = host
     }
 }

@@ -1,5 +1,5 @@
-/// Where a secret comes from, and what came with it. Immutable.
-public struct SecretOrigin: Sendable, Equatable {
+/// Where a secret comes from, and what came with it. Immutable; in one object, which a login hands on many times.
+public final class SecretOrigin: Sendable {
     /// How old what the source said may be.
     public enum Freshness: Sendable {
         /// It stands in the settings.
@@ -25,5 +25,13 @@ public struct SecretOrigin: Sendable, Equatable {
         self.name = name
         self.freshness = freshness
         self.startupParameters = startupParameters
+    }
+}
+
+extension SecretOrigin: Equatable {
+    public static func == (left: SecretOrigin, right: SecretOrigin) -> Bool {
+        left === right
+            || left.name == right.name && left.freshness == right.freshness
+                && left.startupParameters == right.startupParameters
     }
 }

@@ -17,6 +17,23 @@ extension SocketAddress {
         }
     }
 
+    /// The TCP address with these numbers; for `.local`, a unix socket without a path.
+    package init(_ bits: Bits, port: UInt16) {
+        var raw = cr_address()
+        var (leading, trailing): (UInt64, UInt64) = (0, 0)
+        switch bits {
+        case .local: raw.family = 1
+        case .v4(let bits): (raw.family, leading) = (4, UInt64(bits) << 32)
+        case .v6(let high, let low): (raw.family, leading, trailing) = (6, high, low)
+        }
+        if raw.family != 1 { raw.port = port }
+        unsafe withUnsafeMutableBytes(of: &raw.address) { bytes in
+            unsafe bytes.storeBytes(of: leading.bigEndian, as: UInt64.self)
+            unsafe bytes.storeBytes(of: trailing.bigEndian, toByteOffset: 8, as: UInt64.self)
+        }
+        self.init(raw)
+    }
+
     private var leadingBits: UInt64 {
         unsafe withUnsafeBytes(of: self.raw.address) { unsafe UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
     }

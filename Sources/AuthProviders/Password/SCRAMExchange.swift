@@ -16,7 +16,7 @@ struct SCRAMExchange: LoginExchange {
 
     init(subject: PasswordSubject, services: AuthServices) {
         // The mock is made for everybody, so that its cost does not tell unknown users from known ones.
-        let mock = services.mock.verifier(user: subject.attempt.user)
+        let mock = services.mockVerifier(subject.attempt.user)
         let binding = subject.attempt.channelBinding
         let nonce = Base64.encode(services.randomBytes(Self.nonceBytes))
         if case .scram(let verifier) = subject.secret?.kind {

@@ -73,8 +73,7 @@ extension ClientConnection {
         let attempt = LoginAttempt(
             user: self.user,
             database: self.database,
-            peerAddress: self.peer.description,
-            peerHost: self.peerAddress?.description,
+            peer: PeerNumbers.texts(of: self.peer),
             isLocal: !self.peer.isTCP,
             isTLS: self.isSecured,
             peerUserID: self.peer.isTCP ? nil : self.peerUserID,
@@ -95,15 +94,29 @@ extension ClientConnection {
         under decided: Snapshot.DecidedRule,
         of snapshot: Snapshot
     ) throws(AuthFailure) {
-        let own = snapshot.userProviders
-            .provider(method: decided.rule.method, user: self.user, database: self.database)
-        let provider = own ?? decided.provider
+        // In two calls: a choice between two providers would copy one.
+        let providers = snapshot.userProviders
+        if !providers.isEmpty,
+            let own = providers.provider(
+                method: decided.attemptRule.method, user: self.user, database: self.database)
+        {
+            try self.begin(attempt, login: login, with: own)
+        } else {
+            try self.begin(attempt, login: login, with: decided.provider)
+        }
+    }
+
+    private func begin(
+        _ attempt: LoginAttempt,
+        login: LoginState,
+        with provider: any AuthProvider
+    ) throws(AuthFailure) {
         self.provingBegins(login, by: provider)
         switch try provider.begin(attempt) {
         case .admitted(let identity): try self.admit(identity, login: login)
         case .exchange(var exchange):
             let step = try exchange.start()
-            login.exchange = exchange
+            login.play(exchange)
             try self.advance(step, login: login)
         case nil:
             login.proof = Task(executorPreference: self.home.worker) {
@@ -140,13 +153,7 @@ extension ClientConnection {
         )
     }
 
-    private var peerAddress: IPAddress? {
-        switch self.peer.bits {
-        case .local: nil
-        case .v4(let bits): IPAddress(v4: bits)
-        case .v6(let high, let low): IPAddress(v6High: high, low: low)
-        }
-    }
+    private var peerAddress: IPAddress? { IPAddress(self.peer.bits) }
 
     func loginFailed(_ failure: AuthFailure, login: LoginState) {
         self.reportFailure(failure, login: login)
@@ -187,9 +194,9 @@ extension ClientConnection {
         case .wait(let body):
             Task(executorPreference: self.home.worker) { self.answered(await body(), login: login) }
         case .admit(let identity, let saslFinal):
-            login.exchange = nil
+            login.dropExchange()
             if let saslFinal {
-                var writer = MessageWriter()
+                var writer = MessageWriter(reservingCapacity: 128)
                 writer.authenticationSASLFinal(saslFinal)
                 login.unsent = writer.bytes
             }
@@ -208,7 +215,7 @@ extension ClientConnection {
             header.bodyLength <= LoginDialogue.messageLimit
         else {
             let text = "expected password response, got message type \(header.kind)"
-            if login.exchange != nil {
+            if login.isPlaying {
                 self.end(login, with: .protocolViolation(text))
             } else {
                 login.deliver(.failure(.protocolViolation(text)) as Result<[UInt8], AuthFailure>)
@@ -220,7 +227,7 @@ extension ClientConnection {
             unsafe Array($0)
         }
         self.pauseReading()
-        if login.exchange != nil {
+        if login.isPlaying {
             self.answered(body, login: login)
         } else {
             login.deliver(.success(body) as Result<[UInt8], AuthFailure>)
@@ -242,7 +249,7 @@ extension ClientConnection {
     private func answered(_ answer: LoginAnswer, login: LoginState) {
         guard self.login === login else { return }
         do throws(AuthFailure) {
-            guard let step = try login.exchange?.receive(answer) else { return }
+            guard let step = try login.receive(answer) else { return }
             try self.advance(step, login: login)
         } catch {
             self.end(login, with: error)
@@ -250,7 +257,7 @@ extension ClientConnection {
     }
 
     private func end(_ login: LoginState, with failure: AuthFailure) {
-        login.exchange = nil
+        login.dropExchange()
         login.question = nil
         self.loginFailed(failure, login: login)
     }
@@ -258,7 +265,7 @@ extension ClientConnection {
     func loginTimedOut() {
         guard let login = self.login, !self.endHold(login) else { return }
         let failure = AuthFailure.deadlinePassed(log: "client_login_timeout")
-        if login.exchange != nil || login.isLookingUp {
+        if login.isPlaying || login.isLookingUp {
             self.end(login, with: failure)
         } else {
             login.end(with: failure)
@@ -273,8 +280,8 @@ extension ClientConnection {
         self.login = nil
         self.dropHold(login)
         let failure = self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft()
-        if login.exchange != nil || login.isLookingUp {
-            login.exchange = nil
+        if login.isPlaying || login.isLookingUp {
+            login.dropExchange()
             self.reportFailure(failure, login: login)
         } else {
             login.end(with: failure)

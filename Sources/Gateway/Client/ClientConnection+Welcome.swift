@@ -113,7 +113,7 @@ extension ClientConnection {
     ) async -> Result<Welcome, CheckoutFailure> {
         self.waitingSince = self.home.worker.now
         let result: Result<ServerConnection, CheckoutFailure> = await withCheckedContinuation { continuation in
-            login.serverWaiter = continuation
+            login.wait(continuation)
             switch pool.checkout(for: self, home: self.home) {
             case .server(let server, _): login.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
             case .waiting(let waiter): self.waiter = waiter
@@ -136,7 +136,7 @@ extension ClientConnection {
             return .success(known)
         }
         return await withCheckedContinuation { continuation in
-            login.welcomeWaiter = continuation
+            login.wait(continuation)
             var statements: [String] = []
             if let reset = SessionParameters.none.query(replacing: server.applied) { statements.append(reset) }
             if let query = self.parameters.query(replacing: .none) { statements.append(query) }
@@ -147,7 +147,7 @@ extension ClientConnection {
 
     /// A server came for a login that waits for one.
     func loginGranted(_ server: ServerConnection) {
-        guard let login = self.login, login.serverWaiter != nil else {
+        guard let login = self.login, login.awaitsServer else {
             server.phase = .idle
             server.pool.checkin(server, home: server.home)
             return

@@ -14,7 +14,9 @@ final class LoginState: @unchecked Sendable {
     /// When the startup packet had been understood.
     let began = MonotonicClock.now()
     /// The login as a machine, when its provider waits for nobody but the client.
-    var exchange: (any LoginExchange)?
+    private var exchange: (any LoginExchange)?
+    /// It has an exchange. Said apart: to look whether an existential is there copies it.
+    private(set) var isPlaying = false
     /// What the exchange has asked the client.
     var question: LoginQuestion?
     /// Goes out in one piece with what follows.
@@ -23,11 +25,8 @@ final class LoginState: @unchecked Sendable {
     var proof: Task<Void, Never>?
     /// The policy waits for something it has to know about the client.
     var isLookingUp = false
-    /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
-    var messageWaiter: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
-    /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
-    var serverWaiter: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
-    var welcomeWaiter: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
+    /// What the login's task waits for; nil until it waits for anything.
+    private var waiters: LoginWaiters?
     /// Pinned; released with the login, or handed to the session.
     private(set) var pool: Pool?
     /// Who the client has proved to be.
@@ -49,7 +48,9 @@ final class LoginState: @unchecked Sendable {
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
     /// Somebody waits for the client's next message.
-    var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.messageWaiter != nil) }
+    var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.waiters?.message != nil) }
+    /// Its task waits for a server.
+    var awaitsServer: Bool { self.waiters?.server != nil }
 
     init(version: ProtocolVersion) { self.version = version }
 
@@ -69,22 +70,61 @@ final class LoginState: @unchecked Sendable {
 
     func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 
+    // MARK: The exchange
+
+    /// Keeps an exchange that has been started.
+    func play(_ exchange: consuming any LoginExchange) {
+        self.exchange = exchange
+        self.isPlaying = true
+    }
+
+    /// Nil when the exchange is over.
+    func receive(_ answer: LoginAnswer) throws(AuthFailure) -> LoginStep? {
+        try self.exchange?.receive(answer)
+    }
+
+    func dropExchange() {
+        self.exchange = nil
+        self.isPlaying = false
+    }
+
+    // MARK: The task
+
+    func wait(_ continuation: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>) {
+        self.madeWaiters().message = continuation
+    }
+
+    func wait(_ continuation: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>) {
+        self.madeWaiters().server = continuation
+    }
+
+    func wait(_ continuation: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>) {
+        self.madeWaiters().welcome = continuation
+    }
+
+    private func madeWaiters() -> LoginWaiters {
+        if let waiters = self.waiters { return waiters }
+        let waiters = LoginWaiters()
+        self.waiters = waiters
+        return waiters
+    }
+
     func deliver(_ result: Result<[UInt8], AuthFailure>) {
-        let waiter = self.messageWaiter
-        self.messageWaiter = nil
-        waiter?.resume(returning: result)
+        guard let waiters = self.waiters, let waiter = waiters.message else { return }
+        waiters.message = nil
+        waiter.resume(returning: result)
     }
 
     func deliver(_ result: Result<ServerConnection, CheckoutFailure>) {
-        let waiter = self.serverWaiter
-        self.serverWaiter = nil
-        waiter?.resume(returning: result)
+        guard let waiters = self.waiters, let waiter = waiters.server else { return }
+        waiters.server = nil
+        waiter.resume(returning: result)
     }
 
     func deliver(_ result: Result<Welcome, CheckoutFailure>) {
-        let waiter = self.welcomeWaiter
-        self.welcomeWaiter = nil
-        waiter?.resume(returning: result)
+        guard let waiters = self.waiters, let waiter = waiters.welcome else { return }
+        waiters.welcome = nil
+        waiter.resume(returning: result)
     }
 
     /// Ends whatever the login waits for.
@@ -95,6 +135,16 @@ final class LoginState: @unchecked Sendable {
         self.deliver(.failure(.shuttingDown) as Result<ServerConnection, CheckoutFailure>)
         self.deliver(.failure(.shuttingDown) as Result<Welcome, CheckoutFailure>)
     }
+}
+
+/// What a login's task waits for. Apart from the login: most logins have no task, and what is not there needs not be
+/// destroyed. Belongs to the client's worker.
+private final class LoginWaiters {
+    /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
+    var message: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
+    /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
+    var server: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
+    var welcome: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
 }
 
 /// How a provider talks to the client: authentication requests out, password messages in (protocol chapter,
@@ -130,8 +180,8 @@ struct LoginDialogue: ClientDialogue {
     private func message(after question: LoginQuestion) async throws(AuthFailure) -> [UInt8] {
         let client = self.client
         guard let login = client.login, login.endReason == nil else { throw .clientLeft() }
-        let result = await withCheckedContinuation { continuation in
-            login.messageWaiter = continuation
+        let result: Result<[UInt8], AuthFailure> = await withCheckedContinuation { continuation in
+            login.wait(continuation)
             client.ask(question, login: login)
         }
         return try result.get()

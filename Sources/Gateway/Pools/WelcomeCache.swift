@@ -63,15 +63,21 @@ struct ParameterSets {
     /// The `application_name` of sessions that ask for none.
     private let applicationName: String
     private var sets: [[SessionParameters.Entry]: Known] = [:]
+    /// The set recalled last, with the object that asked for it: the clients of one application all ask with the same.
+    private var last: (asked: SessionParameters, known: Known)?
     private var welcomes = WelcomeCache()
 
     init(applicationName: String) { self.applicationName = applicationName }
 
     /// The shared object for `parameters`, and the greeting of such a session; nil when no server has told yet.
     mutating func recall(_ parameters: SessionParameters) -> (parameters: SessionParameters, greeting: [UInt8]?) {
-        if let known = self.sets[parameters.entries] { return (known.parameters, known.greeting) }
+        if let last = self.last, last.asked === parameters { return (last.known.parameters, last.known.greeting) }
+        if let known = self.sets[parameters.entries] {
+            self.last = (parameters, known)
+            return (known.parameters, known.greeting)
+        }
         guard let welcome = self.welcomes.welcome(for: parameters) else { return (parameters, nil) }
-        if self.sets.count >= Self.setsMax { self.sets.removeAll(keepingCapacity: true) }
+        if self.sets.count >= Self.setsMax { self.forgetAll() }
         let greeting = welcome.greeting(for: parameters, named: self.applicationName)
         self.sets[parameters.entries] = Known(parameters: parameters, greeting: greeting)
         return (parameters, greeting)
@@ -79,8 +85,14 @@ struct ParameterSets {
 
     func welcome(for parameters: SessionParameters) -> Welcome? { self.welcomes.welcome(for: parameters) }
 
+    private mutating func forgetAll() {
+        self.sets.removeAll(keepingCapacity: true)
+        self.last = nil
+    }
+
     mutating func remember(_ welcome: Welcome, for parameters: SessionParameters) {
         self.sets[parameters.entries] = nil
+        self.last = nil
         self.welcomes.remember(welcome, for: parameters)
     }
 }

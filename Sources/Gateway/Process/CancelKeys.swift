@@ -18,14 +18,16 @@ final class CancelKeys: Sendable {
 
     /// A new secret for `client`: 4 bytes in protocol 3.0, 32 from 3.2 on. The process ID is the client's number.
     func makeKey(for client: ClientConnection, version: ProtocolVersion) -> [UInt8] {
-        let secret = RandomBytes.make(count: version >= .v3_2 ? 32 : 4)
+        let secret = RandomPool.shared.take(version >= .v3_2 ? 32 : 4)
         self.entries.withLock { $0[client.number] = Entry(secret: secret, client: client) }
         return secret
     }
 
     func remove(_ client: ClientConnection) {
         self.entries.withLock { entries in
-            if entries[client.number]?.client === client { entries[client.number] = nil }
+            guard let place = entries.index(forKey: client.number), entries.values[place].client === client
+            else { return }
+            entries.remove(at: place)
         }
     }
 

@@ -10,7 +10,8 @@ extension Snapshot {
         /// A pool that stands in the settings, if it does.
         case settings(PoolKey)
         /// The pool of a user whom auth_query has found.
-        case dynamic(DynamicPool)
+        /// Boxed: it is large, and most routes are of the other kind.
+        indirect case dynamic(DynamicPool)
     }
 
     /// A user of the settings works in its own pool; one whom auth_query found, or who was proven without any secret of

@@ -4,10 +4,12 @@ import Settings
 
 /// Users whose proof is another than their rule's: a rule that asks for a password asks such a user for a token, or has
 /// the password checked by PAM.
-struct UserProviders: Sendable {
-    private var users: [PoolKey: any AuthProvider] = [:]
+final class UserProviders: Sendable {
+    private let users: [PoolKey: any AuthProvider]
     /// For the user `talos`, where the settings have a table `talos`.
-    private var talos: (any AuthProvider)?
+    private let talos: (any AuthProvider)?
+    /// There are no such users.
+    let isEmpty: Bool
 
     /// Rules of these methods ask for a password; what they ask of a user is the user's own affair.
     private static let passwordMethods: Set<String> = ["md5", "scram-sha-256", "password"]
@@ -19,9 +21,7 @@ struct UserProviders: Sendable {
         registry: AuthProviderRegistry,
         services: AuthServices
     ) throws(SnapshotError) {
-        if services.talos != nil {
-            self.talos = try Self.provider("talos", [], "talos", registry, services)
-        }
+        var users: [PoolKey: any AuthProvider] = [:]
         for pool in settings.pools {
             for user in pool.users {
                 let key = PoolKey(database: pool.name, user: user.username)
@@ -29,12 +29,16 @@ struct UserProviders: Sendable {
                 if let service = user.authPamService {
                     let options = [("pamservice", service)]
                     let place = path + ".auth_pam_service"
-                    self.users[key] = try Self.provider("pam", options, place, registry, services)
+                    users[key] = try Self.provider("pam", options, place, registry, services)
                 } else if let file = user.tokenKeyFile {
-                    self.users[key] = try Self.provider("jwt", [("keys", file)], path + ".password", registry, services)
+                    users[key] = try Self.provider("jwt", [("keys", file)], path + ".password", registry, services)
                 }
             }
         }
+        let hasTalos = services.talos != nil
+        self.talos = hasTalos ? try Self.provider("talos", [], "talos", registry, services) : nil
+        self.users = users
+        self.isEmpty = users.isEmpty && !hasTalos
     }
 
     /// All of them.

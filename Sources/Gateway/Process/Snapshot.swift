@@ -102,7 +102,10 @@ final class Snapshot: Sendable {
             secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
             localUsers: MappedUsers(maps: maps, lookups: lookups),
             mock: Self.mock,
-            lanes: lookups.authLanes
+            unknownUserExchange: .scramSHA256,
+            unknownTrustedUser: .refused,
+            lanes: lookups.authLanes,
+            randomBytes: { RandomPool.shared.take($0) }
         )
         services.talos = try Self.talosRealm(settings)
         self.userProviders = try UserProviders(settings: settings, registry: registry, services: services)

@@ -36,6 +36,26 @@ package enum StartupPacket: Sendable {
         }
     }
 
+    /// Bytes of the packets that ask for encryption.
+    package static let encryptionRequestLength = 8
+
+    /// The packet that asks for encryption, where all of it lies at the start of `bytes`: most connections begin so,
+    /// and collecting it first would cost more than reading it.
+    package static func encryptionRequest(_ bytes: borrowing Span<UInt8>) -> StartupPacket? {
+        guard bytes.count >= self.encryptionRequestLength else { return nil }
+        var (length, code): (UInt32, UInt32) = (0, 0)
+        for index in 0..<4 {
+            length = length << 8 | UInt32(bytes[index])
+            code = code << 8 | UInt32(bytes[index + 4])
+        }
+        guard length == UInt32(self.encryptionRequestLength) else { return nil }
+        switch Int32(bitPattern: code) {
+        case self.sslRequestCode: return .sslRequest
+        case self.gssEncRequestCode: return .gssEncRequest
+        default: return nil
+        }
+    }
+
     static func lengthError(_ length: Int, _ bounds: ClosedRange<Int>) -> WireError {
         .lengthOutOfRange(length: length, minimum: bounds.lowerBound, maximum: bounds.upperBound)
     }

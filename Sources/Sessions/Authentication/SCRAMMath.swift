@@ -10,9 +10,13 @@ enum SCRAMMath {
     }
 
     static func hash(_ secret: SecretBytes) -> [UInt8] {
+        self.bytes(of: self.digest(secret))
+    }
+
+    static func digest(_ secret: SecretBytes) -> SHA256.Digest {
         var hash = SHA256()
         unsafe secret.key.withUnsafeBytes { bytes in unsafe hash.update(bufferPointer: bytes) }
-        return self.bytes(of: hash.finalize())
+        return hash.finalize()
     }
 
     static func bytes(of digest: SHA256.Digest) -> [UInt8] {
@@ -22,6 +26,18 @@ enum SCRAMMath {
     /// Byte by byte; the shorter input decides the length.
     static func xor(_ left: [UInt8], _ right: [UInt8]) -> [UInt8] {
         zip(left, right).map { a, b in a ^ b }
+    }
+
+    /// The client's key, won from its proof. Leaves zeros behind in `proof`.
+    ///
+    /// - Parameter proof: `keyLength` bytes.
+    static func clientKey(proof: inout [UInt8], signature: SHA256.Digest) -> SecretBytes {
+        unsafe signature.withUnsafeBytes { bytes in
+            unsafe proof.withUnsafeMutableBytes { proof in
+                for index in 0..<min(proof.count, bytes.count) { unsafe proof[index] ^= bytes[index] }
+            }
+        }
+        return SecretBytes(wiping: &proof)
     }
 
     static func clientKey(saltedPassword: SecretBytes) -> SecretBytes {
@@ -85,6 +101,16 @@ struct KeyedHash: Sendable {
         var inner = self.inner
         unsafe message.withUnsafeBytes { bytes in unsafe inner.update(bufferPointer: bytes) }
         return self.finish(inner)
+    }
+
+    /// Half a code at most, for one hash instead of two: the half that is held back keeps anybody from going on where
+    /// the message ends.
+    ///
+    /// - Parameter count: of the bytes wanted, up to 16.
+    func shortCode(for message: [UInt8], count: Int) -> [UInt8] {
+        var inner = self.inner
+        unsafe message.withUnsafeBytes { bytes in unsafe inner.update(bufferPointer: bytes) }
+        return unsafe inner.finalize().withUnsafeBytes { bytes in unsafe Array(bytes.prefix(min(count, 16))) }
     }
 
     func authenticate(_ digest: SHA256.Digest) -> SHA256.Digest {

@@ -1,3 +1,5 @@
+import Crypto
+
 /// The server side of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), as PostgreSQL plays it (protocol chapter
 /// 55.3.1).
 ///
@@ -28,7 +30,7 @@ package struct SCRAMServer: Sendable {
         /// What the client's `c=` has to be: the gs2 header as it was sent, and behind `p=` the binding data.
         let binding: [UInt8]
         /// client-first-message-bare "," server-first-message
-        let transcript: [UInt8]
+        var transcript: [UInt8]
         /// Client nonce and server nonce joined.
         let nonce: [UInt8]
     }
@@ -57,9 +59,11 @@ package struct SCRAMServer: Sendable {
     }
 
     /// The mechanisms to offer, the strongest first.
-    package var mechanisms: [String] {
-        self.channelBinding == nil ? [Self.mechanism] : [Self.bindingMechanism, Self.mechanism]
-    }
+    package var mechanisms: [String] { self.channelBinding == nil ? Self.plainMechanisms : Self.allMechanisms }
+
+    // Made once, not for every login.
+    private static let plainMechanisms = [Self.mechanism]
+    private static let allMechanisms = [Self.bindingMechanism, Self.mechanism]
 
     /// Takes client-first-message and returns server-first-message.
     ///
@@ -90,37 +94,50 @@ package struct SCRAMServer: Sendable {
     private func serverFirst(nonce: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(nonce.count + self.verifier.salt.count * 2 + 24)
-        text.append(contentsOf: "r=".utf8)
+        text.append(UInt8(ascii: "r"))
+        text.append(UInt8(ascii: "="))
         text.append(contentsOf: nonce)
-        text.append(contentsOf: ",s=".utf8)
+        text.append(UInt8(ascii: ","))
+        text.append(UInt8(ascii: "s"))
+        text.append(UInt8(ascii: "="))
         text.append(contentsOf: Base64.encode(self.verifier.salt))
-        text.append(contentsOf: ",i=".utf8)
-        text.append(contentsOf: String(self.verifier.iterations).utf8)
+        text.append(contentsOf: self.verifier.keys.iterationsText)
         return text
     }
 
     /// Takes client-final-message; throws `.proofInvalid` for a wrong password and for every mock.
     package mutating func receiveFinal(_ message: [UInt8]) throws(SCRAMFailure) -> Success {
-        guard case .challenged(let challenge) = self.state else { throw self.fail(.outOfOrder) }
+        guard case .challenged(var challenge) = self.state else { throw self.fail(.outOfOrder) }
         self.state = .finished
-        let (withoutProof, proof) = try Self.readFinal(message, challenge: challenge)
-        var transcript = challenge.transcript
-        transcript.append(UInt8(ascii: ","))
-        transcript.append(contentsOf: withoutProof)
-        let signature = self.verifier.storedHash.code(for: transcript)
-        let clientKey = SecretBytes(SCRAMMath.xor(proof, signature))
-        let isRight = self.verifier.storedKey.matches(SCRAMMath.hash(clientKey))
-        let serverSignature = self.verifier.serverHash.code(for: transcript)
+        var (withoutProof, proof) = try Self.readFinal(message, challenge: challenge)
+        // In place, where it has room for this.
+        challenge.transcript.append(UInt8(ascii: ","))
+        challenge.transcript.append(contentsOf: withoutProof)
+        let keys = self.verifier.keys
+        let signature = keys.storedHash.authenticate(challenge.transcript)
+        let clientKey = SCRAMMath.clientKey(proof: &proof, signature: signature)
+        let isRight = keys.storedKey.matches(SCRAMMath.digest(clientKey))
+        let serverSignature = keys.serverHash.authenticate(challenge.transcript)
         guard isRight, !self.isMock else { throw .proofInvalid }
         return Success(
-            serverFinal: Array("v=".utf8) + Base64.encode(serverSignature),
+            serverFinal: Self.serverFinal(signature: serverSignature),
             keys: SCRAMKeys(
                 unchecked: clientKey,
-                serverKey: self.verifier.serverKey,
+                serverKey: keys.serverKey,
                 salt: self.verifier.salt,
                 iterations: self.verifier.iterations
             )
         )
+    }
+
+    /// `v=<signature>`
+    private static func serverFinal(signature: SHA256.Digest) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(SCRAMMath.keyLength * 2)
+        text.append(UInt8(ascii: "v"))
+        text.append(UInt8(ascii: "="))
+        text.append(contentsOf: unsafe signature.withUnsafeBytes { unsafe Base64.encode($0) })
+        return text
     }
 
     private mutating func fail(_ failure: SCRAMFailure) -> SCRAMFailure {

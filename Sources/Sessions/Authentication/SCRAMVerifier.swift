@@ -4,11 +4,29 @@
 public struct SCRAMVerifier: Sendable {
     package let iterations: Int
     package let salt: [UInt8]
-    package let storedKey: SecretBytes
-    package let serverKey: SecretBytes
-    /// The two keys as every proof is checked with them: absorbed once, not at every login.
-    let storedHash: KeyedHash
-    let serverHash: KeyedHash
+    package var storedKey: SecretBytes { self.keys.storedKey }
+    package var serverKey: SecretBytes { self.keys.serverKey }
+    /// In one object: a login hands its verifier on several times.
+    let keys: Keys
+
+    /// What proofs are checked with. Immutable.
+    final class Keys: Sendable {
+        let storedKey: SecretBytes
+        let serverKey: SecretBytes
+        /// The two keys as every proof is checked with them: absorbed once, not at every login.
+        let storedHash: KeyedHash
+        let serverHash: KeyedHash
+        /// How the server's first message ends: `,i=<iterations>`.
+        let iterationsText: [UInt8]
+
+        init(storedKey: SecretBytes, serverKey: SecretBytes, iterations: Int) {
+            self.iterationsText = Array(",i=\(iterations)".utf8)
+            self.storedKey = storedKey
+            self.serverKey = serverKey
+            self.storedHash = KeyedHash(key: storedKey)
+            self.serverHash = KeyedHash(key: serverKey)
+        }
+    }
 
     static let prefix = Array("SCRAM-SHA-256$".utf8)
     /// Most iterations accepted anywhere: some ten seconds of one core for a password check.
@@ -20,10 +38,7 @@ public struct SCRAMVerifier: Sendable {
     init(iterations: Int, salt: [UInt8], storedKey: SecretBytes, serverKey: SecretBytes) {
         self.iterations = iterations
         self.salt = salt
-        self.storedKey = storedKey
-        self.serverKey = serverKey
-        self.storedHash = KeyedHash(key: storedKey)
-        self.serverHash = KeyedHash(key: serverKey)
+        self.keys = Keys(storedKey: storedKey, serverKey: serverKey, iterations: iterations)
     }
 
     /// With another salt, which `MockAuthentication` shows in place of its own.
@@ -34,10 +49,7 @@ public struct SCRAMVerifier: Sendable {
     private init(_ other: SCRAMVerifier, salt: [UInt8]) {
         self.iterations = other.iterations
         self.salt = salt
-        self.storedKey = other.storedKey
-        self.serverKey = other.serverKey
-        self.storedHash = other.storedHash
-        self.serverHash = other.serverHash
+        self.keys = other.keys
     }
 
     /// Makes the verifier of a password, as `CREATE ROLE ... PASSWORD` does. Costs `iterations` rounds of PBKDF2.
@@ -79,7 +91,7 @@ public struct SCRAMVerifier: Sendable {
     /// Whether this is the verifier of `password`. Costs `iterations` rounds of PBKDF2 whatever the answer.
     package func accepts(password: SecretBytes) -> Bool {
         let keys = SCRAMKeys(password: password, salt: self.salt, iterations: self.iterations)
-        return self.storedKey.matches(SCRAMMath.hash(keys.clientKey))
+        return self.storedKey.matches(SCRAMMath.digest(keys.clientKey))
     }
 
     /// A decimal count in 1...`iterationsMax` without sign or leading zero (`posit-number` of RFC 5802).
@@ -99,4 +111,9 @@ extension SCRAMVerifier: Equatable {
         left.iterations == right.iterations && left.salt == right.salt && left.storedKey == right.storedKey
             && left.serverKey == right.serverKey
     }
+}
+
+extension SCRAMVerifier.Keys: CustomReflectable {
+    /// Shows nothing of what is inside.
+    var customMirror: Mirror { Mirror(self, children: [:]) }
 }

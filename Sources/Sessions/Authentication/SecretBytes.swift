@@ -45,6 +45,13 @@ public struct SecretBytes: Sendable {
     public func matches(_ bytes: [UInt8]) -> Bool {
         unsafe self.key.withUnsafeBytes { buffer in unsafe ConstantTime.areEqual(buffer, bytes) }
     }
+
+    /// Constant-time comparison with a digest of what came from a peer.
+    func matches(_ digest: SHA256.Digest) -> Bool {
+        unsafe self.key.withUnsafeBytes { key in
+            unsafe digest.withUnsafeBytes { unsafe ConstantTime.areEqual(key, $0) }
+        }
+    }
 }
 
 extension SecretBytes: Equatable {

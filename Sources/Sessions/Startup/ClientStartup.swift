@@ -35,7 +35,8 @@ package struct ClientStartup: Sendable {
         case hangUp(WireError)
     }
 
-    package struct Login: Sendable {
+    /// In one object, which is handed on several times. Immutable.
+    package final class Login: Sendable {
         package let message: StartupMessage
         /// What both sides speak from now on.
         package let version: ProtocolVersion
@@ -43,6 +44,20 @@ package struct ClientStartup: Sendable {
         package let database: String
         /// NegotiateProtocolVersion, to be sent before anything else; empty when there is nothing to say.
         package let negotiation: [UInt8]
+
+        init(
+            message: StartupMessage,
+            version: ProtocolVersion,
+            user: String,
+            database: String,
+            negotiation: [UInt8]
+        ) {
+            self.message = message
+            self.version = version
+            self.user = user
+            self.database = database
+            self.negotiation = negotiation
+        }
     }
 
     /// The newest minor version of protocol 3 that the gateway speaks.
@@ -89,6 +104,10 @@ package struct ClientStartup: Sendable {
     package mutating func receive(_ bytes: borrowing Span<UInt8>) -> (consumed: Int, step: Step) {
         if self.encryption == .handshaking { return (bytes.count, .hangUp(.unexpectedTLS)) }
         if let start = self.directStart(bytes) { return start }
+        if self.reader.collectedCount == 0, let request = StartupPacket.encryptionRequest(bytes) {
+            let length = StartupPacket.encryptionRequestLength
+            return (length, self.step(for: request, hasMore: bytes.count > length))
+        }
         do throws(WireError) {
             let consumed = try self.reader.append(bytes)
             guard let packet = try self.reader.next() else { return (consumed, .wait) }
