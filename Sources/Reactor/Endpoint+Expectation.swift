@@ -25,4 +25,7 @@ extension Endpoint {
         self.channel.lowWater = wanted
         cr_set_low_water(self.channel.descriptor, wanted)
     }
+
+    /// Bytes (or the end) wait in the kernel, reported or not.
+    var hasGathered: Bool { cr_peek(self.channel.descriptor) != 0 }
 }

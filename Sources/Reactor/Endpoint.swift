@@ -188,6 +188,8 @@ open class Endpoint: @unchecked Sendable {
     /// Received bytes that nobody has consumed yet, here or (as far as known) in the kernel.
     public final var hasUnreadInput: Bool {
         if !self.unread.isEmpty || self.channel.mayHaveBytes { return true }
+        // What gathers below the mark is not reported.
+        if self.channel.lowWater > 1, self.hasGathered { return true }
         return unsafe self.worker.usesRing && self.worker.hasInputUnderWay(self)
     }
 

@@ -82,6 +82,71 @@ private final class Door: Listener, @unchecked Sendable {
     }
 }
 
+/// Connections that wait in the kernel for their client's first bytes (TCP_DEFER_ACCEPT).
+@Suite(.eachDriver, .namesDriver) struct DeferredAcceptTests {
+    private func listen(deferring seconds: Int32) throws -> (worker: Worker, door: Door, port: UInt16) {
+        var options = SocketOptions()
+        options.deferAcceptSeconds = seconds
+        let listening = try ListeningSocket.tcp(Sockets.loopback(), backlog: 16, options: options)
+        let worker = try Worker.immortal(index: 0)
+        let door = Door(descriptor: listening, worker: worker)
+        worker.attach(door)
+        settle(worker)
+        return (worker, door, ListeningSocket.port(of: listening))
+    }
+
+    @Test func silentClientsWaitInTheKernel() throws {
+        let (worker, door, port) = try self.listen(deferring: 60)
+        defer { door.close() }
+        let silent = try #require(Sockets.connect(port: port))
+        settle(worker)
+        #expect(door.accepted == 0)
+        let speaking = try #require(Sockets.connect(port: port))
+        speaking.write([1])
+        #expect(pump(worker) { door.accepted == 1 })
+        settle(worker)
+        #expect(door.accepted == 1)
+        silent.write([1])
+        #expect(pump(worker) { door.accepted == 2 })
+    }
+
+    @Test func clientsThatCloseAtOnceAreHandedOver() throws {
+        let (worker, door, port) = try self.listen(deferring: 60)
+        defer { door.close() }
+        let client = try #require(Sockets.connect(port: port))
+        client.close()
+        #expect(pump(worker) { door.accepted == 1 })
+    }
+
+    @Test func zeroHandsOverAtOnce() throws {
+        let (worker, door, port) = try self.listen(deferring: 0)
+        defer { door.close() }
+        let client = try #require(Sockets.connect(port: port))
+        #expect(pump(worker) { door.accepted == 1 })
+        _ = client
+    }
+
+    /// A reload sets the options of a socket that listens already, through any of its descriptors.
+    @Test func laterOptionsHoldForConnectionsFromThenOn() throws {
+        let (worker, door, port) = try self.listen(deferring: 60)
+        defer { door.close() }
+        let original = try #require(ListeningSocket.duplicate(door.descriptor))
+        defer { ListeningSocket.close(original) }
+        var options = SocketOptions()
+        ListeningSocket.apply(options, to: original)
+        let first = try #require(Sockets.connect(port: port))
+        #expect(pump(worker) { door.accepted == 1 })
+        options.deferAcceptSeconds = 60
+        ListeningSocket.apply(options, to: original)
+        let second = try #require(Sockets.connect(port: port))
+        settle(worker)
+        #expect(door.accepted == 1)
+        second.write([1])
+        #expect(pump(worker) { door.accepted == 2 })
+        _ = first
+    }
+}
+
 /// Socket files. In order, because a new file's mode goes through the umask of the process.
 @Suite(.serialized) struct UnixListenerTests {
     private func listen(_ path: String, mode: Int32 = 0o600) throws(ReactorError) -> Int32 {

@@ -63,4 +63,15 @@ import Testing
         #expect(settings.general.tcpSoLinger == .seconds(3))
         #expect(!Load.problems(yaml: Load.general("tcp_keepalives_idle: 1500ms")).isEmpty)
     }
+
+    @Test func deferredAcceptIsWholeSecondsUpToAnHour() throws {
+        #expect(try Load.yaml(Load.general()).general.tcpDeferAccept == .seconds(1))
+        for (text, seconds) in [("0", 0), ("1", 1), ("3s", 3), ("2m", 120), ("1h", 3600), ("3600", 3600)] {
+            let settings = try Load.yaml(Load.general("tcp_defer_accept: \(text)"))
+            #expect(settings.general.tcpDeferAccept == .seconds(seconds), "\(text)")
+        }
+        for text in ["3601", "-1", "500ms", "1500ms", "yes", "1.5", "2h", "''"] {
+            #expect(!Load.problems(yaml: Load.general("tcp_defer_accept: \(text)")).isEmpty, "\(text)")
+        }
+    }
 }

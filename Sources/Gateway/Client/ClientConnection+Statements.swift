@@ -14,6 +14,19 @@ extension ClientConnection {
 
     func relay(_ bytes: Span<UInt8>, through server: ServerConnection, _ shared: ServerStatements) -> Int {
         let own = self.ownStatements
+        let taken = self.relay(bytes, through: server, own, shared)
+        // However it stopped: a mark that outlives its message would keep back the next one.
+        let isCollecting = own.collectedLength > 0
+        self.expect(isCollecting ? own.collectedLength - own.collected.count : self.scanner.bytesToCome)
+        return taken
+    }
+
+    private func relay(
+        _ bytes: Span<UInt8>,
+        through server: ServerConnection,
+        _ own: ClientStatements,
+        _ shared: ServerStatements
+    ) -> Int {
         if server.isSettled { self.requestBegins(server) }
         if own.collectedLength > 0 { return self.collect(bytes, own) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
@@ -91,7 +104,6 @@ extension ClientConnection {
     }
 
     private func batchPassed(_ server: ServerConnection) {
-        self.expect(self.scanner.bytesToCome)
         if server.unsentCount > Self.serverBacklog {
             self.isThrottledByServer = true
             self.pauseReading()

@@ -135,6 +135,8 @@ extension ServerConnection {
     /// The client is done, and everything was answered.
     func endTurn() {
         self.client = nil
+        // The turn may have ended before the relay has said that its last message is over.
+        self.expect(0)
         if self.isReadingPaused { self.resumeReading() }
         if self.isSpent || self.scanner.residue.isUnknowable {
             self.retire("not reusable")
