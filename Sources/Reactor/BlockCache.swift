@@ -4,7 +4,8 @@
 @safe
 struct BlockCache {
     static let smallBlock = 1024
-    static let largeBlock = 128 * 1024
+    /// Room for a full receive buffer behind what a slow peer may leave untaken before its sender is paused.
+    static let largeBlock = 256 * 1024
     private static let smallKept = 1024
     private static let largeKept = 16
 
