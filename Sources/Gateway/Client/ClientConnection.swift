@@ -96,7 +96,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         self.home = home
         self.peer = peer
         self.number = number
-        self.connectedAt = home.worker.now
+        // Not the round's: that may lie before the connection, and durations are told from here.
+        self.connectedAt = MonotonicClock.now()
         super.init(descriptor: descriptor, worker: home.worker)
         self.startup = ClientStartup(tls: self.tlsOffer)
     }
