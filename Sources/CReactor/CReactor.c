@@ -1,6 +1,5 @@
 #define _GNU_SOURCE
 #include "creactor.h"
-#include "cring.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,9 +42,12 @@ int cr_epoll_modify(int epoll, int fd, uint32_t events, uint32_t slot, uint32_t 
 
 int cr_epoll_remove(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL, fd, 0, 0, 0); }
 
+// The three calls that every message makes go past the C library's wrappers, which are cancellation points: with more
+// than one thread they change the thread's cancellation state before and after by two atomic operations.
+
 int cr_epoll_wait(int epoll, struct cr_event *events, int capacity, int timeout_milliseconds) {
-    int count = epoll_wait(epoll, (struct epoll_event *)events, capacity, timeout_milliseconds);
-    return count < 0 ? 0 : count;
+    long count = syscall(SYS_epoll_pwait, epoll, events, capacity, timeout_milliseconds, NULL, 0);
+    return count < 0 ? 0 : (int)count;
 }
 
 int cr_eventfd(void) {
@@ -66,7 +69,7 @@ void cr_eventfd_drain(int fd) {
 
 long cr_receive(int fd, void *buffer, size_t capacity) {
     for (;;) {
-        ssize_t count = recv(fd, buffer, capacity, MSG_DONTWAIT);
+        long count = syscall(SYS_recvfrom, fd, buffer, capacity, MSG_DONTWAIT, NULL, NULL);
         if (count >= 0) return count;
         if (errno != EINTR) return -errno;
     }
@@ -74,7 +77,7 @@ long cr_receive(int fd, void *buffer, size_t capacity) {
 
 long cr_send(int fd, const void *bytes, size_t count) {
     for (;;) {
-        ssize_t sent = send(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+        long sent = syscall(SYS_sendto, fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
         if (sent >= 0) return sent;
         if (errno != EINTR) return -errno;
     }
@@ -217,14 +220,6 @@ int cr_accept(int listener, struct cr_address *peer) {
         }
         if (errno != EINTR) return -errno;
     }
-}
-
-void cr_peer_address(int fd, struct cr_address *out) {
-    struct sockaddr_storage storage;
-    socklen_t length = sizeof storage;
-    memset(&storage, 0, sizeof storage.ss_family);
-    if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0) storage.ss_family = AF_UNSPEC;
-    from_sockaddr(&storage, out);
 }
 
 int cr_peek(int fd) {

@@ -24,7 +24,7 @@ open class Endpoint: @unchecked Sendable {
         var isListener = false
         /// The bytes held back are to be offered again even if nothing new arrives.
         var wantsRedelivery = false
-        /// The end as the ring has reported it: 0 for an orderly one, else an errno; `goesOn` before.
+        /// The end as the codec has reported it: 0 for an orderly one, else an errno; `goesOn` before.
         var ending: Int32 = Channel.goesOn
         var hasToldHangup = false
         /// The codec has told the peer that nothing more will come.
@@ -33,9 +33,12 @@ open class Endpoint: @unchecked Sendable {
         var lowWater: Int32 = 1
 
         static let goesOn: Int32 = -1
+
+        /// The peer is known to have closed its side, although not all it sent may have been read.
+        var isAtEnd: Bool { self.isEnding || self.ending != Channel.goesOn }
     }
 
-    /// A send that waits for the end of the round in the ring's arena; see `Worker+RingSending.swift`.
+    /// A send that waits for the end of the round in the ring's arena; see `Worker+GatheredSends.swift`.
     struct QueuedSend {
         var batch: UInt64 = 0
         var entry: UInt32 = 0
@@ -63,8 +66,6 @@ open class Endpoint: @unchecked Sendable {
 
     /// Connections wait on a listening descriptor; see `Listener`.
     func acceptPending() {}
-    /// The ring has accepted a connection, or a negative errno tells why not.
-    func acceptCompleted(_ result: Int32) {}
 
     /// The operating system's number of the user at the other end of a unix socket.
     public var peerUserID: UInt32? {
@@ -123,17 +124,11 @@ open class Endpoint: @unchecked Sendable {
     /// Sends bytes as they are to go over the wire.
     final func sendRaw(_ bytes: UnsafeRawBufferPointer) {
         guard self.channel.descriptor >= 0, bytes.count > 0 else { return }
-        if unsafe self.worker.usesRing {
-            if unsafe self.worker.hasQueuedSend(self) {
-                if unsafe self.worker.extendSend(bytes, for: self) { return }
-                unsafe self.worker.pushOut(self)
-            }
-            if self.unsent.isEmpty, !self.channel.isConnecting, self.pendingError == 0,
-                unsafe self.worker.queueSend(bytes, for: self)
-            {
-                return
-            }
-        }
+        if unsafe self.worker.gathersSends, unsafe self.worker.gather(bytes, for: self) { return }
+        unsafe self.sendNow(bytes)
+    }
+
+    private func sendNow(_ bytes: UnsafeRawBufferPointer) {
         var taken = 0
         if self.unsent.isEmpty, !self.channel.isConnecting {
             let result = unsafe cr_send(self.channel.descriptor, bytes.baseAddress, bytes.count)
@@ -169,8 +164,6 @@ open class Endpoint: @unchecked Sendable {
         self.channel.hasToldHangup = false
         if !self.unread.isEmpty || self.channel.mayHaveBytes || self.channel.ending != Channel.goesOn {
             unsafe self.worker.enqueue(self)
-        } else if unsafe self.worker.usesRing, self.channel.slot >= 0, unsafe self.worker.mustServe(self) {
-            unsafe self.worker.enqueue(self)
         }
     }
 
@@ -189,16 +182,15 @@ open class Endpoint: @unchecked Sendable {
     public final var hasUnreadInput: Bool {
         if !self.unread.isEmpty || self.channel.mayHaveBytes { return true }
         // What gathers below the mark is not reported.
-        if self.channel.lowWater > 1, self.hasGathered { return true }
-        return unsafe self.worker.usesRing && self.worker.hasInputUnderWay(self)
+        return self.channel.lowWater > 1 && self.hasGathered
     }
 
     /// The peer is known to have closed its side, although not all it sent may have been read.
-    public final var hasPeerHungUp: Bool { self.channel.isEnding || self.channel.ending != Channel.goesOn }
+    public final var hasPeerHungUp: Bool { self.channel.isAtEnd }
 
     /// Hands what `send` has queued for the end of the round to the kernel now.
     public final func pushOut() {
-        if unsafe self.worker.usesRing { unsafe self.worker.pushOut(self) }
+        if unsafe self.worker.gathersSends { unsafe self.worker.pushOut(self) }
     }
 
     /// Tells the peer that nothing more will come, and goes on reading.
@@ -217,10 +209,7 @@ open class Endpoint: @unchecked Sendable {
     private func close(abortively: Bool) {
         guard self.isOpen else { return }
         if !abortively { self.sealEnd() }
-        if unsafe self.worker.usesRing {
-            self.pushOut()
-            unsafe self.worker.dropOperations(self)
-        }
+        self.pushOut()
         if self.channel.slot >= 0 { unsafe self.worker.forget(self) }
         let descriptor = self.channel.descriptor
         self.channel.descriptor = -1
@@ -238,11 +227,11 @@ open class Endpoint: @unchecked Sendable {
 enum Errno {
     static let again = 11
     static let interrupted: Int32 = 4
-    static let cancelled: Int32 = 125
     static let tooManyOpenFilesInSystem: Int32 = 23
     static let tooManyOpenFiles: Int32 = 24
     static let messageTooLong: Int32 = 90
     static let protocolError: Int32 = 71
     static let noBufferSpace: Int32 = 105
     static let outOfMemory: Int32 = 12
+    static let busy: Int32 = 16
 }

@@ -45,16 +45,6 @@ open class Listener: Endpoint, @unchecked Sendable {
         }
     }
 
-    final override func acceptCompleted(_ result: Int32) {
-        if result >= 0 {
-            var peer = cr_address()
-            unsafe cr_peer_address(result, &peer)
-            self.accepted(descriptor: result, peer: SocketAddress(peer))
-        } else if self.isExhaustion(-result) {
-            self.rest(-result)
-        }
-    }
-
     private func isExhaustion(_ error: Int32) -> Bool {
         switch error {
         case Errno.tooManyOpenFiles, Errno.tooManyOpenFilesInSystem, Errno.noBufferSpace, Errno.outOfMemory: true

@@ -8,8 +8,6 @@ enum WorkerMessage {
     case finishConnect(Endpoint)
     case releaseSlot(Int32)
     case execute(@Sendable () -> Void)
-    case letGo(Int32, RingSuccessor)
-    case handover(Worker.Place, RingStash)
 }
 
 /// The mailbox of one worker. Any thread may push; only the worker takes.
@@ -99,8 +97,6 @@ extension Worker {
             case .finishConnect(let endpoint): self.finishConnect(endpoint)
             case .releaseSlot(let slot): self.release(slot: slot)
             case .execute(let body): body()
-            case .letGo(let slot, let successor): self.letGo(slot, to: successor)
-            case .handover(let place, let stash): self.takeHandover(place, stash)
             }
         }
         self.mail.removeAll(keepingCapacity: true)

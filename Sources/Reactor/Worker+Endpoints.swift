@@ -4,9 +4,7 @@ import CReactor
 extension Worker {
     /// Takes over an endpoint: its descriptor is registered and from now on it is told what happens.
     /// On failure (no kernel memory) the endpoint is told by `failed`.
-    public func attach(_ endpoint: Endpoint) { self.attach(endpoint, operations: []) }
-
-    private func attach(_ endpoint: Endpoint, operations: RingOperations) {
+    public func attach(_ endpoint: Endpoint) {
         unsafe endpoint.worker = self
         // Batches are counted by each ring for itself: an old number could mean something here.
         endpoint.queuedSend = Endpoint.QueuedSend()
@@ -20,7 +18,6 @@ extension Worker {
         endpoint.channel.slot = slot
         self.slots[Int(slot)].endpoint = endpoint
         self.slots[Int(slot)].isShared = false
-        self.slots[Int(slot)].operations = operations
         guard endpoint.channel.descriptor >= 0 else { return }
         // What was given to `send`, or was to be delivered, before the endpoint came here.
         if !endpoint.unsent.isEmpty { endpoint.channel.awaitsWritable = true }
@@ -32,10 +29,6 @@ extension Worker {
     func register(_ endpoint: Endpoint, modify: Bool) {
         let slot = endpoint.channel.slot
         guard slot >= 0 else { return }
-        if self.usesRing {
-            self.arm(endpoint)
-            return
-        }
         let generation = self.slots[Int(slot)].generation
         let wantsWrites = endpoint.channel.awaitsWritable || endpoint.channel.isConnecting
         let streamFlags = wantsWrites ? EventFlags.streamAndWrites : EventFlags.stream
@@ -50,10 +43,8 @@ extension Worker {
     /// Gives up an endpoint without closing it: it can be attached to another worker.
     public func detach(_ endpoint: Endpoint) {
         guard endpoint.channel.slot >= 0 else { return }
-        if self.usesRing {
-            endpoint.pushOut()
-            self.unpack(self.recall(Int(endpoint.channel.slot)), to: endpoint)
-        } else if endpoint.channel.descriptor >= 0 { _ = cr_epoll_remove(self.epoll, endpoint.channel.descriptor) }
+        endpoint.pushOut()
+        if endpoint.channel.descriptor >= 0 { _ = cr_epoll_remove(self.epoll, endpoint.channel.descriptor) }
         self.forget(endpoint)
     }
 
@@ -71,8 +62,8 @@ extension Worker {
         self.timers.cancel(Int(slot))
         self.slots[Int(slot)].endpoint = nil
         self.slots[Int(slot)].isShared = false
+        self.slots[Int(slot)].hasEnding = false
         self.slots[Int(slot)].isQueued = false
-        if self.usesRing { self.forgetRing(Int(slot)) }
         self.slots[Int(slot)].generation &+= 1
         self.freeSlots.append(slot)
     }
@@ -82,7 +73,8 @@ extension Worker {
     public func share(_ endpoint: Endpoint) {
         guard endpoint.channel.slot >= 0 else { return }
         self.timers.cancel(Int(endpoint.channel.slot))
-        if self.usesRing { self.prepareToShare(endpoint) }
+        // Another worker may close the descriptor before this one comes to hand over what names it.
+        endpoint.pushOut()
         self.slots[Int(endpoint.channel.slot)].isShared = true
     }
 
@@ -91,15 +83,15 @@ extension Worker {
         let slot = Int(endpoint.channel.slot)
         guard slot >= 0 else { return }
         self.slots[slot].isShared = false
-        if self.slots[slot].operations.contains(.stashed) {
-            self.unpack(self.takeStash(slot), to: endpoint)
-            self.enqueue(endpoint)
+        // Nobody else has seen it, and an edge is reported once.
+        if self.slots[slot].hasEnding {
+            self.slots[slot].hasEnding = false
+            endpoint.channel.isEnding = true
         }
     }
 
     /// Moves a shared endpoint, won under the lock that published it, from the worker where it is registered to this
-    /// one: two `epoll_ctl` calls. The old worker frees its slot when it next wakes for something else. With io_uring
-    /// the old worker is woken to let go; until then the endpoint can send, and receives nothing.
+    /// one: two `epoll_ctl` calls. The old worker frees its slot when it next wakes for something else.
     public func adopt(_ endpoint: Endpoint) {
         let old = unsafe endpoint.worker
         if old === self {
@@ -107,14 +99,6 @@ extension Worker {
             return
         }
         let slot = endpoint.channel.slot
-        if self.usesRing, slot >= 0, endpoint.channel.descriptor >= 0 {
-            endpoint.channel.slot = -1
-            self.attach(endpoint, operations: .awaitingHandover)
-            let here = endpoint.channel.slot
-            let place = Place(slot: here, generation: self.slots[Int(here)].generation)
-            old.deliver(.letGo(slot, RingSuccessor(worker: self, place: place)))
-            return
-        }
         _ = cr_epoll_remove(old.epoll, endpoint.channel.descriptor)
         endpoint.channel.slot = -1
         old.mailbox.push(.releaseSlot(slot))

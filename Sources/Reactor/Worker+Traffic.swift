@@ -17,6 +17,7 @@ extension Worker {
             let endpoint = self.slots[slot].endpoint
         else { return }
         if self.slots[slot].isShared {
+            if event.events & EventFlags.ending != 0 { self.slots[slot].hasEnding = true }
             endpoint.trafficWhileShared(on: self)
             return
         }
@@ -38,10 +39,12 @@ extension Worker {
 
     private func serve(_ endpoint: Endpoint, at place: Place) {
         if endpoint.channel.isPaused {
-            if endpoint.channel.isEnding { endpoint.hungUpWhilePaused() }
-        } else {
-            self.receive(endpoint, at: place)
+            if endpoint.channel.isAtEnd { self.tellHangup(endpoint) }
+            return
         }
+        self.receive(endpoint, at: place)
+        // Paused by what came together with the end, which is not reported again.
+        if endpoint.channel.isAtEnd, self.owns(place), endpoint.channel.isPaused { self.enqueue(place) }
     }
 
     /// Reads once, behind the bytes that were held back, and delivers. An endpoint whose bytes filled the buffer, or
@@ -94,11 +97,6 @@ extension Worker {
         if endpoint.pendingError != 0 {
             endpoint.failed(endpoint.pendingError)
             return false
-        }
-        if self.usesRing {
-            // There was no end after all: back to operations.
-            endpoint.channel.isEnding = false
-            self.arm(endpoint)
         }
         if held == 0 { endpoint.nothingToRead() }
         return held > 0
@@ -173,8 +171,6 @@ extension Worker {
         self.slots[slot].isQueued = false
         if self.slots[slot].isShared {
             endpoint.trafficWhileShared(on: self)
-        } else if self.usesRing {
-            self.serveRing(endpoint, at: place)
         } else {
             self.serve(endpoint, at: place)
         }

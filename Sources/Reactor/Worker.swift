@@ -23,9 +23,8 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         var isQueued = false
         /// Registered here, but free to be taken by any worker: see `Endpoint.trafficWhileShared`.
         var isShared = false
-        /// With io_uring: what is under way for it, and the batch in which something was queued last.
-        var operations: RingOperations = []
-        var batch: UInt64 = 0
+        /// What was reported while it was shared said that the peer will send no more.
+        var hasEnding = false
     }
 
     /// An endpoint as the worker remembers it: it may have been closed or have moved since.
@@ -35,10 +34,10 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     }
 
     public let index: Int
-    /// -1 when the worker uses io_uring.
     let epoll: Int32
-    /// Which of the two drivers is in use. One branch instead of a protocol: it is taken several times per message.
-    let usesRing: Bool
+    /// Whether the small sends of a round go to the kernel together. One branch instead of a protocol: it is taken
+    /// several times per message.
+    @safe @exclusivity(unchecked) var gathersSends: Bool
     let ring: UnsafeMutablePointer<cr_ring>
     let wakeDescriptor: Int32
 
@@ -55,10 +54,6 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     private let events: UnsafeMutableBufferPointer<cr_event>
     let receiveBuffer: UnsafeMutableRawBufferPointer
     @safe @exclusivity(unchecked) var sealing: SealBuffers?
-    /// By slot, with io_uring: what came for shared endpoints, and who gets what a handover will bring.
-    @safe @exclusivity(unchecked) var stashes: [Int: RingStash] = [:]
-    @safe @exclusivity(unchecked) var successors: [Int: RingSuccessor] = [:]
-    static let recallAttempts = 1000
     @safe @exclusivity(unchecked) private var isStopping = false
 
     let mailbox = Mailbox()
@@ -75,22 +70,17 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     /// - Throws: `ReactorError` when the kernel has no descriptor left, or does not grant a ring.
     public init(index: Int, method: IOMethod = .epoll) throws(ReactorError) {
         self.index = index
-        self.usesRing = method == .ioUring
+        self.gathersSends = method == .ioUring
         unsafe self.ring = .allocate(capacity: 1)
         unsafe self.ring.initialize(to: cr_ring())
-        if self.usesRing {
-            self.epoll = -1
-            _ = try ReactorError.check(unsafe cr_ring_open(self.ring), doing: "io_uring")
-        } else {
-            self.epoll = try ReactorError.check(cr_epoll_create(), doing: "epoll_create1")
-        }
+        if self.gathersSends { _ = try ReactorError.check(unsafe cr_ring_open(self.ring), doing: "io_uring") }
+        self.epoll = try ReactorError.check(cr_epoll_create(), doing: "epoll_create1")
         self.wakeDescriptor = try ReactorError.check(cr_eventfd(), doing: "eventfd")
         let now = MonotonicClock.now()
         self.now = now
         self.timers = TimerWheel(now: now)
         unsafe self.events = .allocate(capacity: Self.eventCapacity)
         unsafe self.receiveBuffer = .allocate(byteCount: Self.receiveCapacity, alignment: 64)
-        if self.usesRing { return }
         _ = try ReactorError.check(
             cr_epoll_add(self.epoll, self.wakeDescriptor, EventFlags.readable | EventFlags.edge, Self.wakeSlot, 0),
             doing: "epoll_ctl"
@@ -101,7 +91,8 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         unsafe self.events.deallocate()
         unsafe self.receiveBuffer.deallocate()
         self.sealing?.deallocate()
-        if self.usesRing { unsafe cr_ring_close(self.ring) } else { _ = cr_close(self.epoll) }
+        if unsafe self.ring.pointee.arena != nil { unsafe cr_ring_close(self.ring) }
+        _ = cr_close(self.epoll)
         unsafe self.ring.deallocate()
         _ = cr_close(self.wakeDescriptor)
     }
@@ -116,13 +107,15 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     /// Runs until `stop`. Call on a thread of its own.
     public func run() {
         unsafe cr_set_current(Unmanaged.passUnretained(self).toOpaque())
+        // The thread may start long after the worker was made.
+        self.readClock()
         while !self.isStopping { self.runOnce(blocking: true) }
+        if self.gathersSends { self.handOver() }
         cr_set_current(nil)
     }
 
     /// One round: messages, jobs, endpoints that must not wait, due timers, then the kernel's events.
     public func runOnce(blocking: Bool) {
-        if self.usesRing, unsafe self.ring.pointee.is_enabled == 0 { self.enableRing() }
         self.drainMailbox()
         self.runJobs()
         self.serveReady()
@@ -132,10 +125,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
             timeout = self.timers.sleepMilliseconds(now: self.now)
             if timeout != 0, !self.mailbox.prepareToSleep() { timeout = 0 }
         }
-        if self.usesRing {
-            self.runRing(timeout: timeout)
-            return
-        }
+        if self.gathersSends { self.handOver() }
         let count = unsafe cr_epoll_wait(self.epoll, self.events.baseAddress, Int32(Self.eventCapacity), timeout)
         self.mailbox.woke()
         self.readClock()
@@ -167,7 +157,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         for slot in self.dueSlots where self.timers.takeDue(slot) && !self.slots[slot].isShared {
             self.slots[slot].endpoint?.deadlinePassed()
         }
-        self.dueSlots.removeAll(keepingCapacity: true)
+        if !self.dueSlots.isEmpty { self.dueSlots.removeAll(keepingCapacity: true) }
     }
 
     func runJobs() {

@@ -33,8 +33,9 @@ extension SettingsTable {
             "io_method", .general, .choice(["auto", "io_uring", "epoll"], anyCase: false), default: "auto", .restart,
             isOwn: true,
             """
-            How workers speak to the kernel. `auto` takes io_uring where the kernel grants all it needs (Linux 6.1 or \
-            newer, not forbidden by the container) and epoll elsewhere; `io_uring` does not start without it.
+            How workers send: `io_uring` hands what a round has to send to the kernel by one call, `epoll` sends each by \
+            itself. `auto` takes io_uring where the kernel grants all it needs (Linux 6.0 or newer, not forbidden by the \
+            container) and epoll elsewhere; `io_uring` does not start without it.
             """
         ),
     ]

@@ -56,6 +56,8 @@ uint16_t cr_local_port(int fd);
 int cr_accept(int listener, struct cr_address *peer);
 /// Starts a non-blocking connect. Returns the descriptor or a negative errno; `*in_progress` tells whether to wait.
 int cr_connect(const struct cr_address *address, int *in_progress);
+/// 1 when bytes wait in the kernel or the stream has ended; takes nothing.
+int cr_peek(int fd);
 /// The pending error of a socket as a positive errno, 0 when there is none.
 int cr_socket_error(int fd);
 #define CR_NAME_UNKNOWN (-2)

@@ -105,6 +105,8 @@ final class ClientListener: Listener, @unchecked Sendable {
         let client = ClientConnection(descriptor: descriptor, peer: peer, number: number, home: home)
         home.worker.attach(client)
         client.begin()
+        // The kernel has kept a connection over TCP until its client spoke (`tcp_defer_accept`): no need to be told.
+        if peer.isTCP { home.worker.look(client) }
     }
 
     /// The worker with the fewest clients; this one when it has hardly more, which saves the way to another: clients

@@ -18,7 +18,8 @@ struct StatementNames: Sendable {
     /// Open addressing: index into `entries` plus one; 0 is free. Its count is a power of two, at least twice the
     /// entries'.
     private var table: ContiguousArray<Int32> = []
-    private let seed = UInt32.random(in: .min ... .max)
+    /// Drawn with the first name: most clients never prepare anything, and the system is asked for it.
+    private var seed: UInt32?
 
     var count: Int { self.entries.count }
     var isFull: Bool { self.entries.count >= Self.countMax }
@@ -36,6 +37,7 @@ struct StatementNames: Sendable {
 
     /// Sets or, with nil, removes.
     mutating func set(_ name: [UInt8], to statement: PreparedStatement?) {
+        if self.seed == nil { self.seed = .random(in: .min ... .max) }
         let name = Array(name.prefix(Self.significantBytes))
         let hash = self.hash(name.span, 0..<name.count)
         if let index = self.index(name.span, 0..<name.count, hash: hash) {
@@ -78,7 +80,7 @@ struct StatementNames: Sendable {
     }
 
     private func hash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> UInt32 {
-        var hash = self.seed
+        var hash = self.seed ?? 0
         for index in range { hash = (hash ^ UInt32(bytes[index])) &* 0x0100_0193 }
         return hash ^ (hash >> 15)
     }
