@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +66,18 @@ void cr_eventfd_drain(int fd) {
     uint64_t value;
     ssize_t ignored = read(fd, &value, sizeof value);
     (void)ignored;
+}
+
+int cr_timer(void) {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+void cr_timer_set(int fd, int64_t monotonic_microseconds) {
+    // A time of zero would switch it off.
+    int64_t at = monotonic_microseconds > 0 ? monotonic_microseconds : 1;
+    struct itimerspec when = {.it_value = {at / 1000000, at % 1000000 * 1000}};
+    timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 long cr_receive(int fd, void *buffer, size_t capacity) {

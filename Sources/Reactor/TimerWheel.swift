@@ -7,6 +7,7 @@ struct TimerWheel {
     /// Width of one bucket.
     static let granularity: MonotonicMicroseconds = 16_384
     static let bucketCount = 256
+    static let never = MonotonicMicroseconds.max
     private static let none: Int32 = -1
 
     private struct Node {
@@ -107,11 +108,9 @@ struct TimerWheel {
         }
     }
 
-    /// How long a worker may sleep: milliseconds until the next bucket that holds anything; -1 when none does.
-    mutating func sleepMilliseconds(now: MonotonicMicroseconds) -> Int32 {
-        if self.armedCount == 0 { return -1 }
-        let wait = self.findNextTick() * Self.granularity - now
-        return wait <= 0 ? 0 : Int32(clamping: (wait + 999) / 1000)
+    /// When the next bucket that holds anything is due; `never` when none does.
+    mutating func nextDue() -> MonotonicMicroseconds {
+        self.armedCount == 0 ? Self.never : self.findNextTick() * Self.granularity
     }
 
     private mutating func findNextTick() -> Int64 {

@@ -14,6 +14,8 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     private static let eventCapacity = 256
     /// The slot number that stands for the wake-up descriptor.
     private static let wakeSlot = UInt32.max
+    /// The one that stands for the alarm clock.
+    private static let alarmSlot = UInt32.max - 1
 
     struct Slot {
         var endpoint: Endpoint?
@@ -40,6 +42,10 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     @safe @exclusivity(unchecked) var gathersSends: Bool
     let ring: UnsafeMutablePointer<cr_ring>
     let wakeDescriptor: Int32
+    private let alarm: Int32
+    /// What the alarm clock is set to. Set when the next deadline moves forward only: a time limit for each sleep would
+    /// be a timer of the kernel's to set up and take down each time.
+    @safe @exclusivity(unchecked) private var alarmTime = TimerWheel.never
 
     // Exclusive access is not checked at run time here: one thread uses these, and none is lent out (`inout`) across
     // a call that could come back to the worker. The checks took more instructions than all the rest of the relay.
@@ -76,15 +82,16 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         if self.gathersSends { _ = try ReactorError.check(unsafe cr_ring_open(self.ring), doing: "io_uring") }
         self.epoll = try ReactorError.check(cr_epoll_create(), doing: "epoll_create1")
         self.wakeDescriptor = try ReactorError.check(cr_eventfd(), doing: "eventfd")
+        self.alarm = try ReactorError.check(cr_timer(), doing: "timerfd_create")
         let now = MonotonicClock.now()
         self.now = now
         self.timers = TimerWheel(now: now)
         unsafe self.events = .allocate(capacity: Self.eventCapacity)
         unsafe self.receiveBuffer = .allocate(byteCount: Self.receiveCapacity, alignment: 64)
-        _ = try ReactorError.check(
-            cr_epoll_add(self.epoll, self.wakeDescriptor, EventFlags.readable | EventFlags.edge, Self.wakeSlot, 0),
-            doing: "epoll_ctl"
-        )
+        for (descriptor, slot) in [(self.wakeDescriptor, Self.wakeSlot), (self.alarm, Self.alarmSlot)] {
+            let flags = EventFlags.readable | EventFlags.edge
+            _ = try ReactorError.check(cr_epoll_add(self.epoll, descriptor, flags, slot, 0), doing: "epoll_ctl")
+        }
     }
 
     deinit {
@@ -95,6 +102,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         _ = cr_close(self.epoll)
         unsafe self.ring.deallocate()
         _ = cr_close(self.wakeDescriptor)
+        _ = cr_close(self.alarm)
     }
 
     /// True on this worker's own thread. Any thread.
@@ -120,23 +128,33 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         self.runJobs()
         self.serveReady()
         self.fireTimers()
-        var timeout: Int32 = 0
-        if blocking, self.ready.isEmpty, self.localJobs.isEmpty, !self.isStopping {
-            timeout = self.timers.sleepMilliseconds(now: self.now)
-            if timeout != 0, !self.mailbox.prepareToSleep() { timeout = 0 }
-        }
+        // Before it is decided whether to wait: a send that fails makes work.
         if self.gathersSends { self.handOver() }
-        let count = unsafe cr_epoll_wait(self.epoll, self.events.baseAddress, Int32(Self.eventCapacity), timeout)
+        let mayWait = blocking && self.ready.isEmpty && self.localJobs.isEmpty && !self.isStopping
+        let waits = mayWait && self.setAlarm() && self.mailbox.prepareToSleep()
+        let events = unsafe self.events.baseAddress
+        let count = unsafe cr_epoll_wait(self.epoll, events, Int32(Self.eventCapacity), waits ? -1 : 0)
         self.mailbox.woke()
         self.readClock()
         for position in 0..<Int(count) {
             let event = unsafe self.events[position]
-            if event.slot == Self.wakeSlot {
-                cr_eventfd_drain(self.wakeDescriptor)
-            } else {
-                self.dispatch(event)
+            switch event.slot {
+            case Self.wakeSlot: cr_eventfd_drain(self.wakeDescriptor)
+            case Self.alarmSlot: self.alarmTime = TimerWheel.never
+            default: self.dispatch(event)
             }
         }
+    }
+
+    /// Sees to it that the worker is woken for its next deadline. False when that is due already.
+    private func setAlarm() -> Bool {
+        let due = self.timers.nextDue()
+        if due <= self.now { return false }
+        if due < self.alarmTime {
+            cr_timer_set(self.alarm, due)
+            self.alarmTime = due
+        }
+        return true
     }
 
     func readClock() { self.now = MonotonicClock.now() }

@@ -212,6 +212,20 @@ struct GatheredSendsTests {
         for scene in scenes[3...] { #expect(scene.probe.happenings.isEmpty && scene.peer.read() == [5]) }
     }
 
+    /// The worker does not go to sleep over a send that failed: nothing else may ever happen on that descriptor.
+    @Test func failuresAreToldWithoutAnotherEvent() throws {
+        let worker = try self.worker()
+        let scenes = (0..<2).map { _ in self.attached(to: worker) }
+        for scene in scenes {
+            scene.probe.shutdownSending()
+            scene.probe.setDeadline(worker.now + 3_000_000)
+            scene.probe.send([1])
+        }
+        worker.runOnce(blocking: true)
+        settle(worker)
+        for scene in scenes { #expect(scene.probe.happenings == [.failed(EPIPE)]) }
+    }
+
     /// A ring that the kernel will not work with any more costs nothing but its advantage.
     @Test(arguments: [false, true])
     func brokenRingFallsBackToSystemCalls(isFull: Bool) throws {

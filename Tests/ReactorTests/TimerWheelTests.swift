@@ -57,14 +57,16 @@ private func fired(_ wheel: inout TimerWheel, at now: MonotonicMicroseconds) -> 
         #expect(fired(&wheel, at: 52 * Self.tick) == [7])
     }
 
-    @Test func sleepsUntilTheNextDeadlineOnly() {
+    @Test func nextDueIsThatOfTheNextDeadline() {
         var wheel = TimerWheel(now: 0)
-        #expect(wheel.sleepMilliseconds(now: 0) == -1)
+        #expect(wheel.nextDue() == TimerWheel.never)
         wheel.arm(0, at: 1_000_000)
-        let sleep = wheel.sleepMilliseconds(now: 0)
-        #expect(sleep >= 1000 && sleep <= 1000 + 2 * Int32(Self.tick / 1000) + 1)
+        wheel.arm(1, at: 3_000_000)
+        #expect((1_000_000...1_000_000 + 2 * Self.tick).contains(wheel.nextDue()))
         wheel.cancel(0)
-        #expect(wheel.sleepMilliseconds(now: 0) == -1)
+        #expect((3_000_000...3_000_000 + 2 * Self.tick).contains(wheel.nextDue()))
+        wheel.cancel(1)
+        #expect(wheel.nextDue() == TimerWheel.never)
     }
 
     @Test func randomOperationsAgreeWithAList() {

@@ -31,6 +31,11 @@ int cr_eventfd(void);
 void cr_eventfd_signal(int fd);
 void cr_eventfd_drain(int fd);
 
+/// A descriptor that becomes readable when the time set by `cr_timer_set` has come, or a negative errno.
+int cr_timer(void);
+/// Replaces the time of a timer, in microseconds of the monotonic clock.
+void cr_timer_set(int fd, int64_t monotonic_microseconds);
+
 /// Bytes received, 0 at end of stream, or a negative errno.
 long cr_receive(int fd, void *buffer, size_t capacity);
 /// Bytes taken by the kernel, or a negative errno. Never raises SIGPIPE.
