@@ -73,7 +73,7 @@ extension Worker {
         }
     }
 
-    /// Without a ring, or for last words: delivers what is held back, else reads once.
+    /// Delivers what is held back, else reads once.
     func receiveSealed(_ endpoint: Endpoint, _ codec: StreamCodec, at place: Place) {
         if endpoint.channel.wantsRedelivery, !endpoint.unread.isEmpty {
             self.deliverHeld(endpoint, at: place)
