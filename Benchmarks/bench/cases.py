@@ -124,6 +124,11 @@ def tail_ratio(results, name):
     return statistics.median(measured[name].p99 / measured[name].p50 for measured in results)
 
 
+def evenness(results, name):
+    """The median over the rounds of p99 / p50 within windows of 50 ms."""
+    return statistics.median(measured[name].evenness for measured in results)
+
+
 def idle_memory(make_pooler, folder, count=IDLE_CLIENTS):
     """Bytes of resident memory per idle client of a fresh process: after the login, and after one query each."""
     pooler = make_pooler(folder)

@@ -5,6 +5,7 @@ import math
 import mmap
 import os
 import re
+import statistics
 import struct
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from .servers import DATABASE, PASSWORD, TRUST_USER, SetUpError
 
 PER_PROCESS_CPU_CLOCK = 2
+WINDOW = 50_000
 
 
 def cpu_seconds(pid):
@@ -71,6 +73,8 @@ class Sample:
     p50: float
     p99: float
     switches: float
+    #: p99 / p50 among what ended within the same `WINDOW`: the machine's own ups and downs left out.
+    evenness: float
 
 
 @dataclass
@@ -128,12 +132,13 @@ def run_load(load, pooler, seconds=None, transactions=None, skip_seconds=0.0):
     if done.returncode != 0 or not processed or int(processed.group(1)) == 0 or not throughput:
         raise SetUpError(f"pgbench through {pooler.name}: {(done.stderr or done.stdout).strip()[-500:]}")
     count = int(processed.group(1))
-    return Sample(count, float(throughput.group(1)), cpu / count * 1e6, percentile(latencies, 0.5),
-                  percentile(latencies, 0.99), switches / count)
+    ordered = sorted(latency for _, latency in latencies)
+    return Sample(count, float(throughput.group(1)), cpu / count * 1e6, percentile(ordered, 0.5),
+                  percentile(ordered, 0.99), switches / count, evenness(latencies))
 
 
 def read_latencies(folder, skip_seconds):
-    """The latencies of a pgbench log in ascending order, in microseconds.
+    """The ends and latencies of a pgbench log, in microseconds.
 
     A line is: client, transaction, latency, script, epoch seconds, microseconds [, schedule lag].
     """
@@ -146,7 +151,20 @@ def read_latencies(folder, skip_seconds):
     if not rows:
         return []
     first = min(end - latency for end, latency in rows) + skip_seconds * 1e6
-    return sorted(latency for end, latency in rows if end - latency >= first)
+    return [(end, latency) for end, latency in rows if end - latency >= first]
+
+
+def evenness(latencies):
+    """The median over all windows of p99 / p50 within one; 0 without a window of at least 100 transactions."""
+    windows = {}
+    for end, latency in latencies:
+        windows.setdefault(end // WINDOW, []).append(latency)
+    found = []
+    for window in windows.values():
+        ordered = sorted(window)
+        if len(ordered) >= 100:
+            found.append(percentile(ordered, 0.99) / percentile(ordered, 0.5))
+    return statistics.median(found) if found else 0.0
 
 
 class AllocationCounter:

@@ -5,7 +5,7 @@ import os
 import platform
 import re
 
-from .cases import ALLOCATION_TARGET, MEMORY_TARGET, TAIL_TARGET, ratios, tail_ratio
+from .cases import ALLOCATION_TARGET, MEMORY_TARGET, TAIL_TARGET, evenness, ratios, tail_ratio
 
 COMMAND = "make bench"
 
@@ -79,6 +79,8 @@ class Report:
             if case.tail:
                 cells = [tail_ratio(results, name) for name in ("first", *(one.name for one in self.candidates))]
                 rows.append(self.judged_row("p99 / p50, 500 clients on 20 servers", cells, TAIL_TARGET))
+                cells = [evenness(results, name) for name in ("first", *(one.name for one in self.candidates))]
+                rows.append(["the same within windows of 50 ms", *(f"{value:.2f}" for value in cells)])
         if self.idle:
             for position, moment in enumerate(("after login", "after one query each")):
                 cells = [found[position] for found in self.idle.values()]
