@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 import threading
 
 import pytest
@@ -39,6 +40,46 @@ def test_only_the_right_query_is_cancelled(shared, postgres, mode, version):
         assert client.value("select 'well'") == "well"
         client.close()
     shared.wait_idle()
+
+
+@pytest.fixture
+def busy_machine():
+    """Every core has something else to do: what is left to another thread takes its time."""
+    burners = [subprocess.Popen(["sha256sum", "/dev/zero"], stdout=subprocess.DEVNULL) for _ in range(os.cpu_count())]
+    yield
+    for burner in burners:
+        burner.kill()
+        burner.wait()
+
+
+@pytest.mark.parametrize("inside", (False, True))
+def test_what_is_said_behind_a_cancel_is_left_alone(make_gateway, busy_machine, inside):
+    """As with PostgreSQL: who has seen the end of a cancel request goes on without fear of it. The canceller may be
+    another worker's."""
+    gateway = make_gateway(general={"worker_threads": 4})
+    for _ in range(15):
+        with gateway.wire() as client:
+            if inside:
+                client.rows("begin")
+            cancel(gateway, client.pid, client.secret)
+            for number in range(3):
+                assert client.rows(f"select pg_sleep(0.02), {number}")[0][1] == str(number)
+
+
+def test_every_canceller_is_let_go(make_gateway, postgres):
+    gateway = make_gateway()
+    with gateway.wire() as client:
+        client.send(SLEEP)
+        sleeping(postgres)
+        cancellers = [gateway.wire(login=False) for _ in range(5)]
+        for canceller in cancellers:
+            canceller.send(cancel_request(client.pid, client.secret))
+        for canceller in cancellers:
+            assert canceller.until_closed() == []
+            canceller.close()
+        assert client.ready()[-2].sqlstate == "57014"
+        assert client.value("select 1") == "1"
+    gateway.wait_idle()
 
 
 def test_cancel_over_the_unix_socket(make_gateway, postgres, tmp_path):

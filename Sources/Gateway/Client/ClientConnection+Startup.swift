@@ -47,9 +47,15 @@ extension ClientConnection {
 
     private func cancelRequested(_ request: CancelRequest) {
         self.gateway.statistics.cancelRequests.add(1, ordering: .relaxed)
-        self.gateway.cancelKeys.cancel(request)
+        self.phase = .closing
         // The protocol gives no answer, neither to a right key nor to a wrong one.
-        self.finish(reason: nil)
+        self.gateway.cancelKeys.cancel(request, for: self)
+    }
+
+    /// What this cancel request could bring about has happened: only now may whoever sent it go on, and find its next
+    /// statement untouched. PostgreSQL, too, closes after it has signalled. Any thread.
+    func cancelIsThrough() {
+        self.home.worker.execute { self.finish(reason: nil) }
     }
 
     /// - Parameter packet: the packet, if it came in one piece.

@@ -32,21 +32,29 @@ final class CancelKeys: Sendable {
     }
 
     /// Passes a request on if its key is right. The comparison takes the same time wherever keys differ.
-    func cancel(_ request: CancelRequest) {
+    /// `canceller` is told when the request can have no effect any more that it has not had.
+    func cancel(_ request: CancelRequest, for canceller: ClientConnection) {
         let client = self.entries.withLock { entries -> ClientConnection? in
             guard let entry = entries[request.processID] else { return nil }
             return ConstantTime.areEqual(entry.secret, request.secret) ? entry.client : nil
         }
-        guard let client else { return }
-        client.home.worker.execute { client.cancelRequested() }
+        guard let client else {
+            canceller.cancelIsThrough()
+            return
+        }
+        client.home.worker.execute { client.cancelRequested(by: canceller) }
     }
 }
 
 extension ClientConnection {
     /// A cancel request with this client's key came in.
-    func cancelRequested() {
+    func cancelRequested(by canceller: ClientConnection) {
         guard let server = self.server, !server.ledger.isSettled, let address = server.address, !server.secret.isEmpty
-        else { return }
+        else {
+            canceller.cancelIsThrough()
+            return
+        }
+        server.cancellers.append(canceller)
         CancelConnection.start(for: server, address: address)
     }
 }

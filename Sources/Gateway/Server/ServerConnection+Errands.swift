@@ -158,6 +158,8 @@ extension ServerConnection {
     /// A cancel request for this server was sent and is through, or was given up.
     func cancelEnded(isCertain: Bool) {
         self.cancelsInFlight -= 1
+        for canceller in self.cancellers { canceller.cancelIsThrough() }
+        self.cancellers = []
         if !isCertain { self.isSpent = true }
         guard self.phase == .parked, self.cancelsInFlight == 0 else { return }
         self.clearDeadline()

@@ -80,6 +80,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var secret: [UInt8] = []
     var address: SocketAddress?
     var cancelsInFlight = 0
+    /// Who waits for the end of the cancel request that is in flight.
+    var cancellers: [ClientConnection] = []
     /// It must not be used again once its present client is done.
     var isSpent = false
     /// Counts of the present client's turn, and how much of its bytes is in the pool's books already.
