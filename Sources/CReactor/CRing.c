@@ -188,6 +188,8 @@ void cr_ring_withdraw(struct cr_ring *ring, uint32_t number) {
     if (number + 1 == ring->sq_next) {
         if (entry->opcode == OP_SEND) ring->arena_used = (uint32_t)(entry->address - (uint64_t)(uintptr_t)ring->arena);
         ring->sq_next = number;
+        // Before a gap there may be bytes of a send withdrawn earlier.
+        if (cr_ring_queued(ring) == 0) ring->arena_used = 0;
         return;
     }
     memset(entry, 0, sizeof *entry);

@@ -5,14 +5,6 @@ import Testing
 
 /// Endpoints that end, pause and close while something is under way.
 @Suite(.eachDriver, .namesDriver) struct EndingTests {
-    private func attached(to worker: Worker) -> (probe: Probe, peer: Peer) {
-        let (descriptor, peer) = Sockets.pair()
-        let probe = Probe(descriptor: descriptor, worker: worker)
-        worker.attach(probe)
-        settle(worker)
-        return (probe, peer)
-    }
-
     /// The end comes so close behind the last bytes that both are reported at once.
     @Test(arguments: [false, true], [false, true])
     func endCloseBehindBytes(isReset: Bool, isShared: Bool) throws {
@@ -110,7 +102,7 @@ import Testing
     /// A socket that waits to become writable must not stay open by that.
     @Test func closedWhileWaitingToSend() throws {
         let worker = try Worker.immortal(index: 0)
-        let (probe, peer) = self.attached(to: worker)
+        let (probe, peer) = attached(to: worker)
         probe.send([UInt8](repeating: 1, count: 1_000_000))
         settle(worker)
         #expect(probe.unsentCount > 0)
@@ -125,7 +117,7 @@ import Testing
     /// Paused and resumed again and again, with rounds in between and without.
     @Test func pausedAndResumedAtEveryTurn() throws {
         let worker = try Worker.immortal(index: 0)
-        let (probe, peer) = self.attached(to: worker)
+        let (probe, peer) = attached(to: worker)
         var all: [UInt8] = []
         for round in 0..<200 {
             probe.pauseReading()

@@ -11,14 +11,6 @@ struct GatheredSendsTests {
         try Driver.$current.withValue(.ioUring) { try Worker.immortal(index: index) }
     }
 
-    private func attached(to worker: Worker) -> (probe: Probe, peer: Peer) {
-        let (descriptor, peer) = Sockets.pair()
-        let probe = Probe(descriptor: descriptor, worker: worker)
-        worker.attach(probe)
-        settle(worker)
-        return (probe, peer)
-    }
-
     /// Fills a socket until the kernel takes no more, by system calls of its own. Returns how many zeros that took.
     private func fill(_ descriptor: Int32) -> Int {
         let chunk = [UInt8](repeating: 0, count: 1000)
@@ -45,7 +37,7 @@ struct GatheredSendsTests {
 
     @Test func sendsOfARoundWaitForItsEnd() throws {
         let worker = try self.worker()
-        let (first, second) = (self.attached(to: worker), self.attached(to: worker))
+        let (first, second) = (attached(to: worker), attached(to: worker))
         first.probe.send([1])
         first.probe.send([2])
         second.probe.send([3])
@@ -67,7 +59,7 @@ struct GatheredSendsTests {
     /// What one endpoint alone has to send goes without the ring.
     @Test func oneSendAloneIsASystemCallOfItsOwn() throws {
         let worker = try self.worker()
-        let (probe, peer) = self.attached(to: worker)
+        let (probe, peer) = attached(to: worker)
         for round in 0..<1000 {
             probe.send(pattern(300, from: round))
             probe.send([7])
@@ -81,7 +73,7 @@ struct GatheredSendsTests {
     /// More endpoints than a batch has entries, more bytes than it has room for, small sends and large ones.
     @Test func everythingGoesOutInOrder() throws {
         let worker = try self.worker()
-        let scenes = (0..<300).map { _ in self.attached(to: worker) }
+        let scenes = (0..<300).map { _ in attached(to: worker) }
         var all = [[UInt8]](repeating: [], count: scenes.count)
         for round in 0..<8 {
             for (index, scene) in scenes.enumerated() {
@@ -102,8 +94,8 @@ struct GatheredSendsTests {
     @Test(arguments: [false, true])
     func closedWithASendQueued(isAlone: Bool) throws {
         let worker = try self.worker()
-        let (probe, peer) = self.attached(to: worker)
-        let (other, otherPeer) = self.attached(to: worker)
+        let (probe, peer) = attached(to: worker)
+        let (other, otherPeer) = attached(to: worker)
         if !isAlone { other.send([9]) }
         probe.send([1, 2])
         probe.send([3])
@@ -123,7 +115,7 @@ struct GatheredSendsTests {
     @Test func closedInAnyOrder() throws {
         let worker = try self.worker()
         for round in 0..<60 {
-            let scenes = (0..<5).map { _ in self.attached(to: worker) }
+            let scenes = (0..<5).map { _ in attached(to: worker) }
             for (index, scene) in scenes.enumerated() { scene.probe.send(pattern(index + 1, from: round)) }
             var left = Array(scenes.indices)
             for turn in 0..<(round % 6) {
@@ -141,17 +133,30 @@ struct GatheredSendsTests {
         #expect(worker.freeSlots.count == worker.slots.count)
     }
 
+    /// Rounds in which all that was queued has gone out already must not use the arena up.
+    @Test func withdrawnSendsLeaveNothingBehind() throws {
+        let worker = try self.worker()
+        for _ in 0..<100 {
+            let (first, second) = (attached(to: worker), attached(to: worker))
+            for scene in [first, second] { scene.probe.send(pattern(3000)) }
+            for scene in [first, second] { scene.probe.close() }
+            worker.runOnce(blocking: false)
+            #expect(unsafe worker.ring.pointee.arena_used == 0)
+        }
+        #expect(unsafe worker.ring.pointee.sq_head.pointee == 0)
+    }
+
     @Test func sharedDetachedAndShutDownSendAtOnce() throws {
         let (first, second) = (try self.worker(1), try self.worker(2))
-        let (other, otherPeer) = self.attached(to: first)
+        let (other, otherPeer) = attached(to: first)
         other.send([9])
-        let shared = self.attached(to: first)
+        let shared = attached(to: first)
         shared.probe.send([1])
         first.share(shared.probe)
         #expect(shared.peer.read() == [1])
         second.adopt(shared.probe)
         shared.probe.send([2])
-        let detached = self.attached(to: second)
+        let detached = attached(to: second)
         detached.probe.send([3])
         second.detach(detached.probe)
         #expect(detached.peer.read() == [3])
@@ -170,8 +175,8 @@ struct GatheredSendsTests {
     @Test(arguments: [false, true])
     func queuedSendsMeetAFullSocket(isAlone: Bool) throws {
         let worker = try self.worker()
-        let (probe, peer) = self.attached(to: worker)
-        let (other, otherPeer) = self.attached(to: worker)
+        let (probe, peer) = attached(to: worker)
+        let (other, otherPeer) = attached(to: worker)
         var all: [UInt8] = []
         while probe.unsentCount == 0 {
             let bytes = pattern(3000, from: all.count)
@@ -190,7 +195,7 @@ struct GatheredSendsTests {
     /// A kernel short of memory takes only a part of what is queued: no send is lost or sent twice.
     @Test func kernelTakesOnlyAPart() throws {
         let worker = try self.worker()
-        let scenes = (0..<4).map { _ in self.attached(to: worker) }
+        let scenes = (0..<4).map { _ in attached(to: worker) }
         for (index, scene) in scenes.enumerated() { scene.probe.send([UInt8(index)]) }
         // As if it had taken nothing: here it has not even been asked.
         worker.settleBatch()
@@ -203,7 +208,7 @@ struct GatheredSendsTests {
     /// Peers that have gone, among others that have not.
     @Test func failuresAreToldToTheRightOnes() throws {
         let worker = try self.worker()
-        let scenes = (0..<6).map { _ in self.attached(to: worker) }
+        let scenes = (0..<6).map { _ in attached(to: worker) }
         for scene in scenes[..<3] { scene.peer.close() }
         for scene in scenes { scene.probe.send([5]) }
         worker.runOnce(blocking: false)
@@ -215,7 +220,7 @@ struct GatheredSendsTests {
     /// The worker does not go to sleep over a send that failed: nothing else may ever happen on that descriptor.
     @Test func failuresAreToldWithoutAnotherEvent() throws {
         let worker = try self.worker()
-        let scenes = (0..<2).map { _ in self.attached(to: worker) }
+        let scenes = (0..<2).map { _ in attached(to: worker) }
         for scene in scenes {
             scene.probe.shutdownSending()
             scene.probe.setDeadline(worker.now + 3_000_000)
@@ -230,7 +235,7 @@ struct GatheredSendsTests {
     @Test(arguments: [false, true])
     func brokenRingFallsBackToSystemCalls(isFull: Bool) throws {
         let worker = try self.worker()
-        let scenes = (0..<(isFull ? 300 : 3)).map { _ in self.attached(to: worker) }
+        let scenes = (0..<(isFull ? 300 : 3)).map { _ in attached(to: worker) }
         let filler = self.fill(scenes[0].probe.descriptor)
         unsafe worker.ring.pointee.is_enabled = 1
         unsafe worker.ring.pointee.enter_flags = 0
@@ -247,7 +252,7 @@ struct GatheredSendsTests {
     /// Whoever hands over first owns the ring; a worker run by two threads loses the ring only.
     @Test func anotherThreadStillSends() throws {
         let worker = try self.worker()
-        let (first, second) = (self.attached(to: worker), self.attached(to: worker))
+        let (first, second) = (attached(to: worker), attached(to: worker))
         first.probe.send([1])
         second.probe.send([2])
         worker.runOnce(blocking: false)

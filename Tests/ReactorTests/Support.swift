@@ -188,6 +188,15 @@ func wait(seconds: Int64 = 60, until condition: () -> Bool) -> Bool {
     return true
 }
 
+/// A probe in the care of `worker`, and its peer.
+func attached(to worker: Worker) -> (probe: Probe, peer: Peer) {
+    let (descriptor, peer) = Sockets.pair()
+    let probe = Probe(descriptor: descriptor, worker: worker)
+    worker.attach(probe)
+    settle(worker)
+    return (probe, peer)
+}
+
 /// A plain thread.
 struct TestThread {
     private let handle: pthread_t
