@@ -1,7 +1,10 @@
 """A throw-away PostgreSQL: own directory, own port, unix socket, users for every method."""
 
+import contextlib
+import itertools
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -64,11 +67,30 @@ grant create, usage on schema public to public;
 """
 
 
+def ports():
+    """Ports below those that the system itself gives to connections, which could take one before its listener does.
+
+    Of several test processes (pytest-xdist) each has its own.
+    """
+    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    candidates = range(min(10_000, end // 2) + mine, end, processes)
+    start = random.randrange(len(candidates))
+    for step in itertools.count(start):
+        yield candidates[step % len(candidates)]
+
+
+PORTS = ports()
+
+
 def free_port():
     """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in itertools.islice(PORTS, 1000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
+    raise AssertionError("a thousand ports, and none is free")
 
 
 def executable(name):

@@ -161,7 +161,7 @@ def test_reasons(make_gateway, postgres, tmp_path, user, database, reason, line,
 
 
 def test_early_refusals(make_gateway, tmp_path):
-    trail = Trail(make_gateway, tmp_path, general={"client_login_timeout": "700ms"})
+    trail = Trail(make_gateway, tmp_path, general={"client_login_timeout": "1500ms"})
     gateway = trail.gateway
     with gateway.wire(login=False) as client:
         client.send(startup({"database": "app"}))
@@ -419,7 +419,7 @@ def test_a_target_that_takes_nothing(make_gateway, tmp_path):
             slowest = max(slowest, time.monotonic() - began)
         logins += 40
         assert logins < 4000, "nothing was ever dropped"
-    assert slowest < 2
+    assert slowest < 5
     assert int(next(r["items"] for r in gateway.console("SHOW LISTS") if r["list"] == "audit_entries")) > 40
     text = b""
 

@@ -1,4 +1,8 @@
-"""Guessing is slowed, and nobody else is."""
+"""Guessing is slowed, and nobody else is.
+
+A busy machine makes everything later, so the least time is exact and the most leaves seconds; how the delay grows is
+told exactly by the machine tests.
+"""
 
 import signal
 import time
@@ -7,6 +11,9 @@ import pytest
 
 from polling import wait_until
 from wire import LoginRefused, password_message, startup
+
+#: Seconds that a busy machine may add; less than what each bound below tells apart.
+LATE = 4
 
 WRONG = "Not-the-password-00"
 RULES = """
@@ -55,13 +62,14 @@ def test_later_and_later(slow):
     gateway = slow()
     delays = [refused_after(gateway) for _ in range(4)]
     for delay, expected in zip(delays, (0.2, 0.4, 0.8, 1.6)):
-        assert expected <= delay < expected + 0.5, delays
+        assert expected <= delay < expected + LATE, delays
 
 
 def test_the_delay_has_a_bound(slow):
     gateway = slow("20ms")
-    delays = [refused_after(gateway) for _ in range(9)]
-    assert all(0.32 <= delay < 0.8 for delay in delays[4:]), delays
+    delays = [refused_after(gateway) for _ in range(10)]
+    assert all(delay >= 0.32 for delay in delays[4:]), delays
+    assert delays[-1] < 5, "without a bound it is 10.24 s"
 
 
 def test_unknown_users_are_slowed_alike(slow):
@@ -70,18 +78,17 @@ def test_unknown_users_are_slowed_alike(slow):
         gateway = slow()
         delays = [refused_after(gateway, user) for _ in range(2)]
         for delay, expected in zip(delays, (0.2, 0.4)):
-            assert expected <= delay < expected + 0.4, (user, delays)
+            assert expected <= delay < expected + LATE, (user, delays)
 
 
 def test_nobody_else_waits(slow):
     """Neither the same user from another address, nor another user from the same one, nor who needs no password."""
-    gateway = slow("1s")
+    gateway = slow("10s")
     admitted_after(gateway, source="127.0.0.2")
-    for _ in range(2):
-        hang_up_early_scram(gateway, "app")
-    assert admitted_after(gateway, source="127.0.0.2") < 0.5
-    assert admitted_after(gateway, "app_md5") < 0.5
-    assert admitted_after(gateway, "app_trust") < 0.5
+    hang_up_early_scram(gateway, "app")
+    assert admitted_after(gateway, source="127.0.0.2") < LATE
+    assert admitted_after(gateway, "app_md5") < LATE
+    assert admitted_after(gateway, "app_trust") < LATE
     gateway.console("SHOW VERSION")
 
 
@@ -102,30 +109,30 @@ def test_hanging_up_early_gains_nothing(slow):
     client = gateway.wire(login=False)
     client.send(startup({"user": "app", "database": "app"}))
     assert client.receive().kind == "R"
-    assert 0.4 < time.monotonic() - began < 1.8
+    assert 0.4 < time.monotonic() - began < 1 + LATE
     client.close()
     gateway.wire().close()
 
 
 def test_a_success_makes_forgotten(slow):
-    gateway = slow("150ms")
-    for _ in range(3):
+    gateway = slow("400ms")
+    for _ in range(4):
         refused_after(gateway)
     admitted_after(gateway)
-    assert refused_after(gateway) < 0.15 + 0.4
+    assert refused_after(gateway) < 0.4 + LATE, "the fifth in a row takes 6.4 s"
     # The failures of another user at this address are not forgotten by that.
     refused_after(gateway, "app_md5")
     admitted_after(gateway)
-    assert 0.3 <= refused_after(gateway, "app_md5") < 0.9
+    assert refused_after(gateway, "app_md5") >= 0.8
 
 
 def test_switched_off(slow):
     gateway = slow(0)
-    assert all(refused_after(gateway) < 0.15 for _ in range(6))
-    gateway.reload(general={"auth_failure_delay": "300ms"})
-    assert 0.3 <= refused_after(gateway) < 0.8
+    assert sum(refused_after(gateway) for _ in range(6)) < LATE, "from 200 ms on it is 12.6 s"
+    gateway.reload(general={"auth_failure_delay": "2500ms"})
+    assert refused_after(gateway) >= 2.5
     gateway.reload(general={"auth_failure_delay": 0})
-    assert refused_after(gateway) < 0.15, "what was remembered holds nobody back any more"
+    assert refused_after(gateway) < LATE, "what was remembered, for 5 s, holds nobody back any more"
 
 
 def test_whoever_leaves_is_let_go(slow):
@@ -156,7 +163,7 @@ def test_a_stop_does_not_wait(slow):
     gateway.signal(signal.SIGTERM)
     assert [m.sqlstate for m in client.until_closed()] == ["57P03"]
     assert gateway.wait() == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < LATE
 
 
 def test_the_login_deadline_holds(slow):
@@ -164,7 +171,7 @@ def test_the_login_deadline_holds(slow):
     client = held(gateway, "ghost")
     began = time.monotonic()
     assert [m.sqlstate for m in client.until_closed()] == ["28P01"]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 1 + LATE
     # Held back before its challenge, the next one never gets that far.
     with pytest.raises(LoginRefused) as refusal:
         gateway.wire("ghost", "app", WRONG)
@@ -176,7 +183,7 @@ def test_the_number_of_held_clients_is_bounded(slow):
     gateway = slow("10s", max_connections=12)
     clients = [held(gateway, "ghost"), held(gateway, "app_plain"), held_scram(gateway)]
     gateway.wait_for_log(lambda log: log.count("code=user_unknown") == 2 and "code=password_wrong" in log, "all failed")
-    assert refused_after(gateway, "app_md5") < 2
+    assert refused_after(gateway, "app_md5") < LATE
     for client in clients:
         assert client.nothing_comes()
         client.close()
@@ -205,14 +212,13 @@ def test_waiting_costs_no_processor_time(slow):
     gateway.wait_for_log(lambda log: log.count("user_unknown") == 51, "all have failed")
     before = gateway.processor_time()
     assert clients[0].nothing_comes(1.0)
-    assert gateway.processor_time() - before < 0.1
+    assert gateway.processor_time() - before < 0.2
     for client in clients:
         client.close()
 
 
 def test_users_of_the_unix_socket_do_not_slow_each_other(slow, tmp_path):
-    gateway = slow("400ms", unix_socket_dir=str(tmp_path))
-    assert refused_after(gateway, "app", unix=True) >= 0.4
-    assert refused_after(gateway, "app", unix=True) >= 0.8
-    assert 0.4 <= refused_after(gateway, "app_md5", unix=True) < 0.75
-    assert admitted_after(gateway, "app_md5", unix=True) < 0.6
+    gateway = slow("1s", unix_socket_dir=str(tmp_path))
+    assert refused_after(gateway, "app", unix=True) >= 1
+    assert refused_after(gateway, "app", unix=True) >= 2
+    assert 1 <= refused_after(gateway, "app_md5", unix=True) < 3.9, "the third failure of one user takes 4 s"

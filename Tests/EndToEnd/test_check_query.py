@@ -46,8 +46,13 @@ def test_the_answer_is_postgresql_s(make_gateway, postgres, mode, text):
         assert answer(client, query(text)) == expected
 
 
+def nobody_waits_long(gateway):
+    """From now on: a busy machine takes longer than this to open a server."""
+    gateway.reload(general={"query_wait_timeout": "200ms"})
+
+
 def test_no_server_is_taken(make_gateway, postgres):
-    gateway = gateway_with(make_gateway, "select 'healthy'", query_wait_timeout="200ms")
+    gateway = gateway_with(make_gateway, "select 'healthy'")
     start = postgres.log_size()
     with gateway.wire() as holder, gateway.wire() as client:
         first = answer(client, query("select 'healthy'"))
@@ -61,11 +66,12 @@ def test_no_server_is_taken(make_gateway, postgres):
 
 
 def test_the_default_is_a_lone_semicolon(make_gateway):
-    gateway = gateway_with(make_gateway, query_wait_timeout="200ms")
+    gateway = gateway_with(make_gateway)
     with gateway.wire() as holder, gateway.wire() as client:
         first = answer(client, query(";"))
         assert [m.kind for m in first] == ["I", "Z"]
         holder.rows("begin work")
+        nobody_waits_long(gateway)
         assert answer(client, query(";")) == first
         client.send(query(";;"))
         assert client.until("E")[-1].sqlstate == "53300"
@@ -82,10 +88,11 @@ def test_the_default_is_a_lone_semicolon(make_gateway):
     ],
 )
 def test_nothing_else_is_taken_for_it(make_gateway, other):
-    gateway = gateway_with(make_gateway, "select 1", query_wait_timeout="200ms")
+    gateway = gateway_with(make_gateway, "select 1")
     with gateway.wire() as holder, gateway.wire() as client:
         answer(client, query("select 1"))
         holder.rows("begin work")
+        nobody_waits_long(gateway)
         client.send(other)
         assert client.until("E")[-1].sqlstate == "53300"
 

@@ -281,7 +281,7 @@ def begun(client, text="begin;"):
 
 
 def test_no_server_is_taken(make_gateway, postgres):
-    gateway = small(make_gateway, general={"query_wait_timeout": "300ms"})
+    gateway = small(make_gateway)
     with gateway.wire() as holder:
         holder.rows("begin work")
         holder.value("select 1")
@@ -431,9 +431,10 @@ def test_waiting_for_a_server(make_gateway):
 
 
 def test_query_wait_timeout(make_gateway, postgres):
-    gateway = small(make_gateway, general={"query_wait_timeout": "300ms"})
+    gateway = small(make_gateway)
     with gateway.wire() as holder:
         holder.rows("begin work")
+        gateway.reload(general={"query_wait_timeout": "300ms"})
         with gateway.wire() as client:
             begun(client)
             client.send(query("select 1"))

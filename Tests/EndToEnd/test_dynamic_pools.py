@@ -96,8 +96,8 @@ def test_a_role_comes_works_and_goes(make_gateway, postgres, encryption):
             assert postgres.backends(name)
             row = auth_row(gateway)
             assert int(row["auth_success"]) >= 2 and int(row["dynamic_pools_current"]) == 1
-            assert gateway.pool_row(user=name)["cl_idle"] == "1"
-            last = next(row for row in gateway.console("SHOW AUDIT") if row["user"] == name)
+            wait_until(lambda: gateway.pool_row(user=name)["cl_idle"] == "1", "those before have left")
+            last = next(row for row in gateway.console("SHOW AUDIT") if (row["user"], row["event"]) == (name, "login"))
             assert last["verdict"] == "admitted" and last["secret_source"] == "auth_query"
         with postgres.admin() as admin:
             admin.execute(f"drop role {name}")

@@ -228,9 +228,10 @@ def test_nobody_starves_under_load(make_gateway):
 
 
 def test_query_wait_timeout(make_gateway):
-    gateway = small(make_gateway, general={"query_wait_timeout": "400ms"})
+    gateway = small(make_gateway)
     with gateway.wire() as holder:
         holder.rows("begin work")
+        gateway.reload(general={"query_wait_timeout": "400ms"})
         for message in (query("select 1"), parse("select 1") + bind() + execute() + sync()):
             with gateway.wire() as client:
                 began = time.monotonic()
@@ -241,6 +242,7 @@ def test_query_wait_timeout(make_gateway):
                 assert answer.sqlstate == "53300", str(answer)
                 assert "timeout" in answer.fields["M"]
             wait_until(lambda: waiting(gateway) == 0, "nobody waits any more")
+        gateway.reload(general={"query_wait_timeout": "5s"})
         assert holder.value("select 1") == "1"
         holder.rows("commit")
         with gateway.wire() as client:

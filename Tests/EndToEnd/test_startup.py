@@ -377,12 +377,10 @@ def test_login_deadline(make_gateway):
 
 
 def test_a_finished_login_has_no_deadline(make_gateway):
-    gateway = make_gateway(general={"client_login_timeout": "300ms"})
+    gateway = make_gateway(general={"client_login_timeout": "1s"})
     with gateway.wire("app", "app") as client:
         client.value("select 1")
-        began = time.monotonic()
-        assert client.nothing_comes(0.8)
-        assert time.monotonic() - began >= 0.7
+        assert client.nothing_comes(1.5)
         assert client.value("select 1") == "1"
 
 

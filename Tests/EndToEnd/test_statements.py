@@ -489,10 +489,11 @@ def test_statements_outlive_a_reload_that_replaces_the_pool(make_gateway, postgr
 
 def test_a_client_that_waits_too_long_with_a_batch(make_gateway):
     """query_wait_timeout ends the wait of a batch as that of a query, and others find their statements."""
-    gateway = make_gateway(general={"query_wait_timeout": "300ms"}, pool_options={"pool_size": 1})
+    gateway = make_gateway(pool_options={"pool_size": 1})
     with gateway.wire() as holder, gateway.wire() as client:
         assert kinds(holder, parse("select 'kept'", "kept"), sync()) == "1Z"
         holder.rows("begin work")
+        gateway.reload(general={"query_wait_timeout": "300ms"})
         client.send_together(parse("select 'kept'", "mine"), bind((), "", "mine"), execute(), sync())
         assert [m.sqlstate for m in client.until_closed()] == ["53300"]
         assert run(holder, "kept") == "kept"
