@@ -2,6 +2,7 @@
 # make test    set-up, build, all tests
 # make build   the release binary, .build/release/pggateway
 # make bench   the gateway and PgBouncer side by side; BENCH="--quick" for a first look
+# make order   measures which functions the work calls, and in what order the linker shall put them
 # make docs    the reference pages and the annotated sample, written by the binary itself
 # make doc     the guide and reference for writing a provider, as web pages in .build/doc
 # make lint    shell and Python syntax, the format of the Swift sources
@@ -11,7 +12,7 @@ BINARY := .build/release/pggateway
 BENCH ?= --write
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: demo test build binary bench docs doc lint clean
+.PHONY: demo test build binary bench order docs doc lint clean
 
 demo:
 	@scripts/install build demo
@@ -33,6 +34,12 @@ bench:
 	@scripts/install build bench
 	@$(MAKE) --no-print-directory binary
 	@cd Benchmarks && python3 -m bench $(BENCH)
+
+order:
+	@scripts/install build bench order
+	@scripts/build -Xlinker -Map="$$PWD/.build/link.map"
+	@cd Benchmarks && python3 -m bench.function_order ../.build/link.map ../scripts/function-order.txt
+	@$(MAKE) --no-print-directory binary
 
 docs: build
 	@set -e; page() { $(BINARY) reference $$1 > Documentation/$$2.new; mv Documentation/$$2.new Documentation/$$2; }; \

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gateway import BINARY, pool
+from gateway import BINARY, ROOT, pool
 from polling import wait_until
 from wire import Closed, LoginRefused, query
 
@@ -27,6 +27,17 @@ def test_help_and_usage(make_gateway):
     assert done.returncode == 0 and "pggateway" in done.stdout
     done = subprocess.run([BINARY, "--no-such-option"], capture_output=True, text=True, timeout=10)
     assert done.returncode not in (0, 78) and done.stderr
+
+
+def test_the_functions_of_the_work_lie_together(make_gateway):
+    """scripts/function-order.txt is in force, and most of its names are still those of functions: else `make order`."""
+    listing = subprocess.run(["nm", BINARY], capture_output=True, text=True, check=True).stdout
+    symbols = (line.split() for line in listing.splitlines())
+    addresses = {fields[2]: int(fields[0], 16) for fields in symbols if len(fields) == 3 and fields[1] in "tTwW"}
+    names = (ROOT / "scripts/function-order.txt").read_text().splitlines()
+    found = [addresses[name] for name in names if name in addresses]
+    assert len(found) > 0.8 * len(names), f"{len(found)} of {len(names)}"
+    assert sum(abs(address - found[0]) < 1 << 20 for address in found) > 0.9 * len(found)
 
 
 def test_test_config(make_gateway):
