@@ -2,8 +2,10 @@
 
 import os
 import random
+import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -268,6 +270,73 @@ def test_a_server_is_not_handed_on_while_a_cancel_is_in_flight(make_gateway):
             assert server.cancels == [(77, b"real")]
             canceller.close()
         gateway.wait_idle()
+
+
+class HeldCancel:
+    """A fake server whose cancel connection stays open until `let_go`, while its query "first" runs until it came."""
+
+    def __init__(self):
+        self.came, self.let_go = threading.Event(), threading.Event()
+        self.server = FakeServer(self.script)
+
+    def script(self, peer):
+        parameters = peer.startup()
+        if "cancel" in parameters:
+            self.came.set()
+            self.let_go.wait(20)
+            return
+        peer.send(greeting(pid=77, secret=b"real"))
+        while True:
+            sql = peer.next_query()
+            if "first" in sql:
+                self.came.wait(20)
+            peer.send(one_row(b"an answer") if "first" in sql or "second" in sql else plain_answer(sql))
+
+    def gateway(self, make_gateway, **general):
+        return make_gateway(
+            {"app": self.server.pool(pool_size=1)},
+            hba="host all all all trust\n",
+            general={"query_wait_timeout": "20s", **general},
+        )
+
+    def answered(self, gateway, client):
+        """The client's query is over, and the cancel that came for it is not; returns the canceller."""
+        client.send(query("first"))
+        canceller = gateway.wire(login=False)
+        canceller.send(cancel_request(client.pid, client.secret))
+        assert client.ready()[-1].body == b"I"
+        return canceller
+
+
+def test_a_stop_does_not_wait_for_a_cancel_under_way(make_gateway):
+    """Nobody needs its server any more; the answer to its client came, and so does the end of the session."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, shutdown_timeout="60s", cancel_wait_timeout="60s")
+        with gateway.wire("app") as client:
+            canceller = held.answered(gateway, client)
+            began = time.monotonic()
+            gateway.signal(signal.SIGTERM)
+            assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
+            assert gateway.wait() == 0
+            assert time.monotonic() - began < 10
+            canceller.close()
+        held.let_go.set()
+
+
+def test_a_reload_while_a_cancel_is_under_way(make_gateway):
+    """The pool is built anew: the old server is not used again, the next query is answered by a new one."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway)
+        with gateway.wire("app") as client:
+            canceller = held.answered(gateway, client)
+            gateway.reload(pools={"app": {"application_name": "renewed", "pool_mode": "session"}})
+            assert client.value("second") == "an answer"
+            held.let_go.set()
+            canceller.close()
+        gateway.wait_idle()
+        assert held.server.connections == 3, "a server, the cancel, a server"
 
 
 def test_a_cancel_that_cannot_be_delivered(make_gateway):

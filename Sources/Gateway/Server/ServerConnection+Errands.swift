@@ -155,11 +155,16 @@ extension ServerConnection {
 
     // MARK: Cancel
 
+    /// The request is through, or the client that it was meant for has no statement here any more that it could hit.
+    func letCancellersGo() {
+        for canceller in self.cancellers { canceller.cancelIsThrough() }
+        self.cancellers = []
+    }
+
     /// A cancel request for this server was sent and is through, or was given up.
     func cancelEnded(isCertain: Bool) {
         self.cancelsInFlight -= 1
-        for canceller in self.cancellers { canceller.cancelIsThrough() }
-        self.cancellers = []
+        self.letCancellersGo()
         if !isCertain { self.isSpent = true }
         guard self.phase == .parked, self.cancelsInFlight == 0 else { return }
         self.clearDeadline()

@@ -142,6 +142,7 @@ extension ServerConnection {
             self.retire("not reusable")
         } else if self.cancelsInFlight > 0 {
             self.phase = .parked
+            self.letCancellersGo()
             self.setDeadline(self.home.worker.now + self.pool.plan.cancelWaitTimeout)
         } else {
             self.goHome()

@@ -226,6 +226,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     func finishAlone() {
         self.client = nil
         self.phase = .finishing
+        self.letCancellersGo()
         self.expect(0)
         self.checkCapture = nil
         var terminate = MessageWriter()
@@ -241,6 +242,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.opening?.transport?.abandon()
         self.opening = nil
         self.client = nil
+        self.letCancellersGo()
         self.checkCapture = nil
         self.errand = nil
         self.close()
