@@ -419,7 +419,7 @@ def test_a_target_that_takes_nothing(make_gateway, tmp_path):
             slowest = max(slowest, time.monotonic() - began)
         logins += 40
         assert logins < 4000, "nothing was ever dropped"
-    assert slowest < 5
+    assert slowest < 2
     assert int(next(r["items"] for r in gateway.console("SHOW LISTS") if r["list"] == "audit_entries")) > 40
     text = b""
 

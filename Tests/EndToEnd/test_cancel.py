@@ -231,57 +231,17 @@ def test_cancels_race_with_check_ins(make_gateway, pool_size):
         assert client.value("select 'clean'") == "clean"
 
 
-def test_a_server_is_not_handed_on_while_a_cancel_is_in_flight(make_gateway):
-    """The fake server keeps the cancel connection open: until it closes it, the next client's query must not arrive."""
-    cancel_came, let_cancel_go, second_query = threading.Event(), threading.Event(), threading.Event()
-
-    def script(peer):
-        parameters = peer.startup()
-        if "cancel" in parameters:
-            peer.server.cancels.append(parameters["cancel"])
-            cancel_came.set()
-            let_cancel_go.wait(20)
-            return
-        peer.send(greeting(pid=77, secret=b"real"))
-        while True:
-            sql = peer.next_query()
-            if "first" in sql:
-                cancel_came.wait(20)
-                peer.send(one_row(b"finished before the cancel"))
-            elif "second" in sql:
-                second_query.set()
-                peer.send(one_row(b"second"))
-            else:
-                peer.send(plain_answer(sql))
-
-    with FakeServer(script) as server:
-        gateway = make_gateway(
-            {"app": server.pool(pool_size=1)}, hba="host all all all trust\n", general={"query_wait_timeout": "20s"}
-        )
-        with gateway.wire("app") as one, gateway.wire("app") as two:
-            one.send(query("first"))
-            canceller = gateway.wire(login=False)
-            canceller.send(cancel_request(one.pid, one.secret))
-            one.ready()
-            two.send(query("second"))
-            assert not second_query.wait(0.4), "the server was handed on before the cancel was through"
-            let_cancel_go.set()
-            two.ready()
-            assert server.cancels == [(77, b"real")]
-            canceller.close()
-        gateway.wait_idle()
-
-
 class HeldCancel:
     """A fake server whose cancel connection stays open until `let_go`, while its query "first" runs until it came."""
 
     def __init__(self):
-        self.came, self.let_go = threading.Event(), threading.Event()
+        self.came, self.let_go, self.second_query = threading.Event(), threading.Event(), threading.Event()
         self.server = FakeServer(self.script)
 
     def script(self, peer):
         parameters = peer.startup()
         if "cancel" in parameters:
+            peer.server.cancels.append(parameters["cancel"])
             self.came.set()
             self.let_go.wait(20)
             return
@@ -290,22 +250,76 @@ class HeldCancel:
             sql = peer.next_query()
             if "first" in sql:
                 self.came.wait(20)
-            peer.send(one_row(b"an answer") if "first" in sql or "second" in sql else plain_answer(sql))
+                peer.send(one_row(b"finished before the cancel"))
+            elif "second" in sql:
+                self.second_query.set()
+                peer.send(one_row(b"second"))
+            elif "endless" in sql:
+                self.let_go.wait(20)
+            else:
+                peer.send(plain_answer(sql))
 
-    def gateway(self, make_gateway, **general):
+    def gateway(self, make_gateway, mode="transaction", **general):
         return make_gateway(
-            {"app": self.server.pool(pool_size=1)},
+            {"app": self.server.pool(mode, pool_size=1)},
             hba="host all all all trust\n",
             general={"query_wait_timeout": "20s", **general},
         )
 
-    def answered(self, gateway, client):
-        """The client's query is over, and the cancel that came for it is not; returns the canceller."""
-        client.send(query("first"))
+    def ask(self, gateway, client, text):
+        """Sends a query and a cancel request for it, which is under way when this returns; returns the canceller."""
+        client.send(query(text))
+        wait_until(lambda: gateway.pool_row()["sv_active"] == "1", "the query runs")
         canceller = gateway.wire(login=False)
         canceller.send(cancel_request(client.pid, client.secret))
-        assert client.ready()[-1].body == b"I"
+        assert self.came.wait(10), "the cancel request does not arrive"
         return canceller
+
+
+def test_a_server_is_not_handed_on_while_a_cancel_is_in_flight(make_gateway):
+    """Until the server closes the cancel connection, the next client's query must not arrive."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway)
+        with gateway.wire("app") as one, gateway.wire("app") as two:
+            canceller = held.ask(gateway, one, "first")
+            one.ready()
+            two.send(query("second"))
+            assert not held.second_query.wait(0.4), "the server was handed on before the cancel was through"
+            held.let_go.set()
+            two.ready()
+            assert held.server.cancels == [(77, b"real")]
+            canceller.close()
+        gateway.wait_idle()
+
+
+def test_a_canceller_waits_while_its_client_keeps_the_server(make_gateway):
+    """In session mode the next statement runs where the cancel may still hit."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, "session")
+        with gateway.wire("app") as client:
+            canceller = held.ask(gateway, client, "first")
+            client.ready()
+            assert canceller.nothing_comes(0.4), "the canceller was let go before the cancel was through"
+            held.let_go.set()
+            assert canceller.until_closed() == []
+        gateway.wait_idle()
+
+
+@pytest.mark.parametrize("end", ("leave", "reset"))
+def test_a_canceller_is_let_go_when_its_client_has_gone(make_gateway, end):
+    """Nobody is left whose next statement a late cancel could hit; the cancel connection is still open."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, cancel_wait_timeout="60s")
+        client = gateway.wire("app")
+        canceller = held.ask(gateway, client, "endless")
+        getattr(client, end)()
+        assert canceller.until_closed() == []
+        assert not held.let_go.is_set()
+        held.let_go.set()
+        gateway.wait_idle()
 
 
 def test_a_stop_does_not_wait_for_a_cancel_under_way(make_gateway):
@@ -314,7 +328,8 @@ def test_a_stop_does_not_wait_for_a_cancel_under_way(make_gateway):
     with held.server:
         gateway = held.gateway(make_gateway, shutdown_timeout="60s", cancel_wait_timeout="60s")
         with gateway.wire("app") as client:
-            canceller = held.answered(gateway, client)
+            canceller = held.ask(gateway, client, "first")
+            assert client.ready()[-1].body == b"I"
             began = time.monotonic()
             gateway.signal(signal.SIGTERM)
             assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
@@ -330,9 +345,10 @@ def test_a_reload_while_a_cancel_is_under_way(make_gateway):
     with held.server:
         gateway = held.gateway(make_gateway)
         with gateway.wire("app") as client:
-            canceller = held.answered(gateway, client)
+            canceller = held.ask(gateway, client, "first")
+            assert client.ready()[-1].body == b"I"
             gateway.reload(pools={"app": {"application_name": "renewed", "pool_mode": "session"}})
-            assert client.value("second") == "an answer"
+            assert client.value("second") == "second"
             held.let_go.set()
             canceller.close()
         gateway.wait_idle()
