@@ -66,6 +66,9 @@ open class Endpoint: @unchecked Sendable {
 
     /// Connections wait on a listening descriptor; see `Listener`.
     func acceptPending() {}
+    /// A listening descriptor has come to its worker, and is about to be closed.
+    func listen(at place: Worker.Place) {}
+    func stopListening() {}
 
     /// The operating system's number of the user at the other end of a unix socket.
     public var peerUserID: UInt32? {
@@ -210,6 +213,7 @@ open class Endpoint: @unchecked Sendable {
         guard self.isOpen else { return }
         if !abortively { self.sealEnd() }
         self.pushOut()
+        if self.channel.isListener { self.stopListening() }
         if self.channel.slot >= 0 { unsafe self.worker.forget(self) }
         let descriptor = self.channel.descriptor
         self.channel.descriptor = -1

@@ -5,7 +5,6 @@ enum EventFlags {
     static let error: UInt32 = 0x008
     static let hangup: UInt32 = 0x010
     static let peerClosed: UInt32 = 0x2000
-    static let exclusive: UInt32 = 1 << 28
     static let edge: UInt32 = 1 << 31
 
     /// What a stream is registered for. Edge-triggered: a level-triggered descriptor is polled once more by the

@@ -2,7 +2,8 @@ import CReactor
 import Glibc
 
 /// A listening socket as one worker sees it. Each worker has a listener of its own on a duplicate of the same
-/// descriptor; the kernel wakes one of them per connection (EPOLLEXCLUSIVE). Belongs to its worker.
+/// descriptor; those that share an `AcceptDuty` are told of connections while their worker is on duty. Belongs to its
+/// worker.
 open class Listener: Endpoint, @unchecked Sendable {
     /// Connections taken per event: the rest stays in the backlog for other workers.
     private static let acceptsPerEvent = 8
@@ -12,18 +13,35 @@ open class Listener: Endpoint, @unchecked Sendable {
     private var lastAccept = MonotonicMicroseconds.min / 2
     /// How long accepting rests when the process has no descriptor left.
     package static let exhaustionPause: MonotonicMicroseconds = 100_000
+    package let duty: AcceptDuty
+    /// Where the kernel's events lead. Set before the duty knows this listener, and left alone as long as it does.
+    private var place = Worker.Place(slot: -1, generation: 0)
+    /// Under the lock of the duty.
+    private var isWatched = false
 
-    public override init(descriptor: Int32, worker: Worker) {
+    /// - Parameter duty: shared by the listeners of several workers; one of its own listens all the time.
+    package init(descriptor: Int32, worker: Worker, duty: AcceptDuty = AcceptDuty()) {
+        self.duty = duty
         super.init(descriptor: descriptor, worker: worker)
         self.channel.isListener = true
     }
 
+    /// A constant: a listener stays on its worker. Any thread.
+    final var workerIndex: Int { unsafe self.worker.index }
+
     /// A connection came in: the callee owns the descriptor.
     open func accepted(descriptor: Int32, peer: SocketAddress) {}
+    /// What came with one event has been passed to `accepted`.
+    open func acceptedAll() {}
     /// No descriptor or memory was left for a connection; accepting rests for `exhaustionPause`.
     open func exhausted(_ error: Int32) {}
 
     final override func acceptPending() {
+        self.acceptBurst()
+        if self.isOpen { self.acceptedAll() }
+    }
+
+    private func acceptBurst() {
         let now = unsafe self.worker.now
         let accepts = now - self.lastAccept < Self.burstInterval ? Self.acceptsPerEvent : 1
         self.lastAccept = now
@@ -38,7 +56,7 @@ open class Listener: Endpoint, @unchecked Sendable {
             if self.isExhaustion(-descriptor) {
                 // The connection stays in the backlog, so the level-triggered event would fire again at once:
                 // stop listening for a moment instead of spinning.
-                unsafe self.worker.suspend(self)
+                self.duty.suspend(self)
                 self.rest(-descriptor)
             }
             return
@@ -58,13 +76,41 @@ open class Listener: Endpoint, @unchecked Sendable {
     }
 
     open override func deadlinePassed() {
-        unsafe self.worker.register(self, modify: false)
+        self.noteRegistration(self.duty.resume(self))
     }
-}
 
-extension Worker {
-    func suspend(_ listener: Listener) {
-        _ = cr_epoll_remove(self.epoll, listener.channel.descriptor)
+    // MARK: Registration
+
+    final override func listen(at place: Worker.Place) {
+        self.place = place
+        self.noteRegistration(self.duty.join(self))
+    }
+
+    final override func stopListening() { self.duty.leave(self) }
+
+    private func noteRegistration(_ result: Int32) {
+        if result < 0 { unsafe self.worker.noteBroken(self, error: -result) }
+    }
+
+    /// Under the lock of the duty, on any thread. 0 or a negative errno.
+    final func watch() -> Int32 {
+        if self.isWatched { return 0 }
+        let result = unsafe cr_epoll_add(
+            self.worker.epoll,
+            self.channel.descriptor,
+            EventFlags.readable,
+            UInt32(bitPattern: self.place.slot),
+            self.place.generation
+        )
+        self.isWatched = result >= 0
+        return result
+    }
+
+    /// Under the lock of the duty, on any thread.
+    final func unwatch() {
+        guard self.isWatched else { return }
+        self.isWatched = false
+        _ = unsafe cr_epoll_remove(self.worker.epoll, self.channel.descriptor)
     }
 }
 

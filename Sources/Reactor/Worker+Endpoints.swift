@@ -30,9 +30,9 @@ extension Worker {
         let slot = endpoint.channel.slot
         guard slot >= 0 else { return }
         let generation = self.slots[Int(slot)].generation
+        if endpoint.channel.isListener { return endpoint.listen(at: Place(slot: slot, generation: generation)) }
         let wantsWrites = endpoint.channel.awaitsWritable || endpoint.channel.isConnecting
-        let streamFlags = wantsWrites ? EventFlags.streamAndWrites : EventFlags.stream
-        let flags = endpoint.channel.isListener ? EventFlags.readable | EventFlags.exclusive : streamFlags
+        let flags = wantsWrites ? EventFlags.streamAndWrites : EventFlags.stream
         let result =
             modify
             ? cr_epoll_modify(self.epoll, endpoint.channel.descriptor, flags, UInt32(slot), generation)

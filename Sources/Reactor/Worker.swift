@@ -70,7 +70,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     /// The moment at which the present round of the loop began.
     @safe @exclusivity(unchecked) public private(set) var now: MonotonicMicroseconds
 
-    /// Clients this worker holds: written here, read by whoever accepts. Any thread.
+    /// Clients this worker holds or is about to get: read by whoever accepts. Any thread.
     package let clientCount = Atomic<Int>(0)
 
     /// - Throws: `ReactorError` when the kernel has no descriptor left, or does not grant a ring.

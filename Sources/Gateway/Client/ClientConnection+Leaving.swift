@@ -74,7 +74,7 @@ extension ClientConnection {
         self.phase = .closing
         self.gateway.cancelKeys.remove(self)
         self.home.remove(self)
-        self.home.worker.clientCount.subtract(1, ordering: .relaxed)
+        self.gateway.noteDeparture(from: self.home)
         self.close()
         self.gateway.clientLeft()
     }

@@ -117,7 +117,6 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     /// The worker has taken the connection over.
     func begin() {
         self.home.add(self)
-        self.home.worker.clientCount.add(1, ordering: .relaxed)
         let timeout = self.gateway.snapshot.loginTimeout
         if timeout > 0 { self.setDeadline(self.home.worker.now + timeout) }
     }

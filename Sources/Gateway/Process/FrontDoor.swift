@@ -10,6 +10,7 @@ final class FrontDoor: Sendable {
     private let unixPath: String?
     let description: String
     let gateway: Gateway
+    private let duty = AcceptDuty()
 
     init(_ general: GeneralSettings, gateway: Gateway) throws(ReactorError) {
         self.gateway = gateway
@@ -47,7 +48,7 @@ final class FrontDoor: Sendable {
                 self.gateway.log.error("no descriptor left for a listener")
                 continue
             }
-            let listener = ClientListener(descriptor: duplicate, home: home)
+            let listener = ClientListener(descriptor: duplicate, home: home, duty: self.duty)
             home.listeners.append(listener)
             home.worker.attach(listener)
         }
@@ -59,6 +60,10 @@ final class FrontDoor: Sendable {
             for descriptor in descriptors { ListeningSocket.apply(options, to: descriptor) }
         }
     }
+
+    /// The worker that takes the next connection, and how another comes to do so. Any thread.
+    var workerOnDuty: Int { self.duty.worker }
+    func handDuty(to home: WorkerHome) { self.duty.hand(to: home.worker.index) }
 
     /// Once the workers' listeners are closed, too, whoever comes is refused at once by the system: it does not wait
     /// in a queue that nobody serves.
@@ -79,9 +84,9 @@ final class ClientListener: Listener, @unchecked Sendable {
     /// Connections beyond `max_connections` that may stand in the door: to be told so, or to cancel.
     private static let standingRoom = 256
 
-    init(descriptor: Int32, home: WorkerHome) {
+    init(descriptor: Int32, home: WorkerHome, duty: AcceptDuty) {
         self.home = home
-        super.init(descriptor: descriptor, worker: home.worker)
+        super.init(descriptor: descriptor, worker: home.worker, duty: duty)
     }
 
     override func accepted(descriptor: Int32, peer: SocketAddress) {
@@ -92,7 +97,9 @@ final class ClientListener: Listener, @unchecked Sendable {
             ListeningSocket.close(descriptor)
             return
         }
-        let target = self.leastLoaded(gateway.homes)
+        let target = gateway.leastLoaded(from: self.home)
+        // Before it gets there: the next one must not be sent the same way for that.
+        target.worker.clientCount.add(1, ordering: .relaxed)
         let number = gateway.makeClientNumber()
         if target === self.home {
             Self.welcome(descriptor, peer, number, target)
@@ -109,24 +116,7 @@ final class ClientListener: Listener, @unchecked Sendable {
         if peer.isTCP { home.worker.look(client) }
     }
 
-    /// The worker with the fewest clients; this one when it has hardly more, which saves the way to another: clients
-    /// that come and go all the time would otherwise wake a second thread at every other login.
-    private func leastLoaded(_ homes: [WorkerHome]) -> WorkerHome {
-        let own = self.home.worker.clientCount.load(ordering: .relaxed)
-        var best = self.home
-        var fewest = own
-        for home in homes {
-            let count = home.worker.clientCount.load(ordering: .relaxed)
-            if count < fewest {
-                best = home
-                fewest = count
-            }
-        }
-        return own - fewest <= Self.tolerance(among: fewest) ? self.home : best
-    }
-
-    /// How many clients more than the least loaded worker one may have: none while few clients make all the load.
-    private static func tolerance(among clients: Int) -> Int { min(max(clients + 1, 0) / 4, 4) }
+    override func acceptedAll() { self.home.gateway.passDuty() }
 
     override func exhausted(_ error: Int32) {
         self.home.gateway.statistics.acceptFailures.add(1, ordering: .relaxed)
