@@ -21,9 +21,16 @@ class Registrations:
     def __init__(self, pid):
         self.watched = {}
         for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-            if os.readlink(entry) == "anon_inode:[eventpoll]":
+            if self.is_epoll(entry):
                 info = pathlib.Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text()
                 self.watched[entry.name] = [int(inode, 16) for inode in re.findall(r"ino:([0-9a-f]+)", info)]
+
+    @staticmethod
+    def is_epoll(entry):
+        try:
+            return os.readlink(entry) == "anon_inode:[eventpoll]"
+        except FileNotFoundError:  # a client's, gone since
+            return False
 
     def count(self, inodes):
         """How many of `inodes` each instance watches, least first; instances of no worker are left out."""
