@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .clients import IdleClients
 from .measure import AllocationCounter, Load, resident_bytes, run_load
 from .servers import FOUND_USER, SCRAM_USER, SetUpError
+from .yardstick import unsteadiness
 
 IDLE_CLIENTS = 5000
 ONE_MEBIBYTE = "select repeat('x', 1048576);\n"
@@ -25,13 +26,15 @@ class Case:
     """One load and the CPU ratio to reach, by number of workers.
 
     `tail` marks the case whose latencies are judged: its runs are longer and fewer, because pgbench starts its
-    clock before its clients connect, and the first second is left out.
+    clock before its clients connect, and the first second is left out. `unsteadiness` is what the machine alone did
+    to plain computing between them, one figure per round.
     """
 
     name: str
     load: Load
     targets: dict = field(default_factory=dict)
     tail: bool = False
+    unsteadiness: list = field(default_factory=list)
 
 
 def all_cases():
@@ -81,6 +84,8 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
         for pooler in middle:
             measured[pooler.name] = run_load(case.load, pooler, seconds, skip_seconds=skip)
         measured["second"] = run_load(case.load, baseline, seconds, skip_seconds=skip)
+        if case.tail:
+            case.unsteadiness.append(unsteadiness(seconds - skip, measured["first"].p50 / 1e6))
         results.append(measured)
         progress(f"{case.name}: round {number + 1} of {rounds}")
     return results

@@ -4,6 +4,7 @@ import math
 import os
 import platform
 import re
+import statistics
 
 from .cases import ALLOCATION_TARGET, MEMORY_TARGET, TAIL_TARGET, evenness, ratios, tail_ratio
 
@@ -81,6 +82,8 @@ class Report:
                 rows.append(self.judged_row("p99 / p50, 500 clients on 20 servers", cells, TAIL_TARGET))
                 cells = [evenness(results, name) for name in ("first", *(one.name for one in self.candidates))]
                 rows.append(["the same within windows of 50 ms", *(f"{value:.2f}" for value in cells)])
+                alone = f"{statistics.median(case.unsteadiness):.2f}"
+                rows.append(["the same of plain computing, machine alone", alone, *("" for _ in cells[1:])])
         if self.idle:
             for position, moment in enumerate(("after login", "after one query each")):
                 cells = [found[position] for found in self.idle.values()]
