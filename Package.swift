@@ -26,7 +26,6 @@ func tests(_ room: String, _ dependencies: [Target.Dependency] = [], exclude: [S
     )
 }
 
-let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 
@@ -47,13 +46,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ] + documentation,
     targets: [
         .target(name: "CReactor"),
+        .target(name: "CDigest", linkerSettings: [.linkedLibrary("crypto")]),
         .systemLibrary(name: "CPAM"),
         .systemLibrary(name: "CLDAP"),
         .target(name: "CJWT", linkerSettings: [.linkedLibrary("jwt"), .linkedLibrary("crypto")]),
@@ -61,8 +60,8 @@ let package = Package(
         room("PGWire"),
         room("HBA", ["PGWire"]),
         room("Pooling"),
-        room("Sessions", ["PGWire", "Pooling", crypto]),
-        room("AuthProviders", ["Sessions", "PGWire", "CJWT", "CLDAP", "CPAM", collections, crypto]),
+        room("Sessions", ["PGWire", "Pooling", "CDigest"]),
+        room("AuthProviders", ["Sessions", "PGWire", "CJWT", "CLDAP", "CPAM", collections]),
         room("AuthProviderTestKit", ["AuthProviders", "Sessions"]),
         room("Reactor", ["CReactor"]),
         room("TLSEngine", ["COpenSSL"]),
@@ -72,7 +71,7 @@ let package = Package(
             "Gateway",
             [
                 "AuthProviders", "HBA", "PGWire", "Pooling", "Reactor", "Sessions", "Settings", "TLSEngine",
-                "Telemetry", "CReactor", collections, crypto, logging,
+                "Telemetry", "CReactor", collections, logging,
             ]
         ),
         room(
@@ -87,7 +86,9 @@ let package = Package(
         tests("HBA", ["PGWire"], exclude: ["Oracle"]),
         tests("Pooling"),
         tests("Sessions", ["PGWire"]),
-        tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire", crypto]),
+        // Makes and forges the tokens that tests log in with.
+        .target(name: "CTokenForge", path: "Tests/CTokenForge", linkerSettings: [.linkedLibrary("crypto")]),
+        tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire", "CTokenForge"]),
         tests("Reactor", ["CReactor"]),
         tests("TLSEngine"),
         tests("Settings"),

@@ -1,6 +1,6 @@
 import AuthProviders
-import Crypto
 import Glibc
+import Sessions
 import TLSEngine
 
 /// Reads the files that TLS settings name, and remembers what they held: settings that name the same files mean
@@ -13,7 +13,8 @@ struct TLSFiles {
     let section: String
     /// What the keys begin with: `tls_` or `server_tls_`.
     let prefix: String
-    private var hash = SHA256()
+    /// The hashes of all that was read, one after the other.
+    private(set) var fingerprint: [UInt8] = []
     private var paths: [TLSConfigurationError.Part: String] = [:]
 
     init(section: String, prefix: String) {
@@ -27,7 +28,7 @@ struct TLSFiles {
         self.paths[part] = path
         do throws(BoundedFile.Problem) {
             let bytes = try BoundedFile.read(path, limit: Self.sizeMax)
-            self.hash.update(data: bytes)
+            self.fingerprint += ContentHash.sha256(bytes)
             return bytes
         } catch {
             let reason =
@@ -39,9 +40,6 @@ struct TLSFiles {
             throw SnapshotError(description: "\(self.key(part)): \(path): \(reason)")
         }
     }
-
-    /// Of all that was read.
-    var fingerprint: [UInt8] { Array(self.hash.finalize()) }
 
     /// What OpenSSL says about one of the files or lists, at the setting that gave it.
     func problem(_ error: TLSConfigurationError) -> SnapshotError {

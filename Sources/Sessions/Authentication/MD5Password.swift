@@ -1,4 +1,4 @@
-import Crypto
+import CDigest
 
 /// The md5 password method of PostgreSQL (protocol chapter 55.2.1, AuthenticationMD5Password).
 ///
@@ -32,7 +32,9 @@ package enum MD5Password {
     }
 
     private static func digits(of input: [UInt8]) -> [UInt8] {
-        Hexadecimal.encode(Insecure.MD5.hash(data: input))
+        var digest = [UInt8](repeating: 0, count: Self.hashLength / 2)
+        unsafe input.withUnsafeBytes { unsafe cd_md5($0.baseAddress, $0.count, &digest) }
+        return Hexadecimal.encode(digest)
     }
 
     private static func wipe(_ bytes: inout [UInt8]) {

@@ -1,5 +1,3 @@
-import Crypto
-
 /// The server side of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), as PostgreSQL plays it (protocol chapter
 /// 55.3.1).
 ///
@@ -131,7 +129,7 @@ package struct SCRAMServer: Sendable {
     }
 
     /// `v=<signature>`
-    private static func serverFinal(signature: SHA256.Digest) -> [UInt8] {
+    private static func serverFinal(signature: Digest) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(SCRAMMath.keyLength * 2)
         text.append(UInt8(ascii: "v"))

@@ -1,4 +1,4 @@
-import Crypto
+import CDigest
 
 /// Bytes that nobody may read by accident: a password, a hash that is as good as one, a SCRAM key.
 ///
@@ -6,12 +6,11 @@ import Crypto
 /// Immutable, so any thread may hold it. Descriptions, dumps and mirrors show a fixed word; comparison takes a time
 /// that depends on the lengths alone.
 public struct SecretBytes: Sendable {
-    /// The keyed-hash type of the crypto library wipes its storage on release, which plain arrays do not.
-    let key: SymmetricKey
+    private let storage: SecretStorage
 
     /// Copies `bytes`; wiping the source stays with the caller.
     public init(_ bytes: [UInt8]) {
-        self.key = SymmetricKey(data: bytes)
+        self.storage = SecretStorage(bytes)
     }
 
     /// Copies the UTF-8 bytes of `text`.
@@ -29,7 +28,7 @@ public struct SecretBytes: Sendable {
 
     /// Number of bytes; lengths are not secret.
     public var count: Int {
-        unsafe self.key.withUnsafeBytes { buffer in buffer.count }
+        self.storage.count
     }
 
     public var isEmpty: Bool {
@@ -38,17 +37,22 @@ public struct SecretBytes: Sendable {
 
     /// A plain copy for the wire or for a library. The copy is not wiped: keep it short-lived.
     public func exposed() -> [UInt8] {
-        unsafe self.key.withUnsafeBytes { buffer in unsafe Array(buffer) }
+        unsafe self.withUnsafeBytes { buffer in unsafe Array(buffer) }
+    }
+
+    /// Lends the bytes themselves, for as long as `body` runs.
+    func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        unsafe self.storage.withUnsafeBytes(body)
     }
 
     /// Constant-time comparison with bytes that came from a peer.
     public func matches(_ bytes: [UInt8]) -> Bool {
-        unsafe self.key.withUnsafeBytes { buffer in unsafe ConstantTime.areEqual(buffer, bytes) }
+        unsafe self.withUnsafeBytes { buffer in unsafe ConstantTime.areEqual(buffer, bytes) }
     }
 
     /// Constant-time comparison with a digest of what came from a peer.
-    func matches(_ digest: SHA256.Digest) -> Bool {
-        unsafe self.key.withUnsafeBytes { key in
+    func matches(_ digest: Digest) -> Bool {
+        unsafe self.withUnsafeBytes { key in
             unsafe digest.withUnsafeBytes { unsafe ConstantTime.areEqual(key, $0) }
         }
     }
@@ -57,8 +61,8 @@ public struct SecretBytes: Sendable {
 extension SecretBytes: Equatable {
     /// Constant time for equal lengths.
     public static func == (left: SecretBytes, right: SecretBytes) -> Bool {
-        unsafe left.key.withUnsafeBytes { a in
-            unsafe right.key.withUnsafeBytes { b in unsafe ConstantTime.areEqual(a, b) }
+        unsafe left.withUnsafeBytes { a in
+            unsafe right.withUnsafeBytes { b in unsafe ConstantTime.areEqual(a, b) }
         }
     }
 }
@@ -67,6 +71,28 @@ extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var description: String { "<secret>" }
     public var debugDescription: String { "<secret>" }
     public var customMirror: Mirror { Mirror(self, children: [:]) }
+}
+
+/// The buffer behind `SecretBytes`, wiped when the last of them lets go; plain arrays are not.
+@safe
+private final class SecretStorage: @unchecked Sendable {
+    private let bytes: UnsafeMutableRawBufferPointer
+
+    init(_ bytes: [UInt8]) {
+        unsafe self.bytes = .allocate(byteCount: bytes.count, alignment: 1)
+        unsafe self.bytes.copyBytes(from: bytes)
+    }
+
+    deinit {
+        if let start = unsafe self.bytes.baseAddress { unsafe cd_wipe(start, self.bytes.count) }
+        unsafe self.bytes.deallocate()
+    }
+
+    var count: Int { unsafe self.bytes.count }
+
+    func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        unsafe body(UnsafeRawBufferPointer(self.bytes))
+    }
 }
 
 /// Comparison whose duration tells nothing about where two byte strings differ.

@@ -1,5 +1,4 @@
 import AuthProviderTestKit
-import Crypto
 import Foundation
 import Sessions
 import Testing
@@ -170,7 +169,7 @@ import Testing
         for pem in [TokenVectors.rsa1024, TokenVectors.p521, String(TokenVectors.rsa.dropFirst(60))] {
             #expect(try self.problem(pem) != nil)
         }
-        let private1 = P256.Signing.PrivateKey().pemRepresentation
+        let private1 = SigningKey().privatePEM
         #expect(try self.problem(private1) == "holds a private key: the public one is needed")
         #expect(try self.problem(TokenVectors.rsa + "\n" + TokenVectors.rsa1024)?.hasPrefix("a block is no public") == true)
         #expect(try self.problem("{") == "is no JSON text, or names something twice")
@@ -191,18 +190,9 @@ import Testing
             #expect(throws: KeyFileError(path: path, reason: reason)) { try KeyFile.privateKey(path: path) }
         }
         let workshop = try TokenWorkshop()
-        for text in ["", "x", TokenVectors.rsa, Curve25519.Signing.PrivateKey().pkcs8] {
+        for text in ["", "x", TokenVectors.rsa, TokenVectors.ed25519Private] {
             let path = try workshop.write("p", text)
             #expect(throws: KeyFileError.self) { try KeyFile.privateKey(path: path) }
         }
-    }
-}
-
-extension Curve25519.Signing.PrivateKey {
-    /// PKCS #8 in PEM (RFC 8410 section 7).
-    fileprivate var pkcs8: String {
-        let head: [UInt8] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20]
-        let text = Data(head + Array(self.rawRepresentation)).base64EncodedString()
-        return "-----BEGIN PRIVATE KEY-----\n\(text)\n-----END PRIVATE KEY-----\n"
     }
 }

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Sessions
 import Testing
@@ -91,20 +90,20 @@ import Testing
     /// The public key, in every form it has been seen in, as the secret of an HMAC.
     @Test func publicKeyAsSharedSecretIsRefused() throws {
         let workshop = try TokenWorkshop()
-        let pem = workshop.key.publicKey.pemRepresentation
-        let der = Array(workshop.key.publicKey.derRepresentation)
-        let secrets = [Array(pem.utf8), Array((pem + "\n").utf8), der, Array(workshop.key.publicKey.x963Representation)]
+        let (key, pem) = (workshop.key, workshop.key.publicPEM)
+        #expect(pem.hasSuffix("\n"))
+        let secrets = [Array(pem.utf8), Array(pem.dropLast().utf8), key.publicDER, key.publicPoint]
         let verifier = try workshop.verifier()
         for secret in secrets {
             let header = TokenWorkshop.base64URL(#"{"alg":"HS256","typ":"JWT"}"#.utf8)
             let signed = header + "." + TokenWorkshop.base64URL(try TokenWorkshop.claims().utf8)
-            let code = HMAC<SHA256>.authenticationCode(for: Data(signed.utf8), using: SymmetricKey(data: secret))
+            let code = SigningKey.authenticationCode(bits: 256, for: Array(signed.utf8), secret: secret)
             let token = signed + "." + TokenWorkshop.base64URL(code)
             #expect(verifier.refusal(token) == "the token's algorithm is none that is admitted")
             // The same under a name that the key has.
             let parts = signed.split(separator: ".")
             let claimed = TokenWorkshop.base64URL(#"{"alg":"ES256"}"#.utf8) + "." + parts[1]
-            let forged = HMAC<SHA512>.authenticationCode(for: Data(claimed.utf8), using: SymmetricKey(data: secret))
+            let forged = SigningKey.authenticationCode(bits: 512, for: Array(claimed.utf8), secret: secret)
             #expect(verifier.refusal(claimed + "." + TokenWorkshop.base64URL(forged)) != nil)
         }
     }
@@ -133,11 +132,9 @@ import Testing
 
     @Test func keyIDChoosesTheKey() throws {
         let workshop = try TokenWorkshop()
-        let own = workshop.key.publicKey
-        let stranger = P256.Signing.PrivateKey().publicKey
-        func key(_ key: P256.Signing.PublicKey, _ id: String?) throws -> TokenKey {
-            try Self.pem(key.pemRepresentation, id: id)
-        }
+        let own = workshop.key
+        let stranger = SigningKey()
+        func key(_ key: SigningKey, _ id: String?) throws -> TokenKey { try Self.pem(key.publicPEM, id: id) }
         func token(_ id: String?) throws -> String {
             let header = id.map { "{\"alg\":\"ES256\",\"kid\":\"\($0)\"}" } ?? "{\"alg\":\"ES256\"}"
             return try workshop.token(header: header, claims: try TokenWorkshop.claims())

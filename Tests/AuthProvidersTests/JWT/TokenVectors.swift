@@ -132,6 +132,13 @@ enum TokenVectors {
         -----END PUBLIC KEY-----
         """
 
+    /// A kind that mints nothing.
+    static let ed25519Private = """
+        -----BEGIN PRIVATE KEY-----
+        MC4CAQAwBQYDK2VwBCIEIFnSiwpA+2zsdJsu3Wh0HBygGKoyOVDoWBPXRrxWt6uP
+        -----END PRIVATE KEY-----
+        """
+
     static let keySet = """
         {"keys":[{"kty":"oct","kid":"secret","k":"AAAA"},{"kty":"RSA","kid":"enc","use":"enc","n":"yU-xM\
         DIml_0P7MtoltTtjGJCXqbi8C-CtO0Uofiez8dEWNfSeP4cdIHU1TELvKak6vVHGk5ufm3X64p134qhNSPTuBZvTCAVu-aMy\

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Sessions
 
@@ -7,7 +6,7 @@ import Sessions
 /// Makes tokens and key files for tests.
 final class TokenWorkshop {
     let folder: String
-    let key = P256.Signing.PrivateKey()
+    let key = SigningKey()
     /// The clock of everything here: 2001-09-09, within the times of `claims`.
     static let now = 1_000_000_000.0
 
@@ -26,7 +25,7 @@ final class TokenWorkshop {
 
     /// A key file of the workshop's own key.
     func keyFile(_ name: String = "key.pem") throws -> String {
-        try self.write(name, self.key.publicKey.pemRepresentation)
+        try self.write(name, self.key.publicPEM)
     }
 
     static func base64URL(_ bytes: some Sequence<UInt8>) -> String {
@@ -40,7 +39,7 @@ final class TokenWorkshop {
 
     func token(header: [UInt8], claims: [UInt8]) throws -> String {
         let signed = Self.base64URL(header) + "." + Self.base64URL(claims)
-        let signature = try self.key.signature(for: Data(signed.utf8)).rawRepresentation
+        let signature = self.key.signature(for: Array(signed.utf8))
         return signed + "." + Self.base64URL(signature)
     }
 
