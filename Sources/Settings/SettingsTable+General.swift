@@ -27,7 +27,8 @@ extension SettingsTable {
         ),
         SettingsKey(
             "worker_threads", .general, .integer(0...1_024), default: "0", .restart,
-            "Threads that carry traffic; 0 means the number of cores. pg_doorman's default is 4."
+            "Threads that carry traffic; 0 means the number of cores. A new client goes to the one that has the fewest, "
+                + "give or take 4. pg_doorman's default is 4."
         ),
         SettingsKey(
             "io_method", .general, .choice(["auto", "io_uring", "epoll"], anyCase: false), default: "auto", .restart,

@@ -66,7 +66,7 @@ import Testing
     /// Replaced by a copy that everybody could read at first.
     @Test func aFileOfCodesStaysPrivate() async throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("codes-\(UUID().uuidString)")
-        FileManager.default.createFile(atPath: file.path, contents: Data("alice:111111\nbob:222222\n".utf8))
+        _ = FileManager.default.createFile(atPath: file.path, contents: Data("alice:111111\nbob:222222\n".utf8))
         defer { try? FileManager.default.removeItem(at: file) }
         let login = try Rehearsal(OneTimeCodes.self, "otp", options: ["codes": file.path])
         #expect(await login.logIn("alice", .password("111111")).identity != nil)
