@@ -10,8 +10,9 @@ import threading
 import time
 import zlib
 
-#: Larger than the caches of one core, as the work of poolers and servers together is.
-BUFFER = bytes(4 << 20)
+#: Larger than the caches of one core, as the work of poolers and servers together is. Not zeros, which the system would
+#: map to one page.
+BUFFER = os.urandom(4 << 20)
 
 
 def compute(end, times):

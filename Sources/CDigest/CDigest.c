@@ -75,4 +75,7 @@ void cd_hmac_inner(const struct cd_hmac *hmac, const void *message, size_t count
     finish(hmac->inner, message, count, digest);
 }
 
-void cd_wipe(void *bytes, size_t count) { OPENSSL_cleanse(bytes, count); }
+void cd_wipe(void *bytes, size_t count) {
+    // Nothing has no address.
+    if (count > 0) OPENSSL_cleanse(bytes, count);
+}

@@ -61,8 +61,9 @@ package final class AcceptDuty: Sendable {
         self.members.withLock { members in
             listener.unwatch()
             members.removeAll { $0 === listener }
-            guard let next = members.first, !members.contains(where: { $0.workerIndex == self.worker }) else { return }
-            if self.watch(next.workerIndex, members) { self.holder.store(next.workerIndex, ordering: .relaxed) }
+            if members.contains(where: { $0.workerIndex == self.worker }) { return }
+            guard let next = members.first(where: { self.watch($0.workerIndex, members) }) else { return }
+            self.holder.store(next.workerIndex, ordering: .relaxed)
         }
     }
 }

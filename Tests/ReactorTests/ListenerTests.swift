@@ -103,6 +103,35 @@ private final class Door: Listener, @unchecked Sendable {
         _ = (peers, more)
     }
 
+    /// One that had no descriptor left rests; the duty changes hands meanwhile, and comes back.
+    @Test func whoRestsLeavesTheDutyToTheOther() throws {
+        let (duty, workers, doors, port) = try self.twoDoors()
+        duty.suspend(doors[0])
+        let first = try #require(Sockets.connect(port: port))
+        settle(workers[0], workers[1])
+        #expect(doors.allSatisfy { $0.accepted == 0 })
+        duty.hand(to: 1)
+        #expect(pump(workers[1]) { doors[1].accepted == 1 })
+        // The rest is over, the duty is not back.
+        doors[0].deadlinePassed()
+        let second = try #require(Sockets.connect(port: port))
+        settle(workers[0])
+        #expect(doors[0].events == 0)
+        #expect(pump(workers[1]) { doors[1].accepted == 2 })
+        duty.suspend(doors[1])
+        duty.hand(to: 0)
+        let third = try #require(Sockets.connect(port: port))
+        #expect(pump(workers[0]) { doors[0].accepted == 1 })
+        // A rest that ends on duty: the event is there again.
+        duty.suspend(doors[0])
+        let fourth = try #require(Sockets.connect(port: port))
+        settle(workers[0], workers[1])
+        doors[0].deadlinePassed()
+        #expect(pump(workers[0]) { doors[0].accepted == 2 })
+        for door in doors { door.close() }
+        _ = (first, second, third, fourth)
+    }
+
     /// In a process of its own, whose descriptors are used up.
     @Test func exhaustionPausesAndPasses() async {
         await #expect(processExitsWith: .success) {

@@ -1,8 +1,8 @@
 #ifndef CDIGEST_H
 #define CDIGEST_H
 
-// SHA-256, HMAC-SHA-256 and MD5 of libcrypto, and its way to wipe memory. Nothing here fails, and nothing keeps state of its own.
-// OpenSSL's headers stay in the .c file, see creactor.h.
+// SHA-256, HMAC-SHA-256 and MD5 of libcrypto, and its way to wipe memory. Nothing here fails, and nothing keeps state
+// of its own. OpenSSL's headers stay in the .c file, see creactor.h.
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+import Sessions
 import Settings
 import TLSEngine
 
@@ -20,7 +21,7 @@ final class ClientTLS: Sendable {
             certificateChain: try files.read(settings.certificate, .certificate) ?? [],
             privateKey: try files.read(settings.privateKey, .privateKey) ?? []
         )
-        defer { wipe(&options.privateKey) }
+        defer { options.privateKey.wipe() }
         options.clientAuthorities = try files.read(settings.caCert, .authorities)
         options.revocationLists = try files.read(settings.crlFile, .revocationLists)
         let fingerprint = files.fingerprint

@@ -28,7 +28,7 @@ final class ServerTLS: Sendable, Equatable {
         defer {
             var key = options.privateKey ?? []
             options.privateKey = nil
-            wipe(&key)
+            key.wipe()
         }
         options.verification =
             switch settings.verification {

@@ -1,5 +1,4 @@
 import AuthProviders
-import Glibc
 import Sessions
 import TLSEngine
 
@@ -62,12 +61,4 @@ struct TLSFiles {
             }
         return "\(self.section).\(self.prefix)\(key)"
     }
-}
-
-/// Overwrites a private key that has been parsed. Only while nobody else has the array.
-func wipe(_ key: inout [UInt8]) {
-    unsafe key.withUnsafeMutableBytes { buffer in
-        if let start = buffer.baseAddress { unsafe explicit_bzero(start, buffer.count) }
-    }
-    key = []
 }

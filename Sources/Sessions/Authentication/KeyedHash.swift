@@ -2,7 +2,7 @@ import CDigest
 
 /// A SHA-256 hash, or an HMAC made of it: 32 bytes.
 struct Digest: Sendable {
-    private(set) var value = cd_digest()
+    fileprivate var value = cd_digest()
 
     /// The hash of `bytes` (FIPS 180-4).
     init(hashing bytes: UnsafeRawBufferPointer) {
@@ -10,10 +10,6 @@ struct Digest: Sendable {
     }
 
     fileprivate init() {}
-
-    fileprivate mutating func fill(_ body: (UnsafeMutablePointer<cd_digest>) -> Void) {
-        unsafe body(&self.value)
-    }
 
     func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         unsafe Swift.withUnsafeBytes(of: self.value) { unsafe body($0) }
@@ -60,7 +56,7 @@ final class KeyedHash: @unchecked Sendable {
 
     private func authenticate(_ message: UnsafeRawBufferPointer) -> Digest {
         var code = Digest()
-        unsafe code.fill { unsafe cd_hmac_code(self.states, message.baseAddress, message.count, $0) }
+        unsafe cd_hmac_code(self.states, message.baseAddress, message.count, &code.value)
         return code
     }
 
@@ -70,9 +66,7 @@ final class KeyedHash: @unchecked Sendable {
     /// - Parameter count: of the bytes wanted, up to 16.
     func shortCode(for message: [UInt8], count: Int) -> [UInt8] {
         var inner = Digest()
-        unsafe message.withUnsafeBytes { message in
-            unsafe inner.fill { unsafe cd_hmac_inner(self.states, message.baseAddress, message.count, $0) }
-        }
+        unsafe message.withUnsafeBytes { unsafe cd_hmac_inner(self.states, $0.baseAddress, $0.count, &inner.value) }
         return unsafe inner.withUnsafeBytes { unsafe Array($0.prefix(min(count, 16))) }
     }
 }

@@ -14,14 +14,14 @@ package enum MD5Password {
     /// The 32 digits stored for `user`, without the `md5` prefix.
     package static func hash(password: SecretBytes, user: String) -> SecretBytes {
         var input = password.exposed() + Array(user.utf8)
-        defer { Self.wipe(&input) }
+        defer { input.wipe() }
         return SecretBytes(self.digits(of: input))
     }
 
     /// The text a client sends for `salt`: `md5` and 32 digits.
     package static func response(hash: SecretBytes, salt: [UInt8]) -> [UInt8] {
         var input = hash.exposed() + salt
-        defer { Self.wipe(&input) }
+        defer { input.wipe() }
         return self.prefix + self.digits(of: input)
     }
 
@@ -35,12 +35,6 @@ package enum MD5Password {
         var digest = [UInt8](repeating: 0, count: Self.hashLength / 2)
         unsafe input.withUnsafeBytes { unsafe cd_md5($0.baseAddress, $0.count, &digest) }
         return Hexadecimal.encode(digest)
-    }
-
-    private static func wipe(_ bytes: inout [UInt8]) {
-        for index in bytes.indices {
-            bytes[index] = 0
-        }
     }
 }
 

@@ -21,9 +21,7 @@ public struct SecretBytes: Sendable {
     /// Takes `bytes` over and leaves zeros behind in the caller's array (copies made before keep theirs).
     public init(wiping bytes: inout [UInt8]) {
         self.init(bytes)
-        for index in bytes.indices {
-            bytes[index] = 0
-        }
+        bytes.wipe()
     }
 
     /// Number of bytes; lengths are not secret.
@@ -73,6 +71,14 @@ extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
+extension [UInt8] {
+    /// Overwrites what was secret with zeros, whatever the compiler thinks of it. Only while nobody else has the array:
+    /// copies made before keep theirs.
+    package mutating func wipe() {
+        unsafe self.withUnsafeMutableBytes { unsafe cd_wipe($0.baseAddress, $0.count) }
+    }
+}
+
 /// The buffer behind `SecretBytes`, wiped when the last of them lets go; plain arrays are not.
 @safe
 private final class SecretStorage: @unchecked Sendable {
@@ -84,7 +90,7 @@ private final class SecretStorage: @unchecked Sendable {
     }
 
     deinit {
-        if let start = unsafe self.bytes.baseAddress { unsafe cd_wipe(start, self.bytes.count) }
+        unsafe cd_wipe(self.bytes.baseAddress, self.bytes.count)
         unsafe self.bytes.deallocate()
     }
 
