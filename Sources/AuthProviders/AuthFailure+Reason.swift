@@ -80,8 +80,8 @@ extension AuthFailure.Reason {
         switch self {
         case .userUnknown, .secretEmpty, .secretUnusable, .passwordWrong, .proofWrong: true
         case .startupInvalid, .tlsHandshakeFailed, .tooManyClients, .shuttingDown, .noRuleMatches, .ruleRejects,
-            .policyUndecidable, .peerUnknown, .peerMismatch, .certificateMissing, .certificateMismatch, .channelBindingWrong,
-            .protocolViolation, .serviceUnavailable, .poolMissing,
+            .policyUndecidable, .peerUnknown, .peerMismatch, .certificateMissing, .certificateMismatch,
+            .channelBindingWrong, .protocolViolation, .serviceUnavailable, .poolMissing,
             .serverRefused, .serverUnavailable, .clientLeft, .deadlinePassed, .other:
             false
         }

@@ -8,7 +8,8 @@ public enum LoginOpening: Sendable {
     case exchange(any LoginExchange)
 }
 
-/// One login as a machine: questions to the client out, its answers in, no I/O, and no waiting of its own. A value of one login.
+/// One login as a machine: questions to the client out, its answers in, no I/O, and no waiting of its own. A value of
+/// one login.
 ///
 /// After a throw, and after `.admit`, the exchange is over.
 public protocol LoginExchange: Sendable {

@@ -1,6 +1,6 @@
-// The states are plain memory that is copied, which `EVP_MD_CTX` does not allow: a login copies four of them, a password
-// check eight thousand, and none may cost a request to the heap. So these are the functions that OpenSSL 3 calls
-// deprecated and keeps.
+// The states are plain memory that is copied, which `EVP_MD_CTX` does not allow: a login copies four of them, a
+// password check eight thousand, and none may cost a request to the heap. So these are the functions that OpenSSL 3
+// calls deprecated and keeps.
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "cdigest.h"

@@ -66,7 +66,9 @@ extension AuthQueryService {
             guard answer.rows.count <= Self.rolesMax else {
                 return .unavailable("the user is a member of more than \(Self.rolesMax) roles")
             }
-            let names = answer.rows.compactMap { row in row.first?.map { ExactName(String(decoding: $0, as: UTF8.self)) } }
+            let names = answer.rows.compactMap { row in
+                row.first?.map { ExactName(String(decoding: $0, as: UTF8.self)) }
+            }
             return .known(Set(names))
         }
     }

@@ -46,9 +46,9 @@ void cjwt_key_free(cjwt_key *key);
 int cjwt_key_kind(const cjwt_key *key);
 int cjwt_key_bits(const cjwt_key *key);
 
-// 1 when the signature holds. All three parts of the token must be base64url in its one canonical spelling and not empty:
-// libjwt 1.10 writes behind its buffers when they are not (seen by valgrind). `token` is the whole token and a NUL, `signed_length` the bytes before its last dot,
-// `signature` what follows it, decoded.
+// 1 when the signature holds. All three parts of the token must be base64url in its one canonical spelling and not
+// empty: libjwt 1.10 writes behind its buffers when they are not (seen by valgrind). `token` is the whole token and a
+// NUL, `signed_length` the bytes before its last dot, `signature` what follows it, decoded.
 int cjwt_verify(const cjwt_key *key, int algorithm, const char *token, size_t signed_length, const uint8_t *signature,
                 size_t signature_length);
 

@@ -50,7 +50,8 @@ final class PolicyLookups: Sendable {
             guard let answer = self.hostNames.nameAtHand(of: subject.address) else { return false }
             facts.hostName = HBAFacts.Answer(answer)
         case .roles:
-            guard let answer = self.rolesAtHand(of: subject.question.user, database: subject.question.database) else { return false }
+            let question = subject.question
+            guard let answer = self.rolesAtHand(of: question.user, database: question.database) else { return false }
             facts.roles = answer
         }
         return true

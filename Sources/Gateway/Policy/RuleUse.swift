@@ -41,7 +41,8 @@ enum WallClock {
     static func text(_ microseconds: Int64) -> String {
         let seconds = Double(microseconds / 1_000_000)
         let fraction = String(microseconds % 1_000_000 + 1_000_000).dropFirst()
-        let date = Date(timeIntervalSince1970: seconds).formatted(.iso8601.year().month().day().time(includingFractionalSeconds: false))
+        let format = Date.ISO8601FormatStyle.iso8601.year().month().day().time(includingFractionalSeconds: false)
+        let date = Date(timeIntervalSince1970: seconds).formatted(format)
         return "\(date).\(fraction)Z"
     }
 }
