@@ -576,6 +576,45 @@ def role_member(postgres):
         admin.execute("grant app_mapped to app")
 
 
+@pytest.mark.parametrize("name, value", (("search_path", "one, two"), ("role", "app_mapped")))
+def test_startup_parameters_survive_a_login_that_is_refused(make_gateway, role_member, name, value):
+    """It takes the server's parameters away before its own are refused."""
+    gateway = small(make_gateway, size=1)
+    with gateway.wire(parameters={name: value}) as client:
+        assert client.value(f"show {name}") == value
+        for _ in range(2):
+            with pytest.raises(LoginRefused):
+                gateway.wire(parameters={"work_mem": "much"})
+            assert client.value(f"show {name}") == value
+    gateway.wait_idle()
+
+
+def test_parameters_do_not_stay_where_they_are_not_applied(make_gateway):
+    """To learn what PostgreSQL reports for them, a server has them for a moment."""
+    gateway = small(make_gateway, size=1, general={"sync_server_parameters": False})
+    with gateway.wire() as plain:
+        expected = plain.value("show search_path")
+        with gateway.wire(parameters={"search_path": "nowhere", "TimeZone": "Asia/Tokyo"}) as client:
+            assert client.parameters["TimeZone"] == "Asia/Tokyo"
+            assert plain.value("show search_path") == expected
+            assert plain.value("show timezone") != "Asia/Tokyo"
+            assert client.value("show search_path") == expected
+    gateway.wait_idle()
+
+
+def test_a_rollback_takes_no_parameters_away(make_gateway):
+    """With cleanup_server_connections off nothing else is done at the end of a turn."""
+    gateway = small(make_gateway, size=1, cleanup_server_connections=False)
+    with gateway.wire() as plain:
+        expected = plain.value("show timezone")
+        other = gateway.wire(parameters={"TimeZone": "Asia/Tokyo"})
+        other.rows("begin work")
+        other.rows("set work_mem = '9MB'")
+        other.close()
+        assert plain.value("show timezone") == expected != "Asia/Tokyo"
+    gateway.wait_idle()
+
+
 @pytest.mark.parametrize("mode", ("transaction", "session"))
 @pytest.mark.parametrize("change, look, expected", STATE, ids=[s[0] for s in STATE])
 def test_settings_do_not_leak(make_gateway, role_member, mode, change, look, expected):

@@ -111,7 +111,7 @@ extension ClientConnection {
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
     private func abandon(_ server: ServerConnection) {
-        if server.isSettled, server.scanner.isAtBoundary, self.scanner.isAtBoundary, server.syncOwed == 0,
+        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.syncOwed == 0,
             server.unsentCount == 0
         {
             server.endTurn()
@@ -124,6 +124,7 @@ extension ClientConnection {
     func serverLost(_ loss: ServerLoss) {
         self.server = nil
         if self.phase == .login {
+            self.login?.hasLostServer = true
             self.loginCheckoutFailed(loss.lastError.map { .server($0) } ?? .connect(loss.reason))
             return
         }
@@ -174,8 +175,8 @@ extension ClientConnection {
     }
 
     func leaveIfBetweenTransactions() {
-        guard let server = self.server, server.isSettled, server.ledger.isReleasable, server.scanner.isAtBoundary,
-            self.scanner.isAtBoundary
+        guard let server = self.server, server.isSettled, server.ledger.isReleasable, server.isAtBoundary,
+            self.scanner.isAtBoundary, !self.isCollecting
         else { return }
         self.leaveAsTold()
     }

@@ -68,7 +68,8 @@ extension ClientConnection {
         case .server(let server, needsCheck: true):
             self.phase = .waiting
             self.pauseReading()
-            server.run(Errand(purpose: .check(self), statements: [";"]))
+            let deadline = pool.waitDeadline(since: self.waitingSince)
+            server.run(Errand(purpose: .check(self), statements: [";"], deadline: deadline))
         case .waiting(let waiter):
             self.phase = .waiting
             self.waiter = waiter
@@ -134,6 +135,9 @@ extension ClientConnection {
     /// The server checked for this client turned out dead: it asks again, at its old place in the queue.
     func retryCheckout() {
         guard self.phase == .waiting else { return }
+        if let pool = self.pool, self.home.worker.now >= pool.waitDeadline(since: self.waitingSince) {
+            return self.checkoutFailed(pool.waitTimedOut(self, home: self.home))
+        }
         self.checkout(since: self.waitingSince)
         if self.phase == .active { self.resumeReading() }
     }
@@ -210,7 +214,10 @@ extension ClientConnection {
 
     /// The server stands at a message boundary: is it free?
     func serverSettled() {
-        guard let server = self.server, self.scanner.isAtBoundary, server.isSettled else { return }
+        // A statement that is being collected is the client's, though the server has seen nothing of it yet.
+        guard let server = self.server, self.scanner.isAtBoundary, server.isSettled, !server.holdsBeginning,
+            !self.isCollecting
+        else { return }
         self.account(server)
         if server.pool.isSessionMode {
             if self.mustLeave { self.leaveIfBetweenTransactions() }
@@ -240,7 +247,7 @@ extension ClientConnection {
         if let server = self.server, !server.ledger.isAmbiguous {
             // Messages without a Sync end with the connection, answered or not.
             guard server.isSettled || server.ledger.owesOnlyUnsynced else { return }
-            guard server.scanner.isAtBoundary, server.syncOwed == 0 else { return }
+            guard server.isAtBoundary, server.syncOwed == 0 else { return }
         }
         self.goQuietly()
     }

@@ -148,6 +148,9 @@ extension ClientConnection {
 
     // MARK: Statements longer than what is read at once
 
+    /// The rest of a long Parse is still to come, or it is whole and held.
+    var isCollecting: Bool { (self.statements?.collectedLength ?? 0) > 0 }
+
     /// Bytes reserved at once, whatever length the client claims.
     private static let collectedAtFirst = 512 * 1024
 
@@ -179,6 +182,9 @@ extension ClientConnection {
             self.pauseReading()
             return
         }
+        if case .answer = scan.stop { self.sendInjected(shared, past: server) }
+        // What is dropped after an error is this message; the scanner must not look for it in what follows.
+        if case .skip = scan.stop { _ = self.scanner.takeSkipped(available: message.count) }
         own.collected = []
         own.collectedLength = 0
         self.batchPassed(server)

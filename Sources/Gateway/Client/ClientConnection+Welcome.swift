@@ -1,6 +1,7 @@
 import AuthProviders
 import Logging
 import PGWire
+import Pooling
 import Reactor
 import Sessions
 import Settings
@@ -106,43 +107,95 @@ extension ClientConnection {
         }
     }
 
-    /// No server has told yet what it reports to a session with these parameters: ask one.
+    /// No server has told yet what it reports to a session with these parameters: ask one. When that breaks away, which
+    /// is how a server that was idle for long often ends, ask the next.
     private func learnWelcome(
         from pool: Pool,
         login: LoginState
     ) async -> Result<Welcome, CheckoutFailure> {
         self.waitingSince = self.home.worker.now
-        let result: Result<ServerConnection, CheckoutFailure> = await withCheckedContinuation { continuation in
+        let deadline = pool.waitDeadline(since: self.waitingSince)
+        // Each of its servers may be dead.
+        var triesLeft = pool.plan.limits.poolSize
+        while true {
+            // Who left before this task had its turn would never be told of a server.
+            guard self.isHere(login) else { return .failure(.shuttingDown) }
+            login.hasLostServer = false
+            let since = triesLeft == pool.plan.limits.poolSize ? nil : self.waitingSince
+            switch await self.server(of: pool, since: since, login: login) {
+            case .failure(let failure): return .failure(failure)
+            case .success(let server):
+                let learnt = await self.apply(parametersOn: server, until: deadline, login: login)
+                guard login.hasLostServer, triesLeft > 0, self.home.worker.now < deadline else { return learnt }
+                triesLeft -= 1
+            }
+        }
+    }
+
+    /// The login has not ended meanwhile.
+    private func isHere(_ login: LoginState) -> Bool {
+        self.isOpen && self.login === login && login.endReason == nil
+    }
+
+    private func server(
+        of pool: Pool,
+        since: MonotonicMicroseconds?,
+        login: LoginState
+    ) async -> Result<ServerConnection, CheckoutFailure> {
+        await withCheckedContinuation { continuation in
             login.wait(continuation)
-            switch pool.checkout(for: self, home: self.home) {
+            switch pool.checkout(for: self, home: self.home, since: since) {
             case .server(let server, _): login.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
             case .waiting(let waiter): self.waiter = waiter
             }
         }
-        switch result {
-        case .failure(let failure): return .failure(failure)
-        case .success(let server): return await self.apply(parametersOn: server, login: login)
-        }
+    }
+
+    /// A server that is not needed after all.
+    private func giveBack(_ server: ServerConnection) {
+        guard server.phase != .closed else { return }
+        server.phase = .idle
+        server.pool.checkin(server, home: self.home)
     }
 
     private func apply(
         parametersOn server: ServerConnection,
+        until deadline: MonotonicMicroseconds,
         login: LoginState
     ) async -> Result<Welcome, CheckoutFailure> {
         let pool = server.pool
+        guard self.isHere(login) else {
+            self.giveBack(server)
+            return .failure(.shuttingDown)
+        }
         if let known = pool.state.withLock({ $0.parameterSets.welcome(for: self.parameters) }) {
-            server.phase = .idle
-            pool.checkin(server, home: self.home)
+            self.giveBack(server)
             return .success(known)
+        }
+        guard server.phase != .closed else {
+            login.hasLostServer = true
+            return .failure(.connect("server closed the connection unexpectedly"))
         }
         return await withCheckedContinuation { continuation in
             login.wait(continuation)
-            var statements: [String] = []
-            if let reset = SessionParameters.none.query(replacing: server.applied) { statements.append(reset) }
-            if let query = self.parameters.query(replacing: .none) { statements.append(query) }
-            if statements.isEmpty { statements.append(";") }
-            server.run(Errand(purpose: .learn(self), statements: statements))
+            server.run(self.learning(on: server, until: deadline))
         }
+    }
+
+    private func learning(on server: ServerConnection, until deadline: MonotonicMicroseconds) -> Errand {
+        var statements: [String] = []
+        var applying: Int?
+        if let reset = SessionParameters.none.query(replacing: server.applied) { statements.append(reset) }
+        if let query = self.parameters.query(replacing: .none) {
+            applying = statements.count
+            statements.append(query)
+            // Where clients' parameters are not applied, they are not to stay.
+            if !server.pool.plan.syncsParameters, let undo = SessionParameters.none.query(replacing: self.parameters) {
+                statements.append(undo)
+            }
+        }
+        if statements.isEmpty { statements.append(";") }
+        return Errand(purpose: .learn(self), statements: statements, applying: applying, deadline: deadline)
     }
 
     /// A server came for a login that waits for one.
@@ -161,27 +214,29 @@ extension ClientConnection {
     }
 
     /// The server has applied the parameters, or refused them.
-    func parametersLearnt(
-        on server: ServerConnection,
-        reports: [(name: String, value: String)],
-        error: ServerMessageFields?
-    ) {
+    func parametersLearnt(on server: ServerConnection, by errand: Errand) {
+        let reports = errand.reports
         let base = server.pool.state.withLock { $0.parameterSets.welcome(for: .none) }?.reports ?? []
         var merged = base.map { own in (own.name, reports.last { $0.name == own.name }?.value ?? own.value) }
         merged += reports.filter { report in !base.contains { $0.name == report.name } }.map { ($0.name, $0.value) }
         let welcome = Welcome(merged)
-        if error == nil {
-            server.pool.state.withLock { $0.parameterSets.remember(welcome, for: self.parameters) }
-            server.applied = self.parameters
-        }
         let login = self.login
         server.scanner.residue = SessionResidue()
-        server.endTurn()
-        if let error {
-            login?.deliver(.failure(.server(error)) as Result<Welcome, CheckoutFailure>)
-        } else {
+        guard let error = errand.error else {
+            server.pool.state.withLock { $0.parameterSets.remember(welcome, for: self.parameters) }
+            server.applied = server.pool.plan.syncsParameters ? self.parameters : .none
+            server.endTurn()
             login?.deliver(.success(welcome) as Result<Welcome, CheckoutFailure>)
+            return
         }
+        if let applying = errand.applying, errand.failed == applying {
+            // The reset before it took away what others had applied; what is refused is refused as a whole.
+            server.applied = .none
+            server.endTurn()
+        } else {
+            server.retire("parameters could not be taken back: \(error.message)")
+        }
+        login?.deliver(.failure(.server(error)) as Result<Welcome, CheckoutFailure>)
     }
 
     private func authFailure(for failure: CheckoutFailure, login: LoginState) -> AuthFailure {

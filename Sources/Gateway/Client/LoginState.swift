@@ -36,6 +36,8 @@ final class LoginState: @unchecked Sendable {
     var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
+    /// The server that was to learn its parameters broke away.
+    var hasLostServer = false
     /// Counts the verdict, until there is one.
     var providerUse: ProviderUse?
     /// When the client was asked first; before that, when the provider was.

@@ -146,6 +146,19 @@ extension Pool {
         }
     }
 
+    /// When a client that asked for a server at `since` has waited for `query_wait_timeout`.
+    func waitDeadline(since: MonotonicMicroseconds) -> MonotonicMicroseconds {
+        let timeout = self.state.withLock { $0.machine.limits.queryWaitTimeout }
+        let (deadline, overflows) = since.addingReportingOverflow(timeout)
+        return timeout <= 0 || overflows ? .max : deadline
+    }
+
+    /// Counts a wait that ends without a server.
+    func waitTimedOut(_ client: ClientConnection, home: WorkerHome) -> CheckoutFailure {
+        home.counters(of: self).waitTimeouts.add(1)
+        return .waitTimeout(home.worker.now - client.waitingSince)
+    }
+
     /// Ends the wait of this worker's clients whose deadline has passed. Returns the next
     /// deadline, or nil when nobody waits in the pool.
     func expireWaiters(home: WorkerHome) -> MonotonicMicroseconds? {
@@ -156,8 +169,11 @@ extension Pool {
                 return .some(state.take(waiter))
             }
             guard let expired else { break }
-            home.counters(of: self).waitTimeouts.add(1)
-            if let client = expired { client.checkoutFailed(.waitTimeout(home.worker.now - client.waitingSince)) }
+            if let client = expired {
+                client.checkoutFailed(self.waitTimedOut(client, home: home))
+            } else {
+                home.counters(of: self).waitTimeouts.add(1)
+            }
         }
         self.openDue(home: home)
         return self.state.withLock { state in

@@ -16,12 +16,24 @@ struct Errand {
 
     let purpose: Purpose
     let statements: [String]
+    /// Cleaning: the statements take back settings and prepared statements, too, not only an open transaction.
+    var resets = false
+    /// Learning: which of the statements applies the client's parameters. What it reports counts, what those behind it
+    /// report does not: they take its work back.
+    var applying: Int?
     /// ReadyForQuery messages still due.
     var owed = 0
+    /// The first of the statements that failed.
+    var failed: Int?
+    /// When it is given up; nil for `errandTimeout` from its start.
+    var deadline: MonotonicMicroseconds?
     /// What the session held when the errand began: its own answers change the residue.
     var residue = SessionResidue()
     var reports: [(name: String, value: String)] = []
     var error: ServerMessageFields?
+
+    /// Which of the statements is being answered.
+    var position: Int { self.statements.count - self.owed }
 }
 
 extension ServerConnection {
@@ -40,37 +52,49 @@ extension ServerConnection {
             writer.query(statement)
             self.errandLedger.querySent()
         }
+        let limit = self.home.worker.now + Self.errandTimeout
+        self.setDeadline(min(errand.deadline ?? limit, limit))
         self.errand = errand
-        self.setDeadline(self.home.worker.now + Self.errandTimeout)
         self.send(writer.bytes)
     }
 
+    /// The errand is done when its last answer has come and nothing has begun behind that: the beginning of a message
+    /// would be lost with the server.
     func errandReceived(_ bytes: Span<UInt8>) -> Int {
         var offset = 0
-        while self.phase == .errand {
+        while true {
             let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
             offset += scan.taken
             switch scan.stop {
-            case .none: return offset
+            case .none:
+                if self.errand?.owed == 0, self.stoodStill(at: offset, of: bytes) { self.errandDone() }
+                return offset
             case .invalid:
                 self.errandFailed("the server broke the protocol")
                 return bytes.count
             case .error:
-                let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
-                self.errand?.error = fields
-                if let fields, fields.severity == .fatal || fields.severity == .panic { self.lastError = fields }
+                self.noteErrandError(try? ServerMessageFields.decode(body: bytes.extracting(scan.body)))
             case .parameterStatus:
                 self.noteReport(bytes, body: scan.body)
             case .ready:
+                if self.errand?.owed == 0 {
+                    self.errandFailed("the server sent what nobody asked for")
+                    return bytes.count
+                }
                 self.errand?.owed -= 1
-                if self.errand?.owed == 0 { self.errandDone() }
             }
         }
-        return offset
+    }
+
+    private func noteErrandError(_ fields: ServerMessageFields?) {
+        if let errand = self.errand, errand.failed == nil { self.errand?.failed = errand.position }
+        self.errand?.error = fields
+        if let fields, fields.severity == .fatal || fields.severity == .panic { self.lastError = fields }
     }
 
     private func noteReport(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
-        guard case .learn = self.errand?.purpose else { return }
+        guard let errand = self.errand, case .learn = errand.purpose else { return }
+        if let applying = errand.applying, errand.position > applying { return }
         var copy: [UInt8] = []
         copy.reserveCapacity(body.count)
         for index in body { copy.append(bytes[index]) }
@@ -90,20 +114,26 @@ extension ServerConnection {
                 self.retire("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
                 return
             }
-            self.becomeClean(of: errand.residue)
+            self.becomeClean(by: errand)
         case .check(let client):
+            if errand.error != nil {
+                self.retire("the server reported an error while idle")
+                return client.retryCheckout()
+            }
             self.scanner.residue = SessionResidue()
             client.granted(self)
         case .learn(let client):
             self.phase = .active
-            client.parametersLearnt(on: self, reports: errand.reports, error: errand.error)
+            client.parametersLearnt(on: self, by: errand)
         }
     }
 
-    private func becomeClean(of residue: SessionResidue) {
-        // RESET ALL and DISCARD ALL took the client's parameters away as well.
-        if self.pool.isSessionMode || residue.hasSettings { self.applied = .none }
-        if self.pool.isSessionMode || residue.hasStatements { self.statements?.droppedAll() }
+    private func becomeClean(by errand: Errand) {
+        // RESET ALL and DISCARD ALL took the client's parameters away as well; a ROLLBACK alone takes nothing of that.
+        if self.pool.isSessionMode || (errand.resets && errand.residue.hasSettings) { self.applied = .none }
+        if self.pool.isSessionMode || (errand.resets && errand.residue.hasStatements) {
+            self.statements?.droppedAll()
+        }
         self.scanner.residue = SessionResidue()
         self.ledger.reset()
         self.phase = .idle
@@ -134,7 +164,7 @@ extension ServerConnection {
             switch scan.stop {
             case .parameterStatus: continue
             case .none:
-                if self.phase == .looking, self.scanner.isAtBoundary { self.lookedWell() }
+                if self.stoodStill(at: offset, of: bytes), self.phase == .looking { self.lookedWell() }
                 return offset
             case .error:
                 self.lastError = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
@@ -168,6 +198,6 @@ extension ServerConnection {
         if !isCertain { self.isSpent = true }
         guard self.phase == .parked, self.cancelsInFlight == 0 else { return }
         self.clearDeadline()
-        if self.isSpent { self.retire("a cancel request may still be under way") } else { self.goHome() }
+        if self.isSpent || !self.isAtBoundary { self.retire("a cancel request may still be under way") } else { self.goHome() }
     }
 }

@@ -46,11 +46,18 @@ extension ServerConnection {
         self.expect(self.scanner.bytesToCome)
         if isInvalid {
             self.brokenStream()
-        } else if self.scanner.isAtBoundary {
+        } else if self.stoodStill(at: offset, of: bytes) {
             client.serverSettled()
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
+    }
+
+    /// True when everything that came has been taken, up to the end of a message. What is not, the beginning of a
+    /// message, stays with this connection and its owner: nobody else gets the server until the rest has come.
+    func stoodStill(at offset: Int, of bytes: borrowing Span<UInt8>) -> Bool {
+        self.holdsBeginning = offset < bytes.count
+        return self.isAtBoundary
     }
 
     /// PostgreSQL's error is passed on as it is; here it is only remembered and counted.
@@ -169,19 +176,17 @@ extension ServerConnection {
             self.pool.checkin(self, home: self.home)
             return
         }
+        let resets = !self.pool.isSessionMode && (self.pool.plan.cleansSessions || mustReset)
         var statements: [String] = []
         if !self.ledger.isOutsideTransaction { statements.append("ROLLBACK") }
-        if self.pool.isSessionMode {
-            statements.append("DISCARD ALL")
-        } else if self.pool.plan.cleansSessions || mustReset {
-            statements += self.scanner.residue.cleanup
-        }
+        if self.pool.isSessionMode { statements.append("DISCARD ALL") }
+        if resets { statements += self.scanner.residue.cleanup }
         if statements.isEmpty {
             self.phase = .idle
             self.scanner.residue = SessionResidue()
             self.pool.checkin(self, home: self.home)
         } else {
-            self.run(Errand(purpose: .cleanup, statements: statements))
+            self.run(Errand(purpose: .cleanup, statements: statements, resets: resets))
         }
     }
 }

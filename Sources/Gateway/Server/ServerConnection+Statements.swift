@@ -75,7 +75,7 @@ extension ServerConnection {
         if isInvalid {
             self.brokenStream()
         } else {
-            if self.scanner.isAtBoundary { client.serverSettled() }
+            if self.stoodStill(at: offset, of: bytes) { client.serverSettled() }
             client.answersCame()
             if client.isTerminating { client.terminateIfSettled() }
         }

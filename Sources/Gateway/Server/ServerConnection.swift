@@ -62,6 +62,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var reservedFor: ClientConnection?
     /// ReadyForQuery messages still due for what was sent in front of a client's requests: its parameters, its BEGIN.
     var syncOwed = 0
+    /// The last bytes that came are the beginning of a message, too few to know it: see `stoodStill`.
+    var holdsBeginning = false
     /// The parameters applied to the session, in a client's name.
     var applied = SessionParameters.none {
         didSet { self.appliedIdentity = ObjectIdentifier(self.applied) }
@@ -97,6 +99,9 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.statements = pool.isSessionMode ? nil : ServerStatements(capacity: pool.plan.serverStatementsMax)
         super.init(descriptor: -1, worker: home.worker)
     }
+
+    /// What the server sent ends with a whole message, as far as it has come.
+    var isAtBoundary: Bool { self.scanner.isAtBoundary && !self.holdsBeginning }
 
     /// Nothing is owed to the client that holds it, by the server or in its place.
     var isSettled: Bool { self.ledger.isSettled && (self.statements?.isSettled ?? true) }

@@ -1,0 +1,170 @@
+"""Where a client's turn with a server ends, when the end comes in an unlucky place: in the middle of a statement that is
+being collected, before the beginning of a message, while a login waits."""
+
+import threading
+import time
+
+import pytest
+
+from fakeserver import Closed, FakeServer, command_complete, error, notice, one_row, plain_answer, ready
+from longmessages import Drain, HBA, METHODS, Stage
+from polling import wait_until
+from wire import LoginRefused, bind, execute, message, parse, query, sync
+
+#: Longer than what is passed on without being collected; chunks of it begin as messages do.
+TEXT = b"d, na" * 20_000
+LONG = parse(TEXT)
+CUTS = [len(LONG) - 5 * n - 1 for n in (15_000, 14_000, 12_000, 10_000)]
+BATCH = bind() + execute() + sync()
+DONE = (message("1"), message("2"), command_complete(), ready())
+
+
+@METHODS
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_statement_being_collected_keeps_its_server(make_gateway, io_method, cut):
+    """The answer to the request before it comes meanwhile."""
+    with Stage(make_gateway, io_method=io_method) as stage, stage.client() as client:
+        client._write(query("select before") + LONG[:cut])
+        peer = stage.peer()
+        stage.asked(peer, "select before")
+        peer.send(one_row())
+        client.ready()
+        drain = Drain(peer)
+        client._write(LONG[cut:] + BATCH)
+        wait_until(lambda: drain.data.endswith(sync()), "the statement came, and what is behind it")
+        assert bytes(drain.data).count(b"d, na") == 20_000
+        peer.send(*DONE)
+        assert [m.kind for m in client.ready()] == ["1", "2", "C", "Z"]
+    stage.gateway.wait_idle()
+
+
+@METHODS
+def test_a_collected_statement_is_dropped_after_an_error(make_gateway, io_method):
+    """It, and nothing of what follows."""
+    with Stage(make_gateway, io_method=io_method) as stage, stage.client() as client:
+        client._write(parse("select bad", name="bad") + LONG[: CUTS[0]])
+        peer = stage.peer()
+        peer.until("P")
+        peer.send(error("42601", "syntax error"))
+        client.until("E")
+        drain = Drain(peer)
+        client._write(LONG[CUTS[0] :] + BATCH)
+        wait_until(lambda: drain.data.endswith(sync()), "the Sync came")
+        assert b"d, na" not in drain.data
+        peer.send(ready())
+        client.ready()
+        client.send(query("select next"))
+        wait_until(lambda: drain.data.endswith(query("select next")), "the client goes on")
+        peer.send(one_row())
+        client.ready()
+
+
+@METHODS
+def test_a_collected_statement_that_is_known_is_answered(make_gateway, io_method):
+    """Flush asks for the answer, which is the gateway's own."""
+    first, second = parse(TEXT, name="first"), parse(TEXT, name="second")
+    with Stage(make_gateway, io_method=io_method) as stage, stage.client() as client:
+        client._write(first + sync())
+        drain = Drain(stage.peer())
+        wait_until(lambda: drain.data.endswith(sync()), "the statement came")
+        drain.peer.send(message("1"), ready())
+        client.ready()
+        client._write(second[: CUTS[0]])
+        client._write(second[CUTS[0] :] + message("H"))
+        assert client.receive().kind == "1"
+
+
+@METHODS
+@pytest.mark.parametrize("how", ("answer", "cleanup"))
+def test_the_beginning_of_a_message_behind_the_end_of_a_turn(make_gateway, io_method, how):
+    """It belongs to this connection: nobody else gets the server before the rest has come."""
+    with Stage(make_gateway, io_method=io_method, worker_threads=2) as stage:
+        with stage.client() as first, stage.client() as second:
+            peer = stage.ask(first, "set work_mem = 1" if how == "cleanup" else "select first")
+            if how == "cleanup":
+                peer.send(command_complete("SET"), ready())
+                first.ready()
+                peer.send(plain_answer(peer.next_query()) + notice()[:3])
+            else:
+                peer.send(one_row() + notice()[:3])
+                first.ready()
+            second.send(query("select second"))
+            wait_until(lambda: stage.gateway.pool_row(user="app_trust")["cl_waiting"] == "1", "the second client waits")
+            peer.send(notice()[3:])
+            stage.asked(peer, "select second")
+            peer.send(one_row(b"second"))
+            # Where the first client still had the server, the notice is its own.
+            assert [m for m in second.ready() if m.kind == "D"][0].values == [b"second"]
+    stage.gateway.wait_idle()
+
+
+# --- logins that need a server ----------------------------------------------------------------------------------------
+
+
+def test_a_login_asks_the_next_server_when_one_is_dead(make_gateway):
+    def dies_when_asked(peer):
+        peer.login()
+        while "set_config" not in (sql := peer.next_query()):
+            peer.send(plain_answer(sql))
+        peer.die()
+
+    def good(peer):
+        peer.login()
+        peer.serve()
+
+    with FakeServer([dies_when_asked, good]) as server:
+        gateway = make_gateway({"app": server.pool(user="app_trust", pool_size=2)}, hba=HBA)
+        with gateway.wire("app_trust") as client:
+            client.rows("select 1")
+        with gateway.wire("app_trust", parameters={"search_path": "elsewhere"}) as client:
+            client.rows("select 1")
+        assert server.connections == 2 and not server.problems
+        gateway.wait_idle()
+
+
+def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
+    """query_wait_timeout is for the whole way, checks of idle servers included."""
+    silent = threading.Event()
+
+    def script(peer):
+        peer.login()
+        while True:
+            sql = peer.next_query()
+            if silent.is_set():
+                return peer.until("X")
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway(
+            {"app": server.pool(user="app_trust", pool_size=3)},
+            {"server_idle_check_timeout": "1ms", "query_wait_timeout": "1s"},
+            hba=HBA,
+        )
+        clients = [gateway.wire("app_trust") for _ in range(3)]
+        for client in clients:
+            client.send(query("begin work"))
+            client.ready()
+        for client in clients:
+            client.send(query("commit"))
+            client.ready()
+        silent.set()
+        began = time.monotonic()
+        clients[0].send(query("select 1"))
+        assert clients[0].receive().kind == "E"
+        # One check alone may take 5 s.
+        assert time.monotonic() - began < 4.5
+        for client in clients:
+            client.close()
+
+
+def test_a_login_that_times_out_leaves_the_queue(make_gateway):
+    gateway = make_gateway(
+        general={"client_login_timeout": "1s", "query_wait_timeout": "60s"}, pool_options={"pool_size": 1}
+    )
+    with gateway.wire() as holder:
+        holder.rows("begin work")
+        with pytest.raises((LoginRefused, Closed)):
+            gateway.wire(parameters={"search_path": "nobody_had_this"})
+        assert int(gateway.pool_row()["cl_waiting"]) == 0
+        holder.rows("commit")
+    gateway.wait_idle()
