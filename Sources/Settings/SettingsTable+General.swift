@@ -106,15 +106,12 @@ extension SettingsTable {
             "Seconds the kernel keeps a new connection whose client has sent nothing yet; 0 hands it over at once."
         ),
         SettingsKey(
-            "tcp_so_linger", .general, .seconds(0...65_535), default: "0", .reload,
-            "Seconds that close waits for unsent data; 0 resets the connection; new sockets."
-        ),
-        SettingsKey(
             "tcp_no_delay", .general, .bool, default: "true", .reload, "Sends small packets at once; new sockets."
         ),
         SettingsKey(
             "tcp_socket_buffer_size", .general, .size(0...(1 << 30)), default: "0", .reload,
-            "Kernel send and receive buffer of TCP sockets; 0 keeps the kernel's autotuning; new sockets."
+            "Kernel send and receive buffer of TCP sockets; 0 keeps the kernel's autotuning; new sockets. "
+                + "Going back to 0 takes a restart."
         ),
         SettingsKey(
             "unix_socket_buffer_size", .general, .size(0...(1 << 30)), default: "1MB", .reload,
