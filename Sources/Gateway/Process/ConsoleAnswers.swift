@@ -141,7 +141,7 @@ extension Gateway {
         self.snapshot.settings.configRows().map { row in
             ConfigRow(
                 key: row.key,
-                value: row.value,
+                value: row.isChangeable ? row.value : self.fixedSettings[row.key] ?? row.value,
                 defaultValue: row.defaultValue,
                 isChangeable: row.isChangeable,
                 documentation: row.summary
@@ -150,15 +150,12 @@ extension Gateway {
     }
 
     private var connectionsRow: ConnectionsRow {
-        let accepted = self.statistics.accepted.load(ordering: .relaxed)
-        let cancel = self.statistics.cancelRequests.load(ordering: .relaxed)
-        let tls = self.clientHandshakes.doneCount
-        return ConnectionsRow(
-            total: accepted,
+        ConnectionsRow(
+            total: self.statistics.accepted.load(ordering: .relaxed),
             errors: self.statistics.loginFailures.load(ordering: .relaxed),
-            tls: tls,
-            plain: max(accepted - cancel - tls, 0),
-            cancel: cancel
+            tls: self.clientHandshakes.doneCount,
+            plain: self.statistics.plain.load(ordering: .relaxed),
+            cancel: self.statistics.cancelRequests.load(ordering: .relaxed)
         )
     }
 }
