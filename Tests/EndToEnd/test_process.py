@@ -462,6 +462,22 @@ def test_a_setting_that_takes_a_restart_stays_in_force_over_a_reload(make_gatewa
     assert gateway.log().count(said) == 1, "the port is again what it was at the start"
 
 
+def test_settings_that_change_in_place_cost_no_server(make_gateway):
+    """Those that Documentation/settings.md says take effect at the reload."""
+    gateway = make_gateway()
+    with gateway.wire() as client:
+        pid = client.value("select pg_backend_pid()")
+        for key, value in {
+            "cancel_wait_timeout": "7s",
+            "idle_timeout": "500s",
+            "server_lifetime": "900s",
+            "max_concurrent_creates": 2,
+            "server_round_robin": True,
+        }.items():
+            gateway.reload(general={key: value})
+            assert client.value("select pg_backend_pid()") == pid, key
+
+
 def test_many_reloads_under_load(make_gateway, postgres):
     gateway = make_gateway(pool_options={"pool_size": 2}, general={"query_wait_timeout": "30s"})
     clients = [gateway.wire() for _ in range(6)]

@@ -372,6 +372,13 @@ def test_the_last_place_goes_to_one_of_two_that_come_at_once(make_gateway):
         assert one.value("select 1") == "1"
 
 
+def test_a_connection_that_says_nothing_in_time_counts_as_an_error(make_gateway):
+    gateway = make_gateway(general={"client_login_timeout": "1s"})
+    with half_open(gateway) as silent:
+        assert silent.until_closed() == []
+    assert gateway.console("SHOW CONNECTIONS")[0]["errors"] == "1"
+
+
 HALVES = {
     "nothing": b"",
     "half a length": b"\0\0",

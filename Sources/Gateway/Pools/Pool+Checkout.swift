@@ -156,8 +156,13 @@ extension Pool {
                 return .some(state.take(waiter))
             }
             guard let expired else { break }
-            home.counters(of: self).waitTimeouts.add(1)
-            if let client = expired { client.checkoutFailed(.waitTimeout(home.worker.now - client.waitingSince)) }
+            let counters = home.counters(of: self)
+            counters.waitTimeouts.add(1)
+            if let client = expired {
+                let waited = max(home.worker.now - client.waitingSince, 0)
+                counters.waitTime.add(UInt64(waited))
+                client.checkoutFailed(.waitTimeout(waited))
+            }
         }
         self.openDue(home: home)
         return self.state.withLock { state in

@@ -7,10 +7,10 @@ import Telemetry
 /// A pool as the console shows it.
 extension Pool {
     func poolRow(now: MonotonicMicroseconds, clientsIdle: Int, clientsActive: Int, clientsWaiting: Int) -> PoolRow {
-        let (counts, maxWait, averages, size) = self.state.withLock { state in
+        let (counts, maxWait, oldestLoan, averages, size) = self.state.withLock { state in
             (
-                state.machine.counts, state.machine.maxWait(now: now), state.averaging.averages,
-                state.machine.limits.poolSize
+                state.machine.counts, state.machine.maxWait(now: now), state.machine.oldestLoan(now: now),
+                state.averaging.averages, state.machine.limits.poolSize
             )
         }
         return PoolRow(
@@ -25,7 +25,8 @@ extension Pool {
             serversLogin: counts.opening,
             poolSize: size,
             longestWaitMicroseconds: Int(maxWait),
-            averageTransactionMicroseconds: Int(clamping: averages.transactionTime)
+            averageTransactionMicroseconds: Int(clamping: averages.transactionTime),
+            oldestActiveAgeMilliseconds: Int(oldestLoan / 1000)
         )
     }
 
