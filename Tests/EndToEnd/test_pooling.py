@@ -278,6 +278,32 @@ def test_the_oldest_loan_is_shown(make_gateway):
         wait_until(lambda: age() == 0, "nothing is lent any more")
 
 
+def test_a_replaced_pool_keeps_its_totals_and_shows_its_servers(make_gateway):
+    gateway = small(make_gateway)
+
+    def queries():
+        rows = gateway.console("SHOW STATS")
+        return next(int(r["total_query_count"]) for r in rows if r["database"] == "app" and r["user"] == "app")
+
+    with gateway.wire() as holder:
+        for _ in range(5):
+            holder.value("select 1")
+        before = queries()
+        assert before >= 5
+        holder.rows("begin work")
+        gateway.reload(pools={"app": {"application_name": "renewed"}})
+        assert queries() >= before
+        assert [row["state"] for row in gateway.console("SHOW SERVERS")] == ["active"]
+        assert gateway.pool_row()["sv_active"] == "1"
+        lists = {row["list"]: row["items"] for row in gateway.console("SHOW LISTS")}
+        assert lists["used_servers"] == "1"
+        holder.rows("commit")
+        wait_until(lambda: gateway.pool_row()["sv_active"] == "0", "the old server goes")
+        assert holder.value("select 1") == "1"
+        assert queries() > before
+    gateway.wait_idle()
+
+
 def test_a_shorter_period_of_housekeeping_holds_at_once(make_gateway):
     gateway = small(make_gateway, general={"retain_connections_time": "1h", "idle_timeout": "200ms"})
     with gateway.wire() as client:

@@ -3,19 +3,20 @@ import Testing
 
 @testable import Reactor
 
+/// The value of an option; -1 when it cannot be told.
+private func socketOption(_ level: Int32, _ name: Int32, of descriptor: Int32) -> Int32 {
+    var value: Int32 = -1
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    let result = unsafe getsockopt(descriptor, level, name, &value, &size)
+    return result == 0 ? value : -1
+}
+
 /// What accepted sockets have of the options in the settings, also of those that came with a reload.
 @Suite struct AcceptedSocketTests {
     private static let tcpLevel: Int32 = 6
     private static let noDelay: Int32 = 1
     private static let keepaliveIdle: Int32 = 4
     private static let userTimeout: Int32 = 18
-
-    private func value(_ level: Int32, _ name: Int32, of descriptor: Int32) -> Int32 {
-        var value: Int32 = -1
-        var size = socklen_t(MemoryLayout<Int32>.size)
-        let result = unsafe getsockopt(descriptor, level, name, &value, &size)
-        return result == 0 ? value : -1
-    }
 
     /// A connection to `listening`, as the gateway gets it.
     private func acceptNext(_ listening: Int32) throws -> (descriptor: Int32, peer: Peer) {
@@ -40,10 +41,10 @@ import Testing
         defer { ListeningSocket.close(listening) }
         let (descriptor, peer) = try self.acceptNext(listening)
         defer { ListeningSocket.close(descriptor) }
-        #expect(self.value(Self.tcpLevel, Self.noDelay, of: descriptor) != 0)
-        #expect(self.value(SOL_SOCKET, SO_KEEPALIVE, of: descriptor) != 0)
-        #expect(self.value(Self.tcpLevel, Self.keepaliveIdle, of: descriptor) == 7)
-        #expect(self.value(Self.tcpLevel, Self.userTimeout, of: descriptor) == 9000)
+        #expect(socketOption(Self.tcpLevel, Self.noDelay, of: descriptor) != 0)
+        #expect(socketOption(SOL_SOCKET, SO_KEEPALIVE, of: descriptor) != 0)
+        #expect(socketOption(Self.tcpLevel, Self.keepaliveIdle, of: descriptor) == 7)
+        #expect(socketOption(Self.tcpLevel, Self.userTimeout, of: descriptor) == 9000)
         peer.close()
     }
 
@@ -56,9 +57,9 @@ import Testing
         ListeningSocket.apply(options, to: listening)
         let (descriptor, peer) = try self.acceptNext(listening)
         defer { ListeningSocket.close(descriptor) }
-        #expect(self.value(Self.tcpLevel, Self.noDelay, of: descriptor) == 0)
-        #expect(self.value(SOL_SOCKET, SO_KEEPALIVE, of: descriptor) == 0)
-        #expect(self.value(Self.tcpLevel, Self.userTimeout, of: descriptor) == 0)
+        #expect(socketOption(Self.tcpLevel, Self.noDelay, of: descriptor) == 0)
+        #expect(socketOption(SOL_SOCKET, SO_KEEPALIVE, of: descriptor) == 0)
+        #expect(socketOption(Self.tcpLevel, Self.userTimeout, of: descriptor) == 0)
         peer.close()
     }
 
@@ -74,7 +75,9 @@ import Testing
         #expect(linger.l_onoff == 0)
         peer.close()
     }
+}
 
+extension UnixListenerTests {
     /// Unlike TCP sockets, those of a unix listener inherit nothing. The kernel reports twice the size asked for.
     @Test func unixSocketsGetTheirBuffersOneByOne() throws {
         let folder = try TemporaryFolder()
@@ -90,8 +93,8 @@ import Testing
         var options = SocketOptions()
         options.unixBufferBytes = 65_536
         ListeningSocket.apply(options, toAcceptedUnixSocket: descriptor)
-        #expect(self.value(SOL_SOCKET, SO_SNDBUF, of: descriptor) == 131_072)
-        #expect(self.value(SOL_SOCKET, SO_RCVBUF, of: descriptor) == 131_072)
+        #expect(socketOption(SOL_SOCKET, SO_SNDBUF, of: descriptor) == 131_072)
+        #expect(socketOption(SOL_SOCKET, SO_RCVBUF, of: descriptor) == 131_072)
         client.close()
     }
 }

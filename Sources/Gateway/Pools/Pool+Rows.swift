@@ -30,6 +30,12 @@ extension Pool {
         )
     }
 
+    var serverCounts: PoolCounts { self.state.withLock { $0.machine.counts } }
+
+    func oldestLoan(now: MonotonicMicroseconds) -> Microseconds {
+        self.state.withLock { $0.machine.oldestLoan(now: now) }
+    }
+
     func serverRows(now: MonotonicMicroseconds) -> [ServerRow] {
         let records = self.state.withLock { state in
             state.machine.records().map { record in
@@ -116,6 +122,16 @@ extension Pool {
             maxConnections: limits.poolSize,
             currentConnections: counts.idle + counts.busy + counts.opening
         )
+    }
+}
+
+extension PoolRow {
+    /// Adds the servers of a retired pool of the same key.
+    mutating func add(_ counts: PoolCounts, oldestLoan: Microseconds) {
+        self.serversActive += counts.busy
+        self.serversIdle += counts.idle
+        self.serversLogin += counts.opening
+        self.oldestActiveAgeMilliseconds = max(self.oldestActiveAgeMilliseconds, Int(oldestLoan / 1000))
     }
 }
 

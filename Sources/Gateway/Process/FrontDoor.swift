@@ -25,11 +25,7 @@ final class FrontDoor: Sendable {
         if let folder = general.unixSocketDir {
             let path = "\(folder)/.s.PGSQL.\(general.port)"
             descriptors.append(
-                try ListeningSocket.unix(
-                    path: path,
-                    backlog: backlog,
-                    mode: Int32(clamping: general.unixSocketMode)
-                )
+                try ListeningSocket.unix(path: path, backlog: backlog, mode: Int32(clamping: general.unixSocketMode))
             )
             self.unixPath = path
             text += ", \(path)"
