@@ -80,13 +80,18 @@ int64_t cr_monotonic_nanoseconds(void) {
 int64_t cr_raise_descriptor_limit(int64_t wanted) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
-    if (limit.rlim_cur != RLIM_INFINITY && (int64_t)limit.rlim_cur < wanted) {
-        rlim_t target = (rlim_t)wanted;
-        if (limit.rlim_max != RLIM_INFINITY && target > limit.rlim_max) target = limit.rlim_max;
+    if (limit.rlim_cur == RLIM_INFINITY) return INT64_MAX;
+    const rlim_t ample = 1048576;
+    rlim_t target = wanted > 0 ? (rlim_t)wanted : 0;
+    if (limit.rlim_max != RLIM_INFINITY) {
+        if (target < ample) target = ample;
+        if (target > limit.rlim_max) target = limit.rlim_max;
+    }
+    if (target > limit.rlim_cur) {
         struct rlimit raised = {.rlim_cur = target, .rlim_max = limit.rlim_max};
         if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit.rlim_cur = target;
     }
-    return limit.rlim_cur == RLIM_INFINITY ? INT64_MAX : (int64_t)limit.rlim_cur;
+    return (int64_t)limit.rlim_cur;
 }
 
 static sigset_t signal_set(const int *signals, int count) {

@@ -242,20 +242,17 @@ int cr_parse_numeric(const char *text, uint16_t port, struct cr_address *out) {
 }
 
 void cr_set_tcp_options(int fd, const struct cr_socket_options *options) {
-    int one = 1;
-    if (options->no_delay) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (options->keepalive_idle_seconds > 0) {
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    // Said either way: a listening socket may have had other options before a reload.
+    int no_delay = options->no_delay != 0;
+    int keepalive = options->keepalive_idle_seconds > 0;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, sizeof keepalive);
+    if (keepalive) {
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &options->keepalive_idle_seconds, sizeof(int));
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &options->keepalive_count, sizeof(int));
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &options->keepalive_interval_seconds, sizeof(int));
     }
-    if (options->user_timeout_milliseconds > 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &options->user_timeout_milliseconds, sizeof(int));
-    if (options->linger_seconds > 0) {
-        struct linger linger = {.l_onoff = 1, .l_linger = options->linger_seconds};
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-    }
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &options->user_timeout_milliseconds, sizeof(int));
     if (options->buffer_bytes > 0) cr_set_buffer(fd, options->buffer_bytes);
 }
 

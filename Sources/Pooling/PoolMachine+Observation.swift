@@ -32,6 +32,14 @@ extension PoolMachine {
         return max(now - oldest.since, 0)
     }
 
+    /// How long the server that has been lent longest has been; 0 when none is lent. Walks over all servers; for the
+    /// console.
+    package func oldestLoan(now: Microseconds) -> Microseconds {
+        var since = now
+        for slot in self.servers.slots where slot.state == .busy { since = min(since, slot.busySince) }
+        return now - since
+    }
+
     /// While more clients wait than servers are being opened and a failed attempt holds opening back: when that ends,
     /// always later than `now`. The driver calls `nextOpen` then.
     package func heldBackUntil(now: Microseconds) -> Microseconds? {

@@ -58,18 +58,22 @@ struct ServerSlot: Sendable {
     var openedAt: Microseconds = 0
     /// When it last became idle or was handed out.
     var lastUsed: Microseconds = 0
+    /// When it was handed out to the client that has it, if one has; `.max` while it is only looked at.
+    var busySince: Microseconds = .max
 
     /// A client of `worker` gets it.
     mutating func handOut(to worker: Int, now: Microseconds) {
         self.worker = Int32(truncatingIfNeeded: worker)
         self.wasUsed = true
         self.lastUsed = now
+        self.busySince = now
     }
 
     /// It rests on `worker`.
     mutating func rest(on worker: Int, now: Microseconds) {
         self.worker = Int32(truncatingIfNeeded: worker)
         self.lastUsed = now
+        self.busySince = .max
     }
 
     /// Whether it is older than so many lifetimes, its own deviation applied; `lifetime` 0 is never.

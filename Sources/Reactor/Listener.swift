@@ -132,12 +132,9 @@ package enum ListeningSocket {
     package static func unix(
         path: String,
         backlog: Int32,
-        mode: Int32,
-        bufferBytes: Int32
+        mode: Int32
     ) throws(ReactorError) -> Int32 {
-        let descriptor = try ReactorError.check(unsafe cr_listen_unix(path, backlog, mode), doing: "listen on \(path)")
-        if bufferBytes > 0 { cr_set_buffer(descriptor, bufferBytes) }
-        return descriptor
+        try ReactorError.check(unsafe cr_listen_unix(path, backlog, mode), doing: "listen on \(path)")
     }
 
     /// The port a TCP descriptor is bound to (useful after binding port 0).
@@ -145,10 +142,15 @@ package enum ListeningSocket {
 
     package static func close(_ descriptor: Int32) { _ = cr_close(descriptor) }
 
-    /// Sets options that sockets accepted from now on inherit. Harmless on a unix socket.
+    /// Sets options of a listening TCP socket that those accepted from now on inherit.
     package static func apply(_ options: SocketOptions, to descriptor: Int32) {
         options.apply(to: descriptor, isTCP: true)
         cr_set_defer_accept(descriptor, options.deferAcceptSeconds)
+    }
+
+    /// Sets options of a unix socket that has just been accepted: it inherits none.
+    package static func apply(_ options: SocketOptions, toAcceptedUnixSocket descriptor: Int32) {
+        options.applyToUnixSocket(descriptor)
     }
 
     /// Another descriptor for the same listening socket; nil when none is left.

@@ -1,6 +1,6 @@
 import CReactor
 
-/// What is set on every TCP socket. Zero leaves the system's default.
+/// What is set on every socket. Zero is the system's default; buffers that once had a size do not return to it.
 public struct SocketOptions: Sendable, Equatable {
     package var keepaliveIdleSeconds: Int32 = 0
     package var keepaliveCount: Int32 = 0
@@ -8,7 +8,6 @@ public struct SocketOptions: Sendable, Equatable {
     package var userTimeoutMilliseconds: Int32 = 0
     /// Listening sockets only: how long the kernel waits for a client's first bytes before it hands a connection over.
     package var deferAcceptSeconds: Int32 = 0
-    package var lingerSeconds: Int32 = 0
     package var bufferBytes: Int32 = 0
     package var unixBufferBytes: Int32 = 0
     package var isNoDelay = true
@@ -17,7 +16,7 @@ public struct SocketOptions: Sendable, Equatable {
 
     func apply(to descriptor: Int32, isTCP: Bool) {
         if !isTCP {
-            if self.unixBufferBytes > 0 { cr_set_buffer(descriptor, self.unixBufferBytes) }
+            self.applyToUnixSocket(descriptor)
             return
         }
         var raw = cr_socket_options()
@@ -25,9 +24,13 @@ public struct SocketOptions: Sendable, Equatable {
         raw.keepalive_count = self.keepaliveCount
         raw.keepalive_interval_seconds = self.keepaliveIntervalSeconds
         raw.user_timeout_milliseconds = self.userTimeoutMilliseconds
-        raw.linger_seconds = self.lingerSeconds
         raw.buffer_bytes = self.bufferBytes
         raw.no_delay = self.isNoDelay ? 1 : 0
         unsafe cr_set_tcp_options(descriptor, &raw)
+    }
+
+    /// A connected or accepted one: a unix socket inherits nothing from the one that listens.
+    func applyToUnixSocket(_ descriptor: Int32) {
+        if self.unixBufferBytes > 0 { cr_set_buffer(descriptor, self.unixBufferBytes) }
     }
 }

@@ -37,6 +37,7 @@ package enum ProcessSignals {
         unsafe signals.withUnsafeBufferPointer { unsafe cr_wait_signal($0.baseAddress, Int32($0.count)) }
     }
 
-    /// Raises the soft limit of open descriptors towards `wanted`; returns the limit now in force.
+    /// Raises the soft limit of open descriptors to the hard limit, at most to 1048576 unless more is `wanted`; where
+    /// there is no hard limit, to `wanted`. Never lowers it. Returns the limit now in force.
     package static func raiseDescriptorLimit(to wanted: Int64) -> Int64 { cr_raise_descriptor_limit(wanted) }
 }

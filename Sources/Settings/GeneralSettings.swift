@@ -29,7 +29,6 @@ package struct GeneralSettings: Sendable, Equatable {
     package let tcpKeepalivesInterval: Duration
     package let tcpUserTimeout: Duration
     package let tcpDeferAccept: Duration
-    package let tcpSoLinger: Duration
     package let tcpNoDelay: Bool
     package let tcpSocketBufferSize: Int
     package let unixSocketBufferSize: Int
@@ -90,7 +89,6 @@ package struct GeneralSettings: Sendable, Equatable {
         self.tcpKeepalivesInterval = values.duration("tcp_keepalives_interval")
         self.tcpUserTimeout = values.duration("tcp_user_timeout")
         self.tcpDeferAccept = values.duration("tcp_defer_accept")
-        self.tcpSoLinger = values.duration("tcp_so_linger")
         self.tcpNoDelay = values.bool("tcp_no_delay")
         self.tcpSocketBufferSize = values.integer("tcp_socket_buffer_size")
         self.unixSocketBufferSize = values.integer("unix_socket_buffer_size")

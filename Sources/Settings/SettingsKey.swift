@@ -57,7 +57,7 @@ package enum SettingsKind: Sendable, Equatable {
 
 /// When a changed value takes effect.
 package enum ReloadClass: String, Sendable {
-    /// At the reload, for new work and for connected clients at their next transaction.
+    /// At the reload, for new work and for connected clients at their next transaction. Server connections stay.
     case reload
     /// At the reload, by replacing the server connections of the pools concerned.
     case newPool = "new pool"

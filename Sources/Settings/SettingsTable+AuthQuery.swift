@@ -49,11 +49,11 @@ extension SettingsTable {
             "Plain password of `server_user`; needs it."
         ),
         SettingsKey(
-            "pool_size", .authQuery, .integer(1...100_000), default: "40", .newPool,
+            "pool_size", .authQuery, .integer(1...100_000), default: "40", .reload,
             "Server connections of each user's pool, or of the shared one."
         ),
         SettingsKey(
-            "min_pool_size", .authQuery, .integer(0...100_000), default: "0", .newPool,
+            "min_pool_size", .authQuery, .integer(0...100_000), default: "0", .reload,
             "Server connections opened in advance; at most `pool_size`, and not with `server_user`."
         ),
     ]

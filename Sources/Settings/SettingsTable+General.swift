@@ -55,11 +55,11 @@ extension SettingsTable {
             "How long a client waits for a server: one deadline for queue, connect and login together."
         ),
         SettingsKey(
-            "idle_timeout", .general, .duration, default: "600s", .newPool,
+            "idle_timeout", .general, .duration, default: "600s", .reload,
             "Idle servers are closed after this time, 20 % earlier or later by chance; 0 switches it off."
         ),
         SettingsKey(
-            "server_lifetime", .general, .duration, default: "1200s", .newPool,
+            "server_lifetime", .general, .duration, default: "1200s", .reload,
             "Servers older than this are closed when idle, 20 % earlier or later by chance; 0 switches it off."
         ),
         SettingsKey(
@@ -106,15 +106,12 @@ extension SettingsTable {
             "Seconds the kernel keeps a new connection whose client has sent nothing yet; 0 hands it over at once."
         ),
         SettingsKey(
-            "tcp_so_linger", .general, .seconds(0...65_535), default: "0", .reload,
-            "Seconds that close waits for unsent data; 0 resets the connection; new sockets."
-        ),
-        SettingsKey(
             "tcp_no_delay", .general, .bool, default: "true", .reload, "Sends small packets at once; new sockets."
         ),
         SettingsKey(
             "tcp_socket_buffer_size", .general, .size(0...(1 << 30)), default: "0", .reload,
-            "Kernel send and receive buffer of TCP sockets; 0 keeps the kernel's autotuning; new sockets."
+            "Kernel send and receive buffer of TCP sockets; 0 keeps the kernel's autotuning; new sockets. "
+                + "Going back to 0 takes a restart."
         ),
         SettingsKey(
             "unix_socket_buffer_size", .general, .size(0...(1 << 30)), default: "1MB", .reload,
@@ -124,11 +121,11 @@ extension SettingsTable {
 
     private static let policyKeys: [SettingsKey] = [
         SettingsKey(
-            "max_concurrent_creates", .general, .integer(1...10_000), default: "4", .newPool,
+            "max_concurrent_creates", .general, .integer(1...10_000), default: "4", .reload,
             "Server connections that one pool opens at the same time."
         ),
         SettingsKey(
-            "server_round_robin", .general, .bool, default: "false", .newPool,
+            "server_round_robin", .general, .bool, default: "false", .reload,
             "false takes the server used last, true the one idle for longest."
         ),
         SettingsKey(

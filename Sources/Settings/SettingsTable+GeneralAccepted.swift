@@ -27,6 +27,14 @@ extension SettingsTable {
             "max_memory_usage", .size, default: "256MB", .reload,
             "Bytes of client messages held at the same time; the gateway's memory is flat without it."
         ),
+        SettingsKey(
+            "tcp_so_linger", .general, .seconds(0...65_535), default: "0", .reload,
+            status: .accepted(caution: "close never waits; the kernel sends what is unsent in the background"),
+            """
+            Seconds that close waits for unsent data. In pg_doorman 0 resets the connection at close; here a close is \
+            orderly and never waits, whatever the value.
+            """
+        ),
     ]
 
     private static let scalingKeys: [SettingsKey] = [

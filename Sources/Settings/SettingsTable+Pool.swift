@@ -21,8 +21,8 @@ extension SettingsTable {
         SettingsKey(
             "connect_timeout", .pool, .positiveDuration, fallback: .general, .newPool, "As in `general`."
         ),
-        SettingsKey("idle_timeout", .pool, .duration, fallback: .general, .newPool, "As in `general`."),
-        SettingsKey("server_lifetime", .pool, .duration, fallback: .general, .newPool, "As in `general`."),
+        SettingsKey("idle_timeout", .pool, .duration, fallback: .general, .reload, "As in `general`."),
+        SettingsKey("server_lifetime", .pool, .duration, fallback: .general, .reload, "As in `general`."),
         SettingsKey(
             "cleanup_server_connections", .pool, .bool, default: "true", .newPool,
             "Resets the session state of a server that was touched before the next client gets it."
@@ -91,11 +91,11 @@ extension SettingsTable {
             """
         ),
         SettingsKey(
-            "pool_size", .user, .integer(1...100_000), default: "40", .newPool, sample: "20",
+            "pool_size", .user, .integer(1...100_000), default: "40", .reload, sample: "20",
             "Server connections of this user and database. Required in pg_doorman."
         ),
         SettingsKey(
-            "min_pool_size", .user, .integer(0...100_000), default: "0", .newPool,
+            "min_pool_size", .user, .integer(0...100_000), default: "0", .reload,
             "Server connections opened in advance and kept; at most `pool_size`."
         ),
         SettingsKey(
@@ -108,7 +108,7 @@ extension SettingsTable {
             "server_password", .user, .secret, unset: "the client's proof is passed through", .newPool,
             "Plain password used at the server; needs `server_username`."
         ),
-        SettingsKey("server_lifetime", .user, .duration, fallback: .pool, .newPool, "As in `general`."),
+        SettingsKey("server_lifetime", .user, .duration, fallback: .pool, .reload, "As in `general`."),
         SettingsKey(
             "startup_parameters", .user, .stringMap, default: "{}", .newPool, isOwn: true,
             "As in `general`; wins name by name."

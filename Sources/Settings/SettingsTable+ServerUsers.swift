@@ -23,11 +23,11 @@ extension SettingsTable {
             "Plain password of `server_username`; or `jwt-priv-key-fpath:FILE` for tokens of whoever logs in."
         ),
         SettingsKey(
-            "pool_size", .serverUser, .integer(1...100_000), default: "40", .newPool, isOwn: true,
+            "pool_size", .serverUser, .integer(1...100_000), default: "40", .reload, isOwn: true,
             "Server connections of the shared pool, or of each user's."
         ),
         SettingsKey(
-            "min_pool_size", .serverUser, .integer(0...100_000), default: "0", .newPool, isOwn: true,
+            "min_pool_size", .serverUser, .integer(0...100_000), default: "0", .reload, isOwn: true,
             "Server connections opened in advance and kept; at most `pool_size`, and with `server_username` only."
         ),
         SettingsKey(

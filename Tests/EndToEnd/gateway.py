@@ -131,7 +131,8 @@ class Gateway:
     def start(self, ready=True):
         command = [str(self.binary), *self.arguments, str(self.file)]
         if self.descriptors:
-            command = ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}", *command]
+            pair = self.descriptors if isinstance(self.descriptors, tuple) else (self.descriptors, self.descriptors)
+            command = ["prlimit", "--nofile={}:{}".format(*pair), *command]
         command = ["setpriv", "--pdeathsig=KILL", *command]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
@@ -294,6 +295,13 @@ class Gateway:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise AssertionError("no VmRSS")
+
+    def descriptor_limit(self):
+        """The soft limit of open descriptors that the process has now."""
+        for line in Path(f"/proc/{self.process.pid}/limits").read_text().splitlines():
+            if line.startswith("Max open files"):
+                return int(line.split()[3])
+        raise AssertionError("no limit of open files")
 
     def processor_time(self):
         """Seconds of processor time (user and system) used so far."""

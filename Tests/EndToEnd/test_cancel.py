@@ -322,6 +322,31 @@ def test_a_canceller_is_let_go_when_its_client_has_gone(make_gateway, end):
         gateway.wait_idle()
 
 
+def test_a_cancel_under_way_takes_no_place(make_gateway):
+    """`max_connections` counts clients."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, max_connections=3, cancel_wait_timeout="60s")
+        with gateway.wire("app") as client:
+            canceller = held.ask(gateway, client, "first")
+            client.ready()
+            others = []
+
+            def two_more():
+                # The place of the console may not be free at once.
+                try:
+                    others.append(gateway.wire("app"))
+                except LoginRefused:
+                    pass
+                return len(others) == 2
+
+            wait_until(two_more, "two more clients are admitted")
+            held.let_go.set()
+            for connection in (canceller, *others):
+                connection.close()
+        gateway.wait_idle()
+
+
 def test_a_stop_does_not_wait_for_a_cancel_under_way(make_gateway):
     """Nobody needs its server any more; the answer to its client came, and so does the end of the session."""
     held = HeldCancel()

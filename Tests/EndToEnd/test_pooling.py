@@ -250,6 +250,69 @@ def test_query_wait_timeout(make_gateway):
     gateway.wait_idle()
 
 
+def test_a_wait_in_vain_counts_as_waiting_time(make_gateway):
+    gateway = small(make_gateway, general={"query_wait_timeout": "400ms"})
+
+    def waited():
+        rows = gateway.console("SHOW STATS")
+        return next(int(r["total_wait_time"]) for r in rows if r["database"] == "app" and r["user"] == "app")
+
+    with gateway.wire() as holder, gateway.wire() as client:
+        holder.rows("begin work")
+        before = waited()
+        client.send(query("select 1"))
+        assert client.until("E")[-1].sqlstate == "53300"
+        assert waited() - before >= 400_000
+
+
+def test_the_oldest_loan_is_shown(make_gateway):
+    gateway = small(make_gateway)
+
+    def age():
+        return int(gateway.pool_row()["oldest_active_age_ms"])
+
+    with gateway.wire() as holder:
+        holder.rows("begin work")
+        wait_until(lambda: age() >= 300, "the loan grows old")
+        holder.rows("commit")
+        wait_until(lambda: age() == 0, "nothing is lent any more")
+
+
+def test_a_replaced_pool_keeps_its_totals_and_shows_its_servers(make_gateway):
+    gateway = small(make_gateway)
+
+    def queries():
+        rows = gateway.console("SHOW STATS")
+        return next(int(r["total_query_count"]) for r in rows if r["database"] == "app" and r["user"] == "app")
+
+    with gateway.wire() as holder:
+        for _ in range(5):
+            holder.value("select 1")
+        before = queries()
+        assert before >= 5
+        holder.rows("begin work")
+        gateway.reload(pools={"app": {"application_name": "renewed"}})
+        assert queries() >= before
+        assert [row["state"] for row in gateway.console("SHOW SERVERS")] == ["active"]
+        assert gateway.pool_row()["sv_active"] == "1"
+        lists = {row["list"]: row["items"] for row in gateway.console("SHOW LISTS")}
+        assert lists["used_servers"] == "1"
+        holder.rows("commit")
+        wait_until(lambda: gateway.pool_row()["sv_active"] == "0", "the old server goes")
+        assert holder.value("select 1") == "1"
+        assert queries() > before
+    gateway.wait_idle()
+
+
+def test_a_shorter_period_of_housekeeping_holds_at_once(make_gateway):
+    gateway = small(make_gateway, general={"retain_connections_time": "1h", "idle_timeout": "200ms"})
+    with gateway.wire() as client:
+        client.value("select 1")
+        assert len(gateway.console("SHOW SERVERS")) == 1
+        gateway.reload(general={"retain_connections_time": "100ms"})
+        wait_until(lambda: not gateway.console("SHOW SERVERS"), "the idle server is closed")
+
+
 @pytest.mark.parametrize("how", ("leave", "close", "reset"))
 def test_a_client_that_leaves_leaves_the_queue(make_gateway, how):
     gateway = small(make_gateway, general={"query_wait_timeout": "60s"})

@@ -446,6 +446,38 @@ def test_a_bad_reload_changes_nothing(make_gateway, postgres, by_signal, name):
         assert client.value("select pg_backend_pid()") == pid, "a reload of the same settings cost a server"
 
 
+def test_a_setting_that_takes_a_restart_stays_in_force_over_a_reload(make_gateway):
+    gateway = make_gateway()
+
+    def shown(key):
+        return next(row for row in gateway.console("SHOW CONFIG") if row["key"] == key)["value"]
+
+    gateway.reload(general={"port": gateway.port + 1, "max_connections": 77})
+    assert shown("general.port") == str(gateway.port)
+    assert shown("general.max_connections") == "77"
+    said = "general.port has changed: it takes effect at the next start"
+    gateway.wait_for_log(lambda log: log.count(said) == 1, "a line for the port")
+    assert "general.max_connections has changed" not in gateway.log()
+    gateway.reload(general={"port": gateway.port})
+    assert gateway.log().count(said) == 1, "the port is again what it was at the start"
+
+
+def test_settings_that_change_in_place_cost_no_server(make_gateway):
+    """Those that Documentation/settings.md says take effect at the reload."""
+    gateway = make_gateway()
+    with gateway.wire() as client:
+        pid = client.value("select pg_backend_pid()")
+        for key, value in {
+            "cancel_wait_timeout": "7s",
+            "idle_timeout": "500s",
+            "server_lifetime": "900s",
+            "max_concurrent_creates": 2,
+            "server_round_robin": True,
+        }.items():
+            gateway.reload(general={key: value})
+            assert client.value("select pg_backend_pid()") == pid, key
+
+
 def test_many_reloads_under_load(make_gateway, postgres):
     gateway = make_gateway(pool_options={"pool_size": 2}, general={"query_wait_timeout": "30s"})
     clients = [gateway.wire() for _ in range(6)]
@@ -492,6 +524,19 @@ def test_descriptors_run_out(make_gateway):
 def test_too_few_descriptors_for_the_settings_are_said_at_start(make_gateway):
     gateway = make_gateway(descriptors=256, general={"max_connections": 5000})
     gateway.wait_for_log(lambda log: "256" in log or "5000" in log, "a word about RLIMIT_NOFILE")
+
+
+def test_too_few_descriptors_for_the_settings_are_said_at_a_reload(make_gateway):
+    gateway = make_gateway(descriptors=1024, general={"max_connections": 10})
+    assert "RLIMIT_NOFILE" not in gateway.log()
+    gateway.reload(general={"max_connections": 5000})
+    gateway.wait_for_log(lambda log: "RLIMIT_NOFILE" in log, "a word about RLIMIT_NOFILE")
+
+
+def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one(make_gateway):
+    """Also when the settings need less: who stands in the door, cancel requests and files need some, too."""
+    gateway = make_gateway(descriptors=(256, 4096), general={"max_connections": 10})
+    assert gateway.descriptor_limit() == 4096
 
 
 def test_idle_costs_nothing(make_gateway):

@@ -344,6 +344,41 @@ def test_max_connections(make_gateway, postgres):
     gateway.wait_idle()
 
 
+def half_open(gateway):
+    """A connection that the gateway has, and that has not said who it is."""
+    client = gateway.wire(login=False)
+    client.send(SSL_REQUEST)
+    assert client.byte() == b"N"
+    return client
+
+
+def test_connections_that_have_not_logged_in_take_no_place(make_gateway):
+    gateway = make_gateway(general={"max_connections": 1})
+    silent = [half_open(gateway) for _ in range(3)]
+    with gateway.wire("app_trust", "app") as client:
+        assert client.value("select 1") == "1"
+    for connection in silent:
+        connection.close()
+
+
+def test_the_last_place_goes_to_one_of_two_that_come_at_once(make_gateway):
+    """Neither keeps the other out."""
+    gateway = make_gateway(general={"max_connections": 2})
+    with gateway.wire("app_trust", "app"), half_open(gateway) as one, half_open(gateway) as two:
+        one.login("app_trust", "app")
+        with pytest.raises(LoginRefused) as refusal:
+            two.login("app_trust", "app")
+        assert refusal.value.sqlstate == "53300"
+        assert one.value("select 1") == "1"
+
+
+def test_a_connection_that_says_nothing_in_time_counts_as_an_error(make_gateway):
+    gateway = make_gateway(general={"client_login_timeout": "1s"})
+    with half_open(gateway) as silent:
+        assert silent.until_closed() == []
+    assert gateway.console("SHOW CONNECTIONS")[0]["errors"] == "1"
+
+
 HALVES = {
     "nothing": b"",
     "half a length": b"\0\0",

@@ -252,3 +252,33 @@ def test_a_hello_of_endless_length(tls):
             pass
         closes(client)
     assert by_libpq(tls, sslmode="require").way == "tls"
+
+
+def test_connections_are_counted_by_what_became_of_them(make_gateway):
+    gateway = start(make_gateway)
+    with gateway.console_wire() as console:
+
+        def counts():
+            return {name: int(value) for name, value in console.dicts("SHOW CONNECTIONS")[0].items()}
+
+        before = counts()
+        with gateway.wire("app_trust", "app") as client, tls_wire(gateway):
+            with gateway.wire(login=False) as canceller:
+                canceller.send(cancel_request(client.pid, client.secret))
+                assert canceller.until_closed() == []
+        with gateway.wire(login=False) as nobody:
+            nobody.send(startup({"database": "app"}))
+            assert [m.kind for m in nobody.until_closed()] == ["E"]
+        stranger = plain_socket(gateway)
+        stranger.sendall(SSL_REQUEST)
+        assert stranger.recv(1) == b"S"
+        stranger.sendall(b"this is no TLS handshake")
+        closes(stranger)
+        stranger.close()
+
+        def grown():
+            after = counts()
+            return {name: after[name] - before[name] for name in after}
+
+        wanted = {"total": 5, "errors": 2, "tls": 1, "plain": 2, "cancel": 1}
+        wait_until(lambda: grown() == wanted, lambda: f"{wanted}; found {grown()}")

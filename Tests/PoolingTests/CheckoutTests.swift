@@ -38,6 +38,23 @@ struct CheckoutTests {
         #expect(pool.counts.busy == row.idle.count)
     }
 
+    @Test("the longest loan is that of a client, not of a look at an idle server")
+    func oldestLoan() throws {
+        var pool = PoolMachine(.make(size: 2))
+        #expect(pool.oldestLoan(now: 5) == 0)
+        let first = try pool.openBusy(now: 10)
+        let second = try pool.openBusy(now: 20)
+        #expect(pool.oldestLoan(now: 40) == 30)
+        #expect(pool.checkin(first, worker: 0, now: 50) == .idle)
+        #expect(pool.oldestLoan(now: 50) == 30)
+        #expect(pool.checkin(second, worker: 0, now: 60) == .idle)
+        #expect(pool.claimIdle(first) == true)
+        #expect(pool.oldestLoan(now: 70) == 0)
+        #expect(pool.checkin(first, worker: 0, now: 80) == .idle)
+        #expect(pool.checkout(worker: 0, now: 90) == .server(first, lastWorker: 0, needsCheck: false))
+        #expect(pool.oldestLoan(now: 100) == 10)
+    }
+
     @Test("the worker that had it last is the one that gave it back")
     func lastWorkerMoves() throws {
         var pool = PoolMachine(.make())

@@ -54,7 +54,7 @@ import Testing
         let worker = try Worker.immortal(index: 0)
         let folder = try TemporaryFolder()
         let path = folder.path + "/socket"
-        let listening = try ListeningSocket.unix(path: path, backlog: 4, mode: 0o700, bufferBytes: 0)
+        let listening = try ListeningSocket.unix(path: path, backlog: 4, mode: 0o700)
         defer { ListeningSocket.close(listening) }
         let probe = self.start(worker, try #require(SocketAddress(unixPath: path)))
         let peer = Peer(accept(listening, nil, nil))

@@ -234,7 +234,7 @@ private final class Door: Listener, @unchecked Sendable {
 /// Socket files. In order, because a new file's mode goes through the umask of the process.
 @Suite(.serialized) struct UnixListenerTests {
     private func listen(_ path: String, mode: Int32 = 0o600) throws(ReactorError) -> Int32 {
-        try ListeningSocket.unix(path: path, backlog: 4, mode: mode, bufferBytes: 0)
+        try ListeningSocket.unix(path: path, backlog: 4, mode: mode)
     }
 
     private func failure(_ path: String) -> Int32? {

@@ -57,11 +57,17 @@ import Testing
     }
 
     @Test func secondsTakeUnits() throws {
-        let settings = try Load.yaml(Load.general("tcp_keepalives_idle: 2m", "tcp_user_timeout: 0", "tcp_so_linger: 3"))
+        let settings = try Load.yaml(Load.general("tcp_keepalives_idle: 2m", "tcp_user_timeout: 0"))
         #expect(settings.general.tcpKeepalivesIdle == .seconds(120))
         #expect(settings.general.tcpUserTimeout == .zero)
-        #expect(settings.general.tcpSoLinger == .seconds(3))
         #expect(!Load.problems(yaml: Load.general("tcp_keepalives_idle: 1500ms")).isEmpty)
+    }
+
+    /// A close never waits: the key of pg_doorman is checked, and said to have no effect.
+    @Test func lingeringIsCheckedAndHasNoEffect() throws {
+        let settings = try Load.yaml(Load.general("tcp_so_linger: 3"))
+        #expect(settings.warnings.contains { $0.contains("tcp_so_linger") && $0.contains("close never waits") })
+        #expect(!Load.problems(yaml: Load.general("tcp_so_linger: soon")).isEmpty)
     }
 
     @Test func deferredAcceptIsWholeSecondsUpToAnHour() throws {

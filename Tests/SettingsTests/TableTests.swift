@@ -18,6 +18,17 @@ import Testing
         }
     }
 
+    /// What a pool is told about itself changes in place: it costs no server connection.
+    @Test(arguments: [
+        "idle_timeout", "server_lifetime", "max_concurrent_creates", "server_round_robin", "pool_size",
+        "min_pool_size", "cancel_wait_timeout", "server_idle_check_timeout", "query_wait_timeout",
+    ])
+    func limitsChangeInPlace(name: String) {
+        let keys = SettingsTable.keys.filter { $0.name == name }
+        #expect(!keys.isEmpty)
+        for key in keys { #expect(key.reload == .reload, "\(key.section) \(name)") }
+    }
+
     /// A default that does not decode would be silently missing.
     @Test func everyDefaultLoads() throws {
         for key in SettingsTable.keys where key.section == .general {

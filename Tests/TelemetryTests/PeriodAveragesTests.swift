@@ -32,6 +32,15 @@ struct PeriodAveragesTests {
         #expect(averages.waitTime == 5)
     }
 
+    @Test func waitsInVainCountAmongTheWaits() {
+        let period = self.totals {
+            $0.checkouts = 3
+            $0.waitTimeouts = 1
+            $0.waitTime = 4_000_000
+        }
+        #expect(PeriodAverages(of: period, overMicroseconds: 15_000_000).waitTime == 1_000_000)
+    }
+
     @Test func nothingHappenedIsZero() {
         #expect(PeriodAverages(of: CounterTotals(), overMicroseconds: 15_000_000) == PeriodAverages())
         let time = self.totals { $0.transactionTime = 5 }

@@ -82,7 +82,6 @@ struct cr_socket_options {
     int32_t keepalive_count;
     int32_t keepalive_interval_seconds;
     int32_t user_timeout_milliseconds;
-    int32_t linger_seconds;
     int32_t buffer_bytes;
     int32_t no_delay;
 };
@@ -94,7 +93,8 @@ void cr_set_low_water(int fd, int bytes);
 void cr_set_defer_accept(int fd, int seconds);
 
 int64_t cr_monotonic_nanoseconds(void);
-/// Soft limit of open descriptors after raising it as far as the hard limit allows.
+/// Soft limit of open descriptors after raising it: to the hard limit where that is finite, but not beyond a million,
+/// and to `wanted` as far as the hard limit allows. Never lowers it. A negative errno when there is no telling.
 int64_t cr_raise_descriptor_limit(int64_t wanted);
 
 /// Blocks the given signals for the calling thread and the threads it starts later.

@@ -33,7 +33,8 @@ extension ClientConnection {
     }
 
     /// Refused before there was a login.
-    func auditRefusedAtStartup(_ reason: AuthFailure.Reason, _ text: String) {
+    func noteRefusedAtStartup(_ reason: AuthFailure.Reason, _ text: String) {
+        self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
         guard self.gateway.audit.isOn else { return }
         let refusal = AuditRefusal(code: reason.rawValue, text: text)
         let detail = AuditLogin(refusal: refusal, durationMicroseconds: 0)

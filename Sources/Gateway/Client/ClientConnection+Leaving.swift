@@ -74,6 +74,7 @@ extension ClientConnection {
         self.phase = .closing
         self.gateway.cancelKeys.remove(self)
         self.home.remove(self)
+        self.gateway.takeBackPlace(of: self)
         self.gateway.noteDeparture(from: self.home)
         self.close()
         self.gateway.clientLeft()

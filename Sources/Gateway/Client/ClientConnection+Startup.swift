@@ -34,10 +34,10 @@ extension ClientConnection {
                 return bytes.count
             case .cancel(let request): self.cancelRequested(request)
             case .refuse(let fields):
-                self.auditRefusedAtStartup(.startupInvalid, fields.message)
+                self.noteRefusedAtStartup(.startupInvalid, fields.message)
                 self.leave(with: fields, reason: fields.message)
             case .hangUp(let error):
-                self.auditRefusedAtStartup(.startupInvalid, error.description)
+                self.noteRefusedAtStartup(.startupInvalid, error.description)
                 self.finish(reason: "startup: \(error.description)")
             case .login(let login): self.startupUnderstood(login, bytes.extracting(packet))
             }
@@ -47,6 +47,7 @@ extension ClientConnection {
 
     private func cancelRequested(_ request: CancelRequest) {
         self.gateway.statistics.cancelRequests.add(1, ordering: .relaxed)
+        self.countPlain()
         self.phase = .closing
         // The protocol gives no answer, neither to a right key nor to a wrong one.
         self.gateway.cancelKeys.cancel(request, for: self)
@@ -76,17 +77,18 @@ extension ClientConnection {
         refusal: SessionParameters.Refusal? = nil
     ) {
         self.startup = nil
+        self.countPlain()
         self.user = login.user
         self.database = self.routed(login.database)
         if !login.negotiation.isEmpty { self.send(login.negotiation) }
-        if let refusal = self.gateway.refusalOfNewClient() {
+        if let refusal = self.gateway.admit(self) {
             let isFull = refusal.sqlState == .tooManyConnections
-            self.auditRefusedAtStartup(isFull ? .tooManyClients : .shuttingDown, refusal.message)
+            self.noteRefusedAtStartup(isFull ? .tooManyClients : .shuttingDown, refusal.message)
             self.leave(with: refusal, reason: refusal.message)
             return
         }
         if let fields = refusal?.fields {
-            self.auditRefusedAtStartup(.startupInvalid, fields.message)
+            self.noteRefusedAtStartup(.startupInvalid, fields.message)
             self.leave(with: fields, reason: fields.message)
             return
         }
@@ -97,6 +99,11 @@ extension ClientConnection {
 }
 
 extension ClientConnection {
+    /// It has said what it wants. Those that came by TLS are counted at their handshakes.
+    private func countPlain() {
+        if self.tls == nil { self.gateway.statistics.plain.add(1, ordering: .relaxed) }
+    }
+
     /// The pool that the host name of the handshake (SNI) leads to, in the place of the database asked for.
     private func routed(_ database: String) -> String {
         guard let serverName = self.tls?.serverName else { return database }

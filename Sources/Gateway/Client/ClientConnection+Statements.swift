@@ -182,7 +182,6 @@ extension ClientConnection {
             self.pauseReading()
             return
         }
-        if case .answer = scan.stop { self.sendInjected(shared, past: server) }
         // What is dropped after an error is this message; the scanner must not look for it in what follows.
         if case .skip = scan.stop { _ = self.scanner.takeSkipped(available: message.count) }
         own.collected = []

@@ -73,6 +73,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var mapped: MappedIdentity?
     /// It has said goodbye and waits for its last answers.
     var isTerminating = false
+    /// It has one of the `max_connections` places.
+    var isAdmitted = false
     /// Who it is to the audit stream, which has its login and is still to get its logout.
     var auditSubject: AuditSubject?
     /// After its last words it is read until it closes.
@@ -178,7 +180,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .startup:
             self.handshakeTimedOut()
-            self.auditRefusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
+            self.noteRefusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
             self.finish(reason: "client_login_timeout before a startup packet")
         case .login:
             self.loginTimedOut()

@@ -152,7 +152,7 @@ package struct ConsoleCommand: Sendable {
             "One row for each pool: totals since start and averages of the last period of 15 seconds."
         ),
         .show("DATABASES", .request(.databases), DatabaseRow.self, "One row for each pool: where it connects to."),
-        .show("USERS", .request(.users), UserRow.self, "One row for each configured user."),
+        .show("USERS", .request(.users), UserRow.self, "One row for each user of a pool."),
         .show("LISTS", .request(.lists), ListRow.self, "The lengths of the internal lists, one row for each."),
         .show("CONNECTIONS", .request(.connections), ConnectionsRow.self, "Counts connections since start."),
         .show(

@@ -5,7 +5,8 @@ import Settings
 final class Housekeeper: Endpoint, @unchecked Sendable {
     let gateway: Gateway
     let home: WorkerHome
-    private var nextAgeing: MonotonicMicroseconds = 0
+    /// nil before the first time. The next one is not fixed in advance: a reload may bring it forward.
+    private var lastAgeing: MonotonicMicroseconds?
     /// How often averages are looked at; they roll every 15 s.
     private static let statisticsInterval: MonotonicMicroseconds = 1_000_000
 
@@ -25,9 +26,9 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
         let pools = self.gateway.pools.all
         for pool in pools { pool.rollAverages(now: now) }
         let interval = max(self.gateway.snapshot.settings.general.retainConnectionsTime.microseconds, 1000)
-        if now >= self.nextAgeing {
+        if self.lastAgeing.map({ now - $0 >= interval }) ?? true {
             self.age(pools)
-            self.nextAgeing = now + interval
+            self.lastAgeing = now
         }
         self.setDeadline(now + min(Self.statisticsInterval, interval))
     }

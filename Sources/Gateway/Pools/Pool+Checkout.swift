@@ -155,8 +155,11 @@ extension Pool {
 
     /// Counts a wait that ends without a server.
     func waitTimedOut(_ client: ClientConnection, home: WorkerHome) -> CheckoutFailure {
-        home.counters(of: self).waitTimeouts.add(1)
-        return .waitTimeout(home.worker.now - client.waitingSince)
+        let waited = max(home.worker.now - client.waitingSince, 0)
+        let counters = home.counters(of: self)
+        counters.waitTimeouts.add(1)
+        counters.waitTime.add(UInt64(waited))
+        return .waitTimeout(waited)
     }
 
     /// Ends the wait of this worker's clients whose deadline has passed. Returns the next

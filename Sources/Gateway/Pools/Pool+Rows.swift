@@ -7,10 +7,10 @@ import Telemetry
 /// A pool as the console shows it.
 extension Pool {
     func poolRow(now: MonotonicMicroseconds, clientsIdle: Int, clientsActive: Int, clientsWaiting: Int) -> PoolRow {
-        let (counts, maxWait, averages, size) = self.state.withLock { state in
+        let (counts, maxWait, oldestLoan, averages, size) = self.state.withLock { state in
             (
-                state.machine.counts, state.machine.maxWait(now: now), state.averaging.averages,
-                state.machine.limits.poolSize
+                state.machine.counts, state.machine.maxWait(now: now), state.machine.oldestLoan(now: now),
+                state.averaging.averages, state.machine.limits.poolSize
             )
         }
         return PoolRow(
@@ -25,8 +25,15 @@ extension Pool {
             serversLogin: counts.opening,
             poolSize: size,
             longestWaitMicroseconds: Int(maxWait),
-            averageTransactionMicroseconds: Int(clamping: averages.transactionTime)
+            averageTransactionMicroseconds: Int(clamping: averages.transactionTime),
+            oldestActiveAgeMilliseconds: Int(oldestLoan / 1000)
         )
+    }
+
+    var serverCounts: PoolCounts { self.state.withLock { $0.machine.counts } }
+
+    func oldestLoan(now: MonotonicMicroseconds) -> Microseconds {
+        self.state.withLock { $0.machine.oldestLoan(now: now) }
     }
 
     func serverRows(now: MonotonicMicroseconds) -> [ServerRow] {
@@ -115,6 +122,16 @@ extension Pool {
             maxConnections: limits.poolSize,
             currentConnections: counts.idle + counts.busy + counts.opening
         )
+    }
+}
+
+extension PoolRow {
+    /// Adds the servers of a retired pool of the same key.
+    mutating func add(_ counts: PoolCounts, oldestLoan: Microseconds) {
+        self.serversActive += counts.busy
+        self.serversIdle += counts.idle
+        self.serversLogin += counts.opening
+        self.oldestActiveAgeMilliseconds = max(self.oldestActiveAgeMilliseconds, Int(oldestLoan / 1000))
     }
 }
 

@@ -34,7 +34,8 @@ final class Pool: Sendable {
     let statements: SharedStatements
     /// A lock of its own: it is taken for check queries only.
     let checkAnswers = Mutex(CheckAnswers())
-    /// One per worker, each written by its worker alone.
+    /// One per worker, each written by its worker alone. Those of the pool that this one replaces, so that totals never
+    /// fall.
     let counters: [PoolCounters]
     /// Left the settings: sessions look the pool up again at their next transaction.
     let isRetired = Atomic<Bool>(false)
@@ -43,7 +44,8 @@ final class Pool: Sendable {
     /// The workers, for opening servers and reaching waiters. Unowned: the gateway outlives its pools.
     let gateway: Gateway
 
-    init(plan: PoolPlan, gateway: Gateway) {
+    /// - Parameter old: the pool of the same key that this one replaces.
+    init(plan: PoolPlan, gateway: Gateway, replacing old: Pool? = nil) {
         self.key = plan.key
         self.plan = plan
         self.isSessionMode = plan.mode == .session
@@ -57,13 +59,14 @@ final class Pool: Sendable {
             interner: gateway.interner
         )
         let workers = gateway.homes.count
-        self.counters = (0..<workers).map { _ in PoolCounters() }
+        self.counters = old?.counters ?? (0..<workers).map { _ in PoolCounters() }
+        let averaging = old?.state.withLock { $0.averaging }
         self.state = Mutex(
             State(
                 machine: PoolMachine(limits: plan.limits, workerCount: workers, seed: .random(in: .min ... .max)),
                 credential: plan.credential,
                 parameterSets: ParameterSets(applicationName: plan.applicationName),
-                averaging: AveragingPeriod(now: UInt64(MonotonicClock.now()))
+                averaging: averaging ?? AveragingPeriod(now: UInt64(MonotonicClock.now()))
             )
         )
     }

@@ -64,7 +64,6 @@ extension PoolPlan {
         self.clientUnnamedStatementsMax =
             general.clientAnonymousPreparedCacheSize ?? pool.preparedStatementsCacheSize
         self.connectTimeout = pool.connectTimeout.microseconds
-        self.cancelWaitTimeout = general.cancelWaitTimeout.microseconds
         self.limits = PoolLimits(
             poolSize: owner.poolSize,
             minPoolSize: owner.minPoolSize,

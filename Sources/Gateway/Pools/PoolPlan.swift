@@ -90,7 +90,6 @@ struct PoolPlan: Sendable, Equatable {
     var serverStatementsMax: Int
     var clientUnnamedStatementsMax: Int
     var connectTimeout: Microseconds
-    var cancelWaitTimeout: Microseconds
     var limits: PoolLimits
 
     /// What opens the first server, before any client has logged in.

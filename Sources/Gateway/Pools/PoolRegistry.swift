@@ -19,6 +19,8 @@ final class PoolRegistry: Sendable {
         var pools: [PoolKey: Pool] = [:]
         /// By database.
         var dynamic: [String: DynamicCounts] = [:]
+        /// Retired pools, as long as they have servers or waiters, or a little longer.
+        var leaving: [Pool] = []
     }
 
     private let state = Mutex(State())
@@ -27,6 +29,19 @@ final class PoolRegistry: Sendable {
         self.state.withLock { Array($0.pools.values) }.sorted { left, right in
             (left.key.database, left.key.user, left.key.kind.rawValue)
                 < (right.key.database, right.key.user, right.key.kind.rawValue)
+        }
+    }
+
+    /// Retired pools of which a server is still lent.
+    var leaving: [Pool] {
+        self.state.withLock { $0.leaving }.filter { $0.serverCounts.staying > 0 }
+    }
+
+    /// A pool that is not in the registry any more. Any worker, not under the pool's lock.
+    func noteRetired(_ pool: Pool) {
+        self.state.withLock { state in
+            state.forgetEmptied()
+            state.leaving.append(pool)
         }
     }
 
@@ -54,7 +69,7 @@ final class PoolRegistry: Sendable {
                 old.pin()
                 return (old, nil, false)
             }
-            let pool = Pool(plan: wanted.plan, gateway: gateway)
+            let pool = Pool(plan: wanted.plan, gateway: gateway, replacing: old)
             pool.pin()
             if let old {
                 pool.inherit(from: old)
@@ -71,6 +86,7 @@ final class PoolRegistry: Sendable {
     /// Takes out the dynamic pools that nobody uses. Returns their number.
     func collect() -> Int {
         self.state.withLock { state in
+            state.forgetEmptied()
             let idle = state.pools.values.filter { $0.plan.isDynamic && $0.isUnused }
             for pool in idle { state.leave(pool) }
             return idle.count
@@ -112,9 +128,10 @@ final class PoolRegistry: Sendable {
                 }
             }
             for (key, plan) in wanted where state.pools[key] == nil {
-                let pool = Pool(plan: plan, gateway: gateway)
+                let old = retired.first { $0.key == key }
+                let pool = Pool(plan: plan, gateway: gateway, replacing: old)
                 // The key won from a client's proof stays good as long as the stored secret does.
-                if let old = retired.first(where: { $0.key == key }) { pool.inherit(from: old) }
+                if let old { pool.inherit(from: old) }
                 state.enter(pool)
             }
             return (retired, kept)
@@ -135,6 +152,10 @@ extension Pool {
 }
 
 extension PoolRegistry.State {
+    fileprivate mutating func forgetEmptied() {
+        self.leaving.removeAll { pool in pool.state.withLock { $0.machine.isEmpty } }
+    }
+
     fileprivate mutating func enter(_ pool: Pool) {
         self.pools[pool.key] = pool
         guard pool.isFound else { return }

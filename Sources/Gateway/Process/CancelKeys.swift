@@ -89,7 +89,7 @@ final class CancelConnection: Endpoint, TransportUser, @unchecked Sendable {
         let connection = CancelConnection(server: server, request: writer.bytes, address: address)
         let worker = server.home.worker
         worker.connect(connection, to: address, options: server.home.gateway.snapshot.socketOptions)
-        connection.setDeadline(worker.now + server.pool.plan.cancelWaitTimeout)
+        connection.setDeadline(worker.now + server.home.gateway.snapshot.cancelWaitTimeout)
     }
 
     override func connected() {

@@ -20,7 +20,8 @@ extension Gateway {
         switch request {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
-        case .servers: return .rows(self.pools.all.flatMap { $0.serverRows(now: home.worker.now) })
+        case .servers:
+            return .rows((self.pools.all + self.pools.leaving).flatMap { $0.serverRows(now: home.worker.now) })
         case .stats: return .rows(self.pools.all.map { $0.statsRow })
         case .databases: return .rows(self.pools.all.map { $0.databaseRow })
         case .users: return .rows(self.userRows)
@@ -99,15 +100,26 @@ extension Gateway {
             case .waiting: waiting[key, default: 0] += 1
             }
         }
-        return self.pools.all.map { pool in
+        var rows: [PoolRow] = []
+        var places: [PoolKey: Int] = [:]
+        for pool in self.pools.all + self.pools.leaving {
             let key = pool.key
-            return pool.poolRow(
-                now: now,
-                clientsIdle: idle[key] ?? 0,
-                clientsActive: active[key] ?? 0,
-                clientsWaiting: waiting[key] ?? 0
+            if let place = places[key] {
+                // A retired pool: its servers stand in the row of the one that took its place.
+                rows[place].add(pool.serverCounts, oldestLoan: pool.oldestLoan(now: now))
+                continue
+            }
+            places[key] = rows.count
+            rows.append(
+                pool.poolRow(
+                    now: now,
+                    clientsIdle: idle[key] ?? 0,
+                    clientsActive: active[key] ?? 0,
+                    clientsWaiting: waiting[key] ?? 0
+                )
             )
         }
+        return rows
     }
 
     private var userRows: [UserRow] {
@@ -120,7 +132,7 @@ extension Gateway {
     private func listCounts() async -> ListCounts {
         let clients = await self.clientFacts()
         let pools = self.pools.all
-        let counts = pools.map { $0.state.withLock { $0.machine.counts } }
+        let counts = (pools + self.pools.leaving).map { $0.serverCounts }
         let used = clients.filter { $0.state == .active }.count
         let login = clients.filter { $0.isLoggingIn }.count
         return ListCounts(
@@ -141,7 +153,7 @@ extension Gateway {
         self.snapshot.settings.configRows().map { row in
             ConfigRow(
                 key: row.key,
-                value: row.value,
+                value: row.isChangeable ? row.value : self.fixedSettings[row.key] ?? row.value,
                 defaultValue: row.defaultValue,
                 isChangeable: row.isChangeable,
                 documentation: row.summary
@@ -150,15 +162,12 @@ extension Gateway {
     }
 
     private var connectionsRow: ConnectionsRow {
-        let accepted = self.statistics.accepted.load(ordering: .relaxed)
-        let cancel = self.statistics.cancelRequests.load(ordering: .relaxed)
-        let tls = self.clientHandshakes.doneCount
-        return ConnectionsRow(
-            total: accepted,
+        ConnectionsRow(
+            total: self.statistics.accepted.load(ordering: .relaxed),
             errors: self.statistics.loginFailures.load(ordering: .relaxed),
-            tls: tls,
-            plain: max(accepted - cancel - tls, 0),
-            cancel: cancel
+            tls: self.clientHandshakes.doneCount,
+            plain: self.statistics.plain.load(ordering: .relaxed),
+            cancel: self.statistics.cancelRequests.load(ordering: .relaxed)
         )
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// The listening sockets. Opened before any worker runs, so that a bad address stops the start.
 final class FrontDoor: Sendable {
-    /// Empty once it is closed.
+    /// The one that listens on TCP first; empty once it is closed.
     private let descriptors: Mutex<[Int32]>
     private let unixPath: String?
     let description: String
@@ -25,12 +25,7 @@ final class FrontDoor: Sendable {
         if let folder = general.unixSocketDir {
             let path = "\(folder)/.s.PGSQL.\(general.port)"
             descriptors.append(
-                try ListeningSocket.unix(
-                    path: path,
-                    backlog: backlog,
-                    mode: Int32(clamping: general.unixSocketMode),
-                    bufferBytes: Int32(clamping: general.unixSocketBufferSize)
-                )
+                try ListeningSocket.unix(path: path, backlog: backlog, mode: Int32(clamping: general.unixSocketMode))
             )
             self.unixPath = path
             text += ", \(path)"
@@ -54,10 +49,11 @@ final class FrontDoor: Sendable {
         }
     }
 
-    /// New socket options after a reload: connections accepted from now on inherit them.
+    /// New socket options after a reload: TCP connections accepted from now on inherit them. Those over the unix socket
+    /// get theirs one by one.
     func apply(_ options: SocketOptions) {
         self.descriptors.withLock { descriptors in
-            for descriptor in descriptors { ListeningSocket.apply(options, to: descriptor) }
+            if let listening = descriptors.first { ListeningSocket.apply(options, to: listening) }
         }
     }
 
@@ -82,7 +78,7 @@ final class ClientListener: Listener, @unchecked Sendable {
     private var lastComplaint = MonotonicMicroseconds.min
     private static let complaintInterval: MonotonicMicroseconds = 5_000_000
     /// Connections beyond `max_connections` that may stand in the door: to be told so, or to cancel.
-    private static let standingRoom = 256
+    static let standingRoom = 256
 
     init(descriptor: Int32, home: WorkerHome, duty: AcceptDuty) {
         self.home = home
@@ -93,10 +89,12 @@ final class ClientListener: Listener, @unchecked Sendable {
         let gateway = self.home.gateway
         gateway.statistics.accepted.add(1, ordering: .relaxed)
         guard gateway.clientCount < gateway.snapshot.maxConnections + Self.standingRoom else {
+            gateway.statistics.loginFailures.add(1, ordering: .relaxed)
             gateway.auditTurnedAway(peer)
             ListeningSocket.close(descriptor)
             return
         }
+        if !peer.isTCP { ListeningSocket.apply(gateway.snapshot.socketOptions, toAcceptedUnixSocket: descriptor) }
         let target = gateway.leastLoaded(from: self.home)
         // Before it gets there: the next one must not be sent the same way for that.
         target.worker.clientCount.add(1, ordering: .relaxed)

@@ -1,7 +1,5 @@
 package import AuthProviders
 package import Logging
-import PGWire
-import Pooling
 import Reactor
 import Sessions
 import Settings
@@ -38,6 +36,10 @@ package final class Gateway: @unchecked Sendable {
     private let nextServerNumber = Atomic<UInt32>(0)
     private let nextClientNumber = Atomic<Int32>(0)
     let stopping = Atomic<Bool>(false)
+    /// Clients that have a place among `max_connections`; see `Gateway+Limits.swift`.
+    let admittedClients = Atomic<Int>(0)
+    /// Settings that take a restart, as they were at the start; see `Gateway+FixedSettings.swift`.
+    let fixedSettings: [String: String]
     private(set) var frontDoor: FrontDoor?
     private var housekeepers: [Housekeeper] = []
     /// Told by the main thread's signal loop what to do; see `ProcessEvents`.
@@ -51,6 +53,7 @@ package final class Gateway: @unchecked Sendable {
         self.lookups = PolicyLookups(authQueries: self.authQueries)
         let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
+        self.fixedSettings = Self.fixedSettings(snapshot.settings)
         self.audit = AuditTrail(log: log)
         self.audit.apply(try Self.prepareAudit(snapshot.settings.general))
         self.lookups.authLanes.apply(AuthLanes.Limits(snapshot.settings.general))
@@ -68,10 +71,10 @@ package final class Gateway: @unchecked Sendable {
         let snapshot = self.snapshot
         for warning in snapshot.warnings { self.log.warning("\(warning)") }
         let general = snapshot.settings.general
-        self.checkDescriptorLimit(snapshot)
+        let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
+        self.checkDescriptorLimit(snapshot, workers: count)
         let ioMethod: IOMethod
         do throws(ReactorError) {
-            let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
             // `auto` is no method of its own.
             let made = try IOMethod.makeWorkers(count, wanted: IOMethod(rawValue: general.ioMethod))
             if let reason = made.whyNoRing {
@@ -106,20 +109,6 @@ package final class Gateway: @unchecked Sendable {
         )
     }
 
-    /// Clients, servers and a reserve must fit into RLIMIT_NOFILE; better said now than at the worst moment.
-    private func checkDescriptorLimit(_ snapshot: Snapshot) {
-        let servers = snapshot.plans.values.reduce(0) { $0 + $1.limits.poolSize }
-        let queries = snapshot.settings.pools.reduce(0) { $0 + ($1.authQuery?.workers ?? 0) }
-        let wanted = Int64(snapshot.maxConnections + servers + queries + 128)
-        let limit = ProcessSignals.raiseDescriptorLimit(to: wanted)
-        if limit < wanted {
-            self.log.warning(
-                "RLIMIT_NOFILE is lower than the settings may need",
-                metadata: ["limit": .stringConvertible(limit), "needed": .stringConvertible(wanted)]
-            )
-        }
-    }
-
     func makeClientNumber() -> Int32 {
         // Positive and never 0, also after two thousand million clients.
         let next = self.nextClientNumber.wrappingAdd(1, ordering: .relaxed).newValue & Int32.max
@@ -130,25 +119,6 @@ package final class Gateway: @unchecked Sendable {
 
     var clientCount: Int { self.homes.reduce(0) { $0 + $1.worker.clientCount.load(ordering: .relaxed) } }
 
-    /// Why a client that has sent its startup packet cannot come in, if it cannot.
-    func refusalOfNewClient() -> ServerMessageFields? {
-        if self.stopping.load(ordering: .acquiring) {
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .cannotConnectNow,
-                message: "the gateway is shutting down"
-            )
-        }
-        if self.clientCount > self.snapshot.maxConnections {
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .tooManyConnections,
-                message: "sorry, too many clients already"
-            )
-        }
-        return nil
-    }
-
     // MARK: Reload
 
     /// Reads the settings again. They apply whole or not at all. Blocks on files: not for workers.
@@ -158,6 +128,8 @@ package final class Gateway: @unchecked Sendable {
         let snapshot = try self.loader.load(self.lookups, previous: self.snapshot)
         let audit = try Self.prepareAudit(snapshot.settings.general)
         for warning in snapshot.warnings { self.log.warning("\(warning)") }
+        self.warnOfFixedSettings(snapshot.settings)
+        self.checkDescriptorLimit(snapshot, workers: self.homes.count)
         guard let home = self.homes.first else { return }
         home.worker.execute {
             self.current.withLock { $0 = snapshot }
@@ -260,7 +232,6 @@ extension SocketOptions {
         self.keepaliveIntervalSeconds = general.tcpKeepalivesInterval.wholeSeconds
         self.userTimeoutMilliseconds = Int32(clamping: general.tcpUserTimeout.microseconds / 1000)
         self.deferAcceptSeconds = general.tcpDeferAccept.wholeSeconds
-        self.lingerSeconds = general.tcpSoLinger.wholeSeconds
         self.bufferBytes = Int32(clamping: general.tcpSocketBufferSize)
         self.unixBufferBytes = Int32(clamping: general.unixSocketBufferSize)
         self.isNoDelay = general.tcpNoDelay

@@ -72,6 +72,7 @@ final class Snapshot: Sendable {
 
     let checkQuery: CheckQuery
     let loginTimeout: MonotonicMicroseconds
+    let cancelWaitTimeout: MonotonicMicroseconds
     let maxConnections: Int
     /// 0: failed proofs are answered at once.
     let authFailureDelay: MonotonicMicroseconds
@@ -128,6 +129,7 @@ final class Snapshot: Sendable {
         self.socketOptions = SocketOptions(settings.general)
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
+        self.cancelWaitTimeout = settings.general.cancelWaitTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.authFailureDelay = settings.general.authFailureDelay.microseconds
         self.logsConnections = settings.general.logClientConnections

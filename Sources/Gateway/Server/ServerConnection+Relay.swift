@@ -150,7 +150,7 @@ extension ServerConnection {
         } else if self.cancelsInFlight > 0 {
             self.phase = .parked
             self.letCancellersGo()
-            self.setDeadline(self.home.worker.now + self.pool.plan.cancelWaitTimeout)
+            self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.cancelWaitTimeout)
         } else {
             self.goHome()
         }

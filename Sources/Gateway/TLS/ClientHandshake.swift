@@ -116,7 +116,7 @@ extension ClientConnection {
             "TLS handshake failed",
             metadata: self.logMetadata(["reason": .string(failure.text), "code": .string(failure.reason.rawValue)])
         )
-        self.auditRefusedAtStartup(.tlsHandshakeFailed, failure.text)
+        self.noteRefusedAtStartup(.tlsHandshakeFailed, failure.text)
         self.finish(reason: nil)
     }
 

@@ -14,7 +14,7 @@ package struct PeriodAverages: Sendable, Equatable {
     package var transactionTime: UInt64 = 0
     /// `avg_query_time`, microseconds per query.
     package var queryTime: UInt64 = 0
-    /// `avg_wait_time`, microseconds per checkout.
+    /// `avg_wait_time`, microseconds per wait, whether a checkout or the deadline ended it.
     package var waitTime: UInt64 = 0
 
     package init() {}
@@ -31,7 +31,7 @@ package struct PeriodAverages: Sendable, Equatable {
         self.errors = perSecond(period.errors)
         self.transactionTime = Self.mean(period.transactionTime, period.transactions)
         self.queryTime = Self.mean(period.queryTime, period.queries)
-        self.waitTime = Self.mean(period.waitTime, period.checkouts)
+        self.waitTime = Self.mean(period.waitTime, period.checkouts &+ period.waitTimeouts)
     }
 
     private static func rate(_ count: UInt64, perMicroseconds microseconds: UInt64) -> UInt64 {

@@ -18,7 +18,7 @@ package final class PoolCounters: Sendable {
     @usableFromInline package let queryTime = Counter()
     /// Times a client got a server.
     @usableFromInline package let checkouts = Counter()
-    /// From a client's wish for a server to its checkout or its giving up, summed.
+    /// From a client's wish for a server to its checkout or its deadline, summed.
     @usableFromInline package let waitTime = Counter()
     /// ErrorResponses sent to clients.
     @usableFromInline package let errors = Counter()

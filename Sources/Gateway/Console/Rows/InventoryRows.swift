@@ -1,4 +1,4 @@
-/// A row of `SHOW USERS`: one configured user. The gateway fills it; immutable afterwards.
+/// A row of `SHOW USERS`: one user of a pool. The gateway fills it; immutable afterwards.
 package struct UserRow: ConsoleRow, Equatable {
     package var name: String
     package var poolMode: String
@@ -9,8 +9,8 @@ package struct UserRow: ConsoleRow, Equatable {
     }
 
     package static let fields: [ConsoleField<Self>] = [
-        .text("name", "User name") { $0.name },
-        .text("pool_mode", "`session`, `transaction` or `statement`") { $0.poolMode },
+        .text("name", "Name of a user who has a pool, once for all databases") { $0.name },
+        .text("pool_mode", "Mode of the first of the user's pools, in the order of `SHOW POOLS`") { $0.poolMode },
     ]
 }
 
@@ -33,8 +33,8 @@ package struct ConnectionsRow: ConsoleRow, Equatable {
     package static let fields: [ConsoleField<Self>] = [
         .number("total", "Connections accepted since start") { $0.total },
         .number("errors", "Connections that failed before the login was complete") { $0.errors },
-        .number("tls", "Connections that went on encrypted") { $0.tls },
-        .number("plain", "Connections that went on unencrypted") { $0.plain },
+        .number("tls", "Connections whose TLS handshake was completed") { $0.tls },
+        .number("plain", "Connections that sent a startup packet or a cancel request unencrypted") { $0.plain },
         .number("cancel", "Connections that carried a cancel request") { $0.cancel },
     ]
 }

@@ -64,10 +64,10 @@ package struct PoolRow: ConsoleRow, Equatable {
         .number("cl_idle", "Clients between transactions, without a server connection") { $0.clientsIdle },
         .number("cl_active", "Clients that hold a server connection") { $0.clientsActive },
         .number("cl_waiting", "Clients that wait for a server connection") { $0.clientsWaiting },
-        .number("cl_cancel_req", "Cancel requests on their way to a server") { $0.clientCancelRequests },
+        .number("cl_cancel_req", "Always 0; `SHOW CONNECTIONS` counts cancel requests") { $0.clientCancelRequests },
         .number("sv_active", "Server connections lent to a client") { $0.serversActive },
         .number("sv_idle", "Server connections ready for the next client") { $0.serversIdle },
-        .number("sv_used", "Server connections that are checked or reset before their next use") { $0.serversUsed },
+        .number("sv_used", "Always 0: connections that are checked or reset count as lent") { $0.serversUsed },
         .number("sv_login", "Server connections being opened") { $0.serversLogin },
         .number("pool_size", "Most server connections that the pool may hold") { $0.poolSize },
         .number("maxwait", "Whole seconds that the first waiting client has waited") {
@@ -79,8 +79,8 @@ package struct PoolRow: ConsoleRow, Equatable {
         .number("avg_xact_time", "Average transaction time of the last period, in microseconds") {
             $0.averageTransactionMicroseconds
         },
-        .number("paused", "1 when the pool is paused, else 0") { $0.isPaused ? 1 : 0 },
-        .number("fallback_active", "1 when the pool uses a fallback host, else 0") { $0.isFallbackActive ? 1 : 0 },
+        .number("paused", "Always 0: pools cannot be paused") { $0.isPaused ? 1 : 0 },
+        .number("fallback_active", "Always 0: pools have no fallback host") { $0.isFallbackActive ? 1 : 0 },
         .number("oldest_active_age_ms", "Milliseconds since the longest held server connection was lent") {
             $0.oldestActiveAgeMilliseconds
         },

@@ -72,13 +72,13 @@ package struct ServerRow: ConsoleRow, Equatable {
             Int($0.processID)
         },
         .text("database_name", "Name of the pool") { $0.database },
-        .text("user", "User whose pool it is") { $0.user },
-        .text("application_name", "Application name in force on the connection") { $0.applicationName },
+        .text("user", "User that it logs in as at the server") { $0.user },
+        .text("application_name", "Application name that the connection started with") { $0.applicationName },
         .text("tls", "`true` when the connection is encrypted, else `false`") { String($0.tls != nil) },
         .text("state", "`login` while it is opened, `active` with a client, `idle` in the pool") {
             $0.state.rawValue
         },
-        .text("wait", "`read` from the server, `write` to the server, or `idle`") { $0.wait.rawValue },
+        .text("wait", "Always `idle`: what the connection itself waits for is not told") { $0.wait.rawValue },
         .number("transaction_count", "Transactions since the connection was opened") { $0.transactions },
         .number("query_count", "Queries since the connection was opened") { $0.queries },
         .number("bytes_sent", "Bytes sent to the server") { $0.bytesSent },

@@ -71,7 +71,7 @@ package struct StatsRow: ConsoleRow, Equatable {
             $0.total.transactionMicroseconds
         },
         .number("total_query_time", "Microseconds spent in queries since start") { $0.total.queryMicroseconds },
-        .number("total_wait_time", "Microseconds that clients waited for a server since start") {
+        .number("total_wait_time", "Microseconds that clients waited for a server since start, in vain or not") {
             $0.total.waitMicroseconds
         },
         .number("total_errors", "Errors since start") { $0.total.errors },

@@ -1,0 +1,73 @@
+import Logging
+import PGWire
+import Pooling
+import Reactor
+import Settings
+import Synchronization
+
+/// What the gateway has room for: descriptors, and clients.
+extension Gateway {
+    /// What a worker has open for itself: the listening sockets, what it waits with, what it is woken by.
+    private static let descriptorsPerWorker = 8
+
+    /// Clients, servers and a reserve must fit into RLIMIT_NOFILE; better said now than at the worst moment. Raises the
+    /// limit as far as the process may. Any thread.
+    func checkDescriptorLimit(_ snapshot: Snapshot, workers: Int) {
+        let servers = snapshot.plans.values.reduce(0) { $0 + $1.limits.poolSize }
+        let queries = snapshot.settings.pools.reduce(0) { $0 + ($1.authQuery?.workers ?? 0) }
+        let reserve = ClientListener.standingRoom + workers * Self.descriptorsPerWorker
+        let wanted = Int64(snapshot.maxConnections + servers + queries + reserve)
+        let limit = ProcessSignals.raiseDescriptorLimit(to: wanted)
+        if limit < wanted {
+            self.log.warning(
+                "RLIMIT_NOFILE is lower than the settings may need",
+                metadata: ["limit": .stringConvertible(limit), "needed": .stringConvertible(wanted)]
+            )
+        }
+    }
+
+    /// Gives a client that has sent its startup packet one of the `max_connections` places, which it has until it goes
+    /// (`takeBackPlace`). Cancel requests and connections that have not said who they are have none.
+    ///
+    /// - Returns: why it cannot come in; nil when it can.
+    func admit(_ client: ClientConnection) -> ServerMessageFields? {
+        if self.stopping.load(ordering: .acquiring) {
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .cannotConnectNow,
+                message: "the gateway is shutting down"
+            )
+        }
+        guard self.takePlace(among: self.snapshot.maxConnections) else {
+            return ServerMessageFields(
+                severity: .fatal,
+                sqlState: .tooManyConnections,
+                message: "sorry, too many clients already"
+            )
+        }
+        client.isAdmitted = true
+        return nil
+    }
+
+    /// The client goes. Does nothing for one that has no place, and nothing the second time.
+    func takeBackPlace(of client: ClientConnection) {
+        guard client.isAdmitted else { return }
+        client.isAdmitted = false
+        self.admittedClients.subtract(1, ordering: .relaxed)
+    }
+
+    /// Never counts beyond `places`, not even for a moment: two that come at once must not refuse each other.
+    private func takePlace(among places: Int) -> Bool {
+        var count = self.admittedClients.load(ordering: .relaxed)
+        while count < places {
+            let (isTaken, present) = self.admittedClients.weakCompareExchange(
+                expected: count,
+                desired: count + 1,
+                ordering: .relaxed
+            )
+            if isTaken { return true }
+            count = present
+        }
+        return false
+    }
+}
