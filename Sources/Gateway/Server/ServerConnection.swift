@@ -150,7 +150,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
 
     override func deadlinePassed() {
         switch self.phase {
-        case .opening: self.openingFailed(.connect("connect_timeout: the server did not answer in time"))
+        case .opening: self.openingTimedOut()
         case .errand: self.errandFailed("the server did not answer in time")
         case .parked: self.retire("a cancel request was not answered in time")
         default: return
