@@ -93,6 +93,6 @@ let package = Package(
         tests("TLSEngine"),
         tests("Settings"),
         tests("Telemetry"),
-        tests("Gateway", ["PGWire", "Sessions", "Settings"]),
+        tests("Gateway", ["AuthProviders", "PGWire", "Reactor", "Sessions", "Settings", logging]),
     ]
 )

@@ -9,3 +9,13 @@ public enum ExternalProof: Sendable, Equatable {
     /// The same; and users whom neither the settings nor auth_query know are refused.
     case nameOfKnownUser
 }
+
+extension AuthProvider {
+    /// Whether its logins need a secret of the settings or of auth_query; true where that cannot be told.
+    package var asksForSecret: Bool {
+        switch self.externalProof {
+        case nil, .nameOfKnownUser: true
+        case .clearPassword, .nameAlone: false
+        }
+    }
+}

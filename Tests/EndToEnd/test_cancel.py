@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from fakeserver import Closed, FakeServer, greeting, one_row, plain_answer
+from fakeserver import Closed, FakeServer, error, greeting, one_row, plain_answer, ready
 from polling import wait_until
 from test_pooling import in_threads
 from wire import LoginRefused, cancel_request, query
@@ -232,16 +232,21 @@ def test_cancels_race_with_check_ins(make_gateway, pool_size):
 
 
 class HeldCancel:
-    """A fake server whose cancel connection stays open until `let_go`, while its query "first" runs until it came."""
+    """A fake server whose first cancel connection stays open until `let_go`. Its query "first" runs until that came,
+    its query "again" until another one came."""
 
     def __init__(self):
         self.came, self.let_go, self.second_query = threading.Event(), threading.Event(), threading.Event()
+        self.came_again = threading.Event()
         self.server = FakeServer(self.script)
 
     def script(self, peer):
         parameters = peer.startup()
         if "cancel" in parameters:
             peer.server.cancels.append(parameters["cancel"])
+            if self.came.is_set():
+                self.came_again.set()
+                return
             self.came.set()
             self.let_go.wait(20)
             return
@@ -251,6 +256,10 @@ class HeldCancel:
             if "first" in sql:
                 self.came.wait(20)
                 peer.send(one_row(b"finished before the cancel"))
+            elif "again" in sql:
+                self.second_query.set()
+                is_cancelled = self.came_again.wait(10)
+                peer.send(error("57014", "cancelled") + ready() if is_cancelled else one_row(b"never cancelled"))
             elif "second" in sql:
                 self.second_query.set()
                 peer.send(one_row(b"second"))
@@ -304,6 +313,69 @@ def test_a_canceller_waits_while_its_client_keeps_the_server(make_gateway):
             assert canceller.nothing_comes(0.4), "the canceller was let go before the cancel was through"
             held.let_go.set()
             assert canceller.until_closed() == []
+        gateway.wait_idle()
+
+
+def test_the_next_query_is_cancelled_while_the_cancel_before_is_in_flight(make_gateway):
+    """The server has answered the first cancel, and not closed its connection: the second is another one. It goes out
+    when the first has ended, and its canceller waits until it has ended, too."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, "session")
+        with gateway.wire("app") as client:
+            first = held.ask(gateway, client, "first")
+            client.ready()
+            client.send(query("again"))
+            assert held.second_query.wait(10)
+            second = gateway.wire(login=False)
+            second.send(cancel_request(client.pid, client.secret))
+            assert second.nothing_comes(0.4), "the second canceller was let go before anything was cancelled for it"
+            assert held.server.cancels == [(77, b"real")], "two cancels under way could overtake each other"
+            held.let_go.set()
+            assert first.until_closed() == []
+            assert client.ready()[-2].sqlstate == "57014"
+            assert second.until_closed() == []
+            assert held.server.cancels == [(77, b"real")] * 2
+        gateway.wait_idle()
+
+
+def test_a_repeated_cancel_of_one_query_is_one(make_gateway):
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, "session")
+        with gateway.wire("app") as client:
+            first = held.ask(gateway, client, "endless")
+            others = [gateway.wire(login=False) for _ in range(3)]
+            for other in others:
+                other.send(cancel_request(client.pid, client.secret))
+            assert all(other.nothing_comes(0.2) for other in others)
+            held.let_go.set()
+            for canceller in (first, *others):
+                assert canceller.until_closed() == []
+            assert held.server.cancels == [(77, b"real")]
+        gateway.wait_idle()
+
+
+def test_a_cancel_that_waited_too_long_hits_no_later_query(make_gateway):
+    """What it was meant for has been answered before the cancel in front of it has ended."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, "session")
+        with gateway.wire("app") as client:
+            first = held.ask(gateway, client, "first")
+            client.ready()
+            client.send(query("again"))
+            assert held.second_query.wait(10)
+            second = gateway.wire(login=False)
+            second.send(cancel_request(client.pid, client.secret))
+            assert second.nothing_comes(0.4)
+            held.came_again.set()
+            client.ready()
+            client.send(query("endless"))
+            held.let_go.set()
+            assert first.until_closed() == []
+            assert second.until_closed() == []
+            assert held.server.cancels == [(77, b"real")]
         gateway.wait_idle()
 
 

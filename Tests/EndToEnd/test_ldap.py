@@ -261,3 +261,14 @@ def test_rules_are_reloaded(ldap_gateway, directory):
     gateway.reload(general={"pg_hba": {"content": good}})
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
     assert SEARCHER_PASSWORD not in str(gateway.console("SHOW HBA"))
+
+
+def test_passwords_of_the_directory_do_not_count_as_failures_of_auth_query(make_gateway, postgres, directory):
+    """The query has no part in such a login: SHOW AUTH_QUERY says nothing of it."""
+    hba = CONSOLE_RULE + f"host all all 127.0.0.1/32 ldap {SEARCH.format(port=directory.port)}\n"
+    gateway = make_gateway({"own": found_pool(postgres)}, hba=hba)
+    gateway.secrets.update([*PEOPLE.values(), SEARCHER_PASSWORD])
+    assert outcome(gateway, "pgg_ann", "wrong", "own") == "28P01"
+    assert outcome(gateway, "pgg_nobody", "wrong", "own") == "28P01"
+    (row,) = gateway.console("SHOW AUTH_QUERY")
+    assert (row["auth_failure"], row["executor_queries"]) == ("0", "0")

@@ -22,7 +22,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
     private var opening: ServerOpening?
     private var transport: OutgoingTransport?
     private var address: SocketAddress?
-    /// Of all attempts to open it together.
+    /// Of the look-up of the server's name and all attempts to open it together.
     private var openingDeadline: MonotonicMicroseconds = 0
     private var assembler = MessageAssembler(maximumBodyLength: AuthQueryConversation.messageBytesMax)
     private var conversation = AuthQueryConversation(rowsMax: 0)
@@ -42,20 +42,28 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
 
     func open() {
         let plan = self.owner.plan
-        self.home.gateway.resolver.resolve(host: plan.host, port: plan.port, for: self.home) { address in
+        let worker = self.home.worker
+        self.openingDeadline = worker.now + plan.connectTimeout
+        self.home.gateway.resolver.resolve(host: plan.host, port: plan.port, for: worker) { address in
             self.addressKnown(address)
         }
+        guard self.phase == .opening, self.address == nil else { return }
+        // The name is being looked up: there is no socket yet that a deadline could belong to.
+        worker.attach(self)
+        self.setDeadline(self.openingDeadline)
     }
 
     private func addressKnown(_ address: SocketAddress?) {
+        // The time may be over.
         guard self.phase == .opening else { return }
         guard let address else {
             self.lost("cannot resolve server host \"\(self.owner.plan.host)\"")
             return
         }
         let plan = self.owner.plan
+        // From the look-up's deadline to the one of the socket.
+        self.home.worker.detach(self)
         self.address = address
-        self.openingDeadline = self.home.worker.now + plan.connectTimeout
         self.transport = plan.tls.map { OutgoingTransport($0, host: plan.host, address: address) }
         self.connect(to: address)
     }
@@ -195,7 +203,9 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
 
     override func deadlinePassed() {
         switch self.phase {
-        case .opening: self.lost("connect_timeout: the server did not answer in time")
+        case .opening:
+            let what = self.address == nil ? "the server's name was not resolved" : "the server did not answer"
+            self.lost("connect_timeout: \(what) in time")
         case .busy: self.lost("query_timeout: the server did not answer in time", mayRetry: false)
         case .idle, .closed: return
         }

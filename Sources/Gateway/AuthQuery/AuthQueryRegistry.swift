@@ -13,7 +13,7 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         let service: AuthQueryService
         let executor: AuthQueryExecutorPool
         /// Users of the settings, about whom the query is never asked.
-        var listed: Set<String>
+        var listed: Set<ExactName>
     }
 
     let name = AuthQueryService.sourceName
@@ -36,7 +36,7 @@ final class AuthQueryRegistry: SecretSource, Sendable {
             entries = [:]
             for pool in snapshot.settings.pools {
                 guard let plan = AuthQueryPlan(pool, tls: snapshot.serverTLS[ExactName(pool.name)]) else { continue }
-                let listed = Set(pool.users.map(\.username))
+                let listed = Set(pool.users.map { ExactName($0.username) })
                 if var kept = old[ExactName(pool.name)], kept.plan == plan {
                     old[ExactName(pool.name)] = nil
                     kept.listed = listed
@@ -50,7 +50,7 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         for executor in retired { executor.close() }
     }
 
-    private static func entry(_ plan: AuthQueryPlan, listed: Set<String>, pool: String, gateway: Gateway) -> Entry {
+    private static func entry(_ plan: AuthQueryPlan, listed: Set<ExactName>, pool: String, gateway: Gateway) -> Entry {
         let executor = AuthQueryExecutorPool(plan: plan, pool: pool, gateway: gateway)
         let log = gateway.log
         let surroundings = AuthQueryService.Surroundings(
@@ -96,13 +96,14 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         self.service(for: database)?.noteLogin(succeeded: true)
     }
 
+    /// A login failed whose provider asks for the secrets that this finds.
     func noteFailure(_ failure: AuthFailure, user: String, database: String) {
         switch failure.reason {
         case .passwordWrong, .userUnknown, .secretEmpty, .secretUnusable: break
         default: return
         }
         let service = self.entries.withLock { entries -> AuthQueryService? in
-            guard let entry = entries[ExactName(database)], !entry.listed.contains(user) else { return nil }
+            guard let entry = entries[ExactName(database)], !entry.listed.contains(ExactName(user)) else { return nil }
             return entry.service
         }
         service?.noteLogin(succeeded: false)

@@ -112,6 +112,7 @@ extension ClientConnection {
         with provider: any AuthProvider
     ) throws(AuthFailure) {
         self.provingBegins(login, by: provider)
+        login.asksForSecret = provider.asksForSecret
         switch try provider.begin(attempt) {
         case .admitted(let identity): try self.admit(identity, login: login)
         case .exchange(var exchange):
@@ -178,7 +179,9 @@ extension ClientConnection {
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
         self.refuted(failure, login: login)
         self.auditRefused(failure, login: login)
-        self.gateway.authQueries.noteFailure(failure, user: self.user, database: self.database)
+        if login.asksForSecret {
+            self.gateway.authQueries.noteFailure(failure, user: self.user, database: self.database)
+        }
         self.log.warning(
             "login failed",
             metadata: self.logMetadata([

@@ -68,20 +68,25 @@ extension ClientConnection {
 
     /// Where the identity works, with the credential of its login.
     private func pinPool(of identity: AuthenticatedIdentity) -> Pool? {
-        switch self.gateway.snapshot.route(identity, database: self.database) {
-        case .settings(let key):
-            let pool = self.gateway.pools.pin(key)
-            pool?.learn(identity.credential)
-            return pool
-        case .dynamic(let wanted):
-            let pool = self.gateway.pools.pin(wanted, gateway: self.gateway, home: self.home)
-            // A pool of the settings has taken its place meanwhile: its secret is another one.
-            if pool.plan.isDynamic {
-                pool.learn(identity.credential)
-                pool.prewarm(home: self.home)
+        // More than one only where a reload came between the look at the settings and the one at the pools.
+        for _ in 0..<8 {
+            let snapshot = self.gateway.snapshot
+            let route = snapshot.route(identity, database: self.database)
+            switch self.gateway.pools.pin(route, of: snapshot.generation, gateway: self.gateway, home: self.home) {
+            case .outdated: continue
+            case .missing: return nil
+            case .pool(let pool):
+                if case .settings = route {
+                    pool.learn(identity.credential)
+                } else if pool.plan.isDynamic {
+                    // Else a pool of the settings stands in its place: its secret is another one.
+                    pool.learn(identity.credential)
+                    pool.prewarm(home: self.home)
+                }
+                return pool
             }
-            return pool
         }
+        return nil
     }
 
     private func sendUnsent(of login: LoginState) {

@@ -31,6 +31,8 @@ final class LoginState: @unchecked Sendable {
     private(set) var pool: Pool?
     /// Who the client has proved to be.
     var identity: AuthenticatedIdentity?
+    /// The provider that decides asks for a secret, of the settings or of auth_query.
+    var asksForSecret = false
     /// The client has been asked for a proof, or waits for that.
     var isChallenged = false
     var hold: LoginHold?

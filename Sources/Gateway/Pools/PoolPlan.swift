@@ -49,6 +49,17 @@ struct PoolPlan: Sendable, Equatable {
         case settings
         /// Made at the login of a user whom auth_query found, with the startup parameters of the user's row.
         case dynamic(row: [String: String])
+
+        /// Byte by byte, as PostgreSQL compares.
+        static func == (left: Origin, right: Origin) -> Bool {
+            switch (left, right) {
+            case (.settings, .settings): true
+            case (.dynamic(let own), .dynamic(let other)):
+                own.count == other.count
+                    && own.allSatisfy { name, value in other[name]?.hasSameBytes(as: value) == true }
+            case (.settings, _), (.dynamic, _): false
+            }
+        }
     }
 
     /// Which entry of which `server_users` a pool is of.

@@ -15,8 +15,19 @@ final class PoolRegistry: Sendable {
         var destroyed = 0
     }
 
+    /// What settings lead to that may have been replaced since they were looked at.
+    enum Finding {
+        /// Pinned.
+        case pool(Pool)
+        case missing
+        /// The pools are those of newer settings, which are in force by now: they are to be asked.
+        case outdated
+    }
+
     fileprivate struct State {
         var pools: [PoolKey: Pool] = [:]
+        /// Of the settings that the pools are made by.
+        var generation: UInt64 = 0
         /// By database.
         var dynamic: [String: DynamicCounts] = [:]
         /// Retired pools, as long as they have servers or waiters, or a little longer.
@@ -58,12 +69,29 @@ final class PoolRegistry: Sendable {
         }
     }
 
+    /// Where a route of settings leads.
+    ///
+    /// - Parameters:
+    ///   - generation: of the settings that the route was found by.
+    ///   - home: the worker this runs on.
+    func pin(_ route: Snapshot.Route, of generation: UInt64, gateway: Gateway, home: WorkerHome) -> Finding {
+        switch route {
+        case .dynamic(let wanted): return self.pin(wanted, of: generation, gateway: gateway, home: home)
+        case .settings(let key):
+            return self.state.withLock { state -> Finding in
+                guard state.generation == generation else { return .outdated }
+                guard let pool = state.pools[key] else { return .missing }
+                pool.pin()
+                return .pool(pool)
+            }
+        }
+    }
+
     /// The pool of a user who is not listed, pinned; made now if this is the user's first login, and made
     /// anew when the user's row asks for other startup parameters than before. A pool of the settings wins.
-    ///
-    /// - Parameter home: the worker this runs on.
-    func pin(_ wanted: DynamicPool, gateway: Gateway, home: WorkerHome) -> Pool {
-        let (pool, replaced, isNew) = self.state.withLock { state -> (Pool, Pool?, Bool) in
+    private func pin(_ wanted: DynamicPool, of generation: UInt64, gateway: Gateway, home: WorkerHome) -> Finding {
+        let (found, replaced, isNew) = self.state.withLock { state -> (Pool?, Pool?, Bool) in
+            guard state.generation == generation else { return (nil, nil, false) }
             let old = state.pools[wanted.key]
             if let old, old.plan.origin == .settings || old.plan.origin == .dynamic(row: wanted.row) {
                 old.pin()
@@ -78,9 +106,10 @@ final class PoolRegistry: Sendable {
             state.enter(pool)
             return (pool, old, true)
         }
+        guard let pool = found else { return .outdated }
         replaced?.retire(home: home)
         if isNew { gateway.log.info("dynamic pool made", metadata: ["pool": .string(pool.key.description)]) }
-        return pool
+        return .pool(pool)
     }
 
     /// Takes out the dynamic pools that nobody uses. Returns their number.
@@ -102,24 +131,23 @@ final class PoolRegistry: Sendable {
         }
     }
 
-    /// Puts the pools of new settings in force: pools whose server settings did not change stay with all their
-    /// servers, the others are replaced, and what left the settings goes.
+    /// Puts the pools of new settings in force, in one step with the settings themselves: pools whose server settings
+    /// did not change stay with all their servers, the others are replaced, and what left the settings goes.
     ///
     /// - Parameters:
-    ///   - dynamic: what the settings now say about a dynamic pool; nil when its database has no such users any more.
     ///   - home: the worker this runs on; nil at start, when no pool exists yet.
-    func apply(
-        _ plans: [PoolKey: PoolPlan],
-        dynamic: (PoolPlan) -> PoolPlan?,
-        gateway: Gateway,
-        home: WorkerHome?
-    ) {
+    ///   - publish: lets everybody see the new settings. Under the registry's lock: whoever has seen them finds their
+    ///     pools, and whoever finds their pools will see them.
+    func apply(_ snapshot: Snapshot, gateway: Gateway, home: WorkerHome?, publish: () -> Void = {}) {
         let (retired, kept) = self.state.withLock { state -> ([Pool], [(Pool, PoolPlan)]) in
+            publish()
+            state.generation = snapshot.generation
             var retired: [Pool] = []
             var kept: [(Pool, PoolPlan)] = []
-            var wanted = plans
+            // A dynamic pool stays as long as its database has such users.
+            var wanted = snapshot.plans
             for (key, pool) in state.pools {
-                if wanted[key] == nil, pool.plan.isDynamic { wanted[key] = dynamic(pool.plan) }
+                if wanted[key] == nil, pool.plan.isDynamic { wanted[key] = snapshot.renewed(pool.plan) }
                 if let plan = wanted[key], plan.isSameServer(as: pool.plan) {
                     kept.append((pool, plan))
                 } else {

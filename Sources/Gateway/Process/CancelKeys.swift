@@ -49,13 +49,45 @@ final class CancelKeys: Sendable {
 extension ClientConnection {
     /// A cancel request with this client's key came in.
     func cancelRequested(by canceller: ClientConnection) {
-        guard let server = self.server, !server.ledger.isSettled, let address = server.address, !server.secret.isEmpty
-        else {
+        guard let server = self.server else {
             canceller.cancelIsThrough()
             return
         }
-        server.cancellers.append(canceller)
-        CancelConnection.start(for: server, address: address)
+        server.cancel(for: canceller)
+    }
+}
+
+extension ServerConnection {
+    /// Cancels what runs for the present client, if anything does.
+    func cancel(for canceller: ClientConnection) {
+        guard !self.ledger.isSettled, let address = self.address, !self.secret.isEmpty else {
+            canceller.cancelIsThrough()
+            return
+        }
+        let answers = self.answersOfTurn
+        defer { self.answersBeforeCancel = answers }
+        guard self.cancelsInFlight > 0 else {
+            self.cancellers.append(canceller)
+            CancelConnection.start(for: self, address: address)
+            return
+        }
+        // One is enough: a second signal to a backend that has not answered the first changes nothing. Where it has
+        // answered, the first is spent although PostgreSQL has not closed its connection yet, and what runs now needs
+        // one of its own. Not before that end: the two could overtake each other.
+        if self.laterCancellers.isEmpty, self.answersBeforeCancel == answers {
+            self.cancellers.append(canceller)
+        } else {
+            self.laterCancellers.append(canceller)
+        }
+    }
+
+    /// Those for whom another cancel request has to go out. None when what they meant has been answered meanwhile:
+    /// the next request of the client must not be hit by it.
+    func takeLaterCancellers() -> [ClientConnection] {
+        guard self.phase == .active, self.answersBeforeCancel == self.answersOfTurn else { return [] }
+        let wanted = self.laterCancellers
+        self.laterCancellers = []
+        return wanted
     }
 }
 
@@ -80,9 +112,8 @@ final class CancelConnection: Endpoint, TransportUser, @unchecked Sendable {
         super.init(descriptor: -1, worker: server.home.worker)
     }
 
+    /// One at a time: `server` has none in flight.
     static func start(for server: ServerConnection, address: SocketAddress) {
-        // One is enough: a second signal to a backend that has not answered the first changes nothing.
-        guard server.cancelsInFlight == 0 else { return }
         server.cancelsInFlight += 1
         var writer = MessageWriter()
         writer.cancelRequest(processID: server.processID, secret: server.secret)

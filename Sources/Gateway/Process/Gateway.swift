@@ -16,6 +16,9 @@ package final class Gateway: @unchecked Sendable {
     private(set) var homes: [WorkerHome] = []
     private var threads: [WorkerThread] = []
     private let current: Mutex<Snapshot>
+    /// The settings read last, which come into force in a moment if they are not yet. Held while settings are read: two
+    /// reloads at once come into force in the order in which they are read.
+    private let loaded: Mutex<Snapshot>
     let pools: PoolRegistry
     /// Users that are found by a query.
     let authQueries = AuthQueryRegistry()
@@ -53,6 +56,7 @@ package final class Gateway: @unchecked Sendable {
         self.lookups = PolicyLookups(authQueries: self.authQueries)
         let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
+        self.loaded = Mutex(snapshot)
         self.fixedSettings = Self.fixedSettings(snapshot.settings)
         self.audit = AuditTrail(log: log)
         self.audit.apply(try Self.prepareAudit(snapshot.settings.general))
@@ -84,7 +88,7 @@ package final class Gateway: @unchecked Sendable {
             self.homes = made.workers.map { WorkerHome(worker: $0, gateway: self) }
             let door = try FrontDoor(general, gateway: self)
             self.frontDoor = door
-            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: nil)
+            self.pools.apply(snapshot, gateway: self, home: nil)
             self.authQueries.apply(snapshot, gateway: self)
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
@@ -125,18 +129,35 @@ package final class Gateway: @unchecked Sendable {
     ///
     /// - Parameter done: called when policy and pools are in force, on a worker.
     package func reload(done: @escaping @Sendable () -> Void = {}) throws(GatewayStartError) {
-        let snapshot = try self.loader.load(self.lookups, previous: self.snapshot)
-        let audit = try Self.prepareAudit(snapshot.settings.general)
-        for warning in snapshot.warnings { self.log.warning("\(warning)") }
-        self.warnOfFixedSettings(snapshot.settings)
-        self.checkDescriptorLimit(snapshot, workers: self.homes.count)
-        guard let home = self.homes.first else { return }
+        let result = self.loaded.withLock { last -> Result<Void, GatewayStartError> in
+            do throws(GatewayStartError) {
+                let snapshot = try self.loader.load(self.lookups, previous: last)
+                let audit = try Self.prepareAudit(snapshot.settings.general)
+                for warning in snapshot.warnings { self.log.warning("\(warning)") }
+                self.warnOfFixedSettings(snapshot.settings)
+                self.checkDescriptorLimit(snapshot, workers: self.homes.count)
+                guard let home = self.homes.first else { return .success(()) }
+                last = snapshot
+                self.comeIntoForce(snapshot, audit, on: home, done: done)
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    private func comeIntoForce(
+        _ snapshot: Snapshot,
+        _ audit: AuditTrail.Prepared,
+        on home: WorkerHome,
+        done: @escaping @Sendable () -> Void
+    ) {
         home.worker.execute {
-            self.current.withLock { $0 = snapshot }
             self.audit.apply(audit)
             self.lookups.authLanes.apply(AuthLanes.Limits(snapshot.settings.general))
             self.frontDoor?.apply(snapshot.socketOptions)
-            self.pools.apply(snapshot.plans, dynamic: snapshot.renewed, gateway: self, home: home)
+            self.pools.apply(snapshot, gateway: self, home: home) { self.current.withLock { $0 = snapshot } }
             self.authQueries.apply(snapshot, gateway: self)
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {

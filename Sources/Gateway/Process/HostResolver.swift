@@ -1,14 +1,38 @@
 import Dispatch
+import PGWire
 import Reactor
 import Synchronization
 
 /// Turns `server_host` into an address. Numeric addresses and socket directories need no look-up; names are looked up
 /// on a queue of their own, because the system's resolver blocks, and remembered for a short time.
+///
+/// A look-up takes as long as the system's resolver lets it: who cannot wait that long has a deadline of its own, and
+/// does nothing with an answer that comes later. However often a name is asked for, one look-up of it is under way.
 final class HostResolver: Sendable {
     private struct Answer {
         let addresses: [SocketAddress]
         let expires: MonotonicMicroseconds
-        var next: Int
+        var next = 0
+
+        /// Several addresses are used in turn.
+        mutating func take() -> SocketAddress? {
+            guard !self.addresses.isEmpty else { return nil }
+            let address = self.addresses[self.next % self.addresses.count]
+            self.next = (self.next + 1) % self.addresses.count
+            return address
+        }
+    }
+
+    /// Somebody who waits for a look-up.
+    private struct Waiter: Sendable {
+        let worker: Worker
+        let body: @Sendable (SocketAddress?) -> Void
+    }
+
+    private struct State {
+        var answers: [ExactName: Answer] = [:]
+        /// The names that are being looked up.
+        var waiting: [ExactName: [Waiter]] = [:]
     }
 
     /// How long an answer is used: short enough to follow a failover that works through names.
@@ -16,13 +40,23 @@ final class HostResolver: Sendable {
     private static let entriesMax = 1024
 
     private let queue = DispatchQueue(label: "resolver", attributes: .concurrent)
-    private let answers = Mutex<[String: Answer]>([:])
+    private let state = Mutex(State())
+    private let lookUp: @Sendable (_ host: String, _ port: UInt16) -> [SocketAddress]
 
-    /// Calls `body` on `home`'s worker, at once when the address is known. Several addresses are used in turn.
+    /// - Parameter lookUp: asks the system; may block for as long as it likes. Nothing found is an empty list.
+    init(
+        lookUp: @escaping @Sendable (_ host: String, _ port: UInt16) -> [SocketAddress] = { host, port in
+            SocketAddress.resolve(host: host, port: port)
+        }
+    ) {
+        self.lookUp = lookUp
+    }
+
+    /// Calls `body` on `worker`, at once when the address is known; with nil when there is none.
     func resolve(
         host: String,
         port: UInt16,
-        for home: WorkerHome,
+        for worker: Worker,
         then body: @escaping @Sendable (SocketAddress?) -> Void
     ) {
         if host.hasPrefix("/") {
@@ -33,33 +67,41 @@ final class HostResolver: Sendable {
             body(numeric)
             return
         }
-        let key = "\(host):\(port)"
-        if let known = self.take(key, now: home.worker.now) {
+        let key = ExactName("\(host):\(port)")
+        let now = worker.now
+        let waiter = Waiter(worker: worker, body: body)
+        let (known, isFirst) = self.state.withLock { state -> (SocketAddress?, Bool) in
+            if let answer = state.answers[key], answer.expires > now {
+                return (state.answers[key]?.take(), false)
+            }
+            let isFirst = state.waiting[key] == nil
+            state.waiting[key, default: []].append(waiter)
+            return (nil, isFirst)
+        }
+        if let known {
             body(known)
             return
         }
-        self.queue.async {
-            let addresses = SocketAddress.resolve(host: host, port: port)
-            let now = MonotonicClock.now()
-            self.answers.withLock { answers in
-                if answers.count >= Self.entriesMax { answers.removeAll() }
-                if addresses.isEmpty {
-                    answers[key] = nil
-                } else {
-                    answers[key] = Answer(addresses: addresses, expires: now + Self.lifetime, next: 0)
-                }
-            }
-            home.worker.execute { body(self.take(key, now: now)) }
-        }
+        guard isFirst else { return }
+        self.queue.async { self.found(self.lookUp(host, port), for: key) }
     }
 
-    private func take(_ key: String, now: MonotonicMicroseconds) -> SocketAddress? {
-        self.answers.withLock { answers in
-            guard var answer = answers[key], answer.expires > now else { return nil }
-            let address = answer.addresses[answer.next % answer.addresses.count]
-            answer.next = (answer.next + 1) % answer.addresses.count
-            answers[key] = answer
-            return address
+    /// Everybody who waits gets what was found, whatever becomes of the remembered answer.
+    private func found(_ addresses: [SocketAddress], for key: ExactName) {
+        let expires = MonotonicClock.now() + Self.lifetime
+        let served = self.state.withLock { state -> [(Waiter, SocketAddress?)] in
+            let waiters = state.waiting.removeValue(forKey: key) ?? []
+            var answer = Answer(addresses: addresses, expires: expires)
+            var served: [(Waiter, SocketAddress?)] = []
+            for waiter in waiters { served.append((waiter, answer.take())) }
+            if !addresses.isEmpty {
+                if state.answers.count >= Self.entriesMax { state.answers.removeAll() }
+                state.answers[key] = answer
+            }
+            return served
+        }
+        for (waiter, address) in served {
+            waiter.worker.execute { waiter.body(address) }
         }
     }
 }

@@ -49,6 +49,8 @@ final class Snapshot: Sendable {
     }
 
     let settings: GatewaySettings
+    /// Larger than that of every snapshot before; 1 is the first.
+    let generation: UInt64
     let policy: HBAPolicy
     /// In the order of the policy's rules.
     let deciding: [DecidedRule]
@@ -82,7 +84,7 @@ final class Snapshot: Sendable {
     /// - Parameters:
     ///   - registry: the providers whose methods rules may name.
     ///   - lookups: what the policy has to know beyond a question; finds the users that are not listed, too.
-    ///   - previous: the snapshot in force, whose counts go on where a rule stays the same.
+    ///   - previous: the one that this follows, whose counts go on where a rule stays the same.
     /// - Throws: `SnapshotError` when the rules cannot be understood or a method's options are wrong: nothing of the
     ///   new settings applies then.
     init(
@@ -92,6 +94,7 @@ final class Snapshot: Sendable {
         previous: Snapshot?
     ) throws(SnapshotError) {
         self.settings = settings
+        self.generation = (previous?.generation ?? 0) &+ 1
         self.policy = try Self.policy(
             settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
         let maps = try Self.maps(settings.general)

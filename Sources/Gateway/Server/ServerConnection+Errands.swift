@@ -187,15 +187,18 @@ extension ServerConnection {
 
     /// The request is through, or the client that it was meant for has no statement here any more that it could hit.
     func letCancellersGo() {
-        for canceller in self.cancellers { canceller.cancelIsThrough() }
+        for canceller in self.cancellers + self.laterCancellers { canceller.cancelIsThrough() }
         self.cancellers = []
+        self.laterCancellers = []
     }
 
     /// A cancel request for this server was sent and is through, or was given up.
     func cancelEnded(isCertain: Bool) {
         self.cancelsInFlight -= 1
-        self.letCancellersGo()
         if !isCertain { self.isSpent = true }
+        let wanted = self.takeLaterCancellers()
+        self.letCancellersGo()
+        for canceller in wanted { self.cancel(for: canceller) }
         guard self.phase == .parked, self.cancelsInFlight == 0 else { return }
         self.clearDeadline()
         if self.isSpent || !self.isAtBoundary { self.retire("a cancel request may still be under way") } else { self.goHome() }

@@ -13,27 +13,36 @@ extension ServerConnection {
         let knownKeys: SCRAMKeys?
         var exchange: ServerOpening?
         var transport: OutgoingTransport?
-        /// For all attempts together.
-        var deadline: MonotonicMicroseconds = 0
+        /// Of the look-up of the server's name and all attempts together.
+        let deadline: MonotonicMicroseconds
     }
 
     func open(credential: ServerCredential, knownKeys: SCRAMKeys?) {
-        self.opening = Opening(credential: credential, knownKeys: knownKeys)
         let plan = self.pool.plan
-        self.home.gateway.resolver.resolve(host: plan.serverHost, port: plan.serverPort, for: self.home) { address in
+        let worker = self.home.worker
+        let deadline = worker.now + plan.connectTimeout
+        self.opening = Opening(credential: credential, knownKeys: knownKeys, deadline: deadline)
+        self.home.gateway.resolver.resolve(host: plan.serverHost, port: plan.serverPort, for: worker) { address in
             self.addressKnown(address)
         }
+        guard self.phase == .opening, self.address == nil else { return }
+        // The name is being looked up. There is no socket yet that a deadline could belong to, and the system's
+        // resolver has time limits of its own.
+        worker.attach(self)
+        self.setDeadline(deadline)
     }
 
     private func addressKnown(_ address: SocketAddress?) {
+        // The time may be over.
         guard self.phase == .opening else { return }
         guard let address else {
             self.openingFailed(.connect("cannot resolve server host \"\(self.pool.plan.serverHost)\""))
             return
         }
+        // From the look-up's deadline to the one of the socket.
+        self.home.worker.detach(self)
         self.address = address
         let plan = self.pool.plan
-        self.opening?.deadline = self.home.worker.now + plan.connectTimeout
         self.opening?.transport = plan.tls.map { OutgoingTransport($0, host: plan.serverHost, address: address) }
         self.connect(to: address)
     }
@@ -85,6 +94,11 @@ extension ServerConnection {
         let startup = exchange.start()
         self.opening?.exchange = exchange
         self.send(startup)
+    }
+
+    func openingTimedOut() {
+        let what = self.address == nil ? "the server's name was not resolved" : "the server did not answer"
+        self.openingFailed(.connect("connect_timeout: \(what) in time"))
     }
 
     func openingReceived(_ bytes: Span<UInt8>) -> Int {

@@ -84,6 +84,10 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var cancelsInFlight = 0
     /// Who waits for the end of the cancel request that is in flight.
     var cancellers: [ClientConnection] = []
+    /// Who wants another one: it was asked for when the server had answered what the one in flight was meant for.
+    var laterCancellers: [ClientConnection] = []
+    /// `answersOfTurn` when a cancel request was asked for last.
+    var answersBeforeCancel: UInt64 = 0
     /// It must not be used again once its present client is done.
     var isSpent = false
     /// Counts of the present client's turn, and how much of its bytes is in the pool's books already.
@@ -105,6 +109,9 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
 
     /// Nothing is owed to the client that holds it, by the server or in its place.
     var isSettled: Bool { self.ledger.isSettled && (self.statements?.isSettled ?? true) }
+
+    /// Answers to requests of the present client, up to ReadyForQuery each.
+    var answersOfTurn: UInt64 { self.turn.queries &+ UInt64(self.ledger.readyCount) }
 
     func takeCounts() -> ServerCounts {
         var counts = self.turn
@@ -155,7 +162,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
 
     override func deadlinePassed() {
         switch self.phase {
-        case .opening: self.openingFailed(.connect("connect_timeout: the server did not answer in time"))
+        case .opening: self.openingTimedOut()
         case .errand: self.errandFailed("the server did not answer in time")
         case .parked: self.retire("a cancel request was not answered in time")
         default: return

@@ -4,6 +4,7 @@ import PGWire
 /// part of its identity towards every server it gets. Immutable, shared by reference so that "the same as last time"
 /// is one pointer comparison.
 package final class SessionParameters: Sendable {
+    /// Equal byte by byte: two spellings of one letter are two schemas in PostgreSQL.
     package struct Entry: Sendable, Hashable {
         package let name: String
         package let value: String
@@ -11,6 +12,19 @@ package final class SessionParameters: Sendable {
         package init(name: String, value: String) {
             self.name = name
             self.value = value
+        }
+
+        package static func == (left: Entry, right: Entry) -> Bool {
+            left.name.hasSameBytes(as: right.name) && left.value.hasSameBytes(as: right.value)
+        }
+
+        package func hash(into hasher: inout Hasher) {
+            ExactName(self.name).hash(into: &hasher)
+            ExactName(self.value).hash(into: &hasher)
+        }
+
+        static func isSorted(_ left: Entry, _ right: Entry) -> Bool {
+            left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
         }
     }
 
@@ -60,15 +74,15 @@ package final class SessionParameters: Sendable {
         }
         if settings.isEmpty { return .none }
         if settings.count == 1 { return SessionParameters(entries: settings) }
-        return SessionParameters(entries: self.lastOfEachName(settings).sorted { $0.name < $1.name })
+        return SessionParameters(entries: self.lastOfEachName(settings).sorted(by: Entry.isSorted))
     }
 
     /// Parameter names ignore case in PostgreSQL.
     private static func lastOfEachName(_ settings: [Entry]) -> [Entry] {
-        var places: [String: Int] = [:]
+        var places: [ExactName: Int] = [:]
         var entries: [Entry] = []
         for setting in settings {
-            let key = self.foldingCase(setting.name)
+            let key = ExactName(self.foldingCase(setting.name))
             if let place = places[key] {
                 entries[place] = setting
             } else {
@@ -97,7 +111,7 @@ package final class SessionParameters: Sendable {
     package func named(_ applicationName: String) -> SessionParameters {
         let rest = self.entries.filter { !Self.isApplicationName($0) }
         let named = rest + [Entry(name: "application_name", value: applicationName)]
-        return SessionParameters(entries: named.sorted { $0.name < $1.name })
+        return SessionParameters(entries: named.sorted(by: Entry.isSorted))
     }
 
     package func isSame(as other: SessionParameters) -> Bool {
@@ -130,7 +144,7 @@ package final class SessionParameters: Sendable {
     package func query(replacing old: SessionParameters) -> String? {
         if self.isSame(as: old) { return nil }
         var text = ""
-        for entry in old.entries where !self.entries.contains(where: { $0.name == entry.name }) {
+        for entry in old.entries where !self.entries.contains(where: { $0.name.hasSameBytes(as: entry.name) }) {
             text += "RESET \(SQLText.identifier(entry.name));"
         }
         let changed = self.entries.filter { !old.entries.contains($0) }

@@ -50,7 +50,7 @@ package struct AnswerLedger: Sendable {
     /// The last ReadyForQuery said `I`.
     @usableFromInline package internal(set) var isOutsideTransaction = true
     /// ReadyForQuery messages since the last `takeCounts`: all, and those outside of a transaction.
-    private var readyCount = 0
+    package private(set) var readyCount = 0
     private var idleCount = 0
 
     package init() {

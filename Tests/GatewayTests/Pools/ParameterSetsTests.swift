@@ -30,3 +30,22 @@ import Testing
         }
     }
 }
+
+extension ParameterSetsTests {
+    /// `search_path` in two spellings of one letter names two schemas.
+    @Test func spellingsOfALetterShareNothing() throws {
+        func path(_ schema: String) throws -> SessionParameters {
+            try SessionParameters.parse([(name: "search_path", value: schema)])
+        }
+        let (composed, decomposed) = (try path("caf\u{e9}"), try path("cafe\u{301}"))
+        var sets = ParameterSets(applicationName: "app")
+        sets.remember(Welcome([("search_path", "composed")]), for: composed)
+        #expect(sets.recall(composed).parameters === composed)
+        #expect(sets.recall(decomposed).greeting == nil, "nobody has told of that one")
+        sets.remember(Welcome([("search_path", "decomposed")]), for: decomposed)
+        for _ in 0..<2 {
+            #expect(sets.recall(composed).parameters === composed)
+            #expect(sets.recall(decomposed).parameters === decomposed)
+        }
+    }
+}

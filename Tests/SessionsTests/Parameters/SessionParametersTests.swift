@@ -161,6 +161,21 @@ import Testing
         )
     }
 
+    /// Two schemas: PostgreSQL compares bytes.
+    @Test func spellingsOfALetterAreDifferentValues() throws {
+        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")
+        let one = try SessionParameters.parse([("search_path", composed)])
+        let other = try SessionParameters.parse([("search_path", decomposed)])
+        #expect(!one.isSame(as: other))
+        #expect(one.entries != other.entries)
+        #expect(Set([one.entries, other.entries]).count == 2)
+        #expect(
+            other.query(replacing: one)
+                == "SELECT pg_catalog.set_config(E'search_path',E'cafe\\xcc\\x81',false)"
+        )
+        #expect(try SessionParameters.parse([(composed, "1"), (decomposed, "2")]).entries.count == 2)
+    }
+
     /// The reset comes first, so that another spelling of the same name keeps its value.
     @Test func anotherSpellingIsResetBeforeItIsSet() throws {
         #expect(

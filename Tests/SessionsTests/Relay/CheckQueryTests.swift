@@ -161,6 +161,15 @@ import Testing
         #expect(answers.answer(to: one, for: none) == nil)
     }
 
+    /// The value may stand in an answer, and names another schema.
+    @Test func answersAreKeptByTheBytesOfParameters() throws {
+        let query = CheckQuery("select 1")
+        var answers = CheckAnswers()
+        answers.remember([1], to: query, for: try SessionParameters.parse([("search_path", "caf\u{e9}")]))
+        let decomposed = try SessionParameters.parse([("search_path", "cafe\u{301}")])
+        #expect(answers.answer(to: query, for: decomposed) == nil)
+    }
+
     @Test func memoryHasABound() throws {
         var answers = CheckAnswers()
         let query = CheckQuery("select 1")

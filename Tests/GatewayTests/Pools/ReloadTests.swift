@@ -1,0 +1,139 @@
+import AuthProviders
+import Dispatch
+import Foundation
+import Logging
+import Reactor
+import Sessions
+import Settings
+import Synchronization
+import Testing
+
+@testable import Gateway
+
+/// Settings and the pools made by them come into force together.
+@Suite struct ReloadTests {
+    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("reload-\(UUID())")
+
+    /// A gateway whose one database has no users but those whom a query finds.
+    private func gateway(port: Int = 6432) throws -> Gateway {
+        try FileManager.default.createDirectory(at: self.folder, withIntermediateDirectories: true)
+        let file = self.folder.appendingPathComponent("settings.yaml").path
+        try Self.text(port: port, database: "one").write(toFile: file, atomically: true, encoding: .utf8)
+        let source = SettingsSource(path: file, environment: [:], registry: try .standard())
+        return try Gateway(source: source, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    private static func text(port: Int, database: String) -> String {
+        """
+        general:
+          host: 127.77.31.5
+          port: \(port)
+          worker_threads: 1
+          admin_username: a
+          admin_password: b
+        pools:
+          app:
+            server_host: 127.0.0.1
+            server_port: 1
+            server_database: \(database)
+            users: []
+            auth_query:
+              user: u
+        """
+    }
+
+    private func snapshot(after previous: Snapshot, of gateway: Gateway, database: String) throws -> Snapshot {
+        let text = Self.text(port: 6432, database: database)
+        let settings = try SettingsLoader.load(text: text, format: .yaml, path: "/etc/gw/main.yaml", environment: [:])
+        return try Snapshot(
+            settings: settings, registry: .standard(), lookups: gateway.lookups, previous: previous)
+    }
+
+    private func route(_ snapshot: Snapshot) -> Snapshot.Route {
+        let identity = AuthenticatedIdentity(user: "ann", credential: .none, provider: "password", method: "md5")
+        return snapshot.route(identity, database: "app")
+    }
+
+    @Test func aPoolIsNotMadeFromSettingsJustReplaced() throws {
+        let gateway = try self.gateway()
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        let home = WorkerHome(worker: try Worker(index: 0), gateway: gateway)
+        let old = gateway.snapshot
+        let new = try self.snapshot(after: old, of: gateway, database: "two")
+        #expect((old.generation, new.generation) == (1, 2))
+        gateway.pools.apply(old, gateway: gateway, home: nil)
+        let route = self.route(old)
+        // The login has asked the old settings; then comes the reload.
+        gateway.pools.apply(new, gateway: gateway, home: home)
+        guard case .outdated = gateway.pools.pin(route, of: old.generation, gateway: gateway, home: home) else {
+            Issue.record("a pool of the old settings was made")
+            return
+        }
+        #expect(gateway.pools.all.isEmpty)
+        let found = gateway.pools.pin(self.route(new), of: new.generation, gateway: gateway, home: home)
+        guard case .pool(let pool) = found else {
+            Issue.record("the user has no pool")
+            return
+        }
+        #expect(pool.plan.serverDatabase == "two")
+    }
+
+    /// Whoever has seen the new settings waits for their pools.
+    @Test func settingsAreNotSeenBeforeTheirPools() throws {
+        let gateway = try self.gateway()
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        let home = WorkerHome(worker: try Worker(index: 0), gateway: gateway)
+        gateway.pools.apply(gateway.snapshot, gateway: gateway, home: nil)
+        let new = try self.snapshot(after: gateway.snapshot, of: gateway, database: "two")
+        let begun = DispatchSemaphore(value: 0)
+        let seen = Generations()
+        gateway.pools.apply(new, gateway: gateway, home: home) {
+            // A login on another worker that sees them now.
+            DispatchQueue.global().async {
+                begun.signal()
+                let found = gateway.pools.pin(self.route(new), of: new.generation, gateway: gateway, home: home)
+                if case .pool(let pool) = found, pool.plan.serverDatabase == "two" {
+                    seen.note(new.generation)
+                } else {
+                    seen.note(0)
+                }
+            }
+            begun.wait()
+        }
+        seen.wait(for: 1)
+        #expect(seen.all == [2])
+    }
+
+    /// SIGHUP and RELOAD come on different threads.
+    @Test func reloadsAtOnceComeIntoForceInOrder() throws {
+        let gateway = try self.gateway(port: 54_329)
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        try gateway.start()
+        defer { gateway.stop() }
+        let count = 8
+        let seen = Generations()
+        DispatchQueue.concurrentPerform(iterations: count) { _ in
+            do {
+                try gateway.reload { seen.note(gateway.snapshot.generation) }
+            } catch {
+                seen.note(0)
+            }
+        }
+        seen.wait(for: count)
+        #expect(seen.all == (2...UInt64(count + 1)).map { $0 })
+    }
+
+    private final class Generations: @unchecked Sendable {
+        private let numbers = Mutex<[UInt64]>([])
+        private let noted = DispatchSemaphore(value: 0)
+
+        var all: [UInt64] { self.numbers.withLock { $0 } }
+
+        func note(_ number: UInt64) {
+            self.numbers.withLock { $0.append(number) }
+            self.noted.signal()
+        }
+
+        func wait(for count: Int) { for _ in 0..<count { self.noted.wait() } }
+    }
+}

@@ -1,0 +1,107 @@
+import Dispatch
+import Reactor
+import Synchronization
+import Testing
+
+@testable import Gateway
+
+/// Names of servers, looked up by a resolver that the test plays.
+@Suite struct HostResolverTests {
+    /// What a resolver says, one look-up after the other; each waits until it is let go.
+    private final class Script: @unchecked Sendable {
+        let gate = DispatchSemaphore(value: 0)
+        private let answers: [[String]]
+        private let asked = Mutex(0)
+
+        init(_ answers: [[String]]) { self.answers = answers }
+
+        var askedCount: Int { self.asked.withLock { $0 } }
+
+        func lookUp(port: UInt16) -> [SocketAddress] {
+            let number = self.asked.withLock { asked -> Int in
+                asked += 1
+                return asked - 1
+            }
+            self.gate.wait()
+            let hosts = number < self.answers.count ? self.answers[number] : []
+            return hosts.compactMap { SocketAddress(numericHost: $0, port: port) }
+        }
+    }
+
+    /// What those who asked were told.
+    private final class Told: Sendable {
+        private let texts = Mutex<[String]>([])
+
+        var all: [String] { self.texts.withLock { $0 } }
+
+        func note(_ address: SocketAddress?) {
+            let text = address?.description ?? "none"
+            self.texts.withLock { $0.append(text) }
+        }
+    }
+
+    private let worker: Worker
+
+    init() throws { self.worker = try Worker(index: 0) }
+
+    private func resolver(_ script: Script) -> HostResolver {
+        HostResolver(lookUp: { _, port in script.lookUp(port: port) })
+    }
+
+    private func ask(_ resolver: HostResolver, _ host: String = "db.test") -> Told {
+        let told = Told()
+        resolver.resolve(host: host, port: 5432, for: self.worker) { told.note($0) }
+        return told
+    }
+
+    /// Drives the worker until everybody was told.
+    private func wait(for told: [Told]) {
+        while told.contains(where: { $0.all.isEmpty }) { self.worker.runOnce(blocking: true) }
+    }
+
+    @Test func whatNeedsNoLookUpIsToldAtOnce() {
+        let script = Script([])
+        let resolver = self.resolver(script)
+        #expect(self.ask(resolver, "192.0.2.1").all == ["192.0.2.1:5432"])
+        #expect(self.ask(resolver, "/run").all == ["unix:/run/.s.PGSQL.5432"])
+        #expect(script.askedCount == 0)
+    }
+
+    /// A resolver that hangs has one thread per name, however often connections give up and are tried again.
+    @Test func oneLookUpOfANameServesAllWhoWait() {
+        let script = Script([["192.0.2.1", "192.0.2.2"]])
+        let resolver = self.resolver(script)
+        let told = (0..<5).map { _ in self.ask(resolver) }
+        #expect(told.allSatisfy { $0.all.isEmpty })
+        script.gate.signal()
+        self.wait(for: told)
+        let (one, two) = ("192.0.2.1:5432", "192.0.2.2:5432")
+        #expect(told.flatMap(\.all) == [one, two, one, two, one])
+        #expect(script.askedCount == 1)
+        #expect(self.ask(resolver).all == [two], "what was found is remembered, and used in turn")
+    }
+
+    @Test func whoAsksForAnotherNameDoesNotWait() {
+        let script = Script([["192.0.2.1"], ["192.0.2.1"]])
+        let resolver = self.resolver(script)
+        let told = [self.ask(resolver, "one.test"), self.ask(resolver, "two.test")]
+        for _ in told { script.gate.signal() }
+        self.wait(for: told)
+        #expect(told.map(\.all) == [["192.0.2.1:5432"], ["192.0.2.1:5432"]])
+        #expect(script.askedCount == 2)
+    }
+
+    @Test func aFailureIsToldToAllAndNotRemembered() {
+        let script = Script([[], ["192.0.2.7"]])
+        let resolver = self.resolver(script)
+        let failed = (0..<2).map { _ in self.ask(resolver) }
+        script.gate.signal()
+        self.wait(for: failed)
+        #expect(failed.map(\.all) == [["none"], ["none"]])
+        let told = self.ask(resolver)
+        script.gate.signal()
+        self.wait(for: [told])
+        #expect(told.all == ["192.0.2.7:5432"])
+        #expect(script.askedCount == 2)
+    }
+}
