@@ -101,8 +101,23 @@ void ct_context_set_verification(ct_context *context, int verification) {
     SSL_CTX_set_verify(context->ssl, mode, ct_verify);
 }
 
+// Called by OpenSSL for every ticket that a client shows. A ticket carries the client's certificate, which nobody looks
+// at again, and is renewed whenever it is used: without this one a certificate would be good for ever. Whose ticket is
+// not taken shows its certificate as everybody does.
+static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *agreed, const unsigned char *name, size_t length,
+                                      SSL_TICKET_STATUS status, void *context) {
+    (void)ssl, (void)name, (void)length, (void)context;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return SSL_TICKET_RETURN_IGNORE_RENEW;
+    X509 *certificate = SSL_SESSION_get0_peer(agreed);
+    // 0 for a date that cannot be read.
+    int has_ended = certificate != NULL && X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0;
+    if (has_ended) return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 void ct_context_set_tickets(ct_context *context, int is_on) {
     if (!is_on) return;
     SSL_CTX_clear_options(context->ssl, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context->ssl, 2);
+    SSL_CTX_set_session_ticket_cb(context->ssl, NULL, judge_ticket, NULL);
 }

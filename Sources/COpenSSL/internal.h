@@ -8,6 +8,15 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+enum {
+    // Plaintext bytes of a record at most.
+    CT_RECORD = 16384,
+    // A peer may ask for records this small (RFC 6066).
+    CT_RECORD_MIN = 512,
+    // Key updates of the peer without data between them, and within one call of ct_open.
+    CT_KEY_UPDATES_MAX = 32,
+};
+
 struct ct_context {
     SSL_CTX *ssl;
     int is_server;
@@ -39,6 +48,8 @@ struct ct_session {
     // Bytes to send had no room: the peer can make no sense of what follows.
     uint8_t is_overfull;
     uint8_t is_established, is_shut, is_server, is_direct;
+    // Of the peer: since it last sent data, and in the present call of ct_open.
+    uint8_t key_updates, key_updates_at_once;
 };
 
 // Of Bytes.c: what has to be done once, before anything else. 0 when memory is short.
@@ -53,6 +64,10 @@ void ct_write_reason(char *reason, const char *what);
 void ct_write_text(char *text, size_t size, const char *first, const char *second);
 int ct_fail(ct_session *session, int reason, const char *text);
 int ct_fail_by_queue(ct_session *session, int ssl_error);
+
+// Of Records.c. Behind one key update too many, no more bytes are given to OpenSSL.
+void ct_count_key_updates(ct_session *session);
+int ct_has_too_many_key_updates(const ct_session *session);
 
 // Of Certificates.c.
 size_t ct_endpoint_hash(X509 *certificate, uint8_t hash[CT_HASH]);

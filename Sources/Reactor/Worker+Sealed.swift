@@ -20,13 +20,30 @@ extension Worker {
     ) {
         let buffers = self.sealBuffers
         let unsealed = unsafe self.unseal(bytes, for: endpoint, codec, into: buffers.plain)
+        // Noted while the endpoint is surely this worker's: taking the bytes may give it away, and the codec reports an
+        // end once.
+        self.noteEnd(unsealed.state, of: endpoint)
         if unsealed.count > 0 {
             let plain = unsafe UnsafeRawBufferPointer(rebasing: buffers.plain[0..<unsealed.count])
             unsafe self.takePlain(plain, for: endpoint, at: place)
         } else if unsealed.state == .goesOn {
             endpoint.nothingToRead()
         }
-        if unsealed.state != .goesOn, self.owns(place) { self.end(endpoint, unsealed.state) }
+        if unsealed.state == .goesOn { return }
+        if self.owns(place) {
+            self.end(endpoint, at: place)
+        } else {
+            // Shared: whoever wins it is told. Moved: `attach` has seen to it.
+            self.enqueueUnread(endpoint, at: place)
+        }
+    }
+
+    private func noteEnd(_ state: StreamCodec.State, of endpoint: Endpoint) {
+        switch state {
+        case .goesOn: break
+        case .closed: endpoint.channel.ending = 0
+        case .failed: endpoint.channel.ending = Errno.protocolError
+        }
     }
 
     private func unseal(
@@ -43,10 +60,12 @@ extension Worker {
         return unsealed
     }
 
-    private func end(_ endpoint: Endpoint, _ state: StreamCodec.State) {
-        endpoint.channel.ending = state == .closed ? 0 : Errno.protocolError
+    private func end(_ endpoint: Endpoint, at place: Place) {
         if endpoint.channel.isPaused {
             self.tellHangup(endpoint)
+        } else if self.slots[Int(place.slot)].isQueued {
+            // It is told in its turn: reading was resumed while the bytes were taken.
+            return
         } else if endpoint.channel.wantsRedelivery, !endpoint.unread.isEmpty {
             // What is held back comes first.
             self.enqueue(endpoint)
@@ -66,18 +85,20 @@ extension Worker {
             endpoint.channel.wantsRedelivery = true
         }
         unsafe self.blocks.giveBack(room)
-        switch unsealed.state {
-        case .goesOn: break
-        case .closed: endpoint.channel.ending = 0
-        case .failed: endpoint.channel.ending = Errno.protocolError
-        }
+        self.noteEnd(unsealed.state, of: endpoint)
     }
 
     /// Delivers what is held back, else reads once.
     func receiveSealed(_ endpoint: Endpoint, _ codec: StreamCodec, at place: Place) {
         if endpoint.channel.wantsRedelivery, !endpoint.unread.isEmpty {
+            let hadMore = self.hasMore(endpoint)
             self.deliverHeld(endpoint, at: place)
-            guard self.owns(place), !endpoint.channel.isPaused else { return }
+            guard self.owns(place) else {
+                // Shared by what it was given: whoever wins it finds the rest.
+                if hadMore { self.enqueueUnread(endpoint, at: place) }
+                return
+            }
+            guard !endpoint.channel.isPaused else { return }
             if !endpoint.channel.wantsRedelivery, self.hasMore(endpoint) { self.enqueue(endpoint) }
             return
         }

@@ -112,7 +112,8 @@ extension Worker {
         }
     }
 
-    /// Bytes are left in the kernel. If the endpoint was given away meanwhile, whoever owns it then is told.
+    /// Bytes are left in the kernel, or the end is still to be told. If the endpoint was shared meanwhile, whoever wins
+    /// it then is told.
     func enqueueUnread(_ endpoint: Endpoint, at place: Place) {
         let slot = Int(place.slot)
         guard self.slots[slot].generation == place.generation else { return }

@@ -112,7 +112,7 @@ public final class TLSSession: @unchecked Sendable {
 
     // MARK: Records
 
-    /// Opens all of `sealed`.
+    /// Opens all of `sealed`. Fails when the peer changes its keys more than 32 times in it, or without data between.
     ///
     /// - Parameters:
     ///   - plain: with room for `sealed.count` bytes and 64 KiB; less may end in `.failed`.
@@ -162,6 +162,14 @@ public final class TLSSession: @unchecked Sendable {
     ///
     /// - Parameter asksPeer: whether the peer is asked for new keys of its own.
     func updateKeys(asksPeer: Bool) -> Bool { unsafe ct_update_keys(self.session, asksPeer ? 1 : 0) == 1 }
+
+    /// Tells the peer at once, in a record without data.
+    ///
+    /// - Returns: bytes written to `sealed`; 0 when that cannot be. 64 bytes are room enough.
+    func sealKeys(asksPeer: Bool, into sealed: UnsafeMutableRawBufferPointer) -> Int {
+        let base = unsafe sealed.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        return unsafe ct_seal_keys(self.session, asksPeer ? 1 : 0, base, sealed.count)
+    }
 
     func setRecordsMax(_ records: UInt64) { unsafe ct_set_records_max(self.session, records) }
 

@@ -10,7 +10,7 @@ from gateway import ADMIN, ADMIN_PASSWORD
 from polling import wait_until
 from test_tls_load import METHODS, ended_by_close_notify, handshakes_begun
 from test_tls_startup import Handshake, under_way
-from tlswire import by_libpq, client_context, ours, plain_socket, start, tls_wire
+from tlswire import by_libpq, client_context, closes, ours, plain_socket, start, tls_wire
 from wire import SSL_REQUEST, LoginRefused, bind, byte_by_byte, execute, parse, query, random_splits, startup, sync
 
 KIB = 1 << 10
@@ -124,7 +124,8 @@ def test_delayed_refusals_come_on_tls(make_gateway):
 
 @pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))
 def test_a_stop_in_the_middle_of_handshakes(make_gateway, number):
-    """Neither those that have begun nor those that wait for their turn hold it up."""
+    """Neither those that have begun nor those that wait for their turn hold it up, and none is told so in clear text,
+    which would be a broken record to a client that awaits TLS."""
     gateway = start(make_gateway, tls_rate_limit_per_second=1, general={"shutdown_timeout": "30s"})
     hello = Handshake().flight()
     clients = handshakes_begun(gateway, 40)
@@ -134,7 +135,23 @@ def test_a_stop_in_the_middle_of_handshakes(make_gateway, number):
     gateway.signal(number)
     gateway.wait(10)
     for client in clients:
+        received = closes(client)
+        assert received[:1] in (b"", b"\x15", b"\x16") and b"shutting down" not in received, received
         client.close()
+
+
+def test_refused_handshakes_give_their_places_back(make_gateway):
+    """A refused client is read until it closes; then another may come."""
+    gateway = start(make_gateway, general={"max_connections": 2})
+    for _ in range(5):
+        hello = Handshake(alpn="http/1.1").flight()
+        with plain_socket(gateway) as client:
+            client.sendall(SSL_REQUEST)
+            assert client.recv(1) == b"S"
+            client.sendall(hello)
+            assert closes(client)[:1] == b"\x15"
+    wait_until(lambda: by_libpq(gateway, sslmode="require").way == "tls", "there is room again")
+    gateway.wait_idle()
 
 
 def test_unix_sockets_have_no_tls(make_gateway):

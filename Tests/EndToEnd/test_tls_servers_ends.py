@@ -2,6 +2,7 @@
 much data and slow readers."""
 
 import os
+import socket
 import threading
 
 import pytest
@@ -108,6 +109,44 @@ def test_words_from_an_idle_server(make_gateway, name, method):
                 assert client.value("select 2") == expected
         gateway.wait_idle()
         assert server.connections == (1 if trusted else 2)
+        assert not server.problems, server.problems
+
+
+@METHODS
+def test_an_end_that_comes_with_the_answer(make_gateway, method):
+    """In one segment with the bytes that free the server: it is not handed to a client any more."""
+    gone = threading.Event()
+
+    def script(peer):
+        peer.login()
+        if peer.server.connections > 1:
+            return peer.serve(lambda sql: one_row(b"second"))
+        peer.until("Q")
+        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        peer.send(one_row(b"first"))
+        peer.socket.setblocking(False)
+        try:
+            peer.socket.unwrap()
+        except OSError:
+            pass
+        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        peer.socket.settimeout(20)
+        try:
+            # The socket stays open until the gateway has drawn its conclusion.
+            while peer.socket.recv(100):
+                pass
+        except OSError:
+            pass
+        gone.set()
+
+    with FakeServer(tls_script(script)) as server:
+        gateway = make_gateway({"app": tls_of(server)}, QUICK | {"io_method": method}, hba=TRUST)
+        with gateway.wire("app", "app") as client:
+            assert client.value("select 1") == "first"
+            assert gone.wait(10), "the server is thrown away"
+            assert client.value("select 2") == "second"
+        gateway.wait_idle()
+        assert server.connections == 2
         assert not server.problems, server.problems
 
 

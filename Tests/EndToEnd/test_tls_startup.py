@@ -181,6 +181,21 @@ def test_an_encrypted_stream_that_breaks_ends_the_session(tls):
     tls.wait_idle()
 
 
+def test_the_alert_of_a_refused_handshake_is_not_overtaken(tls):
+    """What the client sends on, unaware, is answered by no reset, which could take the alert from it."""
+    with plain_socket(tls) as client:
+        client.sendall(SSL_REQUEST)
+        assert client.recv(1) == b"S"
+        client.sendall(Handshake(alpn="http/1.1").flight())
+        assert closes(client)[:1] == b"\x15"
+        wait_until(lambda: under_way(tls) == 0, "the handshake is over")
+        # Into a closed socket, the second of these would be an error.
+        for _ in range(3):
+            client.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        assert client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+    tls.wait_idle()
+
+
 # --- slow handshakes --------------------------------------------------------------------------------------------------
 
 

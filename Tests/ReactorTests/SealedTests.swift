@@ -108,6 +108,71 @@ import Testing
         #expect(scene.probe.consumed == [1])
     }
 
+    /// As an answer that frees a server, which lies ready for anybody from then on.
+    @Test func endIsToldThoughTheBytesBeforeItShareTheEndpoint() throws {
+        let scene = try Scene()
+        scene.probe.taking = { probe, offered in
+            scene.worker.share(probe)
+            return offered
+        }
+        scene.peer.write(FrameCodec.frames([1]) + FrameCodec.end)
+        settle(scene.worker)
+        #expect(scene.probe.consumed == [1])
+        #expect(scene.probe.happenings == [.traffic(worker: 1)])
+        scene.worker.unshare(scene.probe)
+        scene.worker.look(scene.probe)
+        settle(scene.worker)
+        #expect(scene.probe.happenings == [.traffic(worker: 1), .ended])
+    }
+
+    @Test func failureIsToldWhoeverGetsTheEndpoint() throws {
+        let scene = try Scene()
+        scene.probe.taking = { probe, offered in
+            scene.worker.share(probe)
+            scene.other.adopt(probe)
+            return offered
+        }
+        scene.peer.write(FrameCodec.frames([1]) + FrameCodec.garbage)
+        settle(scene.worker, scene.other)
+        #expect(scene.probe.consumed == [1])
+        #expect(scene.probe.happenings == [.failed(EPROTO)])
+    }
+
+    @Test func endBehindHeldBytesIsToldThoughTheyShareTheEndpoint() throws {
+        let scene = try Scene()
+        scene.probe.taking = { probe, _ in
+            probe.pauseReading()
+            return 0
+        }
+        scene.peer.write(FrameCodec.frames([1]) + FrameCodec.end)
+        settle(scene.worker)
+        #expect(scene.probe.happenings == [.hungUp])
+        scene.probe.taking = { probe, offered in
+            scene.worker.share(probe)
+            return offered
+        }
+        scene.probe.resumeReading()
+        settle(scene.worker)
+        #expect(scene.probe.consumed == [1])
+        #expect(scene.probe.happenings == [.hungUp, .traffic(worker: 1)])
+        scene.other.adopt(scene.probe)
+        settle(scene.worker, scene.other)
+        #expect(scene.probe.happenings == [.hungUp, .traffic(worker: 1), .ended])
+    }
+
+    @Test func endIsToldOnceThoughReadingIsResumedWithinTheCall() throws {
+        let scene = try Scene()
+        scene.probe.taking = { probe, offered in
+            probe.pauseReading()
+            probe.resumeReading()
+            return offered
+        }
+        scene.peer.write(FrameCodec.frames([1]) + FrameCodec.end)
+        settle(scene.worker)
+        #expect(scene.probe.consumed == [1])
+        #expect(scene.probe.happenings == [.ended])
+    }
+
     @Test func codecMayAnswerByItself() throws {
         let scene = try Scene()
         scene.peer.write(FrameCodec.question)

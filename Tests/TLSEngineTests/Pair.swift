@@ -101,6 +101,13 @@ extension TLSSession {
         return Sealed(taken: result.taken, bytes: Array(sealed.prefix(result.written)))
     }
 
+    /// New keys, without data behind them.
+    func newKeys() -> [UInt8] {
+        var sealed = [UInt8](repeating: 0, count: 64)
+        let count = unsafe sealed.withUnsafeMutableBytes { unsafe self.sealKeys(asksPeer: false, into: $0) }
+        return Array(sealed.prefix(count))
+    }
+
     func close() -> [UInt8] {
         var sealed = [UInt8](repeating: 0, count: 64)
         let count = unsafe sealed.withUnsafeMutableBytes { unsafe self.closing(into: $0) }

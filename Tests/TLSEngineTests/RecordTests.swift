@@ -127,6 +127,45 @@ import Testing
         #expect(pair.server.seal(Dice.bytes(100_000)).taken == 100_000)
     }
 
+    /// Each costs the server new keys, and 27 bytes of the client's.
+    @Test func floodOfNewKeysIsRefused() throws {
+        let pair = try Pair.connected()
+        let most = (0..<32).flatMap { _ in pair.client.newKeys() }
+        #expect(most.count == 32 * 27)
+        #expect(pair.server.open(most) == .init(plain: [], replies: [], state: .goesOn))
+        #expect(pair.server.open(pair.client.seal([1]).bytes).plain == [1])
+        let tooMany = (0..<33).flatMap { _ in pair.client.newKeys() } + pair.client.seal([2]).bytes
+        #expect(pair.server.open(tooMany) == .init(plain: [], replies: [], state: .failed))
+        #expect(pair.server.failure == .init(reason: .protocolError, text: "too many key updates"))
+        #expect(pair.server.open(pair.client.seal([3]).bytes).state == .failed, "for good")
+    }
+
+    @Test func floodOfNewKeysInManyCallsIsRefused() throws {
+        let pair = try Pair.connected()
+        for _ in 0..<32 { #expect(pair.server.open(pair.client.newKeys()).state == .goesOn) }
+        #expect(pair.server.open(pair.client.newKeys()).state == .failed)
+        #expect(pair.server.failure?.text == "too many key updates")
+    }
+
+    @Test func oneByteBetweenDoesNotExcuseAFloodOfNewKeys() throws {
+        let pair = try Pair.connected()
+        var sealed: [UInt8] = []
+        for number in UInt8(0)..<3 {
+            for _ in 0..<20 { sealed += pair.client.newKeys() }
+            sealed += pair.client.seal([number]).bytes
+        }
+        #expect(pair.server.open(sealed) == .init(plain: [0], replies: [], state: .failed))
+        #expect(pair.server.failure?.text == "too many key updates")
+    }
+
+    @Test func newKeysWithDataBetweenAreNoFlood() throws {
+        let pair = try Pair.connected()
+        for number in UInt8(0)..<50 {
+            let sealed = (0..<20).flatMap { _ in pair.client.newKeys() } + pair.client.seal([number]).bytes
+            #expect(pair.server.open(sealed) == .init(plain: [number], replies: [], state: .goesOn))
+        }
+    }
+
     @Test func keysChangeByThemselves() throws {
         let pair = try Pair.connected()
         let plain = pair.client.seal([1]).bytes

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import TLSEngine
@@ -48,6 +49,46 @@ import Testing
         }
         #expect(pair.server.isResumed)
         #expect(pair.server.peerCertificate?.commonName == "app")
+    }
+
+    /// A ticket carries the client's certificate, and is renewed whenever it is used.
+    @Test(arguments: TLSVersion.allCases) func endedCertificatesDoNotResume(version: TLSVersion) async throws {
+        let workshop = try CertificateWorkshop()
+        let authority = try workshop.authority("short")
+        let server = try Contexts.server {
+            $0.sessionTickets = true
+            $0.clientAuthorities = authority.certificate
+            $0.clientCertificate = .required
+        }
+        // A slow machine takes longer until it shows the certificate.
+        for seconds in [2.0, 8, 32] {
+            let end = Date(timeIntervalSinceNow: seconds)
+            let identity = try workshop.leaf(
+                "lasts\(Int(seconds))", issuer: authority, from: "20200101000000Z", until: Self.text(of: end))
+            let client = try Contexts.client {
+                $0.maximumVersion = version
+                $0.certificateChain = identity.certificate
+                $0.privateKey = identity.key
+            }
+            var first = try Pair(server: server, client: client)
+            guard first.handshake().isDone else { continue }
+            #expect(first.client.open(first.toClient + first.server.seal([1]).bytes).plain == [1])
+            #expect(!first.client.close().isEmpty)
+            while Date() < end.addingTimeInterval(0.1) { try await Task.sleep(for: .milliseconds(20)) }
+            var second = try Pair(server: server, client: client, resuming: first.client)
+            #expect(second.handshake().serverFailure?.reason == .certificateExpired)
+            return
+        }
+        Issue.record("no certificate was shown in time")
+    }
+
+    /// As `openssl ca` has dates.
+    private static func text(of date: Date) -> String {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(secondsFromGMT: 0)
+        format.dateFormat = "yyyyMMddHHmmss'Z'"
+        return format.string(from: date)
     }
 
     /// A ticket of a context that asked for no certificates is none for one that demands them: reload counts.

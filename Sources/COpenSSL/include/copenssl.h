@@ -115,6 +115,8 @@ size_t ct_sealed_bound(size_t count);
 size_t ct_close(ct_session *session, uint8_t *out, size_t room);
 // The next bytes sealed carry new keys (TLS 1.3), and ask the peer for new ones of its own. 0 when that cannot be.
 int ct_update_keys(ct_session *session, int asks_peer);
+// The same at once: writes a record with nothing but that; returns its length. 64 bytes are room enough.
+size_t ct_seal_keys(ct_session *session, int asks_peer, uint8_t *out, size_t room);
 // After how many records that happens by itself.
 void ct_set_records_max(ct_session *session, uint64_t records);
 

@@ -16,6 +16,12 @@ extension ClientConnection {
         if let reason {
             self.log.info("client refused or ended", metadata: self.logMetadata(["reason": .string(reason)]))
         }
+        if self.handshake != nil {
+            // Words could not be sealed yet, and in clear text they would be a broken record to a client that awaits
+            // TLS. PostgreSQL, too, goes without a word.
+            self.finish(reason: reason)
+            return
+        }
         if let server = self.server, !server.scanner.isAtBoundary {
             // The client is in the middle of a message of its server: an error would be taken for a part of it.
             self.finish(reason: reason)
@@ -29,12 +35,15 @@ extension ClientConnection {
     }
 
     /// Closes once what is queued has been sent.
-    private func sayGoodbye() {
+    ///
+    /// - Parameter lingers: whether it waits for the client to close, `farewellTimeout` at most, even if nothing of the
+    ///   client's is known to be unread.
+    func sayGoodbye(lingering lingers: Bool = false) {
         self.phase = .closing
         self.pushOut()
         // Closing while the client's bytes are still unread would reset the connection, and the reset could overtake
         // the error: read on (and drop) until the client has closed.
-        self.lingers = self.hasUnreadInput
+        self.lingers = lingers || self.hasUnreadInput
         if self.unsentCount == 0, !self.lingers {
             self.finish()
         } else {

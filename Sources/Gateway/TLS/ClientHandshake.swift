@@ -81,7 +81,7 @@ extension ClientConnection {
     }
 
     func handshakeStep(_ handshake: ClientHandshake) {
-        guard self.handshake === handshake, self.isOpen else { return }
+        guard self.handshake === handshake, self.isOpen, self.phase == .startup else { return }
         var output: [UInt8] = []
         let step = unsafe handshake.input.withUnsafeBytes { input in
             unsafe handshake.session.handshake(input, output: &output)
@@ -117,7 +117,9 @@ extension ClientConnection {
             metadata: self.logMetadata(["reason": .string(failure.text), "code": .string(failure.reason.rawValue)])
         )
         self.noteRefusedAtStartup(.tlsHandshakeFailed, failure.text)
-        self.finish(reason: nil)
+        // The alert says why. A client that believes the handshake done sends on: were the connection closed by then, a
+        // reset would answer, and could overtake the alert. What it sends is dropped as it is.
+        self.sayGoodbye(lingering: true)
     }
 
     func handshakeAbandoned() { self.endHandshake(.closed) }
