@@ -32,6 +32,7 @@ extension AuthFailure {
         case serverUnavailable = "server_unavailable"
         // Any time.
         case clientLeft = "client_left"
+        case endedByAdministrator = "ended_by_administrator"
         case deadlinePassed = "deadline_passed"
         /// Something of a plug-in's own; the text for the log says what.
         case other = "other"
@@ -69,6 +70,7 @@ extension AuthFailure.Reason {
         case .serverRefused: "PostgreSQL refuses the session that the login needs, with an error of its own"
         case .serverUnavailable: "No server connection could be had for the login in time"
         case .clientLeft: "The client went away before the login was complete"
+        case .endedByAdministrator: "An administrator has ended the user's sessions (`KILL USER`), logins included"
         case .deadlinePassed: "The login was not complete within `client_login_timeout`"
         case .other: "A reason of a plug-in's own; `reason_text` says which"
         }
@@ -82,7 +84,7 @@ extension AuthFailure.Reason {
         case .startupInvalid, .tlsHandshakeFailed, .tooManyClients, .shuttingDown, .noRuleMatches, .ruleRejects,
             .policyUndecidable, .peerUnknown, .peerMismatch, .certificateMissing, .certificateMismatch,
             .channelBindingWrong, .protocolViolation, .serviceUnavailable, .poolMissing,
-            .serverRefused, .serverUnavailable, .clientLeft, .deadlinePassed, .other:
+            .serverRefused, .serverUnavailable, .clientLeft, .endedByAdministrator, .deadlinePassed, .other:
             false
         }
     }

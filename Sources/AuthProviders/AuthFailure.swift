@@ -107,6 +107,16 @@ extension AuthFailure {
         return AuthFailure(reason: .shuttingDown, log: text, client: text, .cannotConnectNow)
     }
 
+    /// An administrator ends the user's sessions; text and SQLSTATE 57P01 are PostgreSQL's.
+    public static func endedByAdministrator(log: String) -> AuthFailure {
+        AuthFailure(
+            reason: .endedByAdministrator,
+            log: log,
+            client: "terminating connection due to administrator command",
+            .adminShutdown
+        )
+    }
+
     /// The login took too long; text and SQLSTATE 57014 are PostgreSQL's.
     public static func deadlinePassed(log: String = "login deadline passed") -> AuthFailure {
         AuthFailure(

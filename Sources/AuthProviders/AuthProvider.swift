@@ -35,7 +35,8 @@ public protocol AuthProvider: Sendable {
     /// of the same name are counted together. An identity's `provider` is the same word.
     static var name: String { get }
 
-    /// The lane that its blocking calls run on, for `SHOW AUTH_PROVIDERS`; nil, when left out, for none.
+    /// The lane that its blocking calls and long computations run on, for `SHOW AUTH_PROVIDERS`; nil, when left out,
+    /// for none.
     var lane: BlockingLane? { get }
 
     /// What its logins open servers with, for checks when settings load; nil, when left out, for providers that check
@@ -56,9 +57,12 @@ public protocol AuthProvider: Sendable {
 
     /// One login. Returns who the client is, or throws to refuse.
     ///
-    /// Runs on the worker that owns the connection: long computations have to leave it (`@concurrent`), and so have
-    /// blocking calls (`BlockingLane`). When the client leaves or the login deadline passes, the dialogue throws by
-    /// itself; what else a provider waits for goes on to its end, which it has to bound, and its verdict counts no more.
+    /// Runs on the worker that owns the connection. Blocking calls and computations of a millisecond and more have to
+    /// leave it, by a lane (`AuthServices.lanes`, `BlockingLane`): the task prefers the worker as its executor, so that
+    /// async functions stay on the worker, those marked `@concurrent` included.
+    ///
+    /// When the client leaves or the login deadline passes, the dialogue throws by itself; what else a provider waits
+    /// for goes on to its end, which it has to bound, and its verdict counts no more.
     /// The gateway sends AuthenticationOk and every ErrorResponse.
     ///
     /// A refusal has to look the same whether the user exists or not: same questions to the client, same failure.

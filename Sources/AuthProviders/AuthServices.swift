@@ -12,7 +12,7 @@ public struct AuthServices: Sendable {
     public var unknownUserExchange: UnknownUserExchange { self.lent.unknownUserExchange }
     /// What a rule `trust` does with a user whom no source knows.
     public var unknownTrustedUser: UnknownTrustedUser { self.lent.unknownTrustedUser }
-    /// Where calls into libraries that block are made.
+    /// Where calls into libraries that block are made, and where what computes for long does so.
     public var lanes: AuthLanes { self.lent.lanes }
     /// Unpredictable bytes for salts and nonces, as many as asked for.
     public var randomBytes: @Sendable (Int) -> [UInt8] { self.lent.randomBytes }

@@ -118,8 +118,8 @@ extension HBAAddress {
         switch self {
         case .all: .yes
         case .network(let network): network.contains(peer) ? .yes : .no
-        case .sameHost: facts.interfaces.contains { $0.address == peer } ? .yes : .no
-        case .sameNet: facts.interfaces.contains { $0.network.contains(peer) } ? .yes : .no
+        case .sameHost: .interface(facts) { $0.address == peer }
+        case .sameNet: .interface(facts) { $0.network.contains(peer) }
         case .hostName(let name): .hostName(facts) { HBAHostName.isSame($0, name) }
         case .hostNameSuffix(let suffix): .hostName(facts) { HBAHostName.hasSuffix($0, suffix) }
         }

@@ -69,9 +69,13 @@ package struct HBAOption: Sendable, Hashable {
         self.value = value
     }
 
+    /// Names with a word for secrets in them that hold none: paths of public keys, and a flag.
+    private static let openNames: Set<String> = ["keys", "passthrough"]
+
     /// Whether the name speaks of a secret.
     package var isSecret: Bool {
         let name = self.name.lowercased()
+        guard !Self.openNames.contains(name) else { return false }
         return ["pass", "secret", "token", "key"].contains { name.contains($0) }
     }
 

@@ -199,6 +199,26 @@ def test_early_refusals(make_gateway, tmp_path):
     assert not trail.records("logout")
 
 
+@pytest.mark.parametrize("method", ("md5", "password"), ids=("exchange", "task"))
+def test_a_login_that_an_administrator_ends(make_gateway, tmp_path, method):
+    """Its record does not say that the client gave up."""
+    rules = f"host app all 127.0.0.1/32 {method}\nhost pggateway all 127.0.0.1/32 md5\n"
+    trail = Trail(make_gateway, tmp_path, hba=rules)
+    with trail.gateway.wire(login=False) as client:
+        client.send(startup({"user": "app", "database": "app"}))
+        client.receive()
+        [row] = trail.gateway.console("KILL USER app")
+        assert row["clients"] == "1"
+        client.until_closed()
+    [record] = wait_until(
+        lambda: [r for r in trail.records("login") if r["user"] == "app"], lambda: f"a record; there are:\n{trail.text()}"
+    )
+    assert (record["verdict"], record["reason"]) == ("refused", "ended_by_administrator")
+    assert record["reason_text"] == "KILL USER"
+    trail.gateway.wait_for_log(lambda log: "code=ended_by_administrator" in log, "the log has the same code")
+    assert not [r for r in trail.records("logout") if r["user"] == "app"]
+
+
 def test_too_many_clients(make_gateway, tmp_path):
     trail = Trail(make_gateway, tmp_path, general={"max_connections": 2})
     with trail.gateway.wire(), trail.gateway.wire():

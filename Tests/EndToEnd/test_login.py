@@ -322,6 +322,35 @@ def test_mock_salt_is_stable_per_name(scram_only):
     assert len(salts["ghost"][0]) == len(salts["app"][0])
 
 
+def test_unknown_users_have_the_iterations_of_most(make_gateway, postgres):
+    listed = [("one", 15000), ("two", 15000), ("three", 4096)]
+    users = [{"username": name, "password": verifier("Tin-gazebo-71", rounds=rounds)} for name, rounds in listed]
+    gateway = with_rules(
+        make_gateway, f"host all all {LOCAL} scram-sha-256", pools={"app": pool(postgres, users_=users)}
+    )
+
+    def rounds(user):
+        with gateway.wire(login=False) as client:
+            client.send(startup({"user": user, "database": "app"}))
+            client.receive()
+            client.send(Scram("x").first())
+            return client.receive().body[4:].split(b",")[2]
+
+    assert rounds("ghost") == rounds("one") == rounds("two") == b"i=15000"
+    assert rounds("three") == b"i=4096"
+
+
+@pytest.mark.parametrize("majority, question", (("md5", 5), ("scram", 10)))
+def test_unknown_users_are_asked_as_most_are_under_md5(make_gateway, postgres, majority, question):
+    hashed = "md5" + "0" * 32
+    listed = [hashed, verifier("Tin-gazebo-71"), hashed if majority == "md5" else verifier("Tin-gazebo-71")]
+    users = [{"username": f"user_{number}", "password": secret} for number, secret in enumerate(listed)]
+    gateway = with_rules(make_gateway, f"host all all {LOCAL} md5", pools={"app": pool(postgres, users_=users)})
+    with gateway.wire(login=False) as client:
+        client.send(startup({"user": "ghost", "database": "app"}))
+        assert int.from_bytes(client.receive().body[:4], "big") == question
+
+
 def test_refusals_end_the_connection(scram_only):
     with scram_only.wire(login=False) as client:
         with pytest.raises(LoginRefused):

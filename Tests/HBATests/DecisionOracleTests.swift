@@ -39,7 +39,7 @@ import Testing
         return HBAFacts(
             roles: .known(Set((head.roles?[asked.user] ?? []).map { ExactName($0) })),
             hostName: .known((head.hostNames?[String(address)]).flatMap { $0 }),
-            interfaces: interfaces
+            interfaces: .known(interfaces)
         )
     }
 
@@ -52,6 +52,7 @@ import Testing
             case .noMatch: return "n"
             case .needs(.roles): facts.roles = known.roles
             case .needs(.hostName): facts.hostName = known.hostName
+            case .needs(.interfaces): facts.interfaces = known.interfaces
             case .undecidable: return "u"
             }
         }

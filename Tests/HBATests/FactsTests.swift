@@ -54,6 +54,15 @@ import PGWire
         ("host all all samenet md5", "11.0.0.2 d u", "if=10.0.0.1/8", "none"),
         ("host all all samenet md5", "2001:db8::5 d u", "if=2001:db8::1/64", "1"),
         ("host all all samenet md5", "10.0.0.2 d u", "", "none"),
+        // The system does not tell its addresses: a rule that refuses by them is not skipped.
+        ("host all all samenet reject\nhost all all all md5", "10.0.0.2 d u", "if!x", "undecidable 1 interfaces x"),
+        ("host all all samehost reject\nhost all all all md5", "10.0.0.2 d u", "if!x", "undecidable 1 interfaces x"),
+        ("host all all samehost reject\nhost all all all md5", "10.0.0.2 d u", "if?", "needs interfaces"),
+        ("host other all samehost reject\nhost all all all md5", "10.0.0.2 d u", "if!down", "2"),
+        ("host all all all md5\nhost all all samenet reject", "10.0.0.2 d u", "if!down", "1"),
+        ("host all +staff samenet md5", "10.0.0.2 d u", "if!down", "needs roles"),
+        ("host all +staff samenet md5", "10.0.0.2 d u", "if!down roles=", "none"),
+        ("hostssl all all samenet reject\nhost all all all md5", "10.0.0.2 d u", "if!down", "2"),
         ("local /^app_ all md5", "unix app_x u", "", "1"),
         ("local /^app_ all md5", "unix xapp_x u", "", "none"),
         ("local \"/^a{2}$\" all md5", "unix aa u", "", "1"),
@@ -62,6 +71,7 @@ import PGWire
 
     static func facts(_ text: String) throws -> HBAFacts {
         var facts = HBAFacts()
+        var interfaces: [HBAInterface] = []
         for word in text.split(separator: " ") {
             let parts = word.split(separator: "=", omittingEmptySubsequences: false).map { String($0) }
             switch parts.first {
@@ -71,17 +81,26 @@ import PGWire
                 let network = parts[1].split(separator: "/").map { String($0) }
                 let address = try #require(IPAddress(network[0]))
                 let length = try #require(Int(network[1]))
-                facts.interfaces.append(try #require(HBAInterface(address: address, prefixLength: length)))
+                interfaces.append(try #require(HBAInterface(address: address, prefixLength: length)))
+                facts.interfaces = .known(interfaces)
+            case "if?": facts.interfaces = .notAsked
             default:
                 let reason = String(word.split(separator: "!")[1])
                 if word.hasPrefix("roles") { facts.roles = .unavailable(reason) }
                 if word.hasPrefix("host") { facts.hostName = .unavailable(reason) }
+                if word.hasPrefix("if") { facts.interfaces = .unavailable(reason) }
             }
         }
         return facts
     }
 
-    private static func word(_ need: HBANeed) -> String { need == .roles ? "roles" : "host" }
+    private static func word(_ need: HBANeed) -> String {
+        switch need {
+        case .roles: "roles"
+        case .hostName: "host"
+        case .interfaces: "interfaces"
+        }
+    }
 
     @Test(arguments: Self.table)
     func findsWhatTheFactsAllow(_ text: String, _ asked: String, _ facts: String, _ expected: String) throws {

@@ -39,6 +39,28 @@ import Testing
         }
     }
 
+    /// Groups in groups: the work on them must not double with each. What the first one matched is known all the same.
+    @Test(.timeLimit(.minutes(1)), arguments: [
+        ("(", ")", true), ("(", "){1}", true), ("(", "){1}?", true), ("(", ")?", true), ("(", "|b)", true),
+        ("(?:", ")", true), ("(?:", "){1}", true), ("(?:b|", ")", true), ("(?:c*?", "d*)", true), ("(", ")+", false),
+    ])
+    func nestedGroupsAreReadOrRefusedQuickly(_ opening: String, _ closing: String, _ isRead: Bool) throws {
+        let depth = 60
+        let inner = opening.contains("?:") ? "(a)" : "a"
+        let pattern = String(repeating: opening, count: depth) + inner + String(repeating: closing, count: depth)
+        let regex = try? HBARegex("^\(pattern)$", captures: true)
+        #expect((regex != nil) == isRead)
+        if let regex { #expect(regex.firstGroup(in: "a") == "a") }
+        let maps = try? IdentMaps.parse(text: "m /^\(pattern)$ \\1", file: "pg_ident.conf")
+        #expect((maps != nil) == isRead)
+    }
+
+    /// Before the first group stands much that says nothing.
+    @Test(.timeLimit(.minutes(1))) func longRunsOfNothingAreReadQuickly() throws {
+        let pattern = String(repeating: "(?:)", count: 100_000) + "(a)"
+        #expect(try HBARegex(pattern, captures: true).firstGroup(in: "a") == "a")
+    }
+
     /// Every piece of expressions is read or refused, never more.
     @Test func everyPieceIsReadOrRefused() {
         let text = #"***:(?i)(?:a|b)*?[^[:alpha:]\d-z]{1,3}?(x(y)z)+\u00e9\x41\m\Z(?#c)[[:<:]]$|^.\\[]-]"#

@@ -4,7 +4,7 @@ import Sessions
 /// hba method `jwt`: the client's password is a signed token, whose claim names the user.
 ///
 /// The token is asked for as a clear-text password, so such rules belong on TLS or unix sockets. Its signature is
-/// checked off the worker. Keys are read when the settings load and belong to the rule: a reload reads them again.
+/// checked on a lane. Keys are read when the settings load and belong to the rule: a reload reads them again.
 struct JWTProvider: AuthProvider {
     static let hbaMethods = ["jwt"]
     static let takesMap = true
@@ -17,6 +17,7 @@ struct JWTProvider: AuthProvider {
     private let passesThrough: Bool
     private let life: TokenLife
 
+    var lane: BlockingLane? { self.services.lanes.lane(of: Self.name) }
     var externalProof: ExternalProof? { self.passesThrough ? .clearPassword : .nameAlone }
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
@@ -48,10 +49,11 @@ struct JWTProvider: AuthProvider {
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
         let password = try await dialogue.requestCleartextPassword()
+        let verdict = try await self.verifier.verdict(on: password, by: self.services.lanes, kind: Self.name)
         let token: VerifiedToken
         let name: String
         do throws(TokenRefusal) {
-            token = try await self.verifier.verify(password)
+            token = try verdict.get()
             guard let claim = token.claims[self.userClaim]?.string, !claim.isEmpty else {
                 throw TokenRefusal("the token has no text `\(self.userClaim)`")
             }

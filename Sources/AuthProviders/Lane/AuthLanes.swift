@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The lanes of providers whose libraries block: one for each kind of provider, for the life of the process, whatever
-/// happens to rules and settings. So a kind that hangs leaves the others alone. Any thread.
+/// The lanes of providers whose libraries block or that compute for long: one for each kind of provider, for the life
+/// of the process, whatever happens to rules and settings. So a kind that hangs leaves the others alone. Any thread.
 public final class AuthLanes: Sendable {
     /// What holds for each lane.
     public struct Limits: Sendable, Equatable {
@@ -47,10 +47,10 @@ public final class AuthLanes: Sendable {
     /// The lane of a kind; nil before its first login.
     public func lane(of kind: String) -> BlockingLane? { self.state.withLock { $0.lanes[kind] } }
 
-    /// Runs `body`, which may block, for one login.
+    /// Runs `body`, which may block or compute for long, for one login.
     ///
     /// - Parameters:
-    ///   - kind: the name of the library, for the log; each has a lane.
+    ///   - kind: the name of the library or the provider, for the log; each has a lane.
     ///   - body: called once on a thread of the lane, or never.
     /// - Throws: 58000 when the lane is full (at once) or has no answer in time.
     public func run<Value: Sendable>(

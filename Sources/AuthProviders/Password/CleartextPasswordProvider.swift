@@ -3,12 +3,14 @@ import Sessions
 /// hba method `password`: the client sends its password as it is, which is checked against either kind of secret.
 ///
 /// Every check costs one PBKDF2 (a SCRAM verifier's iterations, or the mock's), also for users with an md5 hash and for
-/// unknown ones, so that the time to a refusal does not tell them apart. It runs off the worker. The identity carries
-/// the password itself, which answers every method of a server.
+/// unknown ones, so that the time to a refusal does not tell them apart. It runs on a lane. The identity carries the
+/// password itself, which answers every method of a server.
 struct CleartextPasswordProvider: AuthProvider {
     static let hbaMethods = ["password"]
     static let name = PasswordProviders.name
     private let services: AuthServices
+
+    var lane: BlockingLane? { self.services.lanes.lane(of: Self.name) }
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly()
@@ -24,19 +26,25 @@ struct CleartextPasswordProvider: AuthProvider {
         guard !password.isEmpty else {
             throw .wrongPassword(of: attempt, reason: .passwordWrong, log: "empty password")
         }
-        let mock = self.services.mock.verifier(user: attempt.user)
-        if await Self.check(password, of: subject, mock: mock) { return subject.identity(.cleartext(password)) }
+        if try await self.check(password, of: subject) { return subject.identity(.cleartext(password)) }
         // The secret may be out of date, and a user unknown a moment ago may exist by now.
         let renewed = subject.renewed(await self.services.lookUpAfresh(subject))
-        if let renewed, await Self.check(password, of: renewed, mock: mock) {
+        if let renewed, try await self.check(password, of: renewed) {
             return renewed.identity(.cleartext(password))
         }
         throw (renewed ?? subject).refusal(isSecretUsable: true)
     }
 
-    /// Computes for milliseconds and more: not on the worker.
-    @concurrent
-    private static func check(_ password: SecretBytes, of subject: PasswordSubject, mock: SCRAMVerifier) async -> Bool {
+    /// Computes for milliseconds and more, which the other clients of the worker would wait for: on the lane, for all
+    /// users alike, those included whom no source knows.
+    private func check(_ password: SecretBytes, of subject: PasswordSubject) async throws(AuthFailure) -> Bool {
+        let mock = self.services.mock.verifier(user: subject.attempt.user)
+        return try await self.services.lanes.run(Self.name) {
+            Self.accepts(password, of: subject, mock: mock)
+        }
+    }
+
+    private static func accepts(_ password: SecretBytes, of subject: PasswordSubject, mock: SCRAMVerifier) -> Bool {
         switch subject.secret?.kind {
         case .scram(let verifier):
             return verifier.accepts(password: password)

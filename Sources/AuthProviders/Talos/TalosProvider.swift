@@ -13,7 +13,10 @@ struct TalosProvider: AuthProvider {
 
     private let realm: TalosRealm
     private let verifier: TokenVerifier
+    private let lanes: AuthLanes
     private let life: TokenLife
+
+    var lane: BlockingLane? { self.lanes.lane(of: Self.name) }
 
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly("leeway", "on_expiry", "expiry_grace")
@@ -21,6 +24,7 @@ struct TalosProvider: AuthProvider {
             throw .unusableFile("authentication method \"\(options.method)\" needs the settings table `talos`")
         }
         self.realm = realm
+        self.lanes = services.lanes
         var rules = TokenRules()
         rules.leeway = try options.seconds("leeway", atMost: TokenRules.leewayMax) ?? TokenRules.leewayDefault
         self.verifier = TokenVerifier(keys: realm.keys, rules: rules, needsKeyID: true)
@@ -32,8 +36,9 @@ struct TalosProvider: AuthProvider {
         over dialogue: some ClientDialogue
     ) async throws(AuthFailure) -> AuthenticatedIdentity {
         let password = try await dialogue.requestCleartextPassword()
+        let verdict = try await self.verifier.verdict(on: password, by: self.lanes, kind: Self.name)
         do throws(TokenRefusal) {
-            let token = try await self.verifier.verify(password)
+            let token = try verdict.get()
             guard attempt.user.utf8.elementsEqual(Self.user.utf8) else {
                 throw TokenRefusal("Talos tokens are for the user `\(Self.user)`")
             }

@@ -132,7 +132,8 @@ extension ClientConnection {
             if let reason = login.endReason { throw reason }
             try self.admit(identity, login: login)
         } catch {
-            self.loginFailed(error, login: login)
+            // What ended the login tells more than that it ended; a proof that has failed counts as such all the same.
+            self.loginFailed(error.reason == .clientLeft ? login.endReason ?? error : error, login: login)
         }
     }
 
@@ -287,7 +288,7 @@ extension ClientConnection {
         guard let login = self.login else { return }
         self.login = nil
         self.dropHold(login)
-        let failure = self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft()
+        let failure = login.endReason ?? (self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft())
         if login.isPlaying || login.isLookingUp {
             login.dropExchange()
             self.reportFailure(failure, login: login)

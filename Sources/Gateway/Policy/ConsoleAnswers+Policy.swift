@@ -27,13 +27,3 @@ extension Gateway {
         }
     }
 }
-
-extension HBAPolicy {
-    /// The same rules in the same places, whatever stands between them.
-    fileprivate func isSame(as other: HBAPolicy) -> Bool {
-        self.rules.count == other.rules.count
-            && zip(self.rules, other.rules).allSatisfy { own, its in
-                own.line == its.line && own.file == its.file && own.description == its.description
-            }
-    }
-}

@@ -42,11 +42,13 @@ package enum PolicyFiles {
 
     // MARK: Addresses
 
-    /// The addresses of all interfaces with their networks, as `samehost` and `samenet` mean them; empty when the
+    /// The addresses of all interfaces with their networks, as `samehost` and `samenet` mean them; unavailable when the
     /// system does not tell. An interface that is down counts as well, as in PostgreSQL.
-    package static func interfaces() -> [HBAInterface] {
+    package static func interfaces() -> HBAFacts.Answer<[HBAInterface]> {
         var first: UnsafeMutablePointer<ifaddrs>?
-        guard unsafe getifaddrs(&first) == 0 else { return [] }
+        guard unsafe getifaddrs(&first) == 0 else {
+            return .unavailable("the system does not tell the addresses of this machine (errno \(errno))")
+        }
         defer { unsafe freeifaddrs(first) }
         var result: [HBAInterface] = []
         var next = unsafe first
@@ -57,7 +59,7 @@ package enum PolicyFiles {
             }
             unsafe next = entry.pointee.ifa_next
         }
-        return result
+        return .known(result)
     }
 
     private static func address(_ pointer: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {

@@ -1,7 +1,6 @@
 import AuthProviders
 import HBA
 import Reactor
-import Synchronization
 import PGWire
 
 /// What rules have to know about a client beyond its question: its host name, the roles of its user, the gateway's own
@@ -13,34 +12,19 @@ final class PolicyLookups: Sendable {
         let address: SocketAddress
     }
 
-    private struct Interfaces {
-        var known: [HBAInterface] = []
-        var expires = MonotonicMicroseconds.min
-    }
-
-    /// How long the addresses of the machine are remembered.
-    private static let interfacesLifetime: MonotonicMicroseconds = 10_000_000
-
     let authQueries: AuthQueryRegistry
     let hostNames = HostNames()
     let systemUsers = SystemUsers()
     /// Not for policy but for the providers that rules name; here because they outlive every snapshot.
     let authLanes = AuthLanes()
-    private let interfaces = Mutex(Interfaces())
+    private let ownAddresses = OwnAddresses(asking: PolicyFiles.interfaces)
 
     init(authQueries: AuthQueryRegistry) { self.authQueries = authQueries }
 
     /// What every question is asked with.
     func facts(for snapshot: Snapshot) -> HBAFacts {
         guard snapshot.needsInterfaces else { return .none }
-        let now = MonotonicClock.now()
-        let known = self.interfaces.withLock { interfaces in
-            if interfaces.expires <= now {
-                interfaces = Interfaces(known: PolicyFiles.interfaces(), expires: now + Self.interfacesLifetime)
-            }
-            return interfaces.known
-        }
-        return HBAFacts(interfaces: known)
+        return HBAFacts(interfaces: self.ownAddresses.answer(now: MonotonicClock.now()))
     }
 
     /// Adds what is at hand. False when it has to be waited for.
@@ -53,6 +37,7 @@ final class PolicyLookups: Sendable {
             let question = subject.question
             guard let answer = self.rolesAtHand(of: question.user, database: question.database) else { return false }
             facts.roles = answer
+        case .interfaces: facts.interfaces = self.ownAddresses.answer(now: MonotonicClock.now())
         }
         return true
     }
@@ -63,6 +48,7 @@ final class PolicyLookups: Sendable {
         switch need {
         case .hostName: facts.hostName = HBAFacts.Answer(await self.hostNames.name(of: subject.address))
         case .roles: facts.roles = await self.roles(of: subject.question.user, database: subject.question.database)
+        case .interfaces: facts.interfaces = self.ownAddresses.answer(now: MonotonicClock.now())
         }
         return facts
     }

@@ -43,9 +43,11 @@ extension WorkerHome {
         let meant = self.clients.filter { client in
             client.isKillable && client.worksAs(user)
         }
-        let text = "terminating connection due to administrator command"
-        let fields = ServerMessageFields(severity: .fatal, sqlState: .adminShutdown, message: text)
-        for client in meant { client.leave(with: fields, reason: "KILL USER") }
+        let failure = AuthFailure.endedByAdministrator(log: "KILL USER")
+        for client in meant {
+            client.login?.endReason = client.login?.endReason ?? failure
+            client.leave(with: failure.fields, reason: "KILL USER")
+        }
         return meant.count
     }
 }

@@ -4,7 +4,10 @@ import Settings
 
 /// The secrets that stand in the settings.
 extension Snapshot {
-    static func secrets(_ settings: GatewaySettings) throws(SnapshotError) -> StaticSecrets {
+    /// Where they are looked up, and what users look like whom nobody knows.
+    static func secrets(
+        _ settings: GatewaySettings
+    ) throws(SnapshotError) -> (source: StaticSecrets, usual: UsualSecret) {
         var secrets: [String: [String: StoredSecret]] = [:]
         for pool in settings.pools {
             for user in pool.users {
@@ -13,12 +16,13 @@ extension Snapshot {
                     user.tokenKeyFile == nil ? try Self.secret(user.password, path: path) : .none
             }
         }
+        let usual = UsualSecret(of: secrets.values.flatMap { $0.values })
         let general = settings.general
         let console = try Self.consoleSecret(general.adminPassword)
         for database in ConsoleReference.databases {
             secrets[database] = [general.adminUsername: console]
         }
-        return StaticSecrets(secrets)
+        return (StaticSecrets(secrets), usual)
     }
 
     private static func secret(_ text: SecretText, path: String) throws(SnapshotError) -> StoredSecret {

@@ -102,11 +102,12 @@ final class Snapshot: Sendable {
         let serverTLS = try Self.serverTLS(settings)
         self.serverTLS = serverTLS
         self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
+        let secrets = try Self.secrets(settings)
         var services = AuthServices(
-            secrets: SecretSourceChain([try Self.secrets(settings), lookups.authQueries]),
+            secrets: SecretSourceChain([secrets.source, lookups.authQueries]),
             localUsers: MappedUsers(maps: maps, lookups: lookups),
-            mock: Self.mock,
-            unknownUserExchange: .scramSHA256,
+            mock: MockAuthentication(key: Self.mockKey, iterations: secrets.usual.iterations),
+            unknownUserExchange: secrets.usual.exchange,
             unknownTrustedUser: .refused,
             lanes: lookups.authLanes,
             randomBytes: { RandomPool.shared.take($0) }
@@ -140,7 +141,7 @@ final class Snapshot: Sendable {
     }
 
     /// One for the life of the process: the salts shown to unknown users must not change with a reload.
-    private static let mock = MockAuthentication()
+    private static let mockKey = SecretBytes(RandomBytes.make(count: 32))
 
     func isConsole(_ database: String) -> Bool { ConsoleReference.databases.contains(database) }
 

@@ -13,7 +13,7 @@ struct HBAAnswer: Encodable {
 
     /// `method`, `reject`, `no-match`, or `undecided`.
     let verdict: String
-    /// `roles` or `host_name`, when undecided.
+    /// `roles`, `host_name` or `interfaces`, when undecided.
     let needs: String?
     let method: String?
     /// Values of secret options are replaced by asterisks.
@@ -48,13 +48,21 @@ struct HBAAnswer: Encodable {
         switch last?.outcome {
         case .undecided(let need, _):
             self.verdict = "undecided"
-            self.needs = need == .roles ? "roles" : "host_name"
+            self.needs = Self.word(need)
         case .decides:
             self.verdict = last?.rule.isReject == true ? "reject" : "method"
             self.needs = nil
         case .mismatch, .notReached, nil:
             self.verdict = "no-match"
             self.needs = nil
+        }
+    }
+
+    private static func word(_ need: HBANeed) -> String {
+        switch need {
+        case .roles: "roles"
+        case .hostName: "host_name"
+        case .interfaces: "interfaces"
         }
     }
 
@@ -102,6 +110,8 @@ struct HBAAnswer: Encodable {
         case "method": "decides: method \(self.method ?? "")"
         case "reject": "decides: refused"
         case "undecided" where self.needs == "roles": "undecided: depends on the roles of the user (--role, --no-roles)"
+        case "undecided" where self.needs == "interfaces":
+            "undecided: depends on the addresses of this machine, which the system does not tell"
         case "undecided": "undecided: depends on the host name of the client (--host-name, --no-host-name)"
         default: "no rule matches: refused"
         }

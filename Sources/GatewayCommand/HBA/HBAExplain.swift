@@ -104,7 +104,9 @@ struct HBAExplain: ParsableCommand {
         }
     }
 
-    private func question(_ interfaces: [HBAInterface]) throws(HBAQuestionLine.Problem) -> HBAQuestionLine {
+    private func question(
+        _ interfaces: HBAFacts.Answer<[HBAInterface]>
+    ) throws(HBAQuestionLine.Problem) -> HBAQuestionLine {
         var question = HBAQuestionLine()
         question.database = self.database
         question.user = self.user
@@ -119,7 +121,10 @@ struct HBAExplain: ParsableCommand {
     }
 
     /// A line that is no question gets an error for an answer; the others are answered all the same.
-    private static func answerLines(_ policy: HBAPolicy, _ interfaces: [HBAInterface]) throws {
+    private static func answerLines(
+        _ policy: HBAPolicy,
+        _ interfaces: HBAFacts.Answer<[HBAInterface]>
+    ) throws {
         var isGood = true
         while let line = readLine(strippingNewline: true) {
             guard !line.allSatisfy(\.isWhitespace) else { continue }

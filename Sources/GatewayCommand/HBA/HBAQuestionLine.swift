@@ -44,7 +44,7 @@ struct HBAQuestionLine {
     }
 
     /// Makes the question and the facts out of the words.
-    mutating func resolve(interfaces: [HBAInterface]) throws(Problem) {
+    mutating func resolve(interfaces: HBAFacts.Answer<[HBAInterface]>) throws(Problem) {
         guard let user = self.user else { throw Problem(reason: "user is missing") }
         guard let database = self.database ?? (self.isReplication ? "" : nil) else {
             throw Problem(reason: "database is missing")

@@ -26,6 +26,15 @@ enum HBACondition: Sendable {
         }
     }
 
+    /// Whether one of the gateway's own addresses fits.
+    static func interface(_ facts: HBAFacts, _ fits: (HBAInterface) -> Bool) -> HBACondition {
+        switch facts.interfaces {
+        case .notAsked: .needs(.interfaces)
+        case .known(let interfaces): interfaces.contains(where: fits) ? .yes : .no
+        case .unavailable(let reason): .unavailable(.interfaces, reason: reason)
+        }
+    }
+
     /// One of two is enough. A fact that can still be had is asked for before one that cannot is lamented.
     func or(_ other: @autoclosure () -> HBACondition) -> HBACondition {
         switch self {

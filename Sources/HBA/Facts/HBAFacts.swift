@@ -18,12 +18,12 @@ package struct HBAFacts: Sendable {
     /// The client's host name, found by reverse look-up and confirmed by forward look-up; nil when it has none.
     package var hostName: Answer<String?>
     /// The gateway's own addresses with their networks (samehost, samenet).
-    package var interfaces: [HBAInterface]
+    package var interfaces: Answer<[HBAInterface]>
 
     package init(
         roles: Answer<Set<ExactName>> = .notAsked,
         hostName: Answer<String?> = .notAsked,
-        interfaces: [HBAInterface] = []
+        interfaces: Answer<[HBAInterface]> = .known([])
     ) {
         self.roles = roles
         self.hostName = hostName
@@ -58,6 +58,7 @@ package struct HBAInterface: Sendable, Hashable {
 package enum HBANeed: Sendable, Hashable {
     case roles
     case hostName
+    case interfaces
 }
 
 extension HBANeed: CustomStringConvertible {
@@ -65,6 +66,7 @@ extension HBANeed: CustomStringConvertible {
         switch self {
         case .roles: "the roles of the user"
         case .hostName: "the host name of the client"
+        case .interfaces: "the addresses of the gateway"
         }
     }
 }

@@ -43,14 +43,13 @@ indirect enum RegexDissection: Sendable {
     /// A run of plain pieces, the messy one behind it, and the rest.
     private static func branch(_ pieces: ArraySlice<RegexNode>) throws(RegexError) -> RegexDissection {
         guard pieces.contains(where: { $0.containsFirstGroup }) else { return .none }
-        var messy = pieces.startIndex
-        while messy < pieces.endIndex, RegexNode.isPlain(pieces[...messy]) { messy += 1 }
+        let messy = pieces.startIndex + RegexNode.plainCount(pieces)
         guard messy < pieces.endIndex else { return .none }
         let plain = pieces[..<messy]
         let item = pieces[messy]
         let rest = pieces[(messy + 1)...]
         let tail = try Self.pair(
-            (item, try Self.item(item), item.itemPreference.contains(.shorter)),
+            (item, try Self.item(item), item.asPiece.alone.contains(.shorter)),
             (.concatenation(Array(rest)), try Self.branch(rest))
         )
         let prefersShort = RegexNode.preference(of: plain).contains(.shorter)
@@ -77,7 +76,8 @@ indirect enum RegexDissection: Sendable {
 
     /// A piece that may be repeated. Of many rounds the last one counts, and the rounds before take what they prefer.
     private static func item(_ piece: RegexNode) throws(RegexError) -> RegexDissection {
-        guard piece.containsFirstGroup, case .repetition(let inner, let quantifier) = piece, !piece.isVacuous else {
+        let flags = piece.asPiece
+        guard piece.containsFirstGroup, case .repetition(let inner, let quantifier) = piece, !flags.isVacuous else {
             return try RegexDissection(piece.atom)
         }
         if quantifier.isNever { return .none }
@@ -88,7 +88,7 @@ indirect enum RegexDissection: Sendable {
                 preference: quantifier.preference
             )
             return try Self.pair(
-                (.repetition(inner, before), .none, piece.itemPreference.contains(.shorter)),
+                (.repetition(inner, before), .none, flags.alone.contains(.shorter)),
                 (inner, try RegexDissection(inner))
             )
         }

@@ -40,6 +40,7 @@ extension RegexQuantifier {
 }
 
 extension RegexNode {
+    /// Looks at every node inside once.
     var preference: RegexPreference {
         switch self {
         case .empty, .set, .assertion: []
@@ -55,10 +56,11 @@ extension RegexNode {
     static func preference(of pieces: ArraySlice<RegexNode>) -> RegexPreference {
         var sections: [(prefix: RegexPreference, messy: RegexPreference)] = []
         var prefix: RegexPreference = []
-        for piece in pieces {
-            let whole = prefix.union(piece.pieceFlags)
+        for node in pieces {
+            let piece = node.asPiece
+            let whole = prefix.union(piece.inRun)
             if whole.upward.isMessy {
-                sections.append((prefix, piece.itemPreference))
+                sections.append((prefix, piece.alone))
                 prefix = []
             } else {
                 prefix = whole
@@ -69,9 +71,16 @@ extension RegexNode {
         }
     }
 
-    /// Whether a run of pieces has one preference and no group, so that it is matched as a whole.
-    static func isPlain(_ pieces: ArraySlice<RegexNode>) -> Bool {
-        !pieces.reduce(RegexPreference()) { $0.union($1.pieceFlags) }.upward.isMessy
+    /// How many pieces from the first one on have one preference and no group, so that they are matched as a whole.
+    static func plainCount(_ pieces: ArraySlice<RegexNode>) -> Int {
+        var run: RegexPreference = []
+        var count = 0
+        for piece in pieces {
+            run.formUnion(piece.asPiece.inRun)
+            guard !run.upward.isMessy else { break }
+            count += 1
+        }
+        return count
     }
 
     /// What a piece repeats; itself when it repeats nothing.
@@ -79,22 +88,37 @@ extension RegexNode {
         if case .repetition(let inner, _) = self { inner } else { self }
     }
 
-    /// Whether the piece repeats exactly once, so that the quantifier says nothing.
-    var isVacuous: Bool {
-        guard case .repetition(let inner, let quantifier) = self else { return true }
-        let own = inner.preference.intersection([.longer, .shorter, .mixed])
-        return quantifier.minimum == 1 && quantifier.maximum == 1
-            && (quantifier.flags.isEmpty || own.isEmpty || own == quantifier.flags)
+    /// The node as a piece of a branch. All that is to be known of it comes from one look inside: a second one at each
+    /// level would make the looks as many as two to the power of the nesting.
+    var asPiece: RegexPiece {
+        guard case .repetition(let inner, let quantifier) = self else {
+            let own = self.preference
+            return RegexPiece(inRun: own, alone: own, isVacuous: true)
+        }
+        let own = inner.preference
+        let isVacuous = quantifier.isVacuous(over: own)
+        return RegexPiece(
+            inRun: quantifier.isNever ? [] : quantifier.flags.union(own),
+            alone: isVacuous ? own : quantifier.isNever ? [] : quantifier.flags.combined(own),
+            isVacuous: isVacuous
+        )
     }
+}
 
-    /// The preference of a piece that is divided from its neighbours.
-    var itemPreference: RegexPreference {
-        guard case .repetition(let inner, let quantifier) = self, !self.isVacuous else { return self.atom.preference }
-        return quantifier.isNever ? [] : quantifier.flags.combined(inner.preference)
-    }
+/// What a branch has to know of one of its pieces.
+struct RegexPiece: Sendable {
+    /// What it adds to a run of pieces.
+    let inRun: RegexPreference
+    /// Its preference when it is divided from its neighbours.
+    let alone: RegexPreference
+    /// It has no quantifier, or one that says nothing: exactly once.
+    let isVacuous: Bool
+}
 
-    private var pieceFlags: RegexPreference {
-        guard case .repetition(let inner, let quantifier) = self else { return self.preference }
-        return quantifier.isNever ? [] : quantifier.flags.union(inner.preference)
+extension RegexQuantifier {
+    /// - Parameter repeated: the preference of what is repeated.
+    fileprivate func isVacuous(over repeated: RegexPreference) -> Bool {
+        let own = repeated.intersection([.longer, .shorter, .mixed])
+        return self.minimum == 1 && self.maximum == 1 && (self.flags.isEmpty || own.isEmpty || own == self.flags)
     }
 }

@@ -1,8 +1,8 @@
 /// Secrets for users that do not exist, so that their logins run the same exchange as everybody's and fail at its end.
 ///
-/// Owns a key of the process; salts and hashes derived from it are stable for a user name, as a real user's are. A new
-/// key gives unknown users new salts, which an observer across a restart can notice: pass a key that outlives the
-/// process where that matters. Immutable.
+/// Owns a key; salts and hashes derived from it are stable for a user name, as a real user's are, whatever the
+/// iterations. A new key gives unknown users new salts, which an observer across a restart can notice: pass a key that
+/// outlives the process where that matters. Immutable.
 public struct MockAuthentication: Sendable {
     private let keyed: KeyedHash
     /// No password leads to its keys, whoever the user is.
