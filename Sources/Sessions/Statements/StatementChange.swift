@@ -30,7 +30,7 @@ struct StatementChange: Sendable {
 
 extension ServerStatements {
     /// Changes that are kept at most. Those of messages under way are fewer (`AnswerScript.tokensMax`, two for each); a
-    /// batch of any length goes on, because what it was answered is not kept.
+    /// batch of any length goes on, because what was answered in it is not kept.
     static let changesMax = 4 * AnswerScript.tokensMax
 
     /// A change of `subject` by a batch before the open one may still be taken back: nobody can tell what holds.
@@ -82,7 +82,7 @@ extension ServerStatements {
         )
     }
 
-    /// What a message was answered cannot be taken back, though its batch is still open.
+    /// A message that was answered cannot be taken back, though its batch is still open.
     private func forgetAnswered() {
         let answered = self.script.answeredSequence
         self.changes.removeAll { $0.sequence < answered }
