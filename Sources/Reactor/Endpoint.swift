@@ -191,6 +191,13 @@ open class Endpoint: @unchecked Sendable {
     /// The peer is known to have closed its side, although not all it sent may have been read.
     public final var hasPeerHungUp: Bool { self.channel.isAtEnd }
 
+    /// The peer has broken the connection off (a reset), so that it hears nothing more; false for one that has only
+    /// closed its side. The kernel tells it once: the endpoint is to be closed then.
+    public final func hasPeerBrokenOff() -> Bool {
+        if self.pendingError != 0 { return true }
+        return self.channel.descriptor >= 0 && cr_socket_error(self.channel.descriptor) != 0
+    }
+
     /// Hands what `send` has queued for the end of the round to the kernel now.
     public final func pushOut() {
         if unsafe self.worker.gathersSends { unsafe self.worker.pushOut(self) }

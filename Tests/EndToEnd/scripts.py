@@ -795,6 +795,65 @@ def copy_in_interrupted_by_a_query(c):
     c.until_closed()
 
 
+@script(ends=True)
+def copy_in_extended_interrupted_by_a_query(c):
+    c.send(parse("copy sink from stdin"), bind(), execute(), flush())
+    c.until("G")
+    c.send(query("select 'inside'"))
+    c.until_closed()
+
+
+@script(ends=True)
+def copy_in_interrupted_by_discard_all(c):
+    c.send(query("copy sink from stdin"))
+    c.until("G")
+    c.send(query("discard all"))
+    c.until_closed()
+
+
+@script(ends=True)
+def copy_in_interrupted_by_deallocate(c):
+    c.send(query("copy sink from stdin"))
+    c.until("G")
+    c.send(query("deallocate nothing"))
+    c.until_closed()
+
+
+@script(ends=True)
+def copy_in_interrupted_by_a_function_call(c):
+    c.send(parse("copy sink from stdin"), bind(), execute(), flush())
+    c.until("G")
+    c.send(function_call(INT4_PLUS, integers(40, 2)))
+    c.until_closed()
+
+
+@script(ends=True)
+def copy_in_interrupted_by_a_batch(c):
+    c.send(parse("copy sink from stdin"), bind(), execute(), flush())
+    c.until("G")
+    c.send_together(copy_data("1\tone\n"), sync(), parse("select 1"), bind(), execute(), sync())
+    c.until_closed()
+
+
+@script()
+def copy_in_of_deallocate_and_copy_with_flush_inside(c):
+    """A text that concerns prepared statements keeps back what depends on them, but nothing of the COPY."""
+    c.send(query("deallocate all; copy sink from stdin"))
+    c.until("G")
+    c.send(copy_data("1\tone\n"), flush(), copy_data("2\ttwo\n"), copy_done())
+    c.ready()
+
+
+@script()
+def copy_in_that_is_skipped(c):
+    """The COPY is skipped with the rest of its batch: what follows belongs to no COPY."""
+    c.send_together(
+        bind(statement="never_prepared"), parse("copy sink from stdin"), bind(), execute(), flush(),
+        query("select 'skipped'"), sync(), query("select 'next'"),
+    )  # fmt: skip
+    c.ready(2)
+
+
 @script()
 def copy_in_twice_in_one_query(c):
     c.send_together(

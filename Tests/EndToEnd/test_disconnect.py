@@ -17,8 +17,10 @@ from wire import (
     LoginRefused,
     Scram,
     bind,
+    copy_data,
     execute,
     flush,
+    function_call,
     message,
     parse,
     query,
@@ -175,6 +177,53 @@ def test_reset_while_a_query_runs_frees_the_server(shared, target, postgres):
         with target.wire(mode) as following:
             is_clean(following)
     shared.wait_idle()
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
+BY_QUERY = query("copy sink from stdin")
+BY_EXECUTE = parse("copy sink from stdin") + bind() + execute() + flush()
+
+
+@pytest.mark.parametrize("end", ("reset", "close"))
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+@pytest.mark.parametrize(
+    "copy, inside",
+    [
+        pytest.param(BY_EXECUTE, query("select 1"), id="execute, query"),
+        pytest.param(BY_EXECUTE, function_call(177, ()), id="execute, function call"),
+        pytest.param(BY_EXECUTE, copy_data("1\tone\n") + query("select 1"), id="execute, data, query"),
+        pytest.param(BY_QUERY, query("discard all"), id="query, discard all"),
+        pytest.param(BY_QUERY, query("deallocate x"), id="query, deallocate"),
+        pytest.param(BY_QUERY, query("prepare x as select 1"), id="query, prepare"),
+    ],
+)
+def test_a_client_that_breaks_its_copy_and_leaves(shared, target, postgres, copy, inside, mode, end):
+    """The server waits for data, the client has sent something else: the server does not stay with it."""
+    client = target.wire(f"single_{mode}")
+    client.send(copy)
+    client.until("G")
+    client.send(inside)
+    getattr(client, end)()
+    with target.wire(f"single_{mode}") as following:
+        is_clean(following)
+    shared.wait_idle()
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_reset_while_the_next_message_is_held(shared, target, postgres, mode):
+    """Its query waits for the batch before it; whether it is read or not, the server is given up at once."""
+    client = target.wire(f"single_{mode}")
+    client.send_together(parse("select pg_sleep(60)"), bind(), execute(), flush(), query("select 1"))
+    wait_until(lambda: not all_quiet(postgres), "the batch runs")
+    client.reset()
+    with target.wire(f"single_{mode}") as following:
+        is_clean(following)
+    shared.wait_idle()
+    with postgres.admin() as admin:
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_trust' and state <> 'idle'"
+        )
     wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
 
 

@@ -20,6 +20,7 @@ from wire import (
     describe_statement,
     execute,
     flush,
+    function_call,
     parse,
     query,
     sync,
@@ -727,6 +728,44 @@ def test_settings_made_by_the_extended_protocol_do_not_leak(make_gateway):
         one.send_together(parse("set work_mem = '9MB'"), bind(), execute(), sync())
         one.ready()
         assert two.value("show work_mem") == "4MB"
+
+
+HIDDEN = [
+    r"select '\'';set work_mem='9MB';--'",
+    r"select '\'', set_config('work_mem', '9MB', false) --'",
+    r"begin; select '\''; set work_mem='9MB'; commit; --'",
+]
+
+
+@pytest.mark.parametrize("sql", HIDDEN)
+def test_settings_hidden_by_a_backslash_do_not_leak(make_gateway, sql):
+    """With standard_conforming_strings off, the first constant of the text is a quote alone."""
+    gateway = small(make_gateway)
+    with gateway.wire(parameters={"standard_conforming_strings": "off"}) as one, gateway.wire() as two:
+        one.rows(sql)
+        assert two.value("show work_mem") == "4MB"
+    gateway.wait_idle()
+
+
+SET_CONFIG, ADVISORY_LOCK = 2078, 2880
+
+
+def test_settings_made_by_a_function_call_do_not_leak(make_gateway):
+    gateway = small(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        one.send(function_call(SET_CONFIG, (b"work_mem", b"9MB", b"f"), argument_formats=(0,), result_format=0))
+        assert "".join(m.kind for m in one.ready()) == "VZ"
+        assert two.value("show work_mem") == "4MB"
+    gateway.wait_idle()
+
+
+def test_a_lock_taken_by_a_function_call_does_not_leak(make_gateway):
+    gateway = small(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        one.send(function_call(ADVISORY_LOCK, (b"4242",), argument_formats=(0,), result_format=0))
+        assert "".join(m.kind for m in one.ready()) == "VZ"
+        assert two.value("select count(*) from pg_locks where locktype = 'advisory' and objid = 4242") == "0"
+    gateway.wait_idle()
 
 
 SESSION_STATE = [

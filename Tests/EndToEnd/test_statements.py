@@ -130,6 +130,40 @@ def test_startup_parameters_make_statements_different(postgres, places):
         stack.close()
 
 
+LITERALS = [
+    ("TimeZone", ("UTC", "America/New_York"), "select '2024-01-01 00:00'::timestamptz at time zone 'UTC'"),
+    ("DateStyle", ("ISO, MDY", "ISO, DMY"), "select '01/02/2024'::date - '2024-01-01'::date"),
+    ("IntervalStyle", ("postgres", "sql_standard"), "select extract(epoch from '-1 2:00:00'::interval)"),
+    ("client_encoding", ("UTF8", "LATIN1"), "select octet_length('\u00e9')"),
+    ("standard_conforming_strings", ("on", "off"), "select length('a\\\\b')"),
+]
+
+
+@pytest.mark.parametrize("name, values, sql", LITERALS, ids=[entry[0] for entry in LITERALS])
+def test_literals_are_read_by_the_clients_own_settings(postgres, places, name, values, sql):
+    """PostgreSQL makes constants of them when it prepares: clients that read them otherwise share no statement."""
+
+    def answer(client, statement):
+        client.send_together(parse(sql, statement), bind((), "", statement), execute(), sync())
+        return [comparable(m.kind, m.body) for m in client.ready() if m.kind not in "NS"]
+
+    for pool_name in ("one", "hopping"):
+        with ExitStack() as stack:
+            pairs = []
+            for value in values:
+                login = {"parameters": {name: value}}
+                direct = Wire(postgres.host, postgres.port).login("app_trust", DATABASE, **login)
+                pairs.append((stack.enter_context(direct), stack.enter_context(places(pool_name, **login))))
+            told = []
+            for number in range(3):
+                # Unnamed statements are shared from their second use on.
+                statement = ("", "", "named")[number]
+                for direct, client in pairs:
+                    told.append(answer(direct, statement))
+                    assert answer(client, statement) == told[-1], f"{pool_name}, {number}"
+            assert told[0] != told[1], "the two settings make no difference"
+
+
 @pytest.mark.skipif(DIRECT, reason="a limit of the gateway")
 @pytest.mark.parametrize("sql", ['deallocate u&"\\0061"', "deallocate U&\"!0061\" uescape '!'"])
 def test_escaped_names_are_refused(places, sql):

@@ -154,7 +154,11 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         // A paused client that hung up wants no answer any more; one that is being throttled may still read.
         switch self.phase {
         case .waiting, .login, .console: self.vanished("client closed the connection")
-        case .active: if self.isThrottledByServer { self.vanished("client closed the connection") }
+        case .active:
+            // Behind what is held there may be more, and a goodbye; a client that broke off hears no answer to it.
+            if self.isThrottledByServer || (self.isHeld && self.hasPeerBrokenOff()) {
+                self.vanished("client closed the connection")
+            }
         case .startup, .idle, .closing: return
         }
     }

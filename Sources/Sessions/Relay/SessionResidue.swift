@@ -41,7 +41,8 @@ package struct SessionResidue: Sendable, Equatable {
         }
     }
 
-    /// What the text of a statement that was sent says it may do. It leaves no tag of its own.
+    /// What the text of a statement that was sent, or the number of a function that was called, says it may do. It
+    /// leaves no tag of its own.
     package mutating func note(_ traits: StatementTraits) {
         if traits.contains(.setConfig) { self.hasSettings = true }
         if traits.contains(.set) { self.hasOnlyLocalSets = false }

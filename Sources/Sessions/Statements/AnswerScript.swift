@@ -72,6 +72,10 @@ package struct AnswerScript: Sendable {
 
     package var isEmpty: Bool { self.head == self.tokens.count }
     var isFull: Bool { self.tokens.count &- self.head >= Self.tokensMax }
+    /// The next answer is that of an Execute.
+    var isExecuteNext: Bool { self.head < self.tokens.count && self.tokens[self.head].kind == .execute }
+    /// Messages with a lower sequence number were answered or skipped.
+    var answeredSequence: Int { self.base &+ self.head }
     /// The sequence number of the token that comes next.
     var nextSequence: Int { self.base &+ self.tokens.count }
     /// Sync, Query or FunctionCall are under way, so the transaction status at their end is not known yet.

@@ -22,7 +22,7 @@ extension BatchPass {
         let end = body.isEmpty || bytes[body.upperBound - 1] != 0 ? body.upperBound : body.upperBound - 1
         if SQLScan.isPlain(bytes, body.lowerBound..<end) { return self.pass(ledger: &ledger) }
         let scan = SQLScan(bytes, body.lowerBound..<end)
-        self.mark(scan.traits)
+        self.mark(scan.traits.union(SQLScan.hidden(bytes, body.lowerBound..<end)))
         if scan.traits.isDisjoint(with: [.prepare, .execute, .deallocate, .deallocateAll, .discardAll]) {
             return self.pass(ledger: &ledger)
         }

@@ -112,6 +112,7 @@ extension FrontendScanner {
             return .forward
         default: break
         }
+        if ledger.isCopyIn { return pass.withinCopy(header, ledger: &ledger) }
         if pass.server.script.isSkipping { return .skip }
         if pass.mustHold { return .hold }
         if header.kind == 0x50, header.wireLength > Self.parseLimit {
@@ -129,7 +130,7 @@ extension FrontendScanner {
         let step: BatchPass<Source>.Step
         switch header.kind {
         case 0x51: return pass.query(bytes, body: body, isWhole: isWhole, ledger: &ledger)
-        case 0x46: return pass.functionCall(ledger: &ledger)
+        case 0x46: return pass.functionCall(bytes, body: body, isWhole: isWhole, ledger: &ledger)
         case 0x48: return pass.flush(isMalformed: header.bodyLength != 0, ledger: &ledger)
         case 0x50: step = pass.parse(bytes, body: body)
         case 0x42: step = pass.bind(bytes, body: body, header: header)
@@ -167,14 +168,6 @@ extension BatchPass {
         }
         if self.server.script.isAllInjected { return .answer }
         self.server.script.flushed()
-        return .forward
-    }
-
-    mutating func functionCall(ledger: inout AnswerLedger) -> Step {
-        if self.server.script.hasOpenTokens { return .hold }
-        ledger.batchAnswered()
-        ledger.querySent()
-        self.server.script.pushTerminator(.functionCall)
         return .forward
     }
 }

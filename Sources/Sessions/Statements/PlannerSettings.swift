@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Immutable. Clients with equal values usually get the same object, so that comparing is one look at the pointers.
 package final class PlannerSettings: Sendable {
-    /// The number of each name that was given, and its value byte for byte.
+    /// The number of each name that was given, and its value byte for byte, in lower case where case means nothing.
     private let content: [UInt8]
     let hash: UInt64
 
@@ -14,9 +14,21 @@ package final class PlannerSettings: Sendable {
         self.hash = TextHash.keyed.code(content.span)
     }
 
-    private static let names = [
-        "search_path", "role", "default_transaction_isolation", "default_transaction_read_only",
-        "default_text_search_config",
+    private struct Setting: Sendable {
+        let name: String
+        /// PostgreSQL reads the value without regard to ASCII case.
+        var ignoresCase = false
+    }
+
+    private static let settings = [
+        Setting(name: "search_path"), Setting(name: "role"), Setting(name: "default_transaction_isolation"),
+        Setting(name: "default_transaction_read_only"), Setting(name: "default_text_search_config"),
+        // How constants in the text are read. That happens once, when a statement is prepared.
+        Setting(name: "timezone", ignoresCase: true), Setting(name: "datestyle", ignoresCase: true),
+        Setting(name: "intervalstyle", ignoresCase: true), Setting(name: "client_encoding", ignoresCase: true),
+        Setting(name: "standard_conforming_strings", ignoresCase: true), Setting(name: "timezone_abbreviations"),
+        Setting(name: "lc_monetary"), Setting(name: "array_nulls"), Setting(name: "backslash_quote"),
+        Setting(name: "transform_null_equals"), Setting(name: "xmloption"),
     ]
 
     /// Objects given out, for the next client with the same values. Emptied when full: clients decide what they ask
@@ -27,11 +39,15 @@ package final class PlannerSettings: Sendable {
     /// Nil when none of the settings is given.
     static func of(_ entries: [SessionParameters.Entry]) -> PlannerSettings? {
         var content: [UInt8] = []
-        for (number, name) in self.names.enumerated() {
-            guard let value = entries.first(where: { self.isName($0.name, name) })?.value else { continue }
+        for (number, setting) in self.settings.enumerated() {
+            guard let value = entries.first(where: { self.isName($0.name, setting.name) })?.value else { continue }
             // Number and zero byte keep the values apart: a value has no zero byte.
             content.append(UInt8(truncatingIfNeeded: number))
-            content.append(contentsOf: value.utf8)
+            if setting.ignoresCase {
+                for byte in value.utf8 { content.append(SQLName.fold(byte)) }
+            } else {
+                content.append(contentsOf: value.utf8)
+            }
             content.append(0)
         }
         if content.isEmpty { return nil }

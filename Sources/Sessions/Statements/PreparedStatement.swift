@@ -50,7 +50,7 @@ package final class PreparedStatement: Sendable {
         self.serverName = Array("pggateway_\(id)".utf8)
         self.parameterTypes = SpanBytes.copy(bytes, body.types)
         self.planner = planner
-        self.traits = traits ?? SQLScan(bytes, body.text).traits
+        self.traits = traits ?? SQLScan(bytes, body.text).traits.union(SQLScan.hidden(bytes, body.text))
         self.hash = Self.hash(body, planner)
         self.interned = text
     }

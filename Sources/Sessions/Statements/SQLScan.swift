@@ -36,4 +36,20 @@ package struct SQLScan: Sendable, Equatable {
         self.deallocated = reader.deallocated
         self.statementCount = reader.statementCount
     }
+
+    /// What a text may do to the session besides its `traits`, because it has a backslash; nothing without one.
+    ///
+    /// With `standard_conforming_strings` off, which is not known here, its constants end elsewhere, and so do its
+    /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag (in some encodings the backslash is a
+    /// part of a character, and only the tag is right); what leaves no tag is looked for.
+    static func hidden(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> StatementTraits {
+        guard self.hasBackslash(bytes, range.clamped(to: 0..<bytes.count)) else { return [] }
+        let scan = SQLScan(bytes, range, standardConformingStrings: false)
+        return scan.traits.intersection([.setConfig, .advisoryLock, .temporary]).union(.set)
+    }
+
+    private static func hasBackslash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
+        for index in range where bytes[index] == UInt8(ascii: "\\") { return true }
+        return false
+    }
 }

@@ -18,7 +18,7 @@ package final class ServerStatements: @unchecked Sendable {
     var script = AnswerScript()
     var prepared: StatementLRU
     var unnamed = Unnamed.none
-    /// What becomes undone when a message is skipped; empty as soon as everything was answered.
+    /// What becomes undone when a message is skipped, batch by batch; empty as soon as everything was answered.
     var changes: ContiguousArray<StatementChange> = []
     /// Statements that the server holds and nobody wants any more; closed in front of the next batch.
     var unwanted: [Int32] = []

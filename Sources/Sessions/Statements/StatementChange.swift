@@ -29,12 +29,15 @@ struct StatementChange: Sendable {
 }
 
 extension ServerStatements {
+    /// Changes that are kept at most. Those of messages under way are fewer (`AnswerScript.tokensMax`, two for each); a
+    /// batch of any length goes on, because what was answered in it is not kept.
+    static let changesMax = 4 * AnswerScript.tokensMax
+
     /// A change of `subject` by a batch before the open one may still be taken back: nobody can tell what holds.
     func isUnsettled(_ subject: StatementChange.Subject) -> Bool {
-        if self.changes.isEmpty { return false }
-        let open = self.script.batch
-        return self.changes.contains { change in
-            if change.batch == open { return false }
+        let count = self.earlierCount
+        if count == 0 { return false }
+        return self.changes[..<count].contains { change in
             if change.subject == subject { return true }
             if case .name = subject { return change.subject == .allNames }
             if case .name = change.subject { return subject == .allNames }
@@ -44,12 +47,31 @@ extension ServerStatements {
 
     /// The subject's latest change belongs to an earlier batch; one of the open batch hides it.
     func isLatestUnsettled(_ subject: StatementChange.Subject) -> Bool {
-        guard let latest = self.changes.last(where: { $0.subject == subject }) else { return false }
-        return latest.batch != self.script.batch
+        let count = self.earlierCount
+        guard count > 0, self.changes[..<count].contains(where: { $0.subject == subject }) else { return false }
+        return !self.changes[count...].contains { $0.subject == subject }
+    }
+
+    /// Changes of batches before the open one. There are none in a single batch, however long it is.
+    private var earlierCount: Int {
+        guard let first = self.changes.first, first.batch != self.script.batch else { return 0 }
+        return self.changeCount(before: self.script.batch)
+    }
+
+    /// Changes of batches before `batch`: the first ones, since batches follow each other. (Only a COPY takes numbers
+    /// of batches back, and a server that has got more than COPY messages by then breaks the connection.)
+    private func changeCount(before batch: Int) -> Int {
+        var (low, high) = (0, self.changes.count)
+        while low < high {
+            let middle = (low &+ high) / 2
+            if self.changes[middle].batch < batch { low = middle &+ 1 } else { high = middle }
+        }
+        return low
     }
 
     /// Notes a change made by the message that is pushed next.
     func note(_ subject: StatementChange.Subject, before: StatementChange.Before) {
+        if self.changes.count >= Self.changesMax { self.forgetAnswered() }
         self.changes.append(
             StatementChange(
                 sequence: self.script.nextSequence,
@@ -58,6 +80,12 @@ extension ServerStatements {
                 before: before
             )
         )
+    }
+
+    /// A message that was answered cannot be taken back, though its batch is still open.
+    private func forgetAnswered() {
+        let answered = self.script.answeredSequence
+        self.changes.removeAll { $0.sequence < answered }
     }
 
     /// Everything of the batches answered by now stands.
@@ -69,25 +97,28 @@ extension ServerStatements {
 
     /// The message `sequence` failed, and what came behind it in its batch is skipped.
     func takeBack(from sequence: Int, batch: Int, client: ClientStatements?) {
+        let later = self.changeCount(before: batch &+ 1)
         for index in self.changes.indices.reversed() {
             let change = self.changes[index]
             guard change.batch == batch, change.sequence >= sequence else { continue }
             // A Parse of the unnamed statement drops the old one before it can fail.
             let failed = change.sequence == sequence
             switch change.subject {
-            case .unnamed: self.undo(index, to: failed ? .statement(nil) : change.before, client: client)
-            case .serverUnnamed: self.undo(index, to: failed ? .server(.none) : change.before, client: client)
-            case .name, .allNames, .prepared: self.undo(index, to: change.before, client: client)
+            case .unnamed: self.undo(index, to: failed ? .statement(nil) : change.before, client, later)
+            case .serverUnnamed: self.undo(index, to: failed ? .server(.none) : change.before, client, later)
+            case .name, .allNames, .prepared: self.undo(index, to: change.before, client, later)
             }
         }
         self.changes.removeAll { $0.batch == batch && $0.sequence >= sequence }
     }
 
     /// What was before a change holds again, unless a later batch has changed it once more.
-    private func undo(_ index: Int, to value: StatementChange.Before, client: ClientStatements?) {
-        let (subject, batch) = (self.changes[index].subject, self.changes[index].batch)
-        let later = self.changes[(index + 1)...].firstIndex { $0.batch != batch && $0.subject == subject }
-        if let later {
+    ///
+    /// - Parameter later: where the changes of later batches begin.
+    private func undo(_ index: Int, to value: StatementChange.Before, _ client: ClientStatements?, _ later: Int) {
+        let subject = self.changes[index].subject
+        let start = max(index &+ 1, later)
+        if let later = self.changes[start...].firstIndex(where: { $0.subject == subject }) {
             self.changes[later].before = value
             return
         }

@@ -99,10 +99,34 @@ struct StatementNames: Sendable {
         for index in self.entries.indices { self.link(index) }
     }
 
-    /// The last entry moves into the gap; the table is made anew (removals are rare).
+    /// Takes the entry out of the table, where what follows moves up, and moves the last entry into its place.
     private mutating func remove(at index: Int) {
-        self.entries.swapAt(index, self.entries.count - 1)
+        let mask = self.table.count &- 1
+        var hole = self.slot(of: index)
+        var next = hole
+        while true {
+            next = (next &+ 1) & mask
+            let found = Int(self.table[next]) &- 1
+            if found < 0 { break }
+            // It may move to the hole unless its own place lies behind the hole.
+            let home = Int(self.entries[found].hash) & mask
+            if (next &- home) & mask < (next &- hole) & mask { continue }
+            self.table[hole] = self.table[next]
+            hole = next
+        }
+        self.table[hole] = 0
+        let last = self.entries.count &- 1
+        if index != last { self.table[self.slot(of: last)] = Int32(clamping: index &+ 1) }
+        self.entries.swapAt(index, last)
         self.entries.removeLast()
-        self.rebuild()
+        if self.entries.isEmpty { self.table = [] }
+    }
+
+    /// Where in the table the entry stands.
+    private func slot(of index: Int) -> Int {
+        let mask = self.table.count &- 1
+        var slot = Int(self.entries[index].hash) & mask
+        while Int(self.table[slot]) &- 1 != index { slot = (slot &+ 1) & mask }
+        return slot
     }
 }

@@ -32,6 +32,7 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     package static let unfinished = StatementTraits(rawValue: 1 << 11)
     /// A `DEALLOCATE` names its statement by `U&"..."`, which is not decoded here.
     package static let unreadableName = StatementTraits(rawValue: 1 << 12)
-    /// `SET`, but not `SET LOCAL` and `SET TRANSACTION`, which end with the transaction.
+    /// `SET`, but not `SET LOCAL` and `SET TRANSACTION`, which end with the transaction. Also where that cannot be told
+    /// (`SQLScan.hidden`).
     package static let set = StatementTraits(rawValue: 1 << 13)
 }

@@ -15,6 +15,8 @@ final class BatchFeed {
     /// Why nothing is read any more.
     private(set) var stop: FrontendScanner.BatchScan.Stop?
     private(set) var isHeld = false
+    /// What the texts passed on do to the session.
+    private(set) var marks: StatementTraits = []
     private var unread: [UInt8] = []
 
     init(capacity: Int = 1000, sharesUnnamed: Bool = true, recentMax: Int = 32) {
@@ -31,6 +33,8 @@ final class BatchFeed {
     var pending: [AnswerScript.Kind] { self.server.script.tokens[self.server.script.head...].map(\.kind) }
 
     func read(_ talks: Talk...) { self.read(talks.flatMap(\.bytes)) }
+
+    func readAll(_ talks: [Talk]) { self.read(talks.flatMap(\.bytes)) }
 
     func read(_ bytes: [UInt8]) {
         self.unread += bytes
@@ -73,6 +77,7 @@ final class BatchFeed {
         )
         let bytes = self.unread
         let scan = self.scanner.scan(bytes.span, from: offset, pass: &pass, ledger: &self.ledger)
+        self.marks.formUnion(pass.marks)
         self.sent += pass.takeOut()
         self.sent += bytes[scan.direct]
         return scan
@@ -90,6 +95,13 @@ final class BatchFeed {
             if kind == "Z" { self.server.readyReceived() }
         }
         self.server.takeInjected(into: &self.answered)
+        self.read([])
+    }
+
+    /// The server asks for COPY data.
+    func beginCopy() {
+        self.ledger.copyInReceived()
+        self.server.script.copyInReceived()
         self.read([])
     }
 

@@ -116,8 +116,8 @@ import Testing
 
     @Test func plannerSettingsAreEqualByTheirValues() throws {
         #expect(try planner([]) == nil)
-        #expect(try planner([("application_name", "a"), ("TimeZone", "UTC")]) == nil)
-        let one = try planner([("search_path", "a, b"), ("role", "x"), ("TimeZone", "UTC")])
+        #expect(try planner([("application_name", "a"), ("work_mem", "1MB")]) == nil)
+        let one = try planner([("search_path", "a, b"), ("role", "x"), ("work_mem", "1MB")])
         let same = try planner([("ROLE", "x"), ("Search_Path", "a, b"), ("application_name", "a")])
         #expect(one != nil)
         #expect(one === same)
@@ -137,13 +137,37 @@ import Testing
     @Test func everyPlannerSettingCounts() throws {
         let names = [
             "search_path", "role", "default_transaction_isolation", "default_transaction_read_only",
-            "default_text_search_config",
+            "default_text_search_config", "TimeZone", "DateStyle", "IntervalStyle", "client_encoding",
+            "standard_conforming_strings", "timezone_abbreviations", "lc_monetary", "array_nulls", "backslash_quote",
+            "transform_null_equals", "xmloption",
         ]
         let all = try names.map { try planner([($0, "v")]) }
         for (index, one) in all.enumerated() {
             #expect(one != nil)
             for (other, two) in all.enumerated() { #expect(PlannerSettings.equal(one, two) == (index == other)) }
         }
+    }
+
+    /// PostgreSQL makes constants of the literals in a text when it is prepared, by these settings.
+    @Test func settingsThatLiteralsAreReadByTellStatementsApart() throws {
+        let shop = StatementShop(capacity: 10)
+        let text = "select * from t where at >= '2024-01-01 00:00'"
+        let settings = try [("TimeZone", "UTC"), ("TimeZone", "America/New_York"), ("DateStyle", "German")].map {
+            try planner([(name: $0.0, value: $0.1)])
+        }
+        let statements = settings.compactMap { shop.prepare(text, planner: $0) }
+        #expect(Set(statements.map(\.id)).count == settings.count)
+        let same = try planner([("timezone", "utc")])
+        #expect(shop.prepare(text, planner: same) === statements.first)
+    }
+
+    /// Only where PostgreSQL ignores the case of the value.
+    @Test func theCaseOfValuesCountsWhereItCounts() throws {
+        for name in ["TimeZone", "DateStyle", "IntervalStyle", "client_encoding", "standard_conforming_strings"] {
+            #expect(try planner([(name, "aB")]) === planner([(name, "Ab")]))
+            #expect(try planner([(name, "aB")]) !== planner([(name, "a B")]))
+        }
+        #expect(try planner([("search_path", "aB")]) !== planner([("search_path", "ab")]))
     }
 
     /// However many clients have asked for: equal settings stay equal when the shared ones are forgotten.

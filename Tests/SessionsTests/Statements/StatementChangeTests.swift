@@ -158,4 +158,61 @@ import Testing
         feed.answer("1")
         #expect(feed.pending == [.query])
     }
+
+    // MARK: Batches without end
+
+    /// Microseconds for each round of Parse, Bind and Execute in one batch that no Sync ends.
+    private func microseconds(rounds: Int) -> Double {
+        let feed = BatchFeed(sharesUnnamed: false)
+        let round = bytes(of: .parse("", "select 1"), .bind("", ""), .execute(""))
+        let clock = ContinuousClock()
+        let begin = clock.now
+        for _ in 0..<rounds {
+            feed.read(round)
+            feed.answer("12C")
+            _ = feed.takeSent()
+        }
+        return (clock.now - begin) / Duration.microseconds(rounds)
+    }
+
+    /// A message costs as much as the ones before it, however many there were.
+    @Test func aLongBatchIsNotSearched() {
+        let few = (0..<3).map { _ in self.microseconds(rounds: 1_000) }.max() ?? 0
+        let many = self.microseconds(rounds: 20_000)
+        #expect(many < 6 * few)
+    }
+
+    /// What was answered stands; only what is under way is remembered.
+    @Test func aLongBatchIsForgotten() {
+        let feed = BatchFeed(sharesUnnamed: false)
+        let rounds = ServerStatements.changesMax
+        for number in 0..<rounds {
+            feed.read(.parse("", "select 1"), .close(.statement, "n"))
+            feed.answer("1")
+            if number == 0 { feed.read(.parse("n", "select 2")) }
+            if number == 0 { feed.answer("1") }
+        }
+        #expect(feed.server.changes.count <= ServerStatements.changesMax + 2)
+        // The last Parse fails: what the others did stands.
+        feed.read(.parse("m", "select 3"), .parse("o", "select 4"))
+        feed.answer("1")
+        feed.fail()
+        #expect(feed.serverName("m") != nil)
+        #expect(feed.serverName("o") == nil)
+        #expect(feed.serverName("n") == nil)
+        feed.read(.sync)
+        feed.answer("Z")
+        #expect(feed.server.changes.isEmpty)
+    }
+
+    /// Changes of messages under way are all kept, so that each of them can be taken back.
+    @Test func changesUnderWayFitIn() {
+        let feed = BatchFeed(sharesUnnamed: false)
+        feed.readAll(Array(repeating: .parse("", "select 1"), count: AnswerScript.tokensMax + 10))
+        #expect(feed.isHeld)
+        #expect(feed.server.changes.count < ServerStatements.changesMax)
+        feed.fail()
+        #expect(feed.client.unnamed == nil)
+        #expect(feed.server.changes.isEmpty)
+    }
 }

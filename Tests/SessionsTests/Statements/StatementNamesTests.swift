@@ -90,4 +90,39 @@ import Testing
         #expect(names.isFull)
         #expect(names.count == StatementNames.countMax)
     }
+
+    /// Long runs of neighbours in the table, of which one after the other goes.
+    @Test func removalsLeaveTheOthersInTheirPlaces() throws {
+        let statements = try (0..<2).map { try self.statement("\($0)") }
+        var random = SeededRandom(seed: 6)
+        for count in [1, 2, 3, 7, 8, 9, 100] {
+            var names = StatementNames()
+            var left = (0..<count).map { self.bytes("n\($0)") }.shuffled(using: &random)
+            for (index, name) in left.enumerated() { names.set(name, to: statements[index % 2]) }
+            while let gone = left.popLast() {
+                names.set(gone, to: nil)
+                #expect(names.find(gone) == nil)
+                #expect(names.count == left.count)
+                for (index, name) in left.enumerated() { #expect(names.find(name) === statements[index % 2]) }
+            }
+            names.set(self.bytes("again"), to: statements[0])
+            #expect(names.find(self.bytes("again")) === statements[0])
+        }
+    }
+
+    /// A removal costs the same whatever the number of names.
+    @Test func removalsDoNotTouchTheWholeTable() throws {
+        let statement = try self.statement("1")
+        func microseconds(_ count: Int) -> Double {
+            var names = StatementNames()
+            let all = (0..<count).map { self.bytes("n\($0)") }
+            for name in all { names.set(name, to: statement) }
+            let clock = ContinuousClock()
+            let begin = clock.now
+            for name in all { names.set(name, to: nil) }
+            return (clock.now - begin) / Duration.microseconds(count)
+        }
+        let few = (0..<3).map { _ in microseconds(1_000) }.max() ?? 0
+        #expect(microseconds(20_000) < 8 * few)
+    }
 }

@@ -1,0 +1,74 @@
+@testable import Sessions
+import Testing
+
+/// What passes on its way to a server says what the session will have to be cleaned of.
+@Suite struct BatchMarksTests {
+    private func marks(_ talks: Talk...) -> StatementTraits {
+        let feed = BatchFeed()
+        feed.readAll(talks)
+        return feed.marks
+    }
+
+    private func call(_ function: UInt32, _ rest: [UInt8] = [0, 0, 0, 0, 0, 0]) -> Talk {
+        .raw("F", [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: function >> $0) } + rest)
+    }
+
+    @Test func anOrdinaryTextMarksNothing() {
+        #expect(self.marks(.query("select 1")) == [])
+        #expect(self.marks(.query("select 'a'; select 'b'")) == .multiple)
+        #expect(self.marks(.parse("", "select 'a'"), .bind("", "")) == [])
+    }
+
+    /// With `standard_conforming_strings` off, the constant ends behind the second quote.
+    @Test func aBackslashMayHideASet() {
+        #expect(self.marks(.query("select '\\';set search_path=evil;--'")).contains(.set))
+        #expect(self.marks(.query("begin; select '\\'")).contains(.set))
+        #expect(self.marks(.parse("", "set local my.a = '\\'"), .bind("", "")).contains(.set))
+    }
+
+    /// These leave no tag.
+    @Test func aBackslashHidesNoFunction() {
+        let cases: [(String, StatementTraits)] = [
+            ("select '\\'', set_config('search_path', 'evil', false) --'", .setConfig),
+            ("select '\\'', pg_advisory_lock(1) --'", .advisoryLock),
+            ("select '\\''; create temp table t (a int) --'", .temporary),
+        ]
+        for (text, trait) in cases {
+            for marks in [self.marks(.query(text)), self.marks(.parse("", text), .bind("", ""))] {
+                #expect(marks.contains(trait), "\(text)")
+            }
+        }
+    }
+
+    /// FunctionCall names them by number.
+    @Test func functionsAreKnownByNumber() {
+        #expect(self.marks(self.call(2078)) == .setConfig)
+        for number in [2880, 2881, 2882, 2883, 2886, 2887, 2888, 2889] as [UInt32] {
+            #expect(self.marks(self.call(number)) == .advisoryLock)
+        }
+        // Unlocking, the locks of a transaction, others.
+        for number in [177, 2884, 2885, 2890, 2892, 3089, 3096, 0, 2079, .max] as [UInt32] {
+            #expect(self.marks(self.call(number)) == [])
+        }
+    }
+
+    /// The number may come later than the header, and not at all.
+    @Test func theNumberIsWaitedFor() {
+        let short = self.call(2078).bytes
+        let long = self.call(2078, Array(repeating: 0, count: 50_000)).bytes
+        for message in [short, long] {
+            for count in 5..<12 {
+                let feed = BatchFeed(reading: [Array(message.prefix(count)), Array(message.dropFirst(count))])
+                #expect(feed.marks == .setConfig)
+                #expect(feed.sent == message)
+                #expect(feed.pending == [.functionCall])
+            }
+        }
+        for count in 0..<4 {
+            let feed = BatchFeed()
+            feed.read(.raw("F", Array(repeating: 8, count: count)))
+            #expect(feed.marks == [])
+            #expect(feed.pending == [.functionCall])
+        }
+    }
+}
