@@ -1,11 +1,12 @@
 extension SettingsTable {
-    /// Bounds of the providers that call libraries which block.
+    /// Bounds of the providers that call libraries which block, or that compute for long.
     static let authLaneKeys: [SettingsKey] = [
         SettingsKey(
             "auth_lane_threads", .general, .integer(1...256), default: "8", .reload, isOwn: true,
             """
             Threads for logins by PAM, and as many for logins by LDAP: so many are checked at the same time. A check \
-            that hangs keeps its thread.
+            that hangs keeps its thread. Clear passwords and tokens are checked on threads of their own, which leave \
+            a core to the workers.
             """
         ),
         SettingsKey(

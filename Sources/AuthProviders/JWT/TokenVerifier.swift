@@ -28,7 +28,7 @@ struct TokenVerifier: Sendable {
         by lanes: AuthLanes,
         kind: String
     ) async throws(AuthFailure) -> Result<VerifiedToken, TokenRefusal> {
-        try await lanes.run(kind) { () -> Result<VerifiedToken, TokenRefusal> in
+        try await lanes.run(kind, for: .computing) { () -> Result<VerifiedToken, TokenRefusal> in
             do throws(TokenRefusal) {
                 return .success(try self.check(password))
             } catch {

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 /// The lanes of providers whose libraries block or that compute for long: one for each kind of provider, for the life
@@ -20,10 +21,22 @@ public final class AuthLanes: Sendable {
         }
     }
 
+    /// What a lane is for.
+    public enum Work: Sendable {
+        /// Calls that wait for somebody else: threads cost little, and a queue that grows says that nobody answers.
+        case waiting
+        /// Calls that keep a core busy: one core at least is left to the workers, and who waits is no more than a
+        /// client, of whom `max_connections` allows so many.
+        case computing
+    }
+
     private struct State {
         var limits: Limits
-        var lanes: [String: BlockingLane] = [:]
+        var lanes: [String: (lane: BlockingLane, work: Work)] = [:]
     }
+
+    private static let computingThreadsMax = max(ProcessInfo.processInfo.activeProcessorCount - 1, 1)
+    private static let computingQueueMax = 1 << 20
 
     private let state: Mutex<State>
 
@@ -36,28 +49,33 @@ public final class AuthLanes: Sendable {
             state.limits = limits
             return Array(state.lanes.values)
         }
-        for lane in lanes { lane.setLimits(threads: limits.threads, queueMax: limits.queueMax) }
+        for (lane, work) in lanes {
+            let own = limits.of(work)
+            lane.setLimits(threads: own.threads, queueMax: own.queueMax)
+        }
     }
 
     /// What the lane of a kind does now.
     public func load(of kind: String) -> LaneLoad {
-        self.state.withLock { $0.lanes[kind] }?.load ?? LaneLoad(busy: 0, queued: 0)
+        self.lane(of: kind)?.load ?? LaneLoad(busy: 0, queued: 0)
     }
 
     /// The lane of a kind; nil before its first login.
-    public func lane(of kind: String) -> BlockingLane? { self.state.withLock { $0.lanes[kind] } }
+    public func lane(of kind: String) -> BlockingLane? { self.state.withLock { $0.lanes[kind]?.lane } }
 
     /// Runs `body`, which may block or compute for long, for one login.
     ///
     /// - Parameters:
     ///   - kind: the name of the library or the provider, for the log; each has a lane.
+    ///   - work: what the lane of that name is for; its first call decides.
     ///   - body: called once on a thread of the lane, or never.
     /// - Throws: 58000 when the lane is full (at once) or has no answer in time.
     public func run<Value: Sendable>(
         _ kind: String,
+        for work: Work = .waiting,
         _ body: @escaping @Sendable () -> Value
     ) async throws(AuthFailure) -> Value {
-        let (lane, limits) = self.lane(kind)
+        let (lane, limits) = self.lane(kind, work)
         switch await lane.run(within: limits.timeout, body) {
         case .success(let value): return value
         case .failure(.full):
@@ -71,13 +89,25 @@ public final class AuthLanes: Sendable {
         }
     }
 
-    private func lane(_ kind: String) -> (BlockingLane, Limits) {
+    private func lane(_ kind: String, _ work: Work) -> (BlockingLane, Limits) {
         self.state.withLock { state in
-            let limits = state.limits
-            if let lane = state.lanes[kind] { return (lane, limits) }
+            let limits = state.limits.of(work)
+            if let known = state.lanes[kind] { return (known.lane, limits) }
             let lane = BlockingLane(name: kind, threads: limits.threads, queueMax: limits.queueMax)
-            state.lanes[kind] = lane
+            state.lanes[kind] = (lane, work)
             return (lane, limits)
         }
     }
+
+    fileprivate static func limits(_ limits: Limits, of work: Work) -> Limits {
+        guard case .computing = work else { return limits }
+        var own = limits
+        own.threads = min(own.threads, self.computingThreadsMax)
+        own.queueMax = self.computingQueueMax
+        return own
+    }
+}
+
+extension AuthLanes.Limits {
+    fileprivate func of(_ work: AuthLanes.Work) -> Self { AuthLanes.limits(self, of: work) }
 }

@@ -39,7 +39,7 @@ struct CleartextPasswordProvider: AuthProvider {
     /// users alike, those included whom no source knows.
     private func check(_ password: SecretBytes, of subject: PasswordSubject) async throws(AuthFailure) -> Bool {
         let mock = self.services.mock.verifier(user: subject.attempt.user)
-        return try await self.services.lanes.run(Self.name) {
+        return try await self.services.lanes.run(Self.name, for: .computing) {
             Self.accepts(password, of: subject, mock: mock)
         }
     }

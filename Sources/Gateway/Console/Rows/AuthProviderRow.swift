@@ -42,8 +42,8 @@ package struct AuthProviderRow: ConsoleRow, Equatable {
         .text("failure_reasons", "The same by reason: `reason=n`, separated by commas; reasons as in the audit stream") {
             row in row.failures.text
         },
-        .number("busy", "Blocking calls that run now; 0 for a provider without a lane for them") { $0.busy },
-        .number("queued", "Blocking calls that wait for a thread of the lane") { $0.queued },
+        .number("busy", "Calls that run now on threads of the provider (its lane); 0 for one without") { $0.busy },
+        .number("queued", "Calls that wait for a thread of the lane") { $0.queued },
         .number(
             "p50_us",
             """
