@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Reactor
 import Synchronization
 import Testing
@@ -54,9 +55,13 @@ import Testing
         return told
     }
 
-    /// Drives the worker until everybody was told.
+    /// Drives the worker until everybody was told. A thread that never sleeps would keep the resolver's queue, which
+    /// has as many threads as there are cores, from running.
     private func wait(for told: [Told]) {
-        while told.contains(where: { $0.all.isEmpty }) { self.worker.runOnce(blocking: true) }
+        while told.contains(where: { $0.all.isEmpty }) {
+            self.worker.runOnce(blocking: false)
+            usleep(500)
+        }
     }
 
     @Test func whatNeedsNoLookUpIsToldAtOnce() {
