@@ -147,6 +147,8 @@ def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
         for client in clients:
             client.send(query("commit"))
             client.ready()
+        # To ask takes longer than a server may be idle without a check.
+        wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "3", "all servers are idle")
         silent.set()
         began = time.monotonic()
         clients[0].send(query("select 1"))
