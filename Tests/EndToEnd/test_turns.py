@@ -1,5 +1,5 @@
-"""Where a client's turn with a server ends, when the end comes in an unlucky place: in the middle of a statement that is
-being collected, before the beginning of a message, while a login waits."""
+"""Where a client's turn with a server ends, when the end comes in an unlucky place: in the middle of a statement that
+is being collected, before the beginning of a message, while a login waits."""
 
 import threading
 import time

@@ -201,6 +201,12 @@ extension ServerConnection {
         for canceller in wanted { self.cancel(for: canceller) }
         guard self.phase == .parked, self.cancelsInFlight == 0 else { return }
         self.clearDeadline()
-        if self.isSpent || !self.isAtBoundary { self.retire("a cancel request may still be under way") } else { self.goHome() }
+        if self.isSpent {
+            self.retire("a cancel request may still be under way")
+        } else if !self.isAtBoundary {
+            self.retire("the server is in the middle of a message")
+        } else {
+            self.goHome()
+        }
     }
 }

@@ -1,7 +1,7 @@
 /// A user's secret as PostgreSQL keeps it in `pg_authid.rolpassword`, parsed.
 ///
-/// Immutable; compared in constant time for equal forms and lengths. What is inside redacts itself; errors name the part
-/// that is wrong and never repeat the text.
+/// Immutable; compared in constant time for equal forms and lengths. What is inside redacts itself; errors name the
+/// part that is wrong and never repeat the text.
 public struct StoredSecret: Sendable, Equatable {
     /// The forms of a secret, and what each lets a user do. In one box: a login hands secrets on many times.
     public indirect enum Kind: Sendable, Equatable {
