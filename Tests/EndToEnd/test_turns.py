@@ -1,6 +1,9 @@
 """Where a client's turn with a server ends, when the end comes in an unlucky place: in the middle of a statement that
 is being collected, before the beginning of a message, while a login waits."""
 
+import os
+import pathlib
+import signal
 import threading
 import time
 
@@ -9,7 +12,7 @@ import pytest
 from fakeserver import Closed, FakeServer, command_complete, error, notice, one_row, plain_answer, ready
 from longmessages import Drain, HBA, METHODS, Stage
 from polling import wait_until
-from wire import LoginRefused, bind, execute, message, parse, query, sync
+from wire import LoginRefused, bind, execute, message, parse, query, startup, sync
 
 #: Longer than what is passed on without being collected; chunks of it begin as messages do.
 TEXT = b"d, na" * 20_000
@@ -169,4 +172,34 @@ def test_a_login_that_times_out_leaves_the_queue(make_gateway):
             gateway.wire(parameters={"search_path": "nobody_had_this"})
         assert int(gateway.pool_row()["cl_waiting"]) == 0
         holder.rows("commit")
+    gateway.wait_idle()
+
+
+def has_stopped(pid):
+    files = pathlib.Path(f"/proc/{pid}/task").glob("*/stat")
+    states = [file.read_text().rsplit(")", 1)[1].split()[0] for file in files]
+    return set(states) == {"T"}
+
+
+@METHODS
+def test_a_login_whose_client_leaves_as_its_server_comes(make_gateway, io_method):
+    """Both are told in one round of the worker. Nobody is left whose parameters the server could learn; a login that
+    went on would wait for the rest of the process's life."""
+    with Stage(make_gateway, io_method=io_method, worker_threads=1) as stage, stage.client() as holder:
+        gateway = stage.gateway
+        peer = stage.ask(holder, "select first")
+        late = gateway.wire(login=False)
+        late.send(startup({"user": "app_trust", "database": "app", "search_path": "nobody_had_this"}))
+        wait_until(lambda: gateway.pool_row(user="app_trust")["cl_waiting"] == "1", "the login waits")
+        os.kill(gateway.process.pid, signal.SIGSTOP)
+        wait_until(lambda: has_stopped(gateway.process.pid), "all threads stand still")
+        peer.send(one_row())
+        late.reset()
+        os.kill(gateway.process.pid, signal.SIGCONT)
+        holder.ready()
+        wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "1", "the server is back")
+        holder.send(query("select next"))
+        assert peer.next_query() == "select next", "nothing was asked for a client that has gone"
+        peer.send(one_row())
+        holder.ready()
     gateway.wait_idle()
