@@ -290,8 +290,8 @@ struct ConsoleTableTests {
 
     private static let auditColumns =
         "time event connection address port tls tls_version tls_cipher tls_client_subject database user identity pool "
-        + "server_user rule_file rule_line method provider secret_source cached verdict command outcome reason reason_text "
-        + "duration_us transactions queries"
+        + "server_user rule_file rule_line method provider secret_source cached verdict command outcome reason "
+        + "reason_text duration_us transactions queries"
 
     @Test("help names every command")
     func help() {
