@@ -61,7 +61,8 @@ def pooler_makers(options, postgres):
             return made
         return make
 
-    return [baseline, *(candidate(int(workers), method) for workers in options.workers.split(",") for method in methods)]
+    counts = [int(workers) for workers in options.workers.split(",")]
+    return [baseline, *(candidate(workers, method) for workers in counts for method in methods)]
 
 
 def run(options, folder):

@@ -56,7 +56,9 @@ def all_cases():
         Case("reconnect -C, trust, 8 clients", Load(clients=8, reconnect=True), {1: 1.0, 2: 1.0}),
         Case("TLS, pgbench -S, simple, 16 clients", Load(clients=16, tls=True), {1: 0.9, 2: 1.0}),
         Case("TLS, pgbench -S, simple, 64 clients", Load(clients=64, tls=True), {1: 0.9, 2: 1.0}),
-        Case("TLS, pgbench -S, extended, 16 clients", Load(clients=16, protocol="extended", tls=True), {1: 0.9, 2: 1.0}),
+        Case(
+            "TLS, pgbench -S, extended, 16 clients", Load(clients=16, protocol="extended", tls=True), {1: 0.9, 2: 1.0}
+        ),
         Case("TLS, 1 MiB result, simple, 4 clients", Load(clients=4, script=ONE_MEBIBYTE, tls=True), {1: 0.9, 2: 1.0}),
         Case("TLS, reconnect -C, trust, 8 clients", Load(clients=8, reconnect=True, tls=True), {1: 1.0, 2: 1.0}),
         Case("TLS, reconnect -C, SCRAM, 8 clients", Load(clients=8, reconnect=True, tls=True, user=SCRAM_USER),

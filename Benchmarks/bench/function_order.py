@@ -3,8 +3,8 @@
 What a transaction or a login runs through is then a few pages of code side by side instead of two hundred scattered
 over the binary. `python3 -m bench.function_order LINK_MAP FILE`, see `make order`; needs valgrind.
 
-The names are those of a build, and go stale slowly: the linker ignores a name that it does not find, and a function that
-is not listed stands behind those that are.
+The names are those of a build, and go stale slowly: the linker ignores a name that it does not find, and a function
+that is not listed stands behind those that are.
 """
 
 import collections

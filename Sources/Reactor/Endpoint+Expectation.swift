@@ -1,7 +1,7 @@
 import CReactor
 
-/// Fewer wake-ups while a long message passes: PostgreSQL writes it in pieces of 8 KiB, and to be woken for each of them
-/// costs more than to move it.
+/// Fewer wake-ups while a long message passes: PostgreSQL writes it in pieces of 8 KiB, and to be woken for each of
+/// them costs more than to move it.
 extension Endpoint {
     /// Less than this is not worth a system call.
     private static let expectationFloor = 64 * 1024

@@ -1,4 +1,5 @@
-/// Plain bytes that a codec has made: delivered at once, or held back while the endpoint pauses or does not consume them.
+/// Plain bytes that a codec has made: delivered at once, or held back while the endpoint pauses or does not consume
+/// them.
 extension Worker {
     /// Delivers bytes behind those held back, or holds them back too.
     func takePlain(_ bytes: UnsafeRawBufferPointer, for endpoint: Endpoint, at place: Place) {

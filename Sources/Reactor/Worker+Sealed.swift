@@ -160,7 +160,8 @@ extension Endpoint {
 
     /// Tells the peer that nothing more will come, once.
     final func sealEnd() {
-        guard let codec, !self.channel.hasSealedEnd, self.channel.descriptor >= 0, self.pendingError == 0 else { return }
+        guard let codec, !self.channel.hasSealedEnd, self.channel.descriptor >= 0, self.pendingError == 0
+        else { return }
         self.channel.hasSealedEnd = true
         let sealed = unsafe self.worker.sealBuffers.sealed
         let written = unsafe codec.seal(endInto: sealed)

@@ -83,7 +83,8 @@ package struct UserSettings: Sendable, Equatable {
 
     /// nil for a user that is not mapped: the client's own name and proof are passed through.
     package let serverUsername: String?
-    /// Plain password for ``serverUsername``, or `jwt-priv-key-fpath:FILE`; nil to log in without one or by passthrough.
+    /// Plain password for ``serverUsername``, or `jwt-priv-key-fpath:FILE`; nil to log in without one or by
+    /// passthrough.
     package let serverPassword: SecretText?
     package let serverLifetime: Duration
     /// Of all levels, sorted by name; each name once, whatever its case.

@@ -55,7 +55,8 @@ extension SettingsReference {
               admin_password: "${ADMIN_PASSWORD}"
               pg_hba:
                 content: |
-                  host shop all 10.0.0.0/8 ldap ldapserver=ldap.example.org ldaptls=1 ldapprefix="uid=" ldapsuffix=",dc=example,dc=org"
+                  host shop all 10.0.0.0/8 ldap ldapserver=ldap.example.org ldaptls=1 ldapprefix="uid=" \
+            ldapsuffix=",dc=example,dc=org"
             pools:
               shop:
                 server_host: 10.0.0.5
@@ -70,7 +71,8 @@ extension SettingsReference {
               admin_password: "${ADMIN_PASSWORD}"
               pg_hba:
                 content: |
-                  host shop all 10.0.0.0/8 jwt keys=jwks.json issuer="https://id.example.org" audience=postgres map=people
+                  host shop all 10.0.0.0/8 jwt keys=jwks.json issuer="https://id.example.org" audience=postgres \
+            map=people
               pg_ident:
                 content: |
                   people /^(.*)@example\\.org$ \\1
@@ -101,7 +103,8 @@ extension SettingsReference {
               shop:
                 server_host: 10.0.0.5
                 users:
-                  - { username: read_only, password: "", server_username: shop_ro, server_password: "${RO}", pool_size: 20 }
+                  - { username: read_only, password: "", server_username: shop_ro, server_password: "${RO}", \
+            pool_size: 20 }
             """
         ),
         (

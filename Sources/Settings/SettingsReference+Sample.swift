@@ -18,7 +18,8 @@ extension SettingsReference {
         text += Self.entries(of: .pool, indent: 4)
         text += "\n    # A list, or a map with numbers as keys.\n    users:\n"
         text += Self.userEntries(indent: 6)
-        text += "\n    # Users that are not listed are found by a query: Documentation/auth_query.md.\n    # auth_query:\n"
+        text += "\n    # Users that are not listed are found by a query: Documentation/auth_query.md.\n"
+        text += "    # auth_query:\n"
         text += Self.entries(of: .authQuery, indent: 2).split(separator: "\n").map { "    # \($0)\n" }.joined()
         text += "\n    # As whom users that are not listed work at the server: Documentation/server_users.md.\n"
         text += "    # server_users:\n    # -\n"

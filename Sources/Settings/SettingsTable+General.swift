@@ -27,16 +27,16 @@ extension SettingsTable {
         ),
         SettingsKey(
             "worker_threads", .general, .integer(0...1_024), default: "0", .restart,
-            "Threads that carry traffic; 0 means the number of cores. A new client goes to the one that has the fewest, "
-                + "give or take 4. pg_doorman's default is 4."
+            "Threads that carry traffic; 0 means the number of cores. A new client goes to the one that has the "
+                + "fewest, give or take 4. pg_doorman's default is 4."
         ),
         SettingsKey(
             "io_method", .general, .choice(["auto", "io_uring", "epoll"], anyCase: false), default: "auto", .restart,
             isOwn: true,
             """
-            How workers send: `io_uring` hands what a round has to send to the kernel by one call, `epoll` sends each by \
-            itself. `auto` takes io_uring where the kernel grants all it needs (Linux 6.0 or newer, not forbidden by the \
-            container) and epoll elsewhere; `io_uring` does not start without it.
+            How workers send: `io_uring` hands what a round has to send to the kernel by one call, `epoll` sends each \
+            by itself. `auto` takes io_uring where the kernel grants all it needs (Linux 6.0 or newer, not forbidden \
+            by the container) and epoll elsewhere; `io_uring` does not start without it.
             """
         ),
     ]

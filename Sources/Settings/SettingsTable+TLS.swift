@@ -120,7 +120,10 @@ extension SettingsTable {
                 section, "server_tls_certificate", .path, unset: "none",
                 "Certificate shown to servers that ask for one, PEM."
             ),
-            serverKey(section, "server_tls_private_key", .path, "Private key of `server_tls_certificate`, PEM, not encrypted."),
+            serverKey(
+                section, "server_tls_private_key", .path,
+                "Private key of `server_tls_certificate`, PEM, not encrypted."
+            ),
             serverKey(
                 section, "server_tls_crl_file", .path, isOwn: true,
                 "Revoked certificates of servers, PEM: one list for each authority of the chain."
@@ -132,11 +135,13 @@ extension SettingsTable {
     private static func serverTLSSpeechKeys(of section: SettingsSection) -> [SettingsKey] {
         [
             serverKey(
-                section, "server_tls_min_version", .choice(Self.versions, anyCase: false), default: "TLSv1.2", isOwn: true,
+                section, "server_tls_min_version", .choice(Self.versions, anyCase: false), default: "TLSv1.2",
+                isOwn: true,
                 "Oldest version spoken to servers."
             ),
             serverKey(
-                section, "server_tls_max_version", .choice(Self.versions, anyCase: false), unset: "the newest", isOwn: true,
+                section, "server_tls_max_version", .choice(Self.versions, anyCase: false), unset: "the newest",
+                isOwn: true,
                 "Newest version spoken to servers."
             ),
             serverKey(
@@ -152,8 +157,8 @@ extension SettingsTable {
                 """
             ),
             serverKey(
-                section, "server_channel_binding", .choice(["disable", "prefer", "require"], anyCase: true), default: "prefer",
-                isOwn: true,
+                section, "server_channel_binding", .choice(["disable", "prefer", "require"], anyCase: true),
+                default: "prefer", isOwn: true,
                 """
                 Whether logins at servers are bound to their certificate (SCRAM-SHA-256-PLUS), as libpq's \
                 `channel_binding`. `require` needs `server_tls_mode` `prefer` or stronger, and passwords that SCRAM \

@@ -58,7 +58,8 @@ private struct OddlyNamedProvider: AuthProvider {
         #expect(
             try AuthProviderRegistry.standard().hbaMethods
                 == [
-                    "trust", "reject", "scram-sha-256", "md5", "password", "peer", "cert", "pam", "ldap", "jwt", "talos",
+                    "trust", "reject", "scram-sha-256", "md5", "password", "peer", "cert", "pam", "ldap", "jwt",
+                    "talos",
                 ]
         )
     }

@@ -53,7 +53,8 @@ import Testing
 
     @Test func turnsInOrderLeadIn() async throws {
         let client = ScriptedClient(user: "alice", .turns(Self.goodTurns))
-        let outcome = try await Rehearsal(Curious.self, "curious", options: ["word": "x"]).logIn("alice", client: client)
+        let rehearsal = try Rehearsal(Curious.self, "curious", options: ["word": "x"])
+        let outcome = await rehearsal.logIn("alice", client: client)
         #expect(outcome.identity?.user == "alice")
         #expect(client.requests == [.sasl(["X"]), .challenge([2]), .final([4])])
         #expect(client.turnsLeft == 0)

@@ -38,7 +38,8 @@ venv="$root/.venv"
 node_modules="$venv/node/usr/share/nodejs"
 if ! [ -d /usr/share/nodejs/pg ] && ! [ -d "$node_modules/pg" ]; then
     export DEBIAN_FRONTEND=noninteractive
-    if ! { [ "$(id -u)" -eq 0 ] && apt-get install -y -qq --no-install-recommends nodejs node-pg >/dev/null 2>&1; }; then
+    if ! { [ "$(id -u)" -eq 0 ] \
+        && apt-get install -y -qq --no-install-recommends nodejs node-pg >/dev/null 2>&1; }; then
         command -v node >/dev/null || { echo "install.sh: nodejs is missing and cannot be installed" >&2; exit 1; }
         download=$(mktemp -d)
         chmod 755 "$download"

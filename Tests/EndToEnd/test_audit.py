@@ -1,4 +1,5 @@
-"""The audit stream: one record for each login, logout and console command, and a target that can never stop a worker."""
+"""The audit stream: one record for each login, logout and console command, and a target that can never stop a
+worker."""
 
 import json
 import os
@@ -211,7 +212,8 @@ def test_a_login_that_an_administrator_ends(make_gateway, tmp_path, method):
         assert row["clients"] == "1"
         client.until_closed()
     [record] = wait_until(
-        lambda: [r for r in trail.records("login") if r["user"] == "app"], lambda: f"a record; there are:\n{trail.text()}"
+        lambda: [r for r in trail.records("login") if r["user"] == "app"],
+        lambda: f"a record; there are:\n{trail.text()}",
     )
     assert (record["verdict"], record["reason"]) == ("refused", "ended_by_administrator")
     assert record["reason_text"] == "KILL USER"
@@ -313,7 +315,8 @@ def test_hostile_names(make_gateway, tmp_path, name):
     if len(name.encode()) <= 256:
         assert record["user"] == name
     else:
-        assert record["user"].endswith("…") and len(record["user"].encode()) <= 259 and name.startswith(record["user"][:-1])
+        user = record["user"]
+        assert user.endswith("…") and len(user.encode()) <= 259 and name.startswith(user[:-1])
     assert re.search(r"[\x00-\x09\x0b-\x1f\x7f]", trail.text()) is None
     shown = rows_of(trail.gateway, "SHOW AUDIT FAILURES")
     assert [row["user"] for row in shown] == [record["user"]]

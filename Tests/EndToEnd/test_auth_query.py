@@ -227,7 +227,8 @@ create schema auth_query_test;
 create table auth_query_test.accounts (name text, secret text);
 insert into auth_query_test.accounts select rolname, rolpassword from pg_authid where rolname like 'dyn%';
 create table auth_query_test.calls (name text, path text, app text, role text, encoding text);
-create function auth_query_test.lookup(name text, out usename text, out passwd text) language plpgsql security definer as $$
+create function auth_query_test.lookup(name text, out usename text, out passwd text)
+language plpgsql security definer as $$
 begin
   insert into auth_query_test.calls values (name, current_setting('search_path'),
     current_setting('application_name'), session_user, current_setting('client_encoding'));
@@ -320,7 +321,8 @@ def test_odd_names(make, postgres, name):
     since = postgres.log_size()
     assert login(gateway, name, "x") == "28P01"
     assert len(executed(postgres, since)) == 1
-    statements = [line for line in postgres.log_since(since).splitlines() if f" {POOLER}@" in line and "execute" in line]
+    lines = postgres.log_since(since).splitlines()
+    statements = [line for line in lines if f" {POOLER}@" in line and "execute" in line]
     assert statements and not any(name in line for line in statements if len(name) > 4)
     assert login(gateway, "dyn_md5", ROLES["dyn_md5"]) == "in"
     assert figures(gateway)["executor_errors"] == 0
@@ -408,7 +410,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("parameters", HOSTILE)
 def test_nothing_of_the_client_reaches_the_query(make, postgres, custom, parameters):
-    """Shadowing objects stand in a schema that everybody may write, and the client asks for it in its startup packet."""
+    """Shadowing objects stand in a schema that everybody may write, and the client asks for it in its startup
+    packet."""
     shadows = """
     create function public.now() returns timestamptz language sql as 'select null::timestamptz';
     create view public.pg_authid as select 'dyn_scram'::name as rolname, 'md5' || md5('evil' || 'dyn_scram')
@@ -454,7 +457,8 @@ def test_the_roles_of_a_user(postgres, roles):
     """Direct and indirect membership whatever INHERIT says, itself included, asked by a role without any rights."""
     with postgres.admin() as admin:
         admin.execute("""
-            create role member_top login; create role member_mid noinherit; create role member_leaf; create role member_no;
+            create role member_top login; create role member_mid noinherit;
+            create role member_leaf; create role member_no;
             grant member_mid to member_top; grant member_leaf to member_mid; grant member_no to member_leaf;
             revoke member_no from member_leaf
         """)

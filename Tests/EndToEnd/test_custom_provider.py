@@ -52,7 +52,12 @@ def enter(gateway, user, code):
 
 def run(binary, *arguments, cwd=None):
     done = subprocess.run(
-        [str(binary), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, cwd=cwd
+        [str(binary), *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=cwd,
     )
     return done.returncode, done.stdout, done.stderr
 

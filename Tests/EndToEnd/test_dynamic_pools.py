@@ -310,7 +310,8 @@ def test_startup_parameters_of_the_row(make_gateway, postgres):
     gateway = make_gateway({"app": found(postgres, query=table, cache_ttl="100ms", min_interval="10ms")}, hba=RULES)
     with roles(postgres) as [name], postgres.admin() as admin:
         admin.execute(
-            "insert into people select rolname, rolpassword, '{\"work_mem\": \"77MB\"}' from pg_authid where rolname = %s",
+            "insert into people select rolname, rolpassword, '{\"work_mem\": \"77MB\"}' from pg_authid"
+            " where rolname = %s",
             (name,),
         )
         with enter(gateway, name) as first:

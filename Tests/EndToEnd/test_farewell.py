@@ -13,8 +13,8 @@ from wire import parse, query
 
 TERMINATE = b"X\0\0\0\4"
 ROW_BYTES = 10_000
-#: With some of these numbers the last requests do not fit into the server's socket (some 200 kB) when the end comes, and
-#: are not so many that the gateway stops to read its client (64 KiB).
+#: With some of these numbers the last requests do not fit into the server's socket (some 200 kB) when the end comes,
+#: and are not so many that the gateway stops to read its client (64 KiB).
 ROWS = (5, 15, 17, 19, 21, 23, 25, 40)
 
 
@@ -41,7 +41,9 @@ def test_all_requests_before_terminate_are_carried_out(make_gateway, postgres, h
             client.rows("begin work")
             client.send_together(query("select pg_sleep(0.2)"), row * count, query("commit"), TERMINATE)
             goodbye(client, how)
-            wait_until(lambda: other.value(f"select count(*) from {table}") == str(count), f"all {count} rows are there")
+            wait_until(
+                lambda: other.value(f"select count(*) from {table}") == str(count), f"all {count} rows are there"
+            )
             other.rows(f"truncate {table}")
             client.close()
         other.rows(f"drop table {table}")

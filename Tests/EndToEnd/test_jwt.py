@@ -201,7 +201,9 @@ def test_several_files_in_one_rule(make, tmp_path, key):
     assert refused(gateway, "app", tokens.token(other, "ES256", kid="b", aud="z"))
 
 
-@pytest.mark.parametrize("content", [None, "", "{", '{"keys": []}', "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"])
+@pytest.mark.parametrize(
+    "content", [None, "", "{", '{"keys": []}', "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"]
+)
 def test_a_broken_key_file_refuses_the_reload(make, tmp_path, key, content):
     file = tmp_path / "k.pem"
     file.write_text(tokens.public_pem(key))
@@ -322,7 +324,8 @@ def test_minted_token_for_each_server_login(make_gateway, tmp_path, kind, algori
     seen = []
     with FakeServer(minting_server(seen)) as fake:
         options = {"server_username": "backend", "server_password": f"jwt-priv-key-fpath:{file}"}
-        gateway = make_gateway({"app": fake.pool("session", **options)}, hba=CONSOLE + "host all all 127.0.0.1/32 trust\n")
+        rules = CONSOLE + "host all all 127.0.0.1/32 trust\n"
+        gateway = make_gateway({"app": fake.pool("session", **options)}, hba=rules)
         with gateway.wire("app", "app") as one, gateway.wire("app", "app") as two:
             for client in (one, two):
                 client.send(query("begin"), query("select 1"))

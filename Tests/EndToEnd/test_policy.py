@@ -52,7 +52,8 @@ def test_membership_decides(make_gateway, postgres, groups):
     assert outcome(gateway, "app_trust") == "in"
     assert outcome(gateway, "app") == "in"
     assert outcome(gateway, "app_md5") == "28000"
-    gateway.reload(general={"pg_hba": {"content": CONSOLE + f"host all +grp_inner {LOCAL} reject\nhost all all {LOCAL} md5\n"}})
+    rules = CONSOLE + f"host all +grp_inner {LOCAL} reject\nhost all all {LOCAL} md5\n"
+    gateway.reload(general={"pg_hba": {"content": rules}})
     assert outcome(gateway, "app_trust") == "28000"
     assert outcome(gateway, "app") == "in"
 

@@ -113,8 +113,8 @@ def test_what_only_a_trusting_server_lets_in_is_a_warning(check, tmp_path, rules
 def test_certificates(make_gateway, postgres, tmp_path):
     """Who shows one has to be known to the settings or to auth_query; an entry of server_users is not enough."""
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "ca.pem", "-days", "2",
-         "-subj", "/CN=localhost"],
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "ca.pem",
+         "-days", "2", "-subj", "/CN=localhost"],
         cwd=tmp_path, check=True, capture_output=True,
     )
     general = {"tls_certificate": f"{tmp_path}/ca.pem", "tls_private_key": f"{tmp_path}/key.pem",

@@ -19,10 +19,12 @@ import Testing
 
     @Test func everyBlockStandsInTheExample() throws {
         let example = Self.root.appendingPathComponent("Examples/CustomProvider")
-        var sources: [String] = [try String(contentsOf: example.appendingPathComponent("Package.swift"), encoding: .utf8)]
+        let manifest = example.appendingPathComponent("Package.swift")
+        var sources: [String] = [try String(contentsOf: manifest, encoding: .utf8)]
         for folder in ["Sources", "Tests"] {
             let folder = example.appendingPathComponent(folder)
-            for path in try FileManager.default.subpathsOfDirectory(atPath: folder.path) where path.hasSuffix(".swift") {
+            let paths = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+            for path in paths where path.hasSuffix(".swift") {
                 sources.append(try String(contentsOf: folder.appendingPathComponent(path), encoding: .utf8))
             }
         }

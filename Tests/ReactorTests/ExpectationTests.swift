@@ -1,4 +1,3 @@
-import CReactor
 import Glibc
 import Testing
 
@@ -9,70 +8,8 @@ import Testing
     private static let step = 128 * 1024
     private static let floor = 64 * 1024
 
-    private struct Scene {
-        let worker: Worker
-        let other: Worker
-        let probe: Probe
-        let peer: Peer
-
-        init(receiveBuffer: Int32? = nil) throws {
-            self.worker = try Worker.immortal(index: 1)
-            self.other = try Worker.immortal(index: 2)
-            let (descriptor, peer) = try Sockets.tcpPair()
-            if let receiveBuffer { cr_set_buffer(descriptor, receiveBuffer) }
-            var on: Int32 = 1
-            let size = socklen_t(MemoryLayout<Int32>.size)
-            _ = unsafe setsockopt(peer.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
-            self.peer = peer
-            self.probe = Probe(descriptor: descriptor, worker: self.worker)
-            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-            self.worker.attach(self.probe)
-            settle(self.worker)
-        }
-
-        /// The probe takes one message of `length` bytes as the relay does it: after each delivery it says what is
-        /// still to come.
-        func expectMessage(of length: Int) {
-            self.probe.expect(length)
-            self.probe.taking = { probe, count in
-                probe.expect(max(length - probe.consumed.count - count, 0))
-                return count
-            }
-        }
-
-        /// Writes piece by piece, the worker running after each; nobody waits where the kernel takes no more.
-        func write(_ bytes: [UInt8], pieces size: Int, settlingEachTime: Bool = true) -> Bool {
-            var offset = 0
-            return pump(self.worker) {
-                while offset < bytes.count {
-                    let count = min(size, bytes.count - offset)
-                    let sent = unsafe bytes.withUnsafeBytes { buffer in
-                        unsafe Glibc.send(
-                            self.peer.descriptor,
-                            buffer.baseAddress.map { unsafe $0 + offset },
-                            count,
-                            Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-                        )
-                    }
-                    if sent < 0 { return false }
-                    offset += sent
-                    if settlingEachTime { settle(self.worker) }
-                }
-                return true
-            }
-        }
-
-        /// What the kernel has.
-        var mark: Int32 {
-            var value: Int32 = -1
-            var size = socklen_t(MemoryLayout<Int32>.size)
-            _ = unsafe getsockopt(self.probe.descriptor, SOL_SOCKET, SO_RCVLOWAT, &value, &size)
-            return value
-        }
-    }
-
     @Test func piecesOfALongMessageGather() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         let all = pattern(1 << 20)
         scene.expectMessage(of: all.count)
         #expect(scene.write(all, pieces: 8192))
@@ -86,7 +23,7 @@ import Testing
 
     /// The counterpart: without an announcement each piece is delivered by itself.
     @Test func piecesNobodyHasAnnouncedDoNotWait() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         #expect(scene.write(pattern(64 * 8192), pieces: 8192))
         #expect(scene.probe.consumed.count == 64 * 8192)
         #expect(scene.probe.offers.count == 64)
@@ -100,7 +37,7 @@ import Testing
         (length: step, before: 0, mark: step), (length: step + floor, before: step, mark: floor),
     ])
     func theMarkIsExact(length: Int, before: Int, mark: Int) throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.expectMessage(of: length)
         if before > 0 {
             #expect(scene.write(pattern(before), pieces: 8192))
@@ -118,7 +55,7 @@ import Testing
     }
 
     @Test func whatIsNotWorthwhileDoesNotGather() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.probe.expect(Self.floor - 1)
         #expect(scene.mark == 1)
         // The end of a message behind its last step.
@@ -135,7 +72,7 @@ import Testing
 
     @Test(arguments: [0, 1, 1000, step - 1])
     func theEndIsReportedBelowTheMark(count: Int) throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.expectMessage(of: 1 << 20)
         #expect(scene.write(pattern(count), pieces: 8192))
         settle(scene.worker)
@@ -147,7 +84,7 @@ import Testing
     }
 
     @Test func halfAnEndIsReportedBelowTheMark() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.expectMessage(of: 1 << 20)
         scene.peer.write(pattern(1000))
         scene.peer.shutdown(Int(SHUT_WR))
@@ -158,7 +95,7 @@ import Testing
 
     @Test(arguments: [0, 1, 1000, step - 1])
     func aResetIsReportedBelowTheMark(count: Int) throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.expectMessage(of: 1 << 20)
         #expect(scene.write(pattern(count), pieces: 8192))
         settle(scene.worker)
@@ -171,7 +108,7 @@ import Testing
     // MARK: Taking it back
 
     @Test func takingItBackDeliversWhatHasGathered() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.probe.expect(1 << 20)
         scene.peer.write(pattern(1000))
         settle(scene.worker)
@@ -186,7 +123,7 @@ import Testing
 
     /// Who closes with bytes unread resets the connection: what gathers below the mark has to be known.
     @Test func whatGathersIsUnreadInput() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.probe.expect(1 << 20)
         #expect(!scene.probe.hasUnreadInput)
         scene.peer.write([1, 2, 3])
@@ -199,7 +136,7 @@ import Testing
     }
 
     @Test func closedEndpointsExpectNothing() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.probe.expect(1 << 20)
         scene.probe.close()
         scene.probe.expect(1 << 19)
@@ -211,7 +148,7 @@ import Testing
     // MARK: Together with pauses and moves
 
     @Test func aPauseKeepsTheMarkAndWhatGathers() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         let all = pattern(Self.step + 80_000)
         scene.expectMessage(of: all.count)
         scene.probe.pauseReading()
@@ -232,7 +169,7 @@ import Testing
     }
 
     @Test func aHangupDuringAPauseIsToldBelowTheMark() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.expectMessage(of: 1 << 20)
         scene.peer.write(pattern(1000))
         settle(scene.worker)
@@ -247,7 +184,7 @@ import Testing
     }
 
     @Test func anEndpointThatMovesTakesNoMarkAlong() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.expectMessage(of: 100_000)
         #expect(scene.write(pattern(100_000), pieces: 8192))
         #expect(pump(scene.worker) { scene.probe.consumed.count == 100_000 })
@@ -261,7 +198,7 @@ import Testing
 
     /// A mark belongs to the socket: whoever has it next can take it back.
     @Test func aMarkIsTakenBackByTheNextOwner() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.probe.expect(1 << 20)
         scene.peer.write([1, 2, 3])
         settle(scene.worker)
@@ -288,7 +225,7 @@ import Testing
     }
 
     @Test func endpointsUnderACodecDoNotWait() throws {
-        let scene = try Scene()
+        let scene = try ExpectationScene()
         scene.probe.secure(by: FrameCodec())
         scene.probe.expect(1 << 20)
         #expect(scene.mark == 1)
@@ -298,7 +235,7 @@ import Testing
 
     /// A mark that a small buffer can never reach, and bytes that cost the kernel much more than their length.
     @Test func smallBuffersDoNotStop() throws {
-        let scene = try Scene(receiveBuffer: 48 * 1024)
+        let scene = try ExpectationScene(receiveBuffer: 48 * 1024)
         let all = pattern(Self.step + 30_000)
         scene.expectMessage(of: all.count)
         #expect(scene.write(Array(all.prefix(2000)), pieces: 1, settlingEachTime: false))

@@ -27,7 +27,8 @@ import Testing
     @Test(arguments: SettingsReference.examples.map(\.text))
     func examplesLoadWithoutWarnings(text: String) throws {
         let names = ["ADMIN_PASSWORD", "REPORT_PASSWORD", "SHOP_APP", "RO", "APP_OWNER", "APP_RO", "APP_RW"]
-        let settings = try Load.yaml(text, environment: Dictionary(uniqueKeysWithValues: names.map { ($0, "secret-text") }))
+        let environment = Dictionary(uniqueKeysWithValues: names.map { ($0, "secret-text") })
+        let settings = try Load.yaml(text, environment: environment)
         #expect(settings.warnings.isEmpty && settings.pools.map(\.name) == ["shop"])
         let lines = text.split(separator: "\n")
         #expect(lines.allSatisfy { SettingsReference.markdown.contains($0) })

@@ -69,7 +69,8 @@ import Testing
             case .general where key.isRequired || key.kind == .table(.talos): continue
             case .general: changed = plain.replacing("general:\n", with: "general:\n  \(key.name): \(value)\n")
             case .authQuery where key.isRequired || key.name == "workers": continue
-            case .authQuery: changed = plain.replacing("    auth_query:\n", with: "    auth_query:\n      \(key.name): \(value)\n")
+            case .authQuery:
+                changed = plain.replacing("    auth_query:\n", with: "    auth_query:\n      \(key.name): \(value)\n")
             case .pool where !["users", "auth_query", "server_users"].contains(key.name):
                 changed = plain.replacing("  db:\n", with: "  db:\n    \(key.name): \(value)\n")
             case .serverUser where key.name == "server_username": continue

@@ -28,7 +28,8 @@ import Testing
                 "port":40000,"tls":false,"tls_version":null,"tls_cipher":null,"tls_client_subject":null,\
                 "database":"shop","user":"app","identity":"app","pool":"app@shop","server_user":"app_rw",\
                 "rule_file":"pg_hba.conf","rule_line":3,"method":"scram-sha-256","provider":"password",\
-                "secret_source":"settings","cached":false,"verdict":"admitted","reason":null,"reason_text":null,"duration_us":1234}
+                "secret_source":"settings","cached":false,"verdict":"admitted","reason":null,"reason_text":null,\
+                "duration_us":1234}
                 """
         )
         #expect(!record.isFailure)
@@ -130,7 +131,8 @@ import Testing
     }
 
     @Test func packetsForSyslog() {
-        let text = String(decoding: SyslogPacket.make(Array("{}".utf8), ident: "gw", isFailure: true, seconds: 0), as: UTF8.self)
+        let packet = SyslogPacket.make(Array("{}".utf8), ident: "gw", isFailure: true, seconds: 0)
+        let text = String(decoding: packet, as: UTF8.self)
         #expect(text.hasPrefix("<36>"))
         #expect(text.hasSuffix(" gw[\(getpid())]: {}"))
         // Mmm dd hh:mm:ss

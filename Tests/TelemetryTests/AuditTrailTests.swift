@@ -5,7 +5,8 @@ import Testing
 
 @testable import Telemetry
 
-/// The stream as a whole: what the console sees, what comes out at a target, and what a target that takes nothing costs.
+/// The stream as a whole: what the console sees, what comes out at a target, and what a target that takes nothing
+/// costs.
 @Suite struct AuditTrailTests {
     private static let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("audit-\(UUID())")

@@ -83,7 +83,8 @@ package enum AuditReference {
 
         A thread of its own writes. No client waits for it: when more than `general.audit_log_queue` records wait, or
         the target takes nothing (the disk is full, the system's logger is gone), records are dropped. As soon as
-        writing works again a line with the event `dropped` says how many are missing; `SHOW LISTS` has their number since start
+        writing works again a line with the event `dropped` says how many are missing; `SHOW LISTS` has their number \
+        since start
         as `audit_dropped`. A graceful stop writes what waits, for at most \
         \(Gateway.auditStopMilliseconds / 1_000) seconds.
         """

@@ -137,7 +137,9 @@ final class CancelConnection: Endpoint, TransportUser, @unchecked Sendable {
     func transportFailed(_ failure: ServerLoginFailure) {
         self.home.gateway.log.warning(
             "cancel request cannot be sent",
-            metadata: ["reason": .string(failure.logText), "server_pid": .stringConvertible(self.server?.processID ?? 0)]
+            metadata: [
+                "reason": .string(failure.logText), "server_pid": .stringConvertible(self.server?.processID ?? 0),
+            ]
         )
         self.finish(isCertain: true)
     }

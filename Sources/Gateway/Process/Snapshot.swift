@@ -206,8 +206,8 @@ final class Snapshot: Sendable {
     private static func roleWarnings(_ policy: HBAPolicy, _ settings: GatewaySettings) -> [String] {
         guard policy.needsRoles else { return [] }
         return settings.pools.filter { $0.authQuery == nil }.map { pool in
-            "the policy asks for roles, but pools.\(pool.name) has no auth_query to ask: logins to it that reach such a "
-                + "rule are refused"
+            "the policy asks for roles, but pools.\(pool.name) has no auth_query to ask: logins to it that reach such "
+                + "a rule are refused"
         }
     }
 

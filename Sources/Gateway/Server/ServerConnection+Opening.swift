@@ -66,7 +66,8 @@ extension ServerConnection {
 
     /// Another attempt on a new socket, by the other way, if the settings allow one.
     private func retries(after failure: ServerLoginFailure) -> Bool {
-        guard let address = self.address, let next = self.opening?.transport?.retry(after: failure) else { return false }
+        guard let address = self.address, let next = self.opening?.transport?.retry(after: failure)
+        else { return false }
         self.log.debug(
             "server connection is tried the other way",
             metadata: self.logMetadata(reason: failure.logText)

@@ -63,8 +63,8 @@ struct ServerOpening: Sendable {
         }
     }
 
-    /// What came in one piece with the end of the login. Reports and notices are nothing to act on, but have to be whole
-    /// before the session may be used; an error is the server's last word.
+    /// What came in one piece with the end of the login. Reports and notices are nothing to act on, but have to be
+    /// whole before the session may be used; an error is the server's last word.
     private mutating func readyStep() throws(WireError) -> Step? {
         while let message = try self.assembler.next() {
             switch message.kind {

@@ -21,8 +21,8 @@ final class OutgoingTransport: HandshakeQueue.Subject {
     private let tls: ServerTLS
     private let host: String
     private var machine: ServerTransport
-    /// Nil when it is done with. Strong, and so a circle until then: an object that was ever referred to weakly keeps its
-    /// reference count in a table of its own, which every transaction of its later life would pay for.
+    /// Nil when it is done with. Strong, and so a circle until then: an object that was ever referred to weakly keeps
+    /// its reference count in a table of its own, which every transaction of its later life would pay for.
     private var user: (any TransportUser)?
     private var session: TLSSession?
     private var input: [UInt8] = []

@@ -14,7 +14,8 @@ import Testing
     }
 
     private static func columns(_ names: String...) -> WireMessage {
-        Self.message("T", Self.big(names.count, 2) + names.flatMap { Array($0.utf8) + [UInt8](repeating: 0, count: 19) })
+        let columns = names.flatMap { Array($0.utf8) + [UInt8](repeating: 0, count: 19) }
+        return Self.message("T", Self.big(names.count, 2) + columns)
     }
 
     private static func row(_ values: String?...) -> WireMessage {

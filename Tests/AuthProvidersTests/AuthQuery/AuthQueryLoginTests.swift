@@ -31,7 +31,8 @@ import Testing
             unknownUserExchange: unknown
         )
         switch try await AuthProvidersTests.logIn("u", method: method, .password(password), services: services) {
-        case .admitted(let identity): return "\(identity.secretOrigin?.name ?? "") \(identity.secretOrigin?.freshness as Any)"
+        case .admitted(let identity):
+            return "\(identity.secretOrigin?.name ?? "") \(identity.secretOrigin?.freshness as Any)"
         case .refused(let failure):
             #expect(failure.clientText == "password authentication failed for user \"u\"")
             return failure.reason.rawValue

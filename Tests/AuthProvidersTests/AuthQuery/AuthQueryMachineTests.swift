@@ -63,7 +63,8 @@ import Testing
     @Test func errorsAreNotRemembered() {
         var machine = Self.machine()
         for round in 1...3 {
-            guard case .begins(let flight) = machine.ask("u", now: 0, waiter: round) else { return #expect(Bool(false)) }
+            guard case .begins(let flight) = machine.ask("u", now: 0, waiter: round)
+            else { return #expect(Bool(false)) }
             let (waiters, answer) = machine.land(flight, .failure(AuthQueryProblem("down")), now: 0)
             #expect(waiters == [round] && answer == .unavailable("down"))
         }

@@ -94,7 +94,8 @@ public class Jdbc {
         } else if (!sessionMode) {
             properties.setProperty("prepareThreshold", "0");
         }
-        String url = "jdbc:postgresql://" + System.getenv("PGHOST") + ":" + System.getenv("PGPORT") + "/" + System.getenv("PGDATABASE");
+        String server = System.getenv("PGHOST") + ":" + System.getenv("PGPORT");
+        String url = "jdbc:postgresql://" + server + "/" + System.getenv("PGDATABASE");
         try (Connection connection = DriverManager.getConnection(url, properties)) {
             same(value(connection, "select ?::int + 1", 41), 42);
             same(value(connection, "select ?::text", "Grüße, мир"), "Grüße, мир");

@@ -36,12 +36,14 @@ async function main () {
   await assert.rejects(client.query('select 1 / $1::int', [0]), { code: '22012' })
   await assert.rejects(client.query('not sql'), { code: '42601' })
   same((await client.query('select 7 as n')).rows, [{ n: 7 }])
-  same((await Promise.all([1, 2, 3].map(n => client.query('select $1::int as n', [n])))).map(r => r.rows[0].n), [1, 2, 3])
+  const answers = await Promise.all([1, 2, 3].map(n => client.query('select $1::int as n', [n])))
+  same(answers.map(r => r.rows[0].n), [1, 2, 3])
 
   if (prepared) {
     for (const n of [1, 2, 3]) {
       same((await client.query({ name: 'twice', text: 'select $1::int * 2 as n', values: [n] })).rows, [{ n: n * 2 }])
-      await assert.rejects(client.query({ name: 'zero', text: 'select 1 / $1::int as n', values: [0] }), { code: '22012' })
+      const byZero = { name: 'zero', text: 'select 1 / $1::int as n', values: [0] }
+      await assert.rejects(client.query(byZero), { code: '22012' })
       await assert.rejects(client.query({ name: 'bad', text: 'not sql' }), { code: '42601' })
       const own = { name: 'own', text: `select $1::int + ${process.pid} as n`, values: [n] }
       same((await client.query(own)).rows, [{ n: n + process.pid }])

@@ -5,7 +5,8 @@ function same($found, $expected) {
     global $checks;
     $checks++;
     if ($found !== $expected) {
-        fwrite(STDERR, "check $checks: found " . var_export($found, true) . ', expected ' . var_export($expected, true) . "\n");
+        [$is, $should] = [var_export($found, true), var_export($expected, true)];
+        fwrite(STDERR, "check $checks: found $is, expected $should\n");
         exit(1);
     }
 }
@@ -26,7 +27,13 @@ $options = [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION];
 if (getenv('E2E_MODE') !== 'session' && getenv('E2E_PREPARED') === false) {
     $options[PDO::PGSQL_ATTR_DISABLE_PREPARES] = true;
 }
-$address = sprintf('pgsql:host=%s;port=%s;dbname=%s;sslmode=%s', getenv('PGHOST'), getenv('PGPORT'), getenv('PGDATABASE'), getenv('PGSSLMODE'));
+$address = sprintf(
+    'pgsql:host=%s;port=%s;dbname=%s;sslmode=%s',
+    getenv('PGHOST'),
+    getenv('PGPORT'),
+    getenv('PGDATABASE'),
+    getenv('PGSSLMODE')
+);
 $db = new PDO($address, getenv('PGUSER'), getenv('PGPASSWORD'), $options);
 same(value($db, 'select ?::int + 1', [41]), 42);
 same(value($db, 'select ?::text', ['Grüße, мир']), 'Grüße, мир');

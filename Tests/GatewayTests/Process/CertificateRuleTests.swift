@@ -50,7 +50,8 @@ import Testing
         let rules = "host all all all trust\nhostssl a all all trust\nhostssl b all all trust\n"
         for lines in ["", pair + "  tls_mode: disable\n"] {
             #expect(try warnings(lines, rules).count == 1)
-            #expect(try warnings(lines, rules).first?.hasPrefix("hba:2: rules of type hostssl (2) let nobody in") == true)
+            let first = try warnings(lines, rules).first
+            #expect(first?.hasPrefix("hba:2: rules of type hostssl (2) let nobody in") == true)
             #expect(try warnings(lines, "host all all all trust\nhostnossl all all all trust\n").isEmpty)
         }
         #expect(try warnings(pair, rules).isEmpty)

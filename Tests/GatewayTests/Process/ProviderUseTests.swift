@@ -45,7 +45,9 @@ import Testing
     @Test func lanesTellTheirLoad() async throws {
         let lane = BlockingLane(name: "test", threads: 1, queueMax: 4)
         let uses = ProviderUses(try .standard())
-        let seen = await lane.run(within: .seconds(60)) { uses.rows(lanes: ["peer": [lane]]).first { $0.name == "peer" } }
+        let seen = await lane.run(within: .seconds(60)) {
+            uses.rows(lanes: ["peer": [lane]]).first { $0.name == "peer" }
+        }
         let row = try #require(try seen.get())
         #expect((row.busy, row.queued) == (1, 0))
         #expect(lane.load.queued == 0)

@@ -62,7 +62,8 @@ class Cluster:
     def psql(self, sql, database="postgres"):
         """The lines a script prints."""
         done = as_postgres(
-            BIN / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", PORT, "-U", "postgres", "-d", database,
+            BIN / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1",
+            "-h", self.folder, "-p", PORT, "-U", "postgres", "-d", database,
             input=sql, text=True, stdout=subprocess.PIPE,
         )
         return done.stdout.splitlines()

@@ -2,8 +2,8 @@
 """Asks PostgreSQL who is let in by rule files, and writes the answers to decisions.jsonl.
 
 The first line holds the questions and the facts about them; each other line holds a rule file, the files it includes,
-and one letter per question: the method of the rule that decided (t trust, p password, m md5, s scram-sha-256, r reject),
-or n for none. A file uses each method once, so the letter names the rule.
+and one letter per question: the method of the rule that decided (t trust, p password, m md5, s scram-sha-256,
+r reject), or n for none. A file uses each method once, so the letter names the rule.
 
 Run as root: PostgreSQL gets a hosts file of its own (unshare), so that addresses of 127.0.0.0/8 have names.
 """
@@ -31,15 +31,19 @@ INTERFACES = ["127.0.0.1/8", "::1/128"]
 ROLES = """
 set password_encryption = md5;
 create role team nologin; create role staff nologin; create role ops nologin; create role bots nologin;
-create role alice login password 'x'; create role bob login password 'x'; create role carol login noinherit password 'x';
+create role alice login password 'x'; create role bob login password 'x';
+create role carol login noinherit password 'x';
 create role dave login superuser password 'x'; create role rep login replication password 'x';
 create role "my user" login password 'x'; create role "All" login password 'x'; create role "+staff" login password 'x';
 create role "my team" nologin; create role app_one login password 'x'; create role "caf\u00e9" login password 'x';
-grant team to staff; grant staff to alice; grant ops to bob with admin option; grant staff to carol; grant bots to carol;
+grant team to staff; grant staff to alice; grant ops to bob with admin option;
+grant staff to carol; grant bots to carol;
 grant "my team" to "my user"; grant alice to app_one; grant ops to rep;
 """
 USERS = ["alice", "bob", "carol", "dave", "rep", "my user", "All", "+staff", "app_one", "caf\u00e9", "nobody"]
-ORIGINS = ["unix", "127.0.0.1", "127.0.0.5", "127.0.0.6", "127.1.2.3", "::1", "127.0.0.1 tls", "127.0.0.5 tls", "::1 tls"]
+ORIGINS = [
+    "unix", "127.0.0.1", "127.0.0.5", "127.0.0.6", "127.1.2.3", "::1", "127.0.0.1 tls", "127.0.0.5 tls", "::1 tls",
+]
 DATABASES = ["app", "alice", "staff", "team", "bots", "all", "sameuser", "replication", "my db", "ops", "caf\u00e9"]
 
 #: What the address column may hold, in generated files.
@@ -50,7 +54,8 @@ DATABASE_WORDS = ["all", "app", "sameuser", "samerole", "samegroup", "replicatio
 USER_WORDS = ["all", "alice", "bob", "+staff", "+team", "+ops", "\"+staff\"", "+\"my team\"", "\"my user\"", "@users",
               "carol", "+alice", "All", "rep", "+bots", "+nosuchrole"]
 FILES = {
-    "dbs": "app, team # two\n\"my db\"\n", "users": "alice bob\n+bots @more/nested\n", "more/nested": "\"my user\",All\n@deep\n",
+    "dbs": "app, team # two\n\"my db\"\n", "users": "alice bob\n+bots @more/nested\n",
+    "more/nested": "\"my user\",All\n@deep\n",
     "more/deep": "caf\u00e9\n", "none": "# nothing\n",
 }
 
@@ -105,7 +110,8 @@ def questions():
             picked.append({"origin": origin, "database": database, "user": user})
     for database, user in [
         ("staff", "alice"), ("team", "alice"), ("alice", "alice"), ("bots", "carol"), ("ops", "bob"), ("team", "dave"),
-        ("my db", "my user"), ("alice", "app_one"), ("team", "app_one"), ("app", "All"), ("app", "+staff"), ("all", "bob"),
+        ("my db", "my user"), ("alice", "app_one"), ("team", "app_one"), ("app", "All"), ("app", "+staff"),
+        ("all", "bob"),
         ("sameuser", "bob"), ("samerole", "bob"), ("caf\u00e9", "caf\u00e9"), ("app", "nobody"), ("ops", "rep"),
     ]:
         picked.append({"origin": source.choice(["unix", "127.0.0.5"]), "database": database, "user": user})

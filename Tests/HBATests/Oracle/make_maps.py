@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Asks PostgreSQL whom identity maps let in, and writes the answers to maps.jsonl.
 
-Each line: the text of a map file, and for every system user a string with a letter per database user: y or n. The system
-users are users of this machine, whose names the server learns from the socket (method peer); run as root.
+Each line: the text of a map file, and for every system user a string with a letter per database user: y or n. The
+system users are users of this machine, whose names the server learns from the socket (method peer); run as root.
 """
 
 import json
@@ -19,12 +19,15 @@ from cluster import Cluster, PORT, as_postgres, wait_for
 SYSTEM = ["root", "daemon", "www-data", "nobody", "bin"]
 DATABASE = ["root", "data", "www-data", "daemon", "all", "app_data", "oot", "bin", "\\1", "+staff", "x"]
 MAPS = [
-    "m root x", "m root root\nm root x", "m root \"all\"", "m root data\n\nm root \"x\" # c", "m \"root\" \"x\"\nother daemon x", "m Root x",
-    "m all x", r"m /^(.*)$ \1", r"m /^www-(.*)$ \1", r"m /^www-(.*)$ app_\1", r"m /^www-(.*)$ x", r"m /oo x", r"m /^oo x",
+    "m root x", "m root root\nm root x", "m root \"all\"", "m root data\n\nm root \"x\" # c",
+    "m \"root\" \"x\"\nother daemon x", "m Root x",
+    "m all x", r"m /^(.*)$ \1", r"m /^www-(.*)$ \1", r"m /^www-(.*)$ app_\1", r"m /^www-(.*)$ x", r"m /oo x",
+    r"m /^oo x",
     r"m /o(.*) o\1", r"m /o(.*)$ \1\1", r"m /(a|d)(.*) \1", r"m /^(d)?.*o(.*)n$ \1aemon", r"m root \1",
     "m /^(r)oot$ \\1oot\nm daemon daemon\nm nobody x", r'm "/^(.*)$" "\1"', r"m /^(.*)t$ \1", r"m /r(o*)t$ \1t",
     "m /^(x)?root$ root\\1\nm root root", "m /^(x)?root$ x\nm root root", r"m /^([a-z]+)-([a-z]+)$ \1-data", "# none",
-    r"m /^(www-data|daemon)$ \1", r"m /^[[:alpha:]]+$ x", r'm "/^\w{3,4}$" x', r"m /(?i)ROOT x", r"m /^(.+?)(.*)$ \1", "n root x",
+    r"m /^(www-data|daemon)$ \1", r"m /^[[:alpha:]]+$ x", r'm "/^\w{3,4}$" x', r"m /(?i)ROOT x", r"m /^(.+?)(.*)$ \1",
+    "n root x",
     "m daemon x # c\nm \\\n bin \\\n bin", r"m /^.*$ \1x" .replace("^.*$", "^(.*)$"), r"m /^(.*)$ x\1x",
 ]
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Asks PostgreSQL what regular expressions match, and writes the answers to regex.jsonl.
 
-Each line: {"p": EXPRESSION, "error": MESSAGE}, or {"p": EXPRESSION, "t": {TEXT: false | null | GROUP}}: no match, a match
-without the first group, or what the first group matched.
+Each line: {"p": EXPRESSION, "error": MESSAGE}, or {"p": EXPRESSION, "t": {TEXT: false | null | GROUP}}: no match, a
+match without the first group, or what the first group matched.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cluster import Cluster
 
+# What is a line here decides which expressions are made of it: they stay as they are, however long.
 HAND = r"""
 a|^a$|^$|a|b|^(a|b)c$|(a|ab)(c|bcd)?|(a|ab)(bcd|c)|(a+)(a+)|(a+?)(a+)|(a*?)(a*)|(a+?)(a+?)|a+?(a+)|(a+)+|(a+)+b|(ab?)+
 (ab?){2}|(ab?){2,3}|(ab?){1,}?|(a|ab){2}|(a?)b|(a)?b|(a)??b|(a??)b|x(a)?|x?(a+)|x*?(a+)|(?:a|ab)(b*)|(?:a|ab)?(b*)|a?(?:ab)?(.*)
@@ -31,10 +32,10 @@ a|^a$|^$|a|b|^(a|b)c$|(a|ab)(c|bcd)?|(a|ab)(bcd|c)|(a+)(a+)|(a+?)(a+)|(a*?)(a*)|
 """.strip().split("\n")
 
 TEXTS = [
-    "", "a", "b", "ab", "abc", "abcd", "aab", "aaa", "aaaa", "abab", "abb", "ba", "bab", "xab", "xay", "xby", "xaby", "c", "aac",
-    "A", "AB", "a.b", "a-b", "a]", "[", "^", "a b", " a", "a ", "a_b", "12", "a1", "alice@example.com", "a@b@c", "@", "app_12",
-    "prod_web_rw", "dom\\bob", "/x/y", "é", "café", "a\nb", "É", "k", "{", "a{", "a{b", "a{,2}", "}", "(a)", "q", "0", "-", ".",
-    "\\", "/", "\t", "Kk", "ü", "abba", "zz",
+    "", "a", "b", "ab", "abc", "abcd", "aab", "aaa", "aaaa", "abab", "abb", "ba", "bab", "xab", "xay", "xby", "xaby",
+    "c", "aac", "A", "AB", "a.b", "a-b", "a]", "[", "^", "a b", " a", "a ", "a_b", "12", "a1", "alice@example.com",
+    "a@b@c", "@", "app_12", "prod_web_rw", "dom\\bob", "/x/y", "é", "café", "a\nb", "É", "k", "{", "a{", "a{b",
+    "a{,2}", "}", "(a)", "q", "0", "-", ".", "\\", "/", "\t", "Kk", "ü", "abba", "zz",
 ]
 
 
@@ -55,7 +56,9 @@ def generated(random_source, depth=3):
             else:
                 atom = generated(random_source, 0)
             if atom not in ("^", "$", r"\y", r"\m", "ab"):
-                atom += pick(["", "", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,1}", "{1,}?", "{1,2}?"])
+                atom += pick(
+                    ["", "", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,1}", "{1,}?", "{1,2}?"]
+                )
             pieces.append(atom)
         branches.append("".join(pieces))
     return "|".join(branches)
@@ -81,10 +84,11 @@ def main():
     for line in HAND:
         # Written with bars between them; one that holds a bar is split as well, which makes no worse an expression.
         patterns += [line] + line.split("|")
-    words = ["a|b", "(a|ab)(c|bcd)?", "(a|ab)(bcd|c)", "(a|b)c", "(?:a|ab)(b*)", "(?:x(a)|b)", "(?:b|x(a))", "(?:(a)|(b))",
-             "(?:a*?|(ab))c", "(?:a*|(b))c", "(a|b|ab|ba)+?$", "x(a|b){1,2}y", "(a|b){1,2}?b", "(a|b*)+c", "(a|)+b", "(|a)b",
-             "a||b", "(^|x)a", "(a|$)b", "^(prod|stage)_(.*)$", "_(ro|rw)$", "(?i)(a|B)c", "(a|ab){2}", "((a|b)+)c",
-             "^(a|ab)(bc)?$", "(ab|a)(bc|c)?", "(a+|b+)(b+|a+)", "(?:a|ab)?(b*)"]
+    words = ["a|b", "(a|ab)(c|bcd)?", "(a|ab)(bcd|c)", "(a|b)c", "(?:a|ab)(b*)", "(?:x(a)|b)", "(?:b|x(a))",
+             "(?:(a)|(b))", "(?:a*?|(ab))c", "(?:a*|(b))c", "(a|b|ab|ba)+?$", "x(a|b){1,2}y", "(a|b){1,2}?b",
+             "(a|b*)+c", "(a|)+b", "(|a)b", "a||b", "(^|x)a", "(a|$)b", "^(prod|stage)_(.*)$", "_(ro|rw)$",
+             "(?i)(a|B)c", "(a|ab){2}", "((a|b)+)c", "^(a|ab)(bc)?$",
+             "(ab|a)(bc|c)?", "(a+|b+)(b+|a+)", "(?:a|ab)?(b*)"]
     patterns += words + [generated(source) for _ in range(700)]
     patterns = [p for p in dict.fromkeys(patterns) if len(p) < 80]
     with Cluster() as cluster:
@@ -101,7 +105,8 @@ def main():
         for answer in map(json.loads, answers):
             if "too complex" in str(answer["r"]):
                 continue  # A limit of PostgreSQL's engine, not of the syntax.
-            result = {"p": answer["p"]} | ({"error": answer["r"]} if isinstance(answer["r"], str) else {"t": answer["r"]})
+            key = "error" if isinstance(answer["r"], str) else "t"
+            result = {"p": answer["p"], key: answer["r"]}
             file.write(json.dumps(result, ensure_ascii=False, separators=(",", ":")) + "\n")
     print(len(answers), "expressions")
 

@@ -39,8 +39,11 @@ package struct AuthProviderRow: ConsoleRow, Equatable {
         .number("failures", "Logins that ended without that, for whatever reason") { row in
             row.failures.total
         },
-        .text("failure_reasons", "The same by reason: `reason=n`, separated by commas; reasons as in the audit stream") {
-            row in row.failures.text
+        .text(
+            "failure_reasons",
+            "The same by reason: `reason=n`, separated by commas; reasons as in the audit stream"
+        ) { row in
+            row.failures.text
         },
         .number("busy", "Calls that run now on threads of the provider (its lane); 0 for one without") { $0.busy },
         .number("queued", "Calls that wait for a thread of the lane") { $0.queued },
