@@ -263,6 +263,7 @@ extension ClientConnection {
             self.resumeReading()
         }
         self.statements?.endTurn()
+        if !self.reported.isEmpty { self.correctReports(of: server) }
         server.endTurn()
         if self.isHeld {
             self.isHeld = false

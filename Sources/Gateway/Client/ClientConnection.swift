@@ -44,6 +44,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         didSet { self.parametersIdentity = ObjectIdentifier(self.parameters) }
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
+    /// What servers have reported in its present turn; see `ClientConnection+Reports.swift`.
+    var reported: [String: String] = [:]
     /// Where prepared statements are shared: the client's own names for them.
     var statements: ClientStatements?
     var waiter: WaiterID?

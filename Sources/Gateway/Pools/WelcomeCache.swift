@@ -35,7 +35,7 @@ struct Welcome: Sendable {
     }
 
     /// `application_name` as PostgreSQL reports it: what is not printable ASCII becomes a question mark.
-    private static func reported(_ name: String) -> String {
+    static func reported(_ name: String) -> String {
         let bytes = name.utf8.prefix(63).map { $0 >= 32 && $0 < 127 ? $0 : UInt8(ascii: "?") }
         return String(decoding: bytes, as: UTF8.self)
     }

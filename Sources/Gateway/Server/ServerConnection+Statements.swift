@@ -44,7 +44,7 @@ extension ServerConnection {
             case .invalid:
                 isInvalid = true
                 break scan
-            case .parameterStatus: continue scan
+            case .parameterStatus: client.noteReport(bytes, body: scan.body)
             case .injected:
                 passage.keep(bytes, to: kept)
                 statements.takeInjected(into: &passage.out)
