@@ -4,12 +4,19 @@ import Sessions
 import Synchronization
 
 /// What a client has been told of its session's parameters (ParameterStatus). Drivers go by it: they decode by
-/// `client_encoding` and quote by `standard_conforming_strings`. Where a server goes back after each transaction, what
-/// the client has changed goes with it, and the next one runs with what its startup packet asked for: the client is
-/// told that, too.
+/// `client_encoding` and quote by `standard_conforming_strings`.
+///
+/// Where a server goes back after each transaction, the best known of these parameters follow the client to its next
+/// server (`followed`), as with PgBouncer and pg_doorman. Everything else that the client has SET goes with its
+/// transaction, and the client is told that, too.
 extension ClientConnection {
     /// Parameters remembered at once; PostgreSQL reports fewer.
     private static let reportedMax = 32
+
+    /// In the spelling in which PostgreSQL reports them.
+    private static let followed: Set<String> = [
+        "application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings",
+    ]
 
     /// Not the session's own: what the server has reported of it stays true.
     private static let ofTheServer = "in_hot_standby"
@@ -26,26 +33,38 @@ extension ClientConnection {
         self.reported[name] = value
     }
 
-    /// The turn ends: tells what holds from now on, where that is not what was reported last.
-    func correctReports(of server: ServerConnection) {
+    /// What a startup packet asked for, with what the client has SET since.
+    func changed(_ requested: SessionParameters) -> SessionParameters {
+        self.changes.reduce(requested) { $0.setting($1.key, to: $1.value) }
+    }
+
+    /// The turn ends: what was reported last follows the client, or the client is told what holds from now on.
+    func settleReports(of server: ServerConnection) {
         let reported = self.reported
         self.reported = [:]
-        let pool = server.pool
+        let plan = server.pool.plan
         let scanner = server.scanner
-        let own = pool.plan.syncsParameters ? self.parameters : .none
-        // A change that nobody takes back, or one that was not the client's, holds.
-        let isUndone =
-            server.isSpent || scanner.lostParameters || scanner.hasReset
-            || (scanner.residue.hasSettings && pool.plan.cleansSessions)
-        guard isUndone, let welcome = pool.state.withLock({ $0.parameterSets.welcome(for: own) }) else { return }
-        var writer = MessageWriter()
-        for report in welcome.reports {
-            guard let last = reported[report.name] else { continue }
-            var value = report.value
-            if report.name == Welcome.applicationName {
-                value = Welcome.reported(own.applicationName ?? pool.plan.applicationName)
+        let hasReset = scanner.lostParameters || scanner.hasReset
+        let hasSet = scanner.residue.hasSettings
+        let started = plan.syncsParameters ? plan.parameters(of: self.requested) : .none
+        guard let welcome = server.pool.state.withLock({ $0.parameterSets.welcome(for: started) }) else { return }
+        if plan.syncsParameters, hasReset || hasSet {
+            // What its startup packet asked for holds again after RESET ALL and DISCARD ALL, as with PostgreSQL.
+            if scanner.lostParameters { self.changes = [:] }
+            for (name, value) in reported where Self.followed.contains(name) {
+                let own = welcome.value(of: name, for: started, named: plan.applicationName)
+                // Which of them were reset and which were set in a turn that did both, nobody can tell.
+                let follows = !hasReset && !plan.manages(name) && own?.hasSameBytes(as: value) != true
+                self.changes[name] = follows ? value : nil
             }
-            if !last.hasSameBytes(as: value) { writer.parameterStatus(name: report.name, value: value) }
+            self.parameters = server.pool.recall(self.changed(self.requested)).parameters
+        }
+        // A change that nobody takes back, or one that was not the client's, holds.
+        guard server.isSpent || hasReset || (hasSet && plan.cleansSessions) else { return }
+        var writer = MessageWriter()
+        for (name, last) in reported {
+            let own = self.changes[name] ?? welcome.value(of: name, for: started, named: plan.applicationName)
+            if let own, !own.hasSameBytes(as: last) { writer.parameterStatus(name: name, value: own) }
         }
         if !writer.bytes.isEmpty { self.send(writer.bytes) }
     }

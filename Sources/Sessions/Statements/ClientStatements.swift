@@ -11,7 +11,8 @@ package final class ClientStatements: @unchecked Sendable {
     /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
     /// (`DEALLOCATE`, `DISCARD ALL`).
     var portals: [[UInt8]: OwnPortal] = [:]
-    let planner: PlannerSettings?
+    /// For what the client prepares from now on.
+    package var planner: PlannerSettings?
     /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
     package var collected: [UInt8] = []
     package var collectedLength = 0
