@@ -41,7 +41,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     /// What the startup packet asked for, and what of it the pool leaves to the client.
     var requested = SessionParameters.none
     var parameters = SessionParameters.none {
-        didSet { self.parametersIdentity = ObjectIdentifier(self.parameters) }
+        didSet {
+            self.parametersIdentity = ObjectIdentifier(self.parameters)
+            self.statements?.adopt(self.parameters.planner)
+        }
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
     /// What servers have reported in its present turn; see `ClientConnection+Reports.swift`.
