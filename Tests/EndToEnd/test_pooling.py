@@ -662,64 +662,6 @@ def test_startup_parameters_survive_a_reset_by_another_client(make_gateway, loss
     gateway.wait_idle()
 
 
-def reports(answer):
-    """What ParameterStatus messages say, in their order."""
-    return [tuple(part.decode() for part in m.body.split(b"\0")[:2]) for m in answer if m.kind == "S"]
-
-
-@pytest.mark.parametrize("mode", ("transaction", "statement"))
-@pytest.mark.parametrize(
-    "change",
-    (
-        "set client_encoding to utf8",
-        "select set_config('client_encoding', 'utf8', false)",
-        "reset client_encoding",
-        "reset all",
-        "discard all",
-    ),
-)
-def test_a_client_is_told_when_its_change_is_undone(make_gateway, mode, change):
-    """The driver decodes by what it was told last: after the transaction that is its own value again."""
-    gateway = small(make_gateway, size=1, mode=mode)
-    with gateway.wire(parameters={"client_encoding": "LATIN1"}) as client:
-        client.send(query(change))
-        assert reports(client.ready())[0] == ("client_encoding", "UTF8")
-        told = "UTF8"
-        del client.transcript[:]
-        client.send(query("select chr(233)"))
-        client.ready()
-        for m in client.transcript:
-            if m.kind == "S":
-                told = dict(reports([m])).get("client_encoding", told)
-            if m.kind == "D":
-                assert (told, m.values) == ("LATIN1", ["é".encode("latin1")])
-    gateway.wait_idle()
-
-
-def test_a_client_is_told_of_the_end_of_its_application_name(make_gateway):
-    """Of a parameter that is not in its startup packet, and once."""
-    gateway = small(make_gateway, size=1)
-    with gateway.wire() as client:
-        found = []
-        for sql in ("set application_name = 'changed'", "select 1", "select 2"):
-            client.send(query(sql))
-            found += reports(client.ready())
-        assert found == [("application_name", "changed"), ("application_name", "pggateway")]
-    gateway.wait_idle()
-
-
-def test_nobody_is_told_of_what_postgres_has_taken_back(make_gateway):
-    """SET LOCAL ends with the transaction, and PostgreSQL says so; nothing is added to that."""
-    gateway = small(make_gateway, size=1)
-    with gateway.wire(parameters={"client_encoding": "LATIN1"}) as client:
-        told = []
-        for sql in ("begin", "set local client_encoding to utf8", "commit", "select 1"):
-            client.send(query(sql))
-            told += reports(client.ready())
-        assert told == [("client_encoding", "UTF8"), ("client_encoding", "LATIN1")]
-    gateway.wait_idle()
-
-
 @pytest.fixture(scope="module")
 def role_member(postgres):
     with postgres.admin() as admin:

@@ -43,7 +43,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var parameters = SessionParameters.none {
         didSet {
             self.parametersIdentity = ObjectIdentifier(self.parameters)
-            self.statements?.planner = self.parameters.planner
+            self.statements?.adopt(self.parameters.planner)
         }
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
