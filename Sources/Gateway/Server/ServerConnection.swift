@@ -165,6 +165,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         case .opening: self.openingTimedOut()
         case .errand: self.errandFailed("the server did not answer in time")
         case .parked: self.retire("a cancel request was not answered in time")
+        case .looking: self.retire("the server stopped in the middle of a message")
         default: return
         }
     }
@@ -182,6 +183,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         worker.unshare(self)
         self.home = home
         self.phase = .looking
+        // What has begun to come has to end.
+        self.setDeadline(worker.now + Self.errandTimeout)
         worker.look(self)
     }
 
