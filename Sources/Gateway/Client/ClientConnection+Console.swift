@@ -68,7 +68,7 @@ extension ClientConnection {
         switch step.next {
         case .receive: return
         case .close:
-            if self.unsentCount == 0 { self.finish(reason: nil) } else { self.phase = .closing }
+            self.sayGoodbye()
         case .perform(let request):
             console.isPerforming = true
             self.pauseReading()
