@@ -17,7 +17,10 @@ static void note_message(int is_written, int version, int content_type, const vo
     (void)version, (void)ssl;
     ct_session *session = context;
     if (is_written || content_type != SSL3_RT_HANDSHAKE || length == 0) return;
-    if (*(const uint8_t *)bytes != SSL3_MT_KEY_UPDATE || ct_has_too_many_key_updates(session)) return;
+    uint8_t kind = *(const uint8_t *)bytes;
+    // Tickets cost a server's peer what key updates cost.
+    if (kind != SSL3_MT_KEY_UPDATE && kind != SSL3_MT_NEWSESSION_TICKET) return;
+    if (ct_has_too_many_key_updates(session)) return;
     session->key_updates++;
     session->key_updates_at_once++;
 }
@@ -79,8 +82,11 @@ static int open_all(ct_session *session, uint8_t *plain, size_t room, size_t *co
             return CT_SHUT;
         }
         if (error != SSL_ERROR_WANT_READ) return ct_fail_by_queue(session, error);
-        // Each of them costs new keys, and brings nothing: a peer could keep this loop busy for as long as it likes.
-        if (ct_has_too_many_key_updates(session)) return ct_fail(session, CT_PROTOCOL_ERROR, "too many key updates");
+        // Each of them costs new keys, or a session, and brings nothing: a peer could keep this loop busy for as long
+        // as it likes.
+        if (ct_has_too_many_key_updates(session)) {
+            return ct_fail(session, CT_PROTOCOL_ERROR, "too many key updates or tickets");
+        }
         if (left_to_read(session) == 0) return CT_MORE;
         if (left_to_read(session) == left) return ct_fail(session, CT_INTERNAL, "bytes were left unread");
     }

@@ -13,7 +13,7 @@ enum {
     CT_RECORD = 16384,
     // A peer may ask for records this small (RFC 6066).
     CT_RECORD_MIN = 512,
-    // Key updates of the peer without data between them, and within one call of ct_open.
+    // Key updates of the peer, and session tickets, without data between them, and within one call of ct_open.
     CT_KEY_UPDATES_MAX = 32,
 };
 
@@ -65,7 +65,7 @@ void ct_write_text(char *text, size_t size, const char *first, const char *secon
 int ct_fail(ct_session *session, int reason, const char *text);
 int ct_fail_by_queue(ct_session *session, int ssl_error);
 
-// Of Records.c. Behind one key update too many, no more bytes are given to OpenSSL.
+// Of Records.c. Behind one key update or ticket too many, no more bytes are given to OpenSSL.
 void ct_count_key_updates(ct_session *session);
 int ct_has_too_many_key_updates(const ct_session *session);
 

@@ -29,6 +29,8 @@ open class Endpoint: @unchecked Sendable {
         var hasToldHangup = false
         /// The codec has told the peer that nothing more will come.
         var hasSealedEnd = false
+        /// What the codec has answered of its own since the peer last took everything.
+        var repliesUntaken = 0
         /// The kernel reports bytes when this many are there (SO_RCVLOWAT); see `expect`.
         var lowWater: Int32 = 1
 

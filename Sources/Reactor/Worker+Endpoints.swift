@@ -88,6 +88,8 @@ extension Worker {
             self.slots[slot].hasEnding = false
             endpoint.channel.isEnding = true
         }
+        // The same goes for room to send: a peer may have answered before it read everything.
+        if !endpoint.unsent.isEmpty { self.flush(endpoint) }
     }
 
     /// Moves a shared endpoint, won under the lock that published it, from the worker where it is registered to this

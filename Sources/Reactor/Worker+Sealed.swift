@@ -53,12 +53,19 @@ extension Worker {
         into plain: UnsafeMutableRawBufferPointer
     ) -> StreamCodec.Unsealed {
         let replies = unsafe self.sealBuffers.replies
-        let unsealed = unsafe codec.unseal(bytes, into: plain, replies: replies)
+        var unsealed = unsafe codec.unseal(bytes, into: plain, replies: replies)
         if unsealed.replyCount > 0 {
+            if endpoint.unsent.isEmpty { endpoint.channel.repliesUntaken = 0 }
+            endpoint.channel.repliesUntaken += unsealed.replyCount
             unsafe endpoint.sendRaw(UnsafeRawBufferPointer(rebasing: replies[0..<unsealed.replyCount]))
+            if endpoint.channel.repliesUntaken > Self.repliesUntakenMax { unsealed.state = .failed }
         }
         return unsealed
     }
+
+    /// Nobody but the codec knows of its answers (no to a renegotiation, say), so nobody pauses a peer that asks for
+    /// them and does not take them: this ends it.
+    private static let repliesUntakenMax = 64 * 1024
 
     private func end(_ endpoint: Endpoint, at place: Place) {
         if endpoint.channel.isPaused {

@@ -146,6 +146,8 @@ extension Worker {
     func noteBroken(_ endpoint: Endpoint, error: Int32) {
         endpoint.unsent.clear(cache: &self.blocks)
         endpoint.pendingError = error
+        // Whoever was told that the peer sends nothing more learns that it takes nothing more either.
+        endpoint.channel.hasToldHangup = false
         endpoint.channel.isEnding = true
         endpoint.channel.mayHaveBytes = true
         self.enqueue(endpoint)

@@ -112,7 +112,8 @@ public final class TLSSession: @unchecked Sendable {
 
     // MARK: Records
 
-    /// Opens all of `sealed`. Fails when the peer changes its keys more than 32 times in it, or without data between.
+    /// Opens all of `sealed`. Fails when the peer changes its keys or sends session tickets more than 32 times in it,
+    /// or without data between.
     ///
     /// - Parameters:
     ///   - plain: with room for `sealed.count` bytes and 64 KiB; less may end in `.failed`.

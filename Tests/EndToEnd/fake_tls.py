@@ -72,6 +72,15 @@ def update_keys(peer):
     assert library.SSL_do_handshake(session) == 1
 
 
+def new_tickets(peer, count):
+    """So many session tickets, each by itself, which nobody has asked for (RFC 8446, 4.6.1)."""
+    library = ctypes.CDLL(getattr(_ssl, "__file__", None))
+    session = ctypes.c_void_p.from_address(id(peer.socket._sslobj) + 24)  # As above.
+    for _ in range(count):
+        assert library.SSL_new_session_ticket(session) == 1
+        assert library.SSL_do_handshake(session) == 1
+
+
 def middle(upstream, certificate, alter=lambda mechanisms: mechanisms):
     """A man in the middle with a certificate of his own, who passes on all that is said between the gateway and
     `upstream`, both sides inside TLS. `alter` maps the SASL mechanisms that the server offers."""

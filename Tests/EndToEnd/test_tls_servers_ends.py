@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fake_tls import tls_script, update_keys
+from fake_tls import new_tickets, tls_script, update_keys
 from fakeserver import FakeServer, command_complete, data_row, error, message, one_row, plain_answer, ready
 from fakeserver import notice, row_description
 from polling import send_until_stuck, wait_until
@@ -148,6 +148,26 @@ def test_an_end_that_comes_with_the_answer(make_gateway, method):
         gateway.wait_idle()
         assert server.connections == 2
         assert not server.problems, server.problems
+
+
+@pytest.mark.parametrize("count, is_flood", ((8, False), (40, True)))
+def test_session_tickets_that_nobody_asked_for(make_gateway, count, is_flood):
+    """Some are a server's right, a flood of them ends the connection."""
+
+    def script(peer):
+        peer.login()
+        peer.until("Q")
+        new_tickets(peer, count)
+        peer.send(one_row())
+        peer.serve()
+
+    with FakeServer(tls_script(script)) as server:
+        gateway = make_gateway({"app": tls_of(server)}, QUICK, hba=TRUST)
+        with gateway.wire("app", "app") as client:
+            client.send(query("select 1"))
+            answer = client.until("EZ")
+            assert (answer[-1].kind == "E") == is_flood, answer
+        gateway.wait_idle()
 
 
 @pytest.mark.parametrize("rounds", (1, 200))

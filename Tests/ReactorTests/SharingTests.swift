@@ -76,6 +76,26 @@ import Testing
         #expect(scene.probe.consumed == [1] && scene.probe.happenings.isEmpty)
     }
 
+    /// The kernel says once that there is room again, and said it while nobody owned the endpoint.
+    @Test func bytesToSendGoOutWhenTheEndpointIsWonBack() throws {
+        let scene = try Scene()
+        let all = pattern(1_000_000)
+        scene.probe.send(all)
+        #expect(scene.probe.unsentCount > 0)
+        scene.first.share(scene.probe)
+        var read: [UInt8] = []
+        while let bytes = scene.peer.read(), !bytes.isEmpty { read += bytes }
+        settle(scene.first)
+        scene.first.unshare(scene.probe)
+        scene.probe.send([7])
+        let isWhole = pump(scene.first) {
+            while let bytes = scene.peer.read(), !bytes.isEmpty { read += bytes }
+            return read.count == all.count + 1
+        }
+        #expect(isWhole)
+        #expect(isSame(read, all + [7]))
+    }
+
     /// The kernel has reported an event, and before it is worked off the endpoint is given away.
     @Test func eventsUnderWayForAnEndpointThatLeftAreIgnored() throws {
         let worker = try Worker.immortal(index: 0)

@@ -67,8 +67,7 @@ extension ClientConnection {
         if !step.bytes.isEmpty { self.send(step.bytes) }
         switch step.next {
         case .receive: return
-        case .close:
-            if self.unsentCount == 0 { self.finish(reason: nil) } else { self.phase = .closing }
+        case .close: self.goQuietly()
         case .perform(let request):
             console.isPerforming = true
             self.pauseReading()

@@ -34,7 +34,9 @@ extension ClientConnection {
             let scan = self.pass(bytes, from: offset, server, own, shared)
             offset += scan.taken
             switch scan.stop {
-            case .direct: continue
+            case .direct:
+                // More than what the client sent: the server may have to take that first.
+                if scan.direct.isEmpty, self.mustAwaitServer(server) { return offset }
             case .answer:
                 self.sendInjected(shared, past: server)
                 if self.mustTakeAnswers { return offset }
@@ -103,11 +105,17 @@ extension ClientConnection {
         return true
     }
 
+    /// The server has so much to take that its client is not read any more.
+    @discardableResult
+    private func mustAwaitServer(_ server: ServerConnection) -> Bool {
+        guard server.unsentCount > Self.serverBacklog else { return false }
+        self.isThrottledByServer = true
+        self.pauseReading()
+        return true
+    }
+
     private func batchPassed(_ server: ServerConnection) {
-        if server.unsentCount > Self.serverBacklog {
-            self.isThrottledByServer = true
-            self.pauseReading()
-        }
+        self.mustAwaitServer(server)
         if self.scanner.isAtBoundary { self.serverSettled() }
     }
 

@@ -152,10 +152,9 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     override func failed(_ error: Int32) { self.vanished(self.codecFailureText ?? SystemErrorText.of(error)) }
 
     override func hungUpWhilePaused() {
-        // What a client has sent before its end is bounded: it is read to see whether it only sends nothing more.
+        // It may only send nothing more, and still take its answers: then it is read on.
         if self.isThrottled {
-            self.isThrottled = false
-            self.resumeReading()
+            if self.hasPeerBrokenOff() { self.vanished("client closed the connection") }
             return
         }
         // A paused client that hung up wants no answer any more; one that is being throttled may still read.

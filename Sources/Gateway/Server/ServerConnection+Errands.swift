@@ -34,6 +34,15 @@ struct Errand {
 
     /// Which of the statements is being answered.
     var position: Int { self.statements.count - self.owed }
+
+    /// Reports of parameters that are remembered at most; PostgreSQL has some fifteen.
+    private static let reportsMax = 1024
+
+    /// What the server reports now is what the client's parameters bring.
+    var takesReports: Bool {
+        guard case .learn = self.purpose, self.reports.count < Self.reportsMax else { return false }
+        return self.applying.map { self.position <= $0 } ?? true
+    }
 }
 
 extension ServerConnection {
@@ -93,8 +102,7 @@ extension ServerConnection {
     }
 
     private func noteReport(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
-        guard let errand = self.errand, case .learn = errand.purpose else { return }
-        if let applying = errand.applying, errand.position > applying { return }
+        guard self.errand?.takesReports == true else { return }
         var copy: [UInt8] = []
         copy.reserveCapacity(body.count)
         for index in body { copy.append(bytes[index]) }

@@ -142,7 +142,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         case .opening: return self.openingReceived(bytes)
         case .errand: return self.errandReceived(bytes)
         case .looking, .idle, .parked: return self.strayReceived(bytes)
-        case .finishing, .closed: return bytes.count
+        case .finishing: return self.finishingReceived(bytes)
+        case .closed: return bytes.count
         }
     }
 
@@ -165,6 +166,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         case .opening: self.openingTimedOut()
         case .errand: self.errandFailed("the server did not answer in time")
         case .parked: self.retire("a cancel request was not answered in time")
+        case .looking: self.retire("the server stopped in the middle of a message")
         default: return
         }
     }
@@ -182,6 +184,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         worker.unshare(self)
         self.home = home
         self.phase = .looking
+        // What has begun to come has to end.
+        self.setDeadline(worker.now + Self.errandTimeout)
         worker.look(self)
     }
 
@@ -238,6 +242,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     func finishAlone() {
         self.client = nil
         self.phase = .finishing
+        self.turn.receivedBytes = 0
         self.letCancellersGo()
         self.expect(0)
         self.checkCapture = nil
@@ -245,6 +250,17 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         terminate.terminate()
         self.send(terminate.bytes)
         if self.isReadingPaused { self.resumeReading() }
+    }
+
+    /// Bytes of answers that are read for nobody. Behind them PostgreSQL gets what it gets when a client has closed: a
+    /// reset, which ends a query that goes on writing.
+    private static let unheardMax: UInt64 = 16 * 1024 * 1024
+
+    private func finishingReceived(_ bytes: Span<UInt8>) -> Int {
+        let count = bytes.count
+        self.turn.receivedBytes &+= UInt64(count)
+        if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
+        return count
     }
 
     /// Closes and tells the pool.

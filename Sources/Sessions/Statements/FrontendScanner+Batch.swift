@@ -7,7 +7,8 @@ extension FrontendScanner {
         package enum Stop: Sendable {
             /// Everything that can be dealt with was; `direct`, if there is any, goes to the server.
             case none
-            /// After what was collected, the bytes `direct` go to the server; then the scan goes on.
+            /// After what was collected, the bytes `direct` (none, when that alone is much) go to the server; then the
+            /// scan goes on.
             case direct
             /// Answers to the client are due at once; then the scan goes on.
             case answer
@@ -32,6 +33,8 @@ extension FrontendScanner {
 
     /// Longer queries are not waited for: they pass without being looked into.
     static let collectedLimit = 32 * 1024
+    /// When so much has been collected for the server, it goes out before the scan goes on.
+    static let outputLimit = 256 * 1024
     /// Longer statements cannot be prepared.
     package static let parseLimit = 16 * 1024 * 1024
 
@@ -49,6 +52,8 @@ extension FrontendScanner {
         }
         if self.bodyRemaining > 0 { return BatchScan(taken: 0, stop: .none) }
         while let header = MessageHeader.read(bytes, at: position) {
+            // A short Bind brings its whole statement along where the server lacks that.
+            if pass.out.count > Self.outputLimit { return BatchScan(taken: position &- offset, stop: .direct) }
             guard Self.isKnown(header.kind) else { break }
             guard Self.isLengthAllowed(header) else {
                 return BatchScan(taken: position - offset, stop: .invalidLength, kind: header.kind)
