@@ -133,6 +133,13 @@ def test_a_cancel_that_ends_in_the_middle_of_a_message(make_gateway, size, comes
 
 # --- the check of an idle server --------------------------------------------------------------------------------------
 
+
+def is_over(seconds):
+    """Whether so much time has passed since now: what a server that is to be idle for long must be given."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
 LAST_WORDS = {
     "fatal": error("57P01", "terminating connection due to administrator command", "FATAL"),
     "error": error("XX000", "out of step"),
@@ -175,8 +182,8 @@ def test_an_error_behind_the_answer_of_an_idle_check(make_gateway, words, cut):
         with gateway.wire("app_trust") as client:
             client.rows("select 1")
             is_late.set()
-            # To ask takes longer than a server may be idle without a check.
             wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "1", "the server is idle")
+            wait_until(is_over(0.02), "it has been idle for long")
             client.send(query("select mine"))
             assert half_said.wait(10), "the server is not checked"
             # The worker that answers this has read what was sent before.
@@ -238,8 +245,8 @@ def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
         for client in clients:
             client.send(query("commit"))
             client.ready()
-        # To ask takes longer than a server may be idle without a check.
         wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "3", "all servers are idle")
+        wait_until(is_over(0.02), "they have been idle for long")
         silent.set()
         began = time.monotonic()
         clients[0].send(query("select 1"))
