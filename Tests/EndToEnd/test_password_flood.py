@@ -36,6 +36,8 @@ def flooded(make_gateway, postgres):
                 *({"username": name, "password": postgres.secrets[name], "pool_size": 2} for name in PASSWORDS
                   if name in ("app", "app_trust")),
             ]  # fmt: skip
+            # One thread, as where there are two cores.
+            general = {"auth_lane_threads": 1, **general}
             gateway = make_gateway({"app": pool(postgres, users_=users)}, general, hba=RULES)
             gateway.secrets.add("Patient-anvil-31")
             flood = [crowd.enter_context(gateway.wire(login=False)) for _ in range(FLOOD)]
@@ -76,17 +78,21 @@ def test_an_honest_login_gets_its_turn(flooded):
 
 
 def test_whoever_waits_too_long_is_told(flooded):
-    """An honest login is not kept waiting for ever, and the next one is let in."""
+    """Nobody is kept waiting for ever, and an honest login is let in as soon as those who came earlier have been
+    told."""
     gateway, flood = flooded(auth_lane_timeout="1s")
-    with pytest.raises(LoginRefused) as refusal:
-        gateway.wire("app")
-    assert refusal.value.sqlstate == "58000"
+    told = [client.receive().sqlstate for client in flood]
+    assert set(told) <= {"28P01", "58000"} and told[-1] == "58000", told
     assert "password has no answer within" in gateway.log()
-    for client in flood:
-        assert client.receive().sqlstate in ("28P01", "58000")
-    wait_until(lambda: queued(gateway) == 0, "nobody waits any more")
-    with gateway.wire("app") as client:
-        assert client.value("select 1") == "1"
+
+    def is_let_in():
+        try:
+            with gateway.wire("app") as client:
+                return client.value("select 1") == "1"
+        except LoginRefused as refusal:
+            assert refusal.sqlstate == "58000", refusal.fields
+
+    wait_until(is_let_in, "the honest login is let in")
 
 
 def test_a_flood_that_hangs_up_leaves_no_queue(flooded):
