@@ -1,5 +1,5 @@
-"""Small programs in the form of `statements_model`: one for each of the faults of `toypooler`, and below them those that
-have once shown a difference."""
+"""Small programs in the form of `statements_model`: one for each of the faults of `toypooler`, and below them those
+that have once shown a difference."""
 
 from statements_model import INT4, INT8, LONG
 
