@@ -299,6 +299,8 @@ def test_a_replaced_pool_keeps_its_totals_and_shows_its_servers(make_gateway):
         assert gateway.pool_row()["sv_active"] == "1"
         lists = {row["list"]: row["items"] for row in gateway.console("SHOW LISTS")}
         assert lists["used_servers"] == "1"
+        databases = gateway.console("SHOW DATABASES")
+        assert next(row["current_connections"] for row in databases if row["name"] == "app") == "1"
         holder.rows("commit")
         wait_until(lambda: gateway.pool_row()["sv_active"] == "0", "the old server goes")
         assert holder.value("select 1") == "1"

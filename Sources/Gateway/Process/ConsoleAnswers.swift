@@ -23,7 +23,7 @@ extension Gateway {
         case .servers:
             return .rows((self.pools.all + self.pools.leaving).flatMap { $0.serverRows(now: home.worker.now) })
         case .stats: return .rows(self.pools.all.map { $0.statsRow })
-        case .databases: return .rows(self.pools.all.map { $0.databaseRow })
+        case .databases: return .rows(self.databaseRows)
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
@@ -120,6 +120,16 @@ extension Gateway {
             )
         }
         return rows
+    }
+
+    /// Retired pools have no row of their own: their servers are counted with the pool that took their place.
+    private var databaseRows: [DatabaseRow] {
+        let leaving = self.pools.leaving
+        return self.pools.all.map { pool in
+            var row = pool.databaseRow
+            for old in leaving where old.key == pool.key { row.currentConnections += old.serverCounts.staying }
+            return row
+        }
     }
 
     private var userRows: [UserRow] {

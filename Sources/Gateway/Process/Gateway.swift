@@ -157,8 +157,9 @@ package final class Gateway: @unchecked Sendable {
             self.audit.apply(audit)
             self.lookups.authLanes.apply(AuthLanes.Limits(snapshot.settings.general))
             self.frontDoor?.apply(snapshot.socketOptions)
-            self.pools.apply(snapshot, gateway: self, home: home) { self.current.withLock { $0 = snapshot } }
+            // Before the settings, so that whoever has seen a new database finds its query.
             self.authQueries.apply(snapshot, gateway: self)
+            self.pools.apply(snapshot, gateway: self, home: home) { self.current.withLock { $0 = snapshot } }
             home.checkQuery = snapshot.checkQuery
             for other in self.homes.dropFirst() {
                 other.worker.execute { other.checkQuery = snapshot.checkQuery }
