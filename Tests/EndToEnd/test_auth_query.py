@@ -1,5 +1,6 @@
 """Users found by a query: whom it admits, how often it asks, and what nobody can make it do."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -755,6 +756,78 @@ def test_a_reload_does_not_hurt_a_login_under_way(make, postgres):
         gateway.reload(pools={"app": {"auth_query": {"cache_ttl": "7m"}}})
         assert result.result() == "in"
     wait_until(lambda: postgres.backends(POOLER) == [], "its connection is closed afterwards")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"general": {"idle_timeout": "77s"}}, id="of something else"),
+        pytest.param({"pools": {"app": {"auth_query": {"cache_ttl": "7m"}}}}, id="of the query"),
+        pytest.param({"pools": {"app": {"application_name": "renewed"}}}, id="of the pool"),
+    ],
+)
+def test_a_reload_while_a_login_asks_again(make_gateway, change):
+    """Its first connection has died, the second has the question: neither is lost, and the login is one."""
+    is_asked, go_on = threading.Event(), threading.Event()
+
+    def dies(peer):
+        peer.login()
+        peer.until("S")
+        peer.die(rudely=True)
+
+    def hesitates(peer):
+        peer.login()
+        peer.until("S")
+        is_asked.set()
+        go_on.wait(20)
+        peer.send(answer(data_row(VERIFIER.encode())))
+        peer.until("X")
+
+    def good(peer):
+        served(peer, lambda name: answer(data_row(VERIFIER.encode())))
+
+    with FakeServer([dies, hesitates, good]) as fake:
+        gateway = fake_gateway(make_gateway, fake, workers=1)
+        gateway.secrets.update({"Faked-teapot-55", VERIFIER})
+        with ThreadPoolExecutor(1) as other:
+            result = other.submit(login, gateway, "anybody", "Faked-teapot-55")
+            assert is_asked.wait(10), "the query is not run again"
+            gateway.reload(**change)
+            go_on.set()
+            assert result.result() == "in"
+        assert login(gateway, "anybody", "Faked-teapot-55") == "in"
+        assert not fake.problems
+        gateway.wait_idle()
+
+
+def test_a_reload_that_takes_the_query_away_while_a_login_asks_again(make_gateway):
+    """The login ends, whatever it is told; from then on the user is unknown."""
+    is_asked, go_on = threading.Event(), threading.Event()
+
+    def dies(peer):
+        peer.login()
+        peer.until("S")
+        peer.die(rudely=True)
+
+    def hesitates(peer):
+        peer.login()
+        peer.until("S")
+        is_asked.set()
+        go_on.wait(20)
+        peer.send(answer(data_row(VERIFIER.encode())))
+        peer.until("X")
+
+    with FakeServer([dies, hesitates, lambda peer: peer.serve()]) as fake:
+        gateway = fake_gateway(make_gateway, fake, workers=1)
+        gateway.secrets.update({"Faked-teapot-55", VERIFIER})
+        with ThreadPoolExecutor(1) as other:
+            result = other.submit(login, gateway, "anybody", "Faked-teapot-55")
+            assert is_asked.wait(10), "the query is not run again"
+            gateway.reload(pools={"app": {"auth_query": None, "users": fake.pool()["users"]}})
+            go_on.set()
+            assert result.result() != "in"
+        assert login(gateway, "anybody", "Faked-teapot-55") == "28P01"
+        gateway.wait_idle()
 
 
 def test_the_end(make, postgres):

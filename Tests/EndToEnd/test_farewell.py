@@ -82,3 +82,45 @@ def test_a_server_that_finishes_alone_meets(make_gateway, postgres, event):
     with gateway.wire() as other:
         assert other.value("select 'served'") == "served"
     client.close()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+@pytest.mark.parametrize(
+    "how, stays",
+    [("clear", True), ("clear", False), ("end", True), ("end", False), ("notice", False)],
+    ids=("clear, reads on", "clear, closes", "tls, reads on", "tls, closes", "tls, closes with a notice"),
+)
+def test_terminate_inside_a_transaction_with_answers_due(make_gateway, how, mode, stays):
+    """As with PostgreSQL: what was asked before is carried out and answered, nothing of it is committed, and the next
+    client meets a server without a transaction."""
+    gateway = start(make_gateway, pool_options={"pool_size": 1, "mode": mode})
+    name = f"farewell_{uuid.uuid4().hex}"
+    with gateway.wire() as other:
+        other.rows(f"create table {name} (x int)")
+        # What a sequence gives is not taken back by a rollback.
+        other.rows(f"create sequence {name}_seen")
+    client = gateway.wire() if how == "clear" else tls_wire(gateway, "app")
+    client.rows("begin work")
+    client.rows(f"insert into {name} values (1)")
+    client.send_together(
+        query("select pg_sleep(0.1)"),
+        query("select repeat('x', 1000) from generate_series(1, 2000)"),
+        query(f"insert into {name} select nextval('{name}_seen')"),
+        TERMINATE,
+    )
+    if stays:
+        said = client.until_closed()
+        assert [m.tag for m in said if m.kind == "C"] == ["SELECT 1", "SELECT 2000", "INSERT 0 1"]
+        assert said[-1].kind == "Z" and said[-1].body == b"T"
+    else:
+        goodbye(client, how)
+    with gateway.wire() as other:
+        assert other.rows(f"select count(*) from {name}") == [["0"]]
+        assert other.value("select now() = statement_timestamp()") == "t", "no transaction is open"
+        if mode == "transaction":
+            wait_until(
+                lambda: other.value(f"select is_called from {name}_seen") == "t", "the last request was carried out"
+            )
+        other.rows(f"drop table {name}; drop sequence {name}_seen")
+    client.close()
+    gateway.wait_idle()

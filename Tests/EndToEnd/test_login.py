@@ -382,10 +382,12 @@ def test_no_secret_at_the_highest_log_level(make_gateway):
     for rule in ("md5", "password", "scram-sha-256"):
         gateway = with_rules(make_gateway, f"host all all {LOCAL} {rule}", arguments=("-l", "trace"))
         for user in ("app", "app_md5"):
-            attempt(gateway, user)
-            attempt(gateway, user, "wrong")
+            expected = "28P01" if (rule, user) == ("scram-sha-256", "app_md5") else "in"
+            assert attempt(gateway, user) == expected, (rule, user)
+            assert attempt(gateway, user, "wrong") == "28P01", (rule, user)
         gateway.console("SHOW CONFIG")
         gateway.reload()
+        assert "server connection opened" in gateway.log(), "that is said at the level debug and beyond only"
         gateway.stop()
         gateway.judged = True
 

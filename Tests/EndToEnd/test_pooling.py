@@ -378,6 +378,29 @@ def test_old_servers_are_replaced(make_gateway, postgres):
     gateway.wait_idle()
 
 
+@pytest.mark.parametrize("is_awaited", (False, True), ids=("alone", "awaited"))
+def test_a_server_that_grows_old_while_busy_is_replaced_when_it_comes_back(make_gateway, postgres, is_awaited):
+    """Housekeeping never looks: the check-in itself decides. Under pressure a server may serve for two lifetimes, and
+    this one is older than that."""
+    gateway = small(make_gateway, general={"server_lifetime": "300ms", "retain_connections_time": "600s"})
+    with gateway.wire("app_md5") as client, gateway.wire("app_md5") as other:
+        client.rows("begin work")
+        old = client.value(PID)
+        if is_awaited:
+            other.send(query(PID))
+            wait_until(lambda: gateway.pool_row(user="app_md5")["cl_waiting"] == "1", "the other one waits")
+        # Two lifetimes, each by chance up to a fifth longer.
+        client.rows("select pg_sleep(0.8)")
+        assert client.value(PID) == old, "nobody loses a server in a transaction"
+        client.rows("commit")
+        if is_awaited:
+            [row] = [m.values for m in other.ready() if m.kind == "D"]
+            assert row[0].decode() != old
+        wait_until(lambda: int(old) not in postgres.backends("app_md5"), "the old server is closed")
+        assert client.value(PID) != old
+    gateway.wait_idle()
+
+
 def test_nothing_ages_when_switched_off(make_gateway, postgres):
     gateway = small(
         make_gateway,
@@ -407,6 +430,36 @@ def test_min_pool_size_is_kept(make_gateway, postgres, user):
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (user,))
     wait_until(lambda: len(postgres.backends(user)) == 3, "three servers again")
     wait_until(lambda: gateway.pool_row(user=user)["sv_idle"] == "3", "three idle servers")
+
+
+def test_min_pool_size_is_kept_over_an_outage(make_gateway, other_postgres):
+    """The servers of the minimum die with PostgreSQL; when it is back they are there again, without any client."""
+    users = [{"username": "app_md5", "password": other_postgres.secrets["app_md5"], "pool_size": 3, "min_pool_size": 2}]
+    gateway = make_gateway(
+        {"app": pool(other_postgres, users_=users)},
+        general={"retain_connections_time": "50ms", "connect_timeout": "1s", "query_wait_timeout": "1s"},
+    )
+
+    def row():
+        row = gateway.pool_row(user="app_md5")
+        return {name: int(row[name]) for name in ("sv_idle", "sv_active", "sv_login", "cl_waiting")}
+
+    def are_warm():
+        return len(other_postgres.backends("app_md5")) == 2 and row()["sv_idle"] == 2
+
+    wait_until(are_warm, lambda: f"two servers: {row()}")
+    other_postgres.stop()
+    try:
+        wait_until(lambda: row()["sv_idle"] == 0, lambda: f"they are gone: {row()}")
+        with gateway.wire("app_md5") as client:
+            client.send(query("select 1"))
+            assert client.until("EZ")[-1].kind == "E"
+    finally:
+        other_postgres.start()
+    wait_until(are_warm, lambda: f"two servers again: {row()}", 20)
+    with gateway.wire("app_md5") as client:
+        assert client.value("select 1") == "1"
+    gateway.wait_idle()
 
 
 # --- servers that die -------------------------------------------------------------------------------------------------

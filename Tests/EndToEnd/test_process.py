@@ -307,8 +307,8 @@ def test_a_second_signal_is_no_crash(make_gateway):
         gateway.signal(signal.SIGTERM)
         gateway.signal(signal.SIGTERM)
         busy.send(query("commit"))
-        busy.until_closed()
-    gateway.wait()
+        assert [m.kind for m in busy.until_closed()] == ["C", "Z", "E"]
+    assert gateway.wait() == 0
 
 
 def test_console_shutdown(make_gateway):

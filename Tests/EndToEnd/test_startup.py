@@ -344,6 +344,47 @@ def test_max_connections(make_gateway, postgres):
     gateway.wait_idle()
 
 
+def test_a_lower_max_connections(make_gateway):
+    """Who is in stays in, also in a transaction; nobody new comes before there are fewer than the new number."""
+    gateway = make_gateway(general={"max_connections": 5})
+    clients = [gateway.wire("app_trust", "app") for _ in range(4)]
+    clients[0].rows("begin work")
+    gateway.change(general={"max_connections": 2})
+    with gateway.console_wire() as console:
+        console.rows("RELOAD")
+        [row] = [row for row in console.dicts("SHOW CONFIG") if row["key"] == "general.max_connections"]
+        assert row["value"] == "2"
+
+        def is_refused():
+            with pytest.raises(LoginRefused) as refusal:
+                gateway.wire("app_trust", "app")
+            assert refusal.value.sqlstate == "53300"
+
+        for client in clients:
+            assert client.value("select 1") == "1"
+        while len(clients) > 1:
+            is_refused()
+            clients.pop().leave()
+            wait_until(lambda: len(console.dicts("SHOW CLIENTS")) == len(clients) + 1, "it has left")
+        is_refused()
+    clients[0].rows("commit")
+
+    def admitted():
+        try:
+            clients.append(gateway.wire("app_trust", "app"))
+            return True
+        except LoginRefused:
+            return False
+
+    wait_until(admitted, "the place of the console is free")
+    with pytest.raises(LoginRefused):
+        gateway.wire("app_trust", "app")
+    for client in clients:
+        assert client.value("select 1") == "1"
+        client.close()
+    gateway.wait_idle()
+
+
 def half_open(gateway):
     """A connection that the gateway has, and that has not said who it is."""
     client = gateway.wire(login=False)

@@ -4,7 +4,7 @@ message.
 Several clients, pools of one, two and five servers, caches of one, two and many statements; see `statements_model`
 for what is sent and `statements_run` for how answers are awaited and compared. E2E_MODEL_MESSAGES (default 100000)
 says how many messages, E2E_MODEL_SEED (default 1) which. A difference is shrunk and printed as a Python literal:
-paste it into FOUND below, under a name that says what was wrong.
+paste it into FOUND of `statements_found`, under a name that says what was wrong.
 
 What a wrong pooler is caught at; `test_each_fault_is_found` builds each of these into a small pooler and must notice:
 
@@ -35,6 +35,7 @@ from conftest import DIRECT
 from gateway import Gateway, pool
 from polling import wait_until
 from server import DATABASE, Postgres
+from statements_found import FOUND
 from statements_model import SETUP, VARIANTS
 from statements_run import Difference, Place, generated, printed, record, replay, shrink
 from toypooler import FAULTS, ToyPooler
@@ -49,9 +50,6 @@ PROCESSES = 2
 MANY = 1000
 SIZES = (1, 2, 5)
 CACHES = [(server, common) for server in (1, 2, MANY) for common in (1, 2, MANY)]
-
-#: Differences that were found once: name -> (pool_size, steps).
-FOUND = {}
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +187,7 @@ def test_random_conversations(quiet_postgres, quiet_gateway):
 
 @pytest.mark.parametrize("name", FOUND)
 def test_found_once(quiet_postgres, quiet_gateway, name):
+    """The small programs that show one fault each, and differences that were found once."""
     size, steps = FOUND[name]
     recording = record(direct_place(quiet_postgres), steps, pool_size=size)
     for server, common in CACHES:
@@ -229,6 +228,16 @@ def test_a_correct_pooler_passes(quiet_postgres, recordings):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_found(quiet_postgres, recordings, fault):
     assert toy_difference(quiet_postgres, recordings, fault), FAULTS[fault]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_has_a_small_program(quiet_postgres, fault):
+    """It passes a correct pooler, and not the one with its fault."""
+    size, steps = FOUND[fault]
+    recording = record(direct_place(quiet_postgres), steps, pool_size=size)
+    cache = 1 if fault == "eviction_before_bind" else 100
+    assert toy_difference(quiet_postgres, [(recording, size, cache)], None, timeout=15) is None
+    assert toy_difference(quiet_postgres, [(recording, size, cache)], fault), FAULTS[fault]
 
 
 def test_shrinking_leaves_little(quiet_postgres):

@@ -241,6 +241,30 @@ def test_handshakes_that_stop_half_way(make_gateway, hello):
     assert failure_reasons(gateway) == "deadline_passed=6"
 
 
+HALVES = {
+    "nothing": b"",
+    "half a startup": startup({"user": "app", "database": "app"})[:-5],
+    "no password": startup({"user": "app", "database": "app"}),
+    "half a password": startup({"user": "app", "database": "app"}) + b"p\0\0\0\x50SCRAM",
+}
+
+
+def test_logins_that_stop_behind_the_handshake(make_gateway):
+    """client_login_timeout is for handshake and login together; whoever is late is told so on TLS."""
+    gateway = start(make_gateway, general={"client_login_timeout": "1s"})
+    clients = {name: tls_wire(gateway, login=False) for name in HALVES}
+    for name, client in clients.items():
+        client.send(HALVES[name])
+    assert by_libpq(gateway, sslmode="require").way == "tls"
+    for name, client in clients.items():
+        said = client.until_closed()
+        assert client.ended_cleanly, f"{name}: the stream was cut off"
+        assert [m.kind for m in said] in ([], ["R"], ["E"], ["R", "E"]), (name, [str(m) for m in said])
+        client.close()
+    gateway.wait_idle()
+    assert gateway.console("SHOW CONNECTIONS")[0]["errors"] == str(len(HALVES))
+
+
 def test_departed_handshakes_are_counted_closed(tls, hello):
     before = closed_count(tls)
     client = plain_socket(tls)

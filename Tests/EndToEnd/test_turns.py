@@ -12,6 +12,7 @@ import pytest
 from fakeserver import Closed, FakeServer, command_complete, error, notice, one_row, plain_answer, ready
 from longmessages import Drain, HBA, METHODS, Stage
 from polling import wait_until
+from test_cancel import HeldCancel
 from wire import LoginRefused, bind, execute, message, parse, query, startup, sync
 
 #: Longer than what is passed on without being collected; chunks of it begin as messages do.
@@ -101,6 +102,100 @@ def test_the_beginning_of_a_message_behind_the_end_of_a_turn(make_gateway, io_me
     stage.gateway.wait_idle()
 
 
+@pytest.mark.parametrize("comes_whole", (False, True), ids=("begun", "whole"))
+@pytest.mark.parametrize("size", (3, 12), ids=("head", "body"))
+def test_a_cancel_that_ends_in_the_middle_of_a_message(make_gateway, size, comes_whole):
+    """The server waits for the end of a cancel request and has begun a notice meanwhile: nobody may get it. Where the
+    rest has come by then, it is as good as any."""
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway, worker_threads=1)
+        with gateway.wire("app") as first, gateway.wire("app") as second:
+            canceller = held.ask(gateway, first, "first")
+            first.ready()
+            second.send(query("second"))
+            wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "the second client waits")
+            peer = held.server.peers[0]
+            for piece in (notice()[:size], notice()[size:])[: 1 + comes_whole]:
+                peer.send(piece)
+                # The worker that answers this has read what was sent before.
+                gateway.console("SHOW VERSION")
+            assert not held.second_query.is_set(), "the server was handed on while the cancel was under way"
+            held.let_go.set()
+            assert [m.values for m in second.ready() if m.kind == "D"] == [[b"second"]]
+            assert held.server.connections == (2 if comes_whole else 3), "a server, the cancel, a server"
+            canceller.close()
+        if not comes_whole:
+            wait_until(lambda: peer.socket.fileno() < 0, "the server is let go")
+        gateway.wait_idle()
+    assert held.server.problems == []
+
+
+# --- the check of an idle server --------------------------------------------------------------------------------------
+
+
+def is_over(seconds):
+    """Whether so much time has passed since now: what a server that is to be idle for long must be given."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
+LAST_WORDS = {
+    "fatal": error("57P01", "terminating connection due to administrator command", "FATAL"),
+    "error": error("XX000", "out of step"),
+}
+
+
+@pytest.mark.parametrize("cut", (None, 2, 9), ids=("in one piece", "cut in its head", "cut in its body"))
+@pytest.mark.parametrize("words", LAST_WORDS)
+def test_an_error_behind_the_answer_of_an_idle_check(make_gateway, words, cut):
+    """The answer alone would do; with what comes behind it the server is given up, and its client gets another one."""
+    is_late, half_said, go_on = threading.Event(), threading.Event(), threading.Event()
+    asked = []
+
+    def says_goodbye(peer):
+        peer.login()
+        while not is_late.is_set() or not asked:
+            sql = peer.next_query()
+            if is_late.is_set():
+                asked.append(sql)
+            else:
+                peer.send(plain_answer(sql))
+        said = LAST_WORDS[words]
+        peer.send(plain_answer(asked[0]) + said[:cut])
+        half_said.set()
+        if cut:
+            go_on.wait(20)
+            peer.send(said[cut:])
+        asked.append(peer.next_query())
+
+    def good(peer):
+        peer.login()
+        peer.serve(lambda sql: one_row(b"from another") if "mine" in sql else None)
+
+    with FakeServer([says_goodbye, good]) as server:
+        gateway = make_gateway(
+            {"app": server.pool(user="app_trust", pool_size=1)},
+            {"server_idle_check_timeout": "1ms", "worker_threads": 1},
+            hba=HBA,
+        )
+        with gateway.wire("app_trust") as client:
+            client.rows("select 1")
+            is_late.set()
+            wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "1", "the server is idle")
+            wait_until(is_over(0.02), "it has been idle for long")
+            client.send(query("select mine"))
+            assert half_said.wait(10), "the server is not checked"
+            # The worker that answers this has read what was sent before.
+            gateway.console("SHOW VERSION")
+            go_on.set()
+            answer = client.ready()
+            assert [m.kind for m in answer] == ["T", "D", "C", "Z"], [str(m) for m in answer]
+            assert answer[1].values == [b"from another"]
+        assert asked == [";"] and server.connections == 2
+        gateway.wait_idle()
+
+
 # --- logins that need a server ----------------------------------------------------------------------------------------
 
 
@@ -150,8 +245,8 @@ def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
         for client in clients:
             client.send(query("commit"))
             client.ready()
-        # To ask takes longer than a server may be idle without a check.
         wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "3", "all servers are idle")
+        wait_until(is_over(0.02), "they have been idle for long")
         silent.set()
         began = time.monotonic()
         clients[0].send(query("select 1"))

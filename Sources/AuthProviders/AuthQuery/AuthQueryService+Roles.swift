@@ -21,8 +21,8 @@ extension AuthQueryService {
     static let roleQuery = """
         WITH RECURSIVE member_of (oid) AS (
         SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1
-        UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN member_of o ON m.member \
-        OPERATOR(pg_catalog.=) o.oid
+        UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN member_of o
+        ON m.member OPERATOR(pg_catalog.=) o.oid
         ) SELECT r.rolname FROM member_of o JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) o.oid
         """
 

@@ -36,8 +36,8 @@ package final class ClientStatements: @unchecked Sendable {
     package var namedCount: Int { self.names.count }
 
     /// Other parameters of the client count than before: it has SET one that follows it, or a reload has changed which
-    /// of them the operator settles. What it has prepared is read anew under these, and shared with those who have the same. Between
-    /// transactions.
+    /// of them the operator settles. What it has prepared is read anew under these, and shared with those who have the
+    /// same. Between transactions.
     package func adopt(_ planner: PlannerSettings?) { self.planner = planner }
 
     /// The transaction is over, and with it every portal.
