@@ -2,8 +2,6 @@
 
 import pytest
 
-from gateway import pool
-from polling import wait_until
 from wire import bind, execute, parse, query, sync
 
 FOLLOWED = {
@@ -35,24 +33,6 @@ def run(client, sql):
 def reports(answer):
     """What ParameterStatus messages say, in their order."""
     return [tuple(part.decode() for part in m.body.split(b"\0")[:2]) for m in answer if m.kind == "S"]
-
-
-class Others:
-    """Clients that hold servers, so that another one gets the last that is left."""
-
-    def __init__(self, gateway, count):
-        self.clients = [gateway.wire() for _ in range(count)]
-        self.servers = []
-        for client in self.clients:
-            client.rows("begin work")
-            self.servers.append(client.value("select pg_backend_pid()"))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *problem):
-        for client in self.clients:
-            client.close()
 
 
 def move(gateway, client):
