@@ -14,6 +14,7 @@ from fakeserver import (
     authentication,
     authentication_ok,
     backend_key_data,
+    command_complete,
     error,
     greeting,
     notice,
@@ -388,6 +389,54 @@ def test_words_from_an_idle_server(make_gateway, words, trusted):
             assert client.value("select 2") == ("second" if trusted else "first")
         gateway.wait_idle()
         assert server.connections == (1 if trusted else 2)
+
+
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_last_words_behind_the_last_answer(make_gateway, mode, extended):
+    """A server that is ended right behind its answer, in the same segment: the client, whose transaction is over, does
+    not hear of it, and its next request is answered by another server."""
+
+    def script(peer):
+        peer.login()
+        first = peer.server.connections == 1
+        while True:
+            peer.until("S" if extended else "Q")
+            answer = one_row(b"first" if first else b"second")
+            if extended:
+                answer = message("1") + message("2") + answer[len(row_description("column")) :]
+            peer.send(answer + (error("57P01", "bye", "FATAL") if first else b""))
+            if first:
+                return
+
+    request = [parse("select 1"), bind(), execute(), sync()] if extended else [query("select 1")]
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(mode)}, general=QUICK, hba=TRUST)
+        with gateway.wire("app", "app") as client:
+            for expected in (b"first", b"second"):
+                client.send_together(*request)
+                answer = client.ready()
+                assert not [str(m) for m in answer if m.kind == "E"]
+                assert [m.values for m in answer if m.kind == "D"] == [[expected]]
+        gateway.wait_idle()
+
+
+def test_last_words_within_a_transaction(make_gateway):
+    """The same with a transaction open: the client gets PostgreSQL's words, and its connection ends."""
+
+    def script(peer):
+        peer.login()
+        peer.until("Q")
+        peer.send(command_complete("BEGIN") + ready("T") + error("57P01", "bye", "FATAL"))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool()}, general=QUICK, hba=TRUST)
+        with gateway.wire("app", "app") as client:
+            client.send(query("begin work"))
+            answer = client.until_closed()
+            assert [m.kind for m in answer] == ["C", "Z", "E"], [str(m) for m in answer]
+            assert answer[-1].sqlstate == "57P01"
+        gateway.wait_idle()
 
 
 def test_more_answers_than_questions(make_gateway):

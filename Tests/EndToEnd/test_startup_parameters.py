@@ -5,7 +5,7 @@ import pytest
 from fakeserver import FakeServer
 from gateway import pool
 from polling import wait_until
-from wire import LoginRefused
+from wire import LoginRefused, bind, execute, parse, sync
 
 MODES = ("transaction", "session", "statement")
 
@@ -210,3 +210,39 @@ def test_a_reload_changes_the_name_of_nameless_clients(make_gateway):
     with gateway.wire() as nameless, gateway.wire(parameters={"application_name": "mine"}) as named:
         gateway.reload(pools={"app": {"application_name": "later"}})
         assert (show(nameless, "application_name"), show(named, "application_name")) == ("later", "mine")
+
+
+CONSTANT = "select extract(epoch from '2024-01-01 00:00'::timestamptz)::bigint"
+IN_UTC, IN_TOKYO = b"1704067200", b"1704034800"
+
+
+def answer_of(client, name, prepares):
+    """What the statement `name` gives that has a constant to be read in the client's time zone."""
+    client.send_together(*([parse(CONSTANT, name)] if prepares else []), bind(statement=name), execute(), sync())
+    answer = client.ready()
+    assert not [str(m) for m in answer if m.kind == "E"]
+    return next(m.values[0] for m in answer if m.kind == "D")
+
+
+@pytest.mark.parametrize("name", ("named", ""), ids=("named", "unnamed"))
+def test_statements_follow_the_time_zone_that_the_operator_lets_go_of(make_gateway, postgres, name):
+    """From then on two clients have zones of their own, and share no statement, old or new."""
+    gateway = make_gateway(
+        {"app": pool(postgres, users_=users(postgres))}, {"startup_parameters": {"TimeZone": "UTC"}}
+    )
+    with (
+        gateway.wire("app_trust", parameters={"TimeZone": "Asia/Tokyo"}) as tokyo,
+        gateway.wire("app_trust") as plain,
+    ):
+        for client in (tokyo, plain):
+            assert answer_of(client, name, prepares=True) == IN_UTC
+        gateway.settings["general"].pop("startup_parameters")
+        gateway.reload(general={})
+        assert (show(tokyo, "TimeZone"), show(plain, "TimeZone")) == ("Asia/Tokyo", "Etc/UTC")
+        for _ in range(2):
+            # Simple queries have taken the unnamed statement away.
+            assert answer_of(tokyo, name, prepares=not name) == IN_TOKYO
+            assert answer_of(plain, name, prepares=not name) == IN_UTC
+        for client, expected in ((tokyo, IN_TOKYO), (plain, IN_UTC)):
+            assert answer_of(client, "another", prepares=True) == expected
+    gateway.wait_idle()

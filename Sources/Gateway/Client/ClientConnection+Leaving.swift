@@ -150,11 +150,9 @@ extension ClientConnection {
             self.letGo()
             self.sayGoodbye()
         } else {
-            let text = loss.reason
-            self.leave(
-                with: ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text),
-                reason: nil
-            )
+            // PostgreSQL's last words may have been kept from the client (`saysFarewell`), which concern it after all.
+            let failure = loss.lastError.map { CheckoutFailure.server($0) } ?? .connect(loss.reason)
+            self.leave(with: failure.fields, reason: nil)
         }
     }
 

@@ -85,7 +85,7 @@ extension ClientConnection {
         // Who worked as somebody by `server_users` that say otherwise now has to log in again.
         guard self.mayStay(in: pool.key) else { return nil }
         self.pool = self.gateway.pools.pin(pool.key)
-        if let pool = self.pool { self.parameters = pool.recall(self.requested).parameters }
+        if let pool = self.pool { self.parameters = pool.recall(self.changed(self.requested)).parameters }
         return self.pool
     }
 
@@ -263,6 +263,7 @@ extension ClientConnection {
             self.resumeReading()
         }
         self.statements?.endTurn()
+        if !self.reported.isEmpty { self.settleReports(of: server) }
         server.endTurn()
         if self.isHeld {
             self.isHeld = false

@@ -38,12 +38,19 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var scanner = FrontendScanner()
     var server: ServerConnection?
     var pool: Pool?
-    /// What the startup packet asked for, and what of it the pool leaves to the client.
+    /// What the startup packet asked for; together with `changes`, what of it the pool leaves to the client.
     var requested = SessionParameters.none
     var parameters = SessionParameters.none {
-        didSet { self.parametersIdentity = ObjectIdentifier(self.parameters) }
+        didSet {
+            self.parametersIdentity = ObjectIdentifier(self.parameters)
+            self.statements?.adopt(self.parameters.planner)
+        }
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
+    /// What servers have reported in its present turn, and what the client has SET that goes with it from server to
+    /// server; see `ClientConnection+Reports.swift`.
+    var reported: [String: String] = [:]
+    var changes: [String: String] = [:]
     /// Where prepared statements are shared: the client's own names for them.
     var statements: ClientStatements?
     var waiter: WaiterID?

@@ -130,6 +130,13 @@ struct PoolPlan: Sendable, Equatable {
         return requested.removing(Set(self.startupParameters.map(\.key)))
     }
 
+    /// Whether the operator sets this parameter: a client's own value lasts as long as its transaction.
+    func manages(_ name: String) -> Bool {
+        if self.startupParameters.isEmpty { return false }
+        let key = name.lowercased()
+        return self.startupParameters.contains { $0.key == key }
+    }
+
     /// Equal but for the limits: such a pool is kept over a reload and only told its new limits.
     func isSameServer(as other: PoolPlan) -> Bool {
         var adjusted = other

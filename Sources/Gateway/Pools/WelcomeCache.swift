@@ -34,6 +34,15 @@ struct Welcome: Sendable {
         return writer.bytes
     }
 
+    /// The value reported to a session with these parameters; nil when PostgreSQL does not report it.
+    ///
+    /// - Parameter applicationName: the `application_name` of a session that asks for none.
+    func value(of name: String, for parameters: SessionParameters, named applicationName: String) -> String? {
+        guard let report = self.reports.first(where: { $0.name == name }) else { return nil }
+        if name != Self.applicationName { return report.value }
+        return Self.reported(parameters.applicationName ?? applicationName)
+    }
+
     /// `application_name` as PostgreSQL reports it: what is not printable ASCII becomes a question mark.
     private static func reported(_ name: String) -> String {
         let bytes = name.utf8.prefix(63).map { $0 >= 32 && $0 < 127 ? $0 : UInt8(ascii: "?") }

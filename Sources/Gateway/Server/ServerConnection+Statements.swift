@@ -44,7 +44,7 @@ extension ServerConnection {
             case .invalid:
                 isInvalid = true
                 break scan
-            case .parameterStatus: continue scan
+            case .parameterStatus: client.noteReport(bytes, body: scan.body)
             case .injected:
                 passage.keep(bytes, to: kept)
                 statements.takeInjected(into: &passage.out)
@@ -52,7 +52,10 @@ extension ServerConnection {
                 passage.keep(bytes, to: kept)
                 passage.start = offset
             case .error:
-                if let substitute = self.judge(bytes, body: scan.body, client, statements) {
+                if self.saysFarewell(bytes, body: scan.body) {
+                    passage.keep(bytes, to: kept)
+                    passage.start = offset
+                } else if let substitute = self.judge(bytes, body: scan.body, client, statements) {
                     passage.keep(bytes, to: kept)
                     passage.out += substitute
                     passage.start = offset
@@ -97,6 +100,20 @@ extension ServerConnection {
             client.isThrottlingServer = true
             self.pauseReading()
         }
+    }
+
+    /// PostgreSQL ends the session when nothing is asked of it and no transaction is open. That does not concern the
+    /// client, which goes on with another server: it would take these words, which came together with its last
+    /// answer, for the answer to its next request.
+    private func saysFarewell(_ bytes: borrowing Span<UInt8>, body: Range<Int>) -> Bool {
+        guard self.isSettled, self.ledger.isReleasable,
+            let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)),
+            fields.severity == .fatal || fields.severity == .panic
+        else { return false }
+        self.lastError = fields
+        self.isSpent = true
+        self.scanner.withheldError()
+        return true
     }
 
     /// The client gets to see its own names.

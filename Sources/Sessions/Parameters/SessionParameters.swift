@@ -109,9 +109,15 @@ package final class SessionParameters: Sendable {
 
     /// These with another `application_name`.
     package func named(_ applicationName: String) -> SessionParameters {
-        let rest = self.entries.filter { !Self.isApplicationName($0) }
-        let named = rest + [Entry(name: "application_name", value: applicationName)]
-        return SessionParameters(entries: named.sorted(by: Entry.isSorted))
+        self.setting("application_name", to: applicationName)
+    }
+
+    /// These with another value of one parameter, in whatever case its name stood here.
+    package func setting(_ name: String, to value: String) -> SessionParameters {
+        let folded = Self.foldingCase(name)
+        let rest = self.entries.filter { !Self.foldingCase($0.name).hasSameBytes(as: folded) }
+        let all = rest + [Entry(name: name, value: value)]
+        return SessionParameters(entries: all.sorted(by: Entry.isSorted))
     }
 
     package func isSame(as other: SessionParameters) -> Bool {

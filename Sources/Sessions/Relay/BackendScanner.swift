@@ -115,6 +115,9 @@ package struct BackendScanner: Sendable {
 
     mutating func noteReady() { self.endedWithError = false }
 
+    /// The last ErrorResponse was not passed on.
+    package mutating func withheldError() { self.endedWithError = false }
+
     mutating func noteUnknowable() { self.residue.isUnknowable = true }
 
     mutating func note(_ tag: CommandTag) {

@@ -123,8 +123,9 @@ extension BatchPass {
             if name.isEmpty { self.dropServerUnnamed() }
             return .unknown
         }
-        if statement.isStale {
-            if let fresh = self.source.replacement(of: statement, isNamed: !name.isEmpty) {
+        let planner = self.client.planner
+        if statement.isStale || !PlannerSettings.equal(statement.planner, planner) {
+            if let fresh = self.source.replacement(of: statement, planner: planner, isNamed: !name.isEmpty) {
                 self.client.replace(statement, by: fresh)
                 statement = fresh
             }

@@ -11,7 +11,7 @@ package final class ClientStatements: @unchecked Sendable {
     /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
     /// (`DEALLOCATE`, `DISCARD ALL`).
     var portals: [[UInt8]: OwnPortal] = [:]
-    let planner: PlannerSettings?
+    private(set) var planner: PlannerSettings?
     /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
     package var collected: [UInt8] = []
     package var collectedLength = 0
@@ -34,6 +34,11 @@ package final class ClientStatements: @unchecked Sendable {
     }
 
     package var namedCount: Int { self.names.count }
+
+    /// Other parameters of the client count than before: it has SET one that follows it, or a reload has changed which
+    /// of them the operator settles. What it has prepared is read anew under these, and shared with those who have the same. Between
+    /// transactions.
+    package func adopt(_ planner: PlannerSettings?) { self.planner = planner }
 
     /// The transaction is over, and with it every portal.
     package func endTurn() {

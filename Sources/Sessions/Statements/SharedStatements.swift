@@ -43,9 +43,13 @@ package final class SharedStatements: StatementSource, Sendable {
         return .found(self.cache.withLock { $0.insert(made, isNamed: isNamed) })
     }
 
-    package func replacement(of stale: PreparedStatement, isNamed: Bool) -> PreparedStatement? {
-        let tail = stale.text + [0] + stale.parameterTypes
-        guard case .found(let fresh) = self.statement(tail: tail.span, planner: stale.planner, isNamed: isNamed) else {
+    package func replacement(
+        of old: PreparedStatement,
+        planner: PlannerSettings?,
+        isNamed: Bool
+    ) -> PreparedStatement? {
+        let tail = old.text + [0] + old.parameterTypes
+        guard case .found(let fresh) = self.statement(tail: tail.span, planner: planner, isNamed: isNamed) else {
             return nil
         }
         return fresh

@@ -7,8 +7,9 @@ package protocol StatementSource {
         isNamed: Bool
     ) -> StatementLookup
 
-    /// A fresh statement in place of one that PostgreSQL will not run any more; nil when memory is exhausted.
-    func replacement(of stale: PreparedStatement, isNamed: Bool) -> PreparedStatement?
+    /// A statement of the same text in place of one that PostgreSQL will not run any more, or that was prepared under
+    /// other settings; nil when memory is exhausted.
+    func replacement(of old: PreparedStatement, planner: PlannerSettings?, isNamed: Bool) -> PreparedStatement?
 
     /// Named statements work (`prepared_statements`).
     var allowsNamed: Bool { get }

@@ -39,9 +39,9 @@ final class ModelPool: StatementSource {
         return .found(self.cache.insert(made, isNamed: isNamed))
     }
 
-    func replacement(of stale: PreparedStatement, isNamed: Bool) -> PreparedStatement? {
+    func replacement(of stale: PreparedStatement, planner: PlannerSettings?, isNamed: Bool) -> PreparedStatement? {
         let tail = stale.text + [0] + stale.parameterTypes
-        guard case .found(let fresh) = self.statement(tail: tail.span, planner: stale.planner, isNamed: isNamed) else {
+        guard case .found(let fresh) = self.statement(tail: tail.span, planner: planner, isNamed: isNamed) else {
             return nil
         }
         return fresh

@@ -1,0 +1,71 @@
+import PGWire
+import Reactor
+import Sessions
+import Synchronization
+
+/// What a client has been told of its session's parameters (ParameterStatus). Drivers go by it: they decode by
+/// `client_encoding` and quote by `standard_conforming_strings`.
+///
+/// Where a server goes back after each transaction, the best known of these parameters follow the client to its next
+/// server (`followed`), as with PgBouncer and pg_doorman. Everything else that the client has SET goes with its
+/// transaction, and the client is told that, too.
+extension ClientConnection {
+    /// Parameters remembered at once; PostgreSQL reports fewer.
+    private static let reportedMax = 32
+
+    /// In the spelling in which PostgreSQL reports them.
+    private static let followed: Set<String> = [
+        "application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings",
+    ]
+
+    /// Not the session's own: what the server has reported of it stays true.
+    private static let ofTheServer = "in_hot_standby"
+
+    /// A server has reported a parameter, which the client gets to see.
+    func noteReport(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
+        var copy: [UInt8] = []
+        copy.reserveCapacity(body.count)
+        for index in body { copy.append(bytes[index]) }
+        var reader = ByteReader(copy)
+        guard let name = try? reader.cString(), let value = try? reader.cString(), name != Self.ofTheServer,
+            self.reported.count < Self.reportedMax || self.reported[name] != nil
+        else { return }
+        self.reported[name] = value
+    }
+
+    /// What a startup packet asked for, with what the client has SET since.
+    func changed(_ requested: SessionParameters) -> SessionParameters {
+        self.changes.reduce(requested) { $0.setting($1.key, to: $1.value) }
+    }
+
+    /// The turn ends: what was reported last follows the client, or the client is told what holds from now on.
+    func settleReports(of server: ServerConnection) {
+        let reported = self.reported
+        self.reported = [:]
+        let plan = server.pool.plan
+        let scanner = server.scanner
+        let hasReset = scanner.lostParameters || scanner.hasReset
+        let hasSet = scanner.residue.hasSettings
+        let started = plan.syncsParameters ? plan.parameters(of: self.requested) : .none
+        guard let welcome = server.pool.state.withLock({ $0.parameterSets.welcome(for: started) }) else { return }
+        if plan.syncsParameters, hasReset || hasSet {
+            // What its startup packet asked for holds again after RESET ALL and DISCARD ALL, as with PostgreSQL.
+            if scanner.lostParameters { self.changes = [:] }
+            for (name, value) in reported where Self.followed.contains(name) {
+                let own = welcome.value(of: name, for: started, named: plan.applicationName)
+                // Which of them were reset and which were set in a turn that did both, nobody can tell.
+                let follows = !hasReset && !plan.manages(name) && own?.hasSameBytes(as: value) != true
+                self.changes[name] = follows ? value : nil
+            }
+            self.parameters = server.pool.recall(self.changed(self.requested)).parameters
+        }
+        // A change that nobody takes back, or one that was not the client's, holds.
+        guard server.isSpent || hasReset || (hasSet && plan.cleansSessions) else { return }
+        var writer = MessageWriter()
+        for (name, last) in reported {
+            let own = self.changes[name] ?? welcome.value(of: name, for: started, named: plan.applicationName)
+            if let own, !own.hasSameBytes(as: last) { writer.parameterStatus(name: name, value: own) }
+        }
+        if !writer.bytes.isEmpty { self.send(writer.bytes) }
+    }
+}
