@@ -76,6 +76,12 @@ extension AuthFailure {
         AuthFailure(reason: .channelBindingWrong, log: text, client: text, .invalidAuthorization)
     }
 
+    /// The client asks for what SCRAM has and neither PostgreSQL nor we do, 0A000 as in PostgreSQL; `text` goes to both
+    /// sides.
+    static func scramPartUnsupported(_ text: String) -> AuthFailure {
+        AuthFailure(reason: .protocolViolation, log: text, client: text, .featureNotSupported)
+    }
+
     /// A secret source or another service cannot answer, 58000.
     public static func unavailable(log: String) -> AuthFailure {
         AuthFailure(

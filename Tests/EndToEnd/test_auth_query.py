@@ -284,6 +284,11 @@ def test_misconfigured_queries(make, custom, query, reason):
     assert figures(gateway)["executor_errors"] == 3
 
 
+def test_a_query_without_the_column_tells_nobody_who_exists(make, custom):
+    gateway = make(query="select rolname, rolpassword as secret from pg_authid where rolname = $1")
+    assert [login(gateway, user, "x") for user in ("dyn_scram", "nobody_at_all")] == ["58000", "58000"]
+
+
 def test_a_reader_without_rights(make, custom):
     gateway = make(user="auth_query_reader")
     with pytest.raises(LoginRefused) as refusal:

@@ -63,6 +63,24 @@ def test_check_tells_all_errors_of_all_files(hba):
     assert "did you mean trust?" in done.stderr
 
 
+def test_check_refuses_an_expression_cut_off_in_its_options(hba):
+    """PostgreSQL refuses it; read as an empty expression it would let everybody in."""
+    done = hba("check", "cut", files={"cut": "local all /(?i trust\n"})
+    assert (done.returncode, done.stderr.split(": ")[0]) == (1, "cut:1:11")
+
+
+def test_check_refuses_options_the_gateway_refuses(hba):
+    files = {
+        "bad": "local all all md5\nlocal all all reject x=y\nhost all all all ldap\n",
+        "good": "hostssl all all all cert map=m clientname=DN\nhostssl all all all md5 clientcert=verify-ca\n",
+    }
+    done = hba("check", "bad", "good", files=files)
+    assert (done.returncode, done.stdout) == (1, "good: 2 rules\n")
+    first, second = done.stderr.splitlines()
+    assert first == 'bad:2: authentication method "reject" has no option "x"'
+    assert second.startswith("bad:3: ")
+
+
 def test_check_refuses_methods_the_gateway_does_not_have(hba):
     done = hba("check", "f", files={"f": "host all all all bsd\n"})
     assert done.returncode == 1

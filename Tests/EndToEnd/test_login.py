@@ -5,7 +5,9 @@ import hashlib
 import hmac
 import re
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from gateway import ADMIN, ADMIN_PASSWORD, Gateway, pool
 from polling import wait_until
@@ -103,6 +105,35 @@ def test_reject_and_no_rule(make_gateway):
     assert attempt(gateway, "app_md5") == "in"
     assert attempt(gateway, "app_trust") == "28000"
     assert attempt(gateway, "nobody_at_all", "x") == "28000"
+
+
+@pytest.mark.parametrize("password", ("5µm²", "½ №7…", "ﬁn\u00a0", "ＦＵ1", "plain é"))
+def test_passwords_that_unicode_writes_otherwise(make_gateway, postgres, password):
+    """PostgreSQL hashes the form that normalisation gives, libpq proves it: so does the gateway, as server and client."""
+    with postgres.admin() as admin:
+        admin.execute(sql.SQL("create role odd_letters login password {}").format(sql.Literal(password)))
+        try:
+            stored = admin.execute("select rolpassword from pg_authid where rolname = 'odd_letters'").fetchone()[0]
+            users = [
+                {"username": "odd_letters", "password": stored},
+                {"username": "app_trust", "password": postgres.secrets["app_trust"],
+                 "server_username": "odd_letters", "server_password": password},
+            ]  # fmt: skip
+            gateway = with_rules(
+                make_gateway,
+                f"host app app_trust {LOCAL} trust",
+                f"host app all {LOCAL} password",
+                pools={"app": pool(postgres, users_=users)},
+                general={"admin_password": password},
+            )
+            assert attempt(gateway, "odd_letters", password) == "in"
+            assert attempt(gateway, "odd_letters", password + "x") == "28P01"
+            assert attempt(gateway, "app_trust") == "in"
+            console = {"host": gateway.host, "port": gateway.port, "user": ADMIN, "dbname": "pggateway"}
+            psycopg.connect(**console, password=password, sslmode="disable", autocommit=True).close()
+        finally:
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'odd_letters'")
+            admin.execute("drop role odd_letters")
 
 
 @pytest.mark.parametrize("rule", ("md5", "scram-sha-256", "password"))
@@ -256,6 +287,16 @@ def test_hostile_sasl_final(scram_only, name):
         for one in answer:
             assert one.sqlstate in ("28P01", "08P01"), str(one)
     assert attempt(scram_only, "app") == "in"
+
+
+@pytest.mark.parametrize("data", ("n,a=app_md5,n=,r=abcdefgh", "n,,m=must,n=,r=abcdefgh"))
+def test_parts_of_scram_that_nobody_has(scram_only, data):
+    """The SQLSTATE is PostgreSQL's: the message is in order, the feature is missing."""
+    with scram_only.wire(login=False) as client:
+        client.send(startup({"user": "app", "database": "app"}))
+        client.receive()
+        client.send(sasl_initial(data))
+        assert client.receive().sqlstate == "0A000"
 
 
 def test_every_nonce_is_new(scram_only):

@@ -7,6 +7,7 @@ import Testing
         ("(a)\\1", "back reference"), ("a(?=b)", "look-ahead"), ("a(?!b)", "look-ahead"), ("(?<=a)b", "look-behind"),
         ("(?<!a)b", "look-behind"), ("[[.a.]]", "collating"), ("[[=a=]]", "collating"), ("[a-[.b.]]", "collating"),
         ("(?x)a b", "embedded option"), ("(?n)a", "embedded option"), ("a{256}", "bound above 255"),
+        ("(?i", "without its closing"), ("***:(?ic", "without its closing"),
         ("((a{50}){50}){50}", "too large"), (String(repeating: "a", count: 5000), "too large"),
         (String(repeating: "(", count: 101), "more than 100 parentheses"), ("\\ud800", "no Unicode character"),
         ("\\x110000", "no Unicode character"),

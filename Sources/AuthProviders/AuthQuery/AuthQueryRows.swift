@@ -27,18 +27,19 @@ struct AuthQueryReading: Sendable {
 
     /// - Parameter problemWithName: why no startup parameter may have a name; nil when one may.
     init(_ answer: AuthQueryRows, problemWithName: (String) -> String?) {
+        let names = answer.columns
+        let named = Self.passwordColumns.lazy.compactMap { names.firstIndex(of: $0) }.first
+        // Before the rows: a query without the column is an error for unknown users as for known ones.
+        guard let column = named ?? (names.count == 1 ? 0 : nil) else {
+            self.result = .failure(AuthQueryProblem("auth_query returned no column passwd or password"))
+            return
+        }
         guard let row = answer.rows.first else {
             self.result = .success(.unknown)
             return
         }
-        guard answer.rows.count == 1 else {
+        guard answer.rows.count == 1, row.count == names.count else {
             self.result = .failure(AuthQueryProblem("auth_query returned more than one row, expected 0 or 1"))
-            return
-        }
-        let names = answer.columns
-        let column = Self.passwordColumns.lazy.compactMap { names.firstIndex(of: $0) }.first
-        guard let column = column ?? (names.count == 1 ? 0 : nil), row.count == names.count else {
-            self.result = .failure(AuthQueryProblem("auth_query returned no column passwd or password"))
             return
         }
         guard let secret = Self.secret(row[column], &self.warnings) else {

@@ -73,6 +73,7 @@ struct SCRAMExchange: LoginExchange {
         switch failure {
         case .proofInvalid: break
         case .channelBindingDowngraded: return .channelBindingWrong(failure.description)
+        case .authorizationIdentityRefused, .extensionRefused: return .scramPartUnsupported(failure.description)
         // Without binding data it is the gs2 header that was not repeated.
         case .channelBindingMismatch where self.mechanism == SCRAMServer.bindingMechanism:
             return .channelBindingWrong(failure.description)

@@ -44,7 +44,7 @@ extension LoginQuestion {
             var reader = ByteReader(body)
             let mechanism = try reader.cString()
             let length = try reader.int32()
-            let data: [UInt8]? = length < 0 ? nil : try reader.bytes(Int(length))
+            let data: [UInt8]? = length == -1 ? nil : try reader.bytes(Int(length))
             try reader.expectEnd()
             return (mechanism, data)
         } catch {

@@ -218,13 +218,7 @@ final class Snapshot: Sendable {
         use: RuleUse
     ) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
-            // Of the options that ask something of the connection, whatever the method.
-            let isOwn = rule.method == CertificateDemand.method
-            let options = try MethodOptions(
-                method: rule.method,
-                entries: rule.options.filter { isOwn || !CertificateDemand.options.contains($0.name) }
-                    .map { (name: $0.name, value: $0.value) }
-            )
+            let options = try MethodOptions(rule)
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),

@@ -42,7 +42,19 @@ struct HBACheck: ParsableCommand {
         var isGood = true
         for file in self.files {
             do throws(HBAErrors) {
-                print(try self.summary(of: file, methods: methods, mapMethods: mapMethods))
+                if self.ident {
+                    print(try self.summaryOfMaps(in: file))
+                    continue
+                }
+                let rules = try HBAPolicy
+                    .load(path: file, methods: methods, mapMethods: mapMethods, reader: PolicyFiles.reader).rules
+                let complaints = Self.complaints(about: rules)
+                if complaints.isEmpty {
+                    print("\(file): \(rules.count) \(rules.count == 1 ? "rule" : "rules")")
+                } else {
+                    isGood = false
+                    HBACommand.writeError(complaints.joined(separator: "\n"))
+                }
             } catch {
                 isGood = false
                 HBACommand.writeError(error.description)
@@ -51,17 +63,24 @@ struct HBACheck: ParsableCommand {
         guard isGood else { throw ExitCode(1) }
     }
 
-    private func summary(
-        of file: String,
-        methods: Set<String>,
-        mapMethods: Set<String>
-    ) throws(HBAErrors) -> String {
-        if self.ident {
-            let maps = try IdentMaps.load(path: file, reader: PolicyFiles.reader)
-            return "\(file): \(maps.count) \(maps.count == 1 ? "line" : "lines")"
+    private func summaryOfMaps(in file: String) throws(HBAErrors) -> String {
+        let maps = try IdentMaps.load(path: file, reader: PolicyFiles.reader)
+        return "\(file): \(maps.count) \(maps.count == 1 ? "line" : "lines")"
+    }
+
+    /// Options are the affair of the methods, which are made here as the gateway makes them. Of what a method needs
+    /// beyond its rule (the settings table `talos`) nothing can be said.
+    private static func complaints(about rules: [HBARule]) -> [String] {
+        let services = AuthServices(secrets: StaticSecrets([:]))
+        var complaints: [String] = []
+        for rule in rules {
+            do throws(AuthConfigurationError) {
+                _ = try GatewayMain.program.registry.makeProvider(options: try MethodOptions(rule), services: services)
+            } catch {
+                if case .unusableFile = error { continue }
+                complaints.append("\(rule.file):\(rule.line): \(error.description)")
+            }
         }
-        let rules = try HBAPolicy
-            .load(path: file, methods: methods, mapMethods: mapMethods, reader: PolicyFiles.reader).rules
-        return "\(file): \(rules.count) \(rules.count == 1 ? "rule" : "rules")"
+        return complaints
     }
 }

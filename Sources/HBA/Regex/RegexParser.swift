@@ -34,7 +34,9 @@ struct RegexParser {
             self.position = start
             return
         }
-        while let letter = self.next(), letter != Self.code(")") {
+        while !self.take(")") {
+            // An expression that is nothing but the beginning of its options would match everybody.
+            guard let letter = self.next() else { throw self.error("an embedded option without its closing") }
             switch letter {
             case Self.code("i"): self.ignoresCase = true
             case Self.code("c"): self.ignoresCase = false

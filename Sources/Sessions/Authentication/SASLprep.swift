@@ -6,8 +6,10 @@
 /// - ASCII passwords and invalid UTF-8 are taken as they are, exactly like PostgreSQL.
 /// - Special spaces become U+0020 and invisible characters are dropped when every other character is one that
 ///   normalisation form KC leaves alone; failing checks fall back to the raw bytes, exactly like PostgreSQL.
-/// - A password that normalisation would change (letter and combining accent as two characters, ligatures, full-width
-///   letters), and one that needs a mapping and has right-to-left letters, is taken raw. PostgreSQL may hash another
+/// - Characters that keyboards and word processors give and form KC replaces (the micro sign, superscripts, ligatures,
+///   full-width letters) are replaced alike: ``SASLprepForms``.
+/// - A password that normalisation would change otherwise (letter and combining accent as two characters, rarer
+///   symbols), and one that needs a mapping and has right-to-left letters, is taken raw. PostgreSQL may hash another
 ///   form of it; such a password has to be entered in its composed form.
 enum SASLprep {
     static func prepare(_ password: SecretBytes) -> SecretBytes {
@@ -34,12 +36,16 @@ enum SASLprep {
                 isChanged = true
             } else if self.isMappedToNothing(scalar.value) {
                 isChanged = true
+            } else if let form = SASLprepForms.form(of: scalar.value) {
+                mapped.append(contentsOf: form.unicodeScalars)
+                isChanged = true
             } else {
+                // Beside plain characters the others stay what they have been made.
+                guard self.isPlain(scalar) else { return nil }
                 mapped.append(scalar)
             }
         }
-        guard isChanged, !mapped.isEmpty, mapped.allSatisfy(self.isPlain) else { return nil }
-        return String(mapped)
+        return isChanged && !mapped.isEmpty ? String(mapped) : nil
     }
 
     /// Table C.1.2 of RFC 3454.
