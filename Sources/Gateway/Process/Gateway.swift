@@ -77,6 +77,7 @@ package final class Gateway: @unchecked Sendable {
         let general = snapshot.settings.general
         let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
         self.checkDescriptorLimit(snapshot, workers: count)
+        Self.prepareDispatch()
         let ioMethod: IOMethod
         do throws(ReactorError) {
             // `auto` is no method of its own.
