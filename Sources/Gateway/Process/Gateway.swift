@@ -242,7 +242,9 @@ package struct SettingsSource: Sendable {
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
     package func check() throws(GatewayStartError) -> [String] {
-        try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil).warnings
+        let snapshot = try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil)
+        try Gateway.checkAudit(snapshot.settings.general)
+        return snapshot.warnings
     }
 }
 
