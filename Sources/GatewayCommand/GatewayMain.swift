@@ -1,6 +1,5 @@
 import ArgumentParser
 public import AuthProviders
-import Foundation
 import Glibc
 
 /// A gateway as a program: what stands in the `main.swift` of the product itself, and of a gateway of one's own with
@@ -36,11 +35,12 @@ public enum GatewayMain {
         arguments: [String]? = nil,
         providers: [any AuthProvider.Type] = []
     ) -> Never {
+        StandardStreams.openMissing()
         do throws(AuthConfigurationError) {
             let program = Program(name: name, registry: try Self.registry(providers))
             Self.$program.withValue(program) { PGGatewayCommand.main(arguments) }
         } catch {
-            FileHandle.standardError.write(Data("\(name): \(error.description)\n".utf8))
+            StandardStreams.write("\(name): \(error.description)\n", to: STDERR_FILENO)
             Glibc.exit(EX_SOFTWARE)
         }
         Glibc.exit(EX_OK)

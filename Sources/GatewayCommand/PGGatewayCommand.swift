@@ -82,7 +82,7 @@ struct Run: ParsableCommand {
         if self.testConfig {
             do throws(GatewayStartError) {
                 for warning in try source.check() {
-                    FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+                    StandardStreams.write("warning: \(warning)\n", to: STDERR_FILENO)
                 }
             } catch {
                 fail(error)
@@ -116,7 +116,7 @@ struct Demo: ParsableCommand {
         GatewayProcess.blockSignals()
         let demo = try DemoSession.start(port: self.port)
         defer { demo.stop() }
-        FileHandle.standardOutput.write(Data("\(demo.banner)\n".utf8))
+        StandardStreams.write("\(demo.banner)\n", to: STDOUT_FILENO)
         let source = SettingsSource(path: demo.configPath)
         do throws(GatewayStartError) {
             // A terminal that closes ends the demonstration.
@@ -155,6 +155,6 @@ struct Reference: ParsableCommand {
 
 /// EX_CONFIG, with the reason on standard error.
 private func fail(_ error: GatewayStartError) -> Never {
-    FileHandle.standardError.write(Data("\(error.description)\n".utf8))
+    StandardStreams.write("\(error.description)\n", to: STDERR_FILENO)
     Glibc.exit(78)
 }

@@ -158,6 +158,4 @@ package enum ListeningSocket {
         let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         return duplicate >= 0 ? duplicate : nil
     }
-
-    package static func removeFile(_ path: String) { _ = unsafe unlink(path) }
 }

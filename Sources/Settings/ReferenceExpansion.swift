@@ -1,5 +1,3 @@
-import Foundation
-
 /// Replaces `${NAME}` by environment variables and `file:` by the content of a file. What comes from outside is not
 /// scanned again, so a variable may hold `${`. Only `${` begins a reference: `SCRAM-SHA-256$4096:...` passes untouched.
 struct ReferenceExpansion {
@@ -82,33 +80,5 @@ struct ReferenceExpansion {
             throw ValueProblem("the environment variable \(name) is not set")
         }
         return value
-    }
-}
-
-/// Reads small text files whole. Blocks; called at start and on reload, never on a worker.
-enum BoundedFile {
-    /// Why a file could not be read, as the end of a sentence.
-    struct Failure: Error {
-        var reason: String
-    }
-
-    static func read(_ path: String, maximumBytes: Int) throws(Failure) -> String {
-        guard let handle = FileHandle(forReadingAtPath: path) else {
-            let exists = FileManager.default.fileExists(atPath: path)
-            throw Failure(reason: exists ? "cannot be opened for reading" : "does not exist")
-        }
-        defer { try? handle.close() }
-        var data = Data()
-        do {
-            while data.count <= maximumBytes, let part = try handle.read(upToCount: maximumBytes + 1 - data.count) {
-                if part.isEmpty { break }
-                data.append(part)
-            }
-        } catch {
-            throw Failure(reason: "cannot be read")
-        }
-        guard data.count <= maximumBytes else { throw Failure(reason: "is larger than \(maximumBytes) bytes") }
-        guard let text = String(data: data, encoding: .utf8) else { throw Failure(reason: "is not UTF-8 text") }
-        return text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text
     }
 }

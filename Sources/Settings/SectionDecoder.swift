@@ -80,6 +80,10 @@ struct SectionDecoder {
             diagnostics.report(entry.location, path, "YAML merge keys are not supported")
             return
         }
+        guard !diagnostics.isFull else {
+            diagnostics.report(entry.location, path, "unknown key")
+            return
+        }
         let here = NearestName.find(entry.key, among: SettingsTable.keys(of: section).map(\.name))
         var hint: String?
         let home = SettingsTable.keys.first { $0.name == entry.key && $0.section != section }

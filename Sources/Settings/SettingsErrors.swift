@@ -49,11 +49,15 @@ package struct SettingsProblem: Error, Hashable, CustomStringConvertible {
 /// All problems found in one load, ordered by file and line. Thrown whole: settings apply completely or not at all.
 package struct SettingsErrors: Error, Equatable, Sendable, CustomStringConvertible {
     package let problems: [SettingsProblem]
+    /// Problems beyond ``Diagnostics/maximumProblems``.
+    package let omittedCount: Int
 
     /// - Parameters:
     ///   - problems: in the order found.
     ///   - files: the files in the order read; problems are sorted by it, then by line.
-    init(_ problems: [SettingsProblem], files: [String] = []) {
+    ///   - omittedCount: problems that are only counted.
+    init(_ problems: [SettingsProblem], files: [String] = [], omittedCount: Int = 0) {
+        self.omittedCount = omittedCount
         func rank(_ problem: SettingsProblem) -> (Int, Int) {
             (files.firstIndex(of: problem.file) ?? files.count, problem.line ?? 0)
         }
@@ -68,21 +72,30 @@ package struct SettingsErrors: Error, Equatable, Sendable, CustomStringConvertib
 
     /// One line per problem, each beginning `Config parse error: `.
     package var description: String {
-        self.problems.map { "Config parse error: \($0)" }.joined(separator: "\n")
+        let told = self.problems.map { "Config parse error: \($0)" }
+        let rest = self.omittedCount == 0 ? [] : ["and \(self.omittedCount) more errors"]
+        return (told + rest).joined(separator: "\n")
     }
 }
 
 /// What a load has found so far. Belongs to one load on one thread.
 struct Diagnostics {
+    /// The problems that are told; more are only counted.
+    static let maximumProblems = 100
+
     private(set) var problems: [SettingsProblem] = []
+    private(set) var omittedCount = 0
     private(set) var warnings: [String] = []
 
+    /// Whether further problems are only counted: their hints need not be looked for.
+    var isFull: Bool { self.problems.count >= Self.maximumProblems }
+
     mutating func report(_ problem: SettingsProblem) {
-        self.problems.append(problem)
+        if self.isFull { self.omittedCount += 1 } else { self.problems.append(problem) }
     }
 
     mutating func report(_ location: SourceLocation, _ keyPath: String, _ reason: String, hint: String? = nil) {
-        self.problems.append(SettingsProblem(at: location, keyPath: keyPath, reason: reason, hint: hint))
+        self.report(SettingsProblem(at: location, keyPath: keyPath, reason: reason, hint: hint))
     }
 
     mutating func warn(_ location: SourceLocation, _ keyPath: String, _ text: String) {

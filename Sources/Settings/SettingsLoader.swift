@@ -45,11 +45,14 @@ package enum SettingsLoader {
             guard let tree = Self.read(include, into: &diagnostics) else { continue }
             root = TreeMerge.merge(tree, over: root, keyPath: "", into: &diagnostics)
         }
-        guard diagnostics.problems.isEmpty else { throw SettingsErrors(diagnostics.problems, files: files) }
+        guard diagnostics.problems.isEmpty else {
+            throw SettingsErrors(diagnostics.problems, files: files, omittedCount: diagnostics.omittedCount)
+        }
         var builder = SnapshotBuilder(references: references, diagnostics: diagnostics)
         let settings = builder.build(root, sourceFiles: files)
         guard builder.diagnostics.problems.isEmpty else {
-            throw SettingsErrors(builder.diagnostics.problems, files: files)
+            let found = builder.diagnostics
+            throw SettingsErrors(found.problems, files: files, omittedCount: found.omittedCount)
         }
         return settings
     }

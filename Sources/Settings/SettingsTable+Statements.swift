@@ -13,8 +13,9 @@ extension SettingsTable {
             "Unnamed statements whose text comes back are kept on servers, too, so that their plans are reused."
         ),
         SettingsKey(
-            "prepared_statements_cache_size", .general, .integer(1...1_000_000), default: "8192", .newPool,
-            "Statements a pool knows at the same time; beyond that the least recently used is forgotten."
+            "prepared_statements_cache_size", .general, .integer(0...1_000_000), default: "8192", .newPool,
+            "Statements a pool knows at the same time; beyond that the least recently used is forgotten. 0 only with "
+                + "`prepared_statements: false`."
         ),
         SettingsKey(
             "server_prepared_statements_cache_size", .general, .integer(0...1_000_000),
@@ -34,7 +35,7 @@ extension SettingsTable {
 
     static let poolStatementKeys: [SettingsKey] = [
         SettingsKey(
-            "prepared_statements_cache_size", .pool, .integer(1...1_000_000), fallback: .general, .newPool,
+            "prepared_statements_cache_size", .pool, .integer(0...1_000_000), fallback: .general, .newPool,
             "As in `general`."
         ),
         SettingsKey(

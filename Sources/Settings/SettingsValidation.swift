@@ -19,6 +19,7 @@ struct SettingsValidation {
         if values.text("host")?.isEmpty == true {
             diagnostics.report(values.location(of: "host"), values.path(of: "host"), "is empty")
         }
+        Self.checkStatements(values, isOn: values.bool("prepared_statements"), &diagnostics)
         Self.checkAuditLog(values, &diagnostics)
         Self.checkClientTLS(values, &diagnostics)
         Self.checkSocketFolder("unix_socket_dir", port: "port", values, &diagnostics)
@@ -86,6 +87,14 @@ struct SettingsValidation {
             diagnostics.report(
                 place, values.path(of: "server_password"), "no file is named behind `\(serverPassword.revealed)`")
         }
+    }
+
+    /// - Parameter isOn: `prepared_statements`; without it no pool has a use for room.
+    static func checkStatements(_ values: SectionValues, isOn: Bool, _ diagnostics: inout Diagnostics) {
+        let key = "prepared_statements_cache_size"
+        guard isOn, values.isWritten(key), values.integer(key) == 0 else { return }
+        diagnostics.report(
+            values.location(of: key), values.path(of: key), "must be above 0 while `prepared_statements` is true")
     }
 
     private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {

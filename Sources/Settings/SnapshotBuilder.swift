@@ -75,6 +75,7 @@ struct SnapshotBuilder {
         let serverUsers = self.serverUsers(values, parameters: merged)
         let hasUsers = !users.isEmpty || !serverUsers.isEmpty
         SettingsValidation.check(pool: entry.key, values, hasUsers: hasUsers, into: &self.diagnostics)
+        SettingsValidation.checkStatements(values, isOn: general.bool("prepared_statements"), &self.diagnostics)
         SettingsValidation.checkServerTLS(values, general: general, &self.diagnostics)
         let isTLSOffered = ClientTLSSettings(general).isOffered
         SettingsValidation.checkServerNames(values, isTLSOffered: isTLSOffered, &self.diagnostics)

@@ -92,6 +92,9 @@ struct TOMLOutline {
         repeat {
             self.cursor.skipSpace(acrossLines: false)
             parts.append(try self.cursor.scanKeyPart())
+            guard parts.count <= SettingsLimits.maximumDepth else {
+                throw self.cursor.fault("tables are nested too deeply")
+            }
             self.cursor.skipSpace(acrossLines: false)
         } while self.cursor.take(UInt8(ascii: "."))
         return parts

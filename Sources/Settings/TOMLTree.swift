@@ -34,6 +34,8 @@ struct TOMLTree {
         } catch {
             throw SettingsProblem(at: SourceLocation(file: file), keyPath: "", reason: "cannot be read as TOML")
         }
+        // The library frees nothing by itself, and every reload reads another tree.
+        defer { table.clear() }
         let tree = TOMLTree(file: file, lines: lines)
         return try tree.convert(table, path: [], keyPath: "", line: 1)
     }

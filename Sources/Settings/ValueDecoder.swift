@@ -57,10 +57,12 @@ struct ValueDecoder {
         case .integer(let range):
             return .integer(try self.integer(scalar, in: range))
         case .bool:
-            guard isBare, scalar.text == "true" || scalar.text == "false" else {
+            // YAML has three spellings of each.
+            let word = ["True", "TRUE", "False", "FALSE"].contains(scalar.text) ? scalar.text.lowercased() : scalar.text
+            guard isBare, word == "true" || word == "false" else {
                 throw ValueProblem("is neither true nor false", hint: "write true or false without quotes")
             }
-            return .bool(scalar.text == "true")
+            return .bool(word == "true")
         case .octalMode:
             guard scalar.style != .typed else {
                 throw ValueProblem("is a number", hint: "write it in quotes, such as \"0600\"")

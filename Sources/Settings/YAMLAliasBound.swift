@@ -2,13 +2,17 @@
 /// aliases of aliases stand for billions of values.
 ///
 /// The text is scanned once, without understanding quotes or comments. An anchor cannot be used inside the value
-/// that it marks, so that value ends before the first use; everything between the two counts as its size.
+/// that it marks, so that value ends before the first use; everything between the two counts as its size. An anchor
+/// that is given again may stand inside the value that it marked before, which then ends later than its first use:
+/// for such a name everything since it was first given counts.
 enum YAMLAliasBound {
     /// Bytes of the text with every alias counted as large as what it stands for; saturates.
     static func expandedBytes(of text: String) -> Int {
         var total = 0
         var starts: [String: Int] = [:]
         var sizes: [String: Int] = [:]
+        var firstStarts: [String: Int] = [:]
+        var repeated: Set<String> = []
         let bytes = Array(text.utf8)
         var index = 0
         var previous = UInt8(ascii: "\n")
@@ -28,8 +32,11 @@ enum YAMLAliasBound {
             let name = String(decoding: bytes[(index + 1)..<end], as: UTF8.self)
             if byte == UInt8(ascii: "&") {
                 starts[name] = total
+                if firstStarts[name] != nil { repeated.insert(name) } else { firstStarts[name] = total }
             } else {
-                if let start = starts.removeValue(forKey: name) {
+                if repeated.contains(name), let start = firstStarts[name] {
+                    sizes[name] = total - start
+                } else if let start = starts.removeValue(forKey: name) {
                     sizes[name] = max(sizes[name] ?? 0, total - start)
                 }
                 total = Self.sum(total, sizes[name] ?? 0)

@@ -47,9 +47,24 @@ import Testing
         ListeningSocket.close(first)
         let second = try self.listen(path)
         #expect(self.failure(path) == EADDRINUSE)
-        ListeningSocket.close(second)
-        ListeningSocket.removeFile(path)
+        SocketFile(path: path).remove()
         #expect(!folder.holds("s"))
+        ListeningSocket.close(second)
+    }
+
+    @Test func fileThatAnotherHasPutInItsPlaceStays() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/s"
+        let first = try self.listen(path)
+        let file = SocketFile(path: path)
+        #expect(unsafe unlink(path) == 0)
+        let second = try self.listen(path)
+        file.remove()
+        #expect(folder.holds("s"))
+        SocketFile(path: path).remove()
+        #expect(!folder.holds("s"))
+        ListeningSocket.close(first)
+        ListeningSocket.close(second)
     }
 
     /// A live socket of another kind refuses the probe in another way than a dead one.

@@ -174,11 +174,31 @@ struct LogHandlerTests {
         var descriptors: [Int32] = [-1, -1]
         #expect(unsafe socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &descriptors) == 0)
         defer { descriptors.forEach { _ = close($0) } }
-        LogOutput.write("first line\n", to: descriptors[0])
-        LogOutput.write("second\n", to: descriptors[0])
+        let writer = LineWriter(descriptor: descriptors[0]) { _ in "" }
+        writer.write("first line\n")
+        writer.write("second\n")
         var buffer = [UInt8](repeating: 0, count: 100)
         // A sequenced-packet socket keeps the borders between writes.
         #expect(unsafe read(descriptors[1], &buffer, buffer.count) == 11)
         #expect(unsafe read(descriptors[1], &buffer, buffer.count) == 7)
+    }
+
+    @Test func linesThatNobodyTakesAreCounted() throws {
+        var descriptors: [Int32] = [-1, -1]
+        #expect(unsafe pipe(&descriptors) == 0)
+        defer { descriptors.forEach { _ = close($0) } }
+        let writer = LineWriter(descriptor: descriptors[1]) { count in "missing: \(count)\n" }
+        let lines = 2_000
+        for index in 0..<lines { writer.write("\(index) " + String(repeating: "x", count: 200) + "\n") }
+        // As much as a pipe holds, and no more.
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        let count = unsafe read(descriptors[0], &buffer, buffer.count)
+        let text = String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
+        let taken = text.split(separator: "\n").count
+        #expect(text.hasSuffix("\n"))
+        #expect(taken < lines)
+        writer.write("next\n")
+        let rest = unsafe read(descriptors[0], &buffer, buffer.count)
+        #expect(String(decoding: buffer[..<max(rest, 0)], as: UTF8.self) == "missing: \(lines - taken)\nnext\n")
     }
 }

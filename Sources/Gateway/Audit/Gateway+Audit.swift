@@ -16,6 +16,15 @@ extension Gateway {
         }
     }
 
+    /// As far as can be told without making the file.
+    static func checkAudit(_ general: GeneralSettings) throws(GatewayStartError) {
+        do throws(AuditTargetError) {
+            try AuditOptions(general).target?.check()
+        } catch {
+            throw GatewayStartError(description: error.description)
+        }
+    }
+
     /// A connection that is turned away before anything is made for it.
     func auditTurnedAway(_ peer: SocketAddress) {
         guard self.audit.isOn else { return }

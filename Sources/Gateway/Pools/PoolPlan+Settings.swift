@@ -59,7 +59,8 @@ extension PoolPlan {
         self.syncsParameters = general.syncServerParameters
         self.allowsNamedStatements = general.preparedStatements
         self.sharesUnnamedStatements = general.preparedStatements && general.shareUnnamedStatements
-        self.statementsMax = pool.preparedStatementsCacheSize
+        // 0 only where statements are not shared.
+        self.statementsMax = max(pool.preparedStatementsCacheSize, 1)
         self.serverStatementsMax = pool.serverPreparedStatementsCacheSize
         self.clientUnnamedStatementsMax =
             general.clientAnonymousPreparedCacheSize ?? pool.preparedStatementsCacheSize

@@ -7,7 +7,7 @@ import Synchronization
 final class FrontDoor: Sendable {
     /// The one that listens on TCP first; empty once it is closed.
     private let descriptors: Mutex<[Int32]>
-    private let unixPath: String?
+    private let socketFile: SocketFile?
     let description: String
     let gateway: Gateway
     private let duty = AcceptDuty()
@@ -27,10 +27,10 @@ final class FrontDoor: Sendable {
             descriptors.append(
                 try ListeningSocket.unix(path: path, backlog: backlog, mode: Int32(clamping: general.unixSocketMode))
             )
-            self.unixPath = path
+            self.socketFile = SocketFile(path: path)
             text += ", \(path)"
         } else {
-            self.unixPath = nil
+            self.socketFile = nil
         }
         self.descriptors = Mutex(descriptors)
         self.description = text
@@ -64,11 +64,12 @@ final class FrontDoor: Sendable {
     /// Once the workers' listeners are closed, too, whoever comes is refused at once by the system: it does not wait
     /// in a queue that nobody serves.
     func close() {
+        // While the socket is open, no other file can have the number of its own.
+        self.socketFile?.remove()
         self.descriptors.withLock { descriptors in
             for descriptor in descriptors { ListeningSocket.close(descriptor) }
             descriptors = []
         }
-        if let unixPath { ListeningSocket.removeFile(unixPath) }
     }
 }
 

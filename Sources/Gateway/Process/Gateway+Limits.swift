@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import PGWire
 import Pooling
@@ -24,6 +25,14 @@ extension Gateway {
                 metadata: ["limit": .stringConvertible(limit), "needed": .stringConvertible(wanted)]
             )
         }
+    }
+
+    /// Dispatch opens descriptors of its own when it is first used, and ends the process when none is left for them. So
+    /// it is used, its clock included, before clients can have taken them all. On the main thread, at the start.
+    static func prepareDispatch() {
+        let isReady = DispatchSemaphore(value: 0)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(1)) { isReady.signal() }
+        isReady.wait()
     }
 
     /// Gives a client that has sent its startup packet one of the `max_connections` places, which it has until it goes

@@ -77,6 +77,7 @@ package final class Gateway: @unchecked Sendable {
         let general = snapshot.settings.general
         let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
         self.checkDescriptorLimit(snapshot, workers: count)
+        Self.prepareDispatch()
         let ioMethod: IOMethod
         do throws(ReactorError) {
             // `auto` is no method of its own.
@@ -242,7 +243,9 @@ package struct SettingsSource: Sendable {
     ///
     /// - Returns: warnings: keys that are accepted but have no effect yet.
     package func check() throws(GatewayStartError) -> [String] {
-        try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil).warnings
+        let snapshot = try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil)
+        try Gateway.checkAudit(snapshot.settings.general)
+        return snapshot.warnings
     }
 }
 

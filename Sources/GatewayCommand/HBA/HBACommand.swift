@@ -1,7 +1,7 @@
 import ArgumentParser
 import AuthProviders
-import Foundation
 import Gateway
+import Glibc
 import HBA
 
 /// `pggateway hba`: what can be said about rule files without a gateway that runs.
@@ -19,7 +19,7 @@ struct HBACommand: ParsableCommand {
     static var mapMethods: Set<String> { Set(GatewayMain.program.registry.mapMethods) }
 
     static func writeError(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        StandardStreams.write("\(text)\n", to: STDERR_FILENO)
     }
 }
 

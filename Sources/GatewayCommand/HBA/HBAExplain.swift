@@ -142,6 +142,6 @@ struct HBAExplain: ParsableCommand {
 
     /// At once: a program that asks line by line waits for each answer.
     private static func write(_ line: String) {
-        FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+        StandardStreams.write("\(line)\n", to: STDOUT_FILENO)
     }
 }

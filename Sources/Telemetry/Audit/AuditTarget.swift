@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where the audit log goes. Immutable.
 package enum AuditTarget: Sendable, Equatable {
     case standardError
@@ -24,6 +26,26 @@ package enum AuditTarget: Sendable, Equatable {
         case .file(let path): path
         }
     }
+}
+
+extension AuditTarget {
+    /// What can be told of whether a file can be opened without opening it, which would make it. Blocks on files.
+    package func check() throws(AuditTargetError) {
+        guard case .file(let path) = self else { return }
+        var facts = stat()
+        if unsafe stat(path, &facts) == 0 {
+            if facts.st_mode & S_IFMT == S_IFDIR {
+                throw AuditTargetError(target: self, reason: unsafe String(cString: strerror(EISDIR)))
+            }
+            guard unsafe access(path, W_OK) == 0 else { throw self.failure }
+        } else {
+            guard errno == ENOENT else { throw self.failure }
+            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+            guard unsafe access(folder, W_OK | X_OK) == 0 else { throw self.failure }
+        }
+    }
+
+    private var failure: AuditTargetError { AuditTargetError(target: self, reason: AuditOutput.systemText()) }
 }
 
 /// The audit log's target cannot be opened.

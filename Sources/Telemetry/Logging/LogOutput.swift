@@ -12,7 +12,7 @@ package struct LogOutput: Sendable {
     package init(
         filter: LogFilter,
         format: LogFormat,
-        sink: @escaping @Sendable (String) -> Void = Self.writeToStandardError,
+        sink: @escaping @Sendable (String) -> Void,
         now: @escaping @Sendable () -> UTCTimestamp = UTCTimestamp.now
     ) {
         self.filter = filter
@@ -29,7 +29,16 @@ package struct LogOutput: Sendable {
     /// - Returns: the filter, through which the level is changed later.
     @discardableResult
     package static func bootstrap(level: LogRules, format: LogFormat) -> LogFilter {
-        let output = LogOutput(filter: LogFilter(level), format: format)
+        let writer = LineWriter(descriptor: STDERR_FILENO) { count in
+            LogLine(
+                timestamp: .now(),
+                level: .warning,
+                label: "pggateway",
+                message: "log lines are missing here: nobody took them",
+                metadata: ["count": .stringConvertible(count)]
+            ).formatted(as: format)
+        }
+        let output = LogOutput(filter: LogFilter(level), format: format, sink: { writer.write($0) })
         LoggingSystem.bootstrap(
             { label, provider in
                 var handler = output.handler(label: label)
@@ -39,18 +48,5 @@ package struct LogOutput: Sendable {
             metadataProvider: nil
         )
         return output.filter
-    }
-
-    /// One `write(2)` per line, so that lines of several threads do not mix. What the system does not take in that
-    /// one call is dropped: a rest written later could land in the middle of another line.
-    package static func writeToStandardError(_ line: String) {
-        self.write(line, to: STDERR_FILENO)
-    }
-
-    static func write(_ line: String, to descriptor: Int32) {
-        var line = line
-        line.withUTF8 { bytes in
-            while unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count) < 0, errno == EINTR {}
-        }
     }
 }

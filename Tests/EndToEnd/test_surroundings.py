@@ -1,0 +1,255 @@
+"""What stands around the process: settings files that are none or that never end, streams that nobody reads, and what
+others put in its place."""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from gateway import BINARY
+from polling import wait_until
+from wire import Closed, LoginRefused
+
+# --- settings files ---------------------------------------------------------------------------------------------------
+
+
+def with_fifo(gateway, place):
+    """Makes the settings lead to a FIFO that nobody writes to."""
+    os.mkfifo(gateway.folder / "fifo.yaml")
+    if place == "main":
+        gateway.file = gateway.folder / "fifo.yaml"
+    elif place == "include":
+        gateway.change(include={"files": ["fifo.yaml"]})
+    else:
+        gateway.change(general={"admin_password": "file:fifo.yaml"})
+
+
+@pytest.mark.parametrize("place", ("main", "include", "secret"))
+def test_settings_do_not_wait_for_a_pipe(make_gateway, place):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    with_fifo(gateway, place)
+    for arguments in (("-t",), ()):
+        status, output = gateway.run_to_end(*arguments)
+        assert status == 78 and "fifo.yaml" in output and "is no regular file" in output, (status, output)
+
+
+def test_a_reload_does_not_wait_for_a_pipe(make_gateway):
+    """Whoever waits for one hears no signal, either: the gateway could not be stopped."""
+    gateway = make_gateway()
+    with_fifo(gateway, "secret")
+    gateway.signal(signal.SIGHUP)
+    gateway.wait_for_log(lambda log: "is no regular file" in log, "the refusal")
+    with gateway.wire() as client:
+        assert client.value("select 1") == "1"
+
+
+def laughs():
+    """Anchors given again inside of what they mark: what the name stands for is larger than it looks."""
+    lines = ["x0: &a0 [" + "lol, " * 10 + "&a0 z]"]
+    lines += [f"x{i}: &a{i} [" + f"*a{i - 1}, " * 10 + f"&a{i} z]" for i in range(1, 12)]
+    return "\n".join([*lines, "y: {? *a11 : 1, ? *a11 : 2}"])
+
+
+ENDLESS = {
+    "aliases of anchors given again": ("yaml", laughs()),
+    "a key of many parts": ("toml", "a" + ".a" * 20_000 + " = 1\n"),
+    "many unknown keys": ("yaml", "general:\n" + "".join(f"  query_wait_timeou{i}: 1\n" for i in range(60_000))),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_small_files_that_take_for_ever_are_refused(make_gateway, name):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    kind, text = ENDLESS[name]
+    gateway.file = gateway.folder / f"pggateway.{kind}"
+    gateway.file.write_text(text)
+    status, output = gateway.run_to_end("-t")
+    assert status == 78 and output.startswith("Config parse error: "), (status, output[:2000])
+    assert len(output) < 100_000
+
+
+def test_an_anchor_may_be_given_again(make_gateway):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    text = gateway.file.read_text() + "include:\n  files: [&a one.yaml, *a, &a two.yaml, *a]\n"
+    gateway.file.write_text(text)
+    for name in ("one", "two"):
+        (gateway.folder / f"{name}.yaml").write_text("general: {max_connections: 5}\n")
+    assert gateway.run_to_end("-t")[0] == 0
+
+
+def test_spellings_of_pg_doorman(make_gateway):
+    """All of these are accepted there."""
+    gateway = make_gateway(general={"prepared_statements": False, "prepared_statements_cache_size": 0}, start=False)
+    text = gateway.file.read_text()
+    assert "prepared_statements: false" in text
+    lines = "prepared_statements: FALSE\n  tcp_no_delay: True"
+    gateway.file.write_text(text.replace("prepared_statements: false", lines))
+    gateway.start()
+    with gateway.wire() as client:
+        assert client.value("select 1") == "1"
+    gateway.change(general={"prepared_statements": True})
+    status, output = gateway.run_to_end("-t")
+    assert status == 78 and "prepared_statements_cache_size" in output, output
+
+
+@pytest.mark.parametrize("target", ("", "nowhere/audit", "pggateway.yaml/audit"))
+def test_an_audit_log_that_cannot_be_opened_is_told_by_the_check_as_by_the_start(make_gateway, target):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    gateway.change(general={"audit_log": f"{gateway.folder}/{target}"})
+    checked = gateway.run_to_end("-t")
+    assert checked == gateway.run_to_end()
+    assert checked[0] == 78 and "general.audit_log: cannot open" in checked[1]
+
+
+def test_the_check_makes_no_audit_log(make_gateway):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    gateway.change(general={"audit_log": str(gateway.folder / "audit")})
+    assert gateway.run_to_end("-t")[0] == 0
+    assert not (gateway.folder / "audit").exists()
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", ("2>&-", "2>/dev/full", ">&- 2>&-", "<&- >&- 2>&-"))
+@pytest.mark.parametrize("settings", ("good", "bad"))
+def test_the_exit_code_does_not_depend_on_who_reads(make_gateway, stream, settings):
+    gateway = make_gateway(start=False, general={"scaling_warm_pool_ratio": 20})  # a warning
+    gateway.judged = True
+    if settings == "bad":
+        gateway.change(general={"port": "none"})
+    for arguments in ("-t", "") if settings == "bad" else ("-t",):
+        command = f"exec {BINARY} {arguments} {gateway.file} {stream}"
+        done = subprocess.run(["bash", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=15)
+        assert done.returncode == (78 if settings == "bad" else 0), arguments
+
+
+def test_the_log_does_not_get_into_a_file_that_has_the_number_of_standard_error(make_gateway):
+    gateway = make_gateway(start=False)
+    audit = gateway.folder / "audit"
+    gateway.change(general={"audit_log": str(audit)})
+    command = f"exec {BINARY} {gateway.file} 2>&-"
+    gateway.process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", "bash", "-c", command], stdin=subprocess.DEVNULL)
+
+    def is_up():
+        try:
+            return gateway.console("SHOW VERSION")
+        except OSError:
+            return False
+
+    wait_until(is_up, "the gateway accepts connections")
+    wait_until(lambda: audit.exists() and len(audit.read_text().splitlines()) >= 2, "the login is written")
+    for line in audit.read_text().splitlines():
+        json.loads(line)
+
+
+def test_a_reader_of_the_log_that_stops_stops_nobody(make_gateway):
+    """Its pipe is full. What it did not take is counted once it reads again."""
+    gateway = make_gateway(start=False)
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    command = ["setpriv", "--pdeathsig=KILL", BINARY, gateway.file]
+    gateway.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as log:
+
+        def is_up():
+            try:
+                return gateway.console("SHOW VERSION")
+            except OSError:
+                return False
+
+        wait_until(is_up, "the gateway accepts connections")
+        for _ in range(100):
+            gateway.console("SHOW VERSION")
+        said = log.read(1 << 20)
+        gateway.console("SHOW VERSION")
+        said += log.read(1 << 20)
+        lines = said.decode().splitlines()
+        assert any("log lines are missing here" in line for line in lines), said.decode()
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+
+
+def test_a_demonstration_whose_words_nobody_reads_leaves_nothing_behind():
+    with open("/dev/full", "wb") as full:
+        demo = subprocess.Popen(
+            ["setpriv", "--pdeathsig=INT", BINARY, "demo"],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    folder = Path(tempfile.gettempdir()) / f"pggateway-demo-{demo.pid}"
+    try:
+        said = b""
+        while b"is ready" not in said:
+            part = demo.stderr.read1()
+            assert part, f"the demonstration ended with {demo.wait()}: {said.decode()}"
+            said += part
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0
+        assert not folder.exists()
+    finally:
+        demo.stderr.close()
+        if demo.poll() is None:
+            demo.kill()
+            demo.wait()
+        server = folder / "postgresql/data/postmaster.pid"
+        if server.exists():
+            os.kill(int(server.read_text().split()[0]), signal.SIGQUIT)
+            wait_until(lambda: not server.exists(), "the server ends")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- descriptors ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reload_without_descriptors_is_refused(make_gateway):
+    """The first of the process, too: what it is made with needs descriptors of its own."""
+    gateway = make_gateway(descriptors=64, general={"max_connections": 1000, "tcp_defer_accept": 0})
+    with gateway.console_wire() as console:
+        crowd = [gateway.wire(login=False) for _ in range(80)]
+        gateway.wait_for_log(lambda log: "Too many open files" in log, "no descriptor is left")
+        assert console.error("RELOAD")["S"] == "ERROR"
+        gateway.check_alive()
+        for client in crowd:
+            client.close()
+
+    def reloads():
+        try:
+            gateway.console("RELOAD")
+            return True
+        except (AssertionError, OSError, Closed, LoginRefused):
+            return False
+
+    wait_until(reloads, "a reload works again", 20)
+
+
+# --- sockets ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_socket_of_another_stays(make_gateway):
+    """Somebody else listens under the same path by the time the gateway ends."""
+    gateway = make_gateway(start=False)
+    path = gateway.folder / f".s.PGSQL.{gateway.port}"
+    gateway.change(general={"unix_socket_dir": str(gateway.folder)})
+    gateway.start()
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+        assert path.exists()
