@@ -112,6 +112,28 @@ extension AnswerScript {
         self.tokens.removeSubrange(0..<self.head)
         self.base &+= self.head
         self.head = 0
+        self.forgetAnsweredTexts()
+        self.forgetAnsweredNames()
+    }
+
+    /// Texts stand in the order of their messages: those in front of the first one that is still due were told.
+    private mutating func forgetAnsweredTexts() {
+        let first = self.tokens.first { $0.hasText }.map { Int($0.payload) } ?? self.texts.count
+        guard first > 0, first <= self.texts.count else { return }
+        self.texts.removeSubrange(0..<first)
+        for index in self.tokens.indices where self.tokens[index].hasText {
+            self.tokens[index].payload &-= Int32(clamping: first)
+        }
+    }
+
+    /// As the texts.
+    private mutating func forgetAnsweredNames() {
+        let first = self.tokens.first { $0.hasName }.map { Int($0.name) } ?? self.names.count
+        guard first > 0, first <= self.names.count else { return }
+        self.names.removeSubrange(0..<first)
+        for index in self.tokens.indices where self.tokens[index].hasName {
+            self.tokens[index].name &-= Int32(clamping: first)
+        }
     }
 
     private mutating func drained() {

@@ -18,6 +18,11 @@ package struct AnswerScript: Sendable {
         /// `bind`: where the client's name of the statement stands in `names`.
         var name: Int32 = 0
         var nameLength: UInt16 = 0
+
+        /// `payload` is an index into `texts`.
+        var hasText: Bool { self.payload >= 0 && (self.kind == .inject || self.edit == .substitute) }
+        /// `name` is an index into `names`.
+        var hasName: Bool { self.name >= 0 && self.nameLength > 0 }
     }
 
     enum Kind: UInt8 {
@@ -159,6 +164,7 @@ package struct AnswerScript: Sendable {
     }
 
     func name(of token: Token) -> [UInt8]? {
+        if token.nameLength == 0, token.name >= 0 { return [] }
         let end = Int(token.name) + Int(token.nameLength)
         return token.name < 0 || end > self.names.count ? nil : Array(self.names[Int(token.name)..<end])
     }

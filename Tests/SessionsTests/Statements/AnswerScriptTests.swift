@@ -237,6 +237,25 @@ import Testing
         #expect(script.errorReceived().sequence == 49_990)
     }
 
+    /// Nor do the texts of errors that were told, and the names in Binds that were answered.
+    @Test func whatAnsweredMessagesNeededIsLetGo() {
+        var script = AnswerScript()
+        for number in 0..<20_000 {
+            script.pushRefused(.describeStatement, error: Array("error \(number)".utf8))
+            script.pushTerminator(.sync)
+            let name = Array("name \(number)".utf8)
+            script.pushBind(7, name: name.span)
+            script.pushTerminator(.sync)
+            guard number >= 10 else { continue }
+            #expect(script.errorReceived().substitute == Array("error \(number - 10)".utf8))
+            _ = self.dropped(&script, "Z")
+            #expect(script.errorReceived().name == Array("name \(number - 10)".utf8))
+            _ = self.dropped(&script, "Z")
+        }
+        #expect(script.texts.count <= 4096)
+        #expect(script.names.count <= 64 * 1024)
+    }
+
     @Test func aNewTurnBeginsWithNothing() {
         var script = AnswerScript()
         script.pushInjected([1])
