@@ -90,6 +90,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var answersBeforeCancel: UInt64 = 0
     /// It must not be used again once its present client is done.
     var isSpent = false
+    /// Its client's Terminate was passed on: it ends as soon as it has answered what stood before that.
+    var hasGotTerminate = false
     /// Counts of the present client's turn, and how much of its bytes is in the pool's books already.
     var turn = ServerCounts()
     var accountedReceived: UInt64 = 0
@@ -245,6 +247,16 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         terminate.terminate()
         self.send(terminate.bytes)
         if self.isReadingPaused { self.resumeReading() }
+    }
+
+    /// The client has said goodbye, and PostgreSQL is to say what it still gets.
+    func passTerminate() {
+        guard !self.hasGotTerminate else { return }
+        self.hasGotTerminate = true
+        self.isSpent = true
+        var terminate = MessageWriter()
+        terminate.terminate()
+        self.send(terminate.bytes)
     }
 
     /// Closes and tells the pool.

@@ -11,7 +11,7 @@ extension AnswerScript {
             switch kind {
             case 0x31: token.kind == .parse
             case 0x32: token.kind == .bind
-            case 0x33: token.kind == .close
+            case 0x33: token.kind == .close || token.kind == .probe
             case 0x54, 0x6E: token.kind == .describeStatement || token.kind == .describePortal
             case 0x43, 0x49, 0x73: token.kind == .execute
             case 0x5A: true
@@ -23,6 +23,8 @@ extension AnswerScript {
     }
 
     private mutating func readyReceived() -> Bool {
+        // A Sync that may have been ignored was not.
+        if self.head < self.tokens.count, self.tokens[self.head].kind == .probe { return false }
         while self.head < self.tokens.count, !self.tokens[self.head].kind.isTerminator { self.head &+= 1 }
         guard self.head < self.tokens.count else {
             self.drained()

@@ -34,6 +34,8 @@ package struct AnswerScript: Sendable {
         case inject
         /// A Sync that the server ignores, because it reads it within COPY.
         case void
+        /// A Close of the gateway's own: whatever comes before its answer answers something in front of it.
+        case probe
 
         var isTerminator: Bool { self == .sync || self == .query || self == .functionCall }
     }
@@ -175,4 +177,10 @@ package struct AnswerScript: Sendable {
     }
 
     mutating func flushed() { self.isUnflushed = false }
+
+    /// The gateway asks by a Close and a Sync of its own whether Syncs in front of them are still to be answered.
+    mutating func pushProbe() {
+        self.push(.probe, edit: .swallow)
+        self.pushTerminator(.sync, edit: .swallow)
+    }
 }

@@ -213,6 +213,21 @@ import Testing
         #expect(!script.awaitsReady)
     }
 
+    /// The client gets the answer to its own Sync, and nothing of the probe.
+    @Test func whatComesBeforeTheAnswerToAProbeIsTheClients() {
+        for (answers, dropped) in [("3Z", "3Z"), ("Z3Z", "3Z"), ("ZZ3Z", "3Z")] {
+            var script = AnswerScript()
+            script.pushProbe()
+            script.push(.parse)
+            script.pushTerminator(.sync)
+            #expect(self.dropped(&script, answers) == dropped, "\(answers)")
+            #expect(script.tokens[script.head].kind == .parse)
+            #expect(self.dropped(&script, "1Z").isEmpty)
+            #expect(script.isEmpty)
+            #expect(!script.awaitsReady)
+        }
+    }
+
     // MARK: Bounds
 
     @Test func aClientWaitsWhenTooMuchIsUnderWay() {
