@@ -173,7 +173,10 @@ extension ClientConnection {
         guard let server = self.server, !self.isTerminating else { return bytes.count }
         if let shared = server.statements { return self.relay(bytes, through: server, shared) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
-        if server.ledger.isSettled { self.requestBegins(server) }
+        if server.ledger.isSettled {
+            if self.scanner.isAtBoundary { server.restoreParameters(of: self) }
+            self.requestBegins(server)
+        }
         while true {
             let scan = self.scanner.scan(bytes, from: offset, ledger: &server.ledger)
             if scan.forwarded > 0 {
