@@ -18,6 +18,7 @@ from wire import (
     Scram,
     bind,
     copy_data,
+    copy_fail,
     execute,
     flush,
     function_call,
@@ -26,6 +27,7 @@ from wire import (
     query,
     startup,
     sync,
+    terminate,
 )
 
 CASES = [pytest.param(script, mode, id=f"{script.name}-{mode}") for script in SCRIPTS for mode in script.modes]
@@ -225,6 +227,116 @@ def test_reset_while_the_next_message_is_held(shared, target, postgres, mode):
             "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_trust' and state <> 'idle'"
         )
     wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
+@pytest.mark.parametrize("copy", (BY_QUERY, BY_EXECUTE, BY_EXECUTE + sync()), ids=("query", "execute", "execute, sync"))
+@pytest.mark.parametrize("mode", ("session", "transaction", "statement"))
+@pytest.mark.parametrize("at_once", (False, True))
+def test_terminate_within_copy(shared, target, postgres, copy, mode, at_once):
+    """No data will come any more. PostgreSQL ends the connection, so the gateway does not wait for the client to do
+    it, and the server is not lost to others."""
+    with target.wire(f"single_{mode}") as client:
+        if at_once:
+            client.send_together(copy, terminate())
+        else:
+            client.send(copy)
+            client.until("G")
+            client.send_together(copy_data("1\tone\n"), terminate())
+        client.until_closed()
+        with target.wire(f"single_{mode}") as following:
+            is_clean(following)
+    shared.wait_idle()
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
+#: Forms after which nobody but PostgreSQL knows how many answers are due.
+UNCOUNTED = [
+    pytest.param(
+        (parse("select 1") + bind() + execute() + query("select 2") + query("select 3"),), id="query in batch"
+    ),
+    pytest.param((parse("select 1") + bind() + execute() + flush(),), id="flushed batch"),
+    pytest.param(
+        (parse("copy sink from stdin") + bind() + execute() + flush(), copy_fail("no") + query("select 1") + sync()),
+        id="query in failed copy",
+    ),
+]
+
+
+@pytest.mark.parametrize("talk", UNCOUNTED)
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_terminate_behind_uncounted_requests(postgres, target, talk, mode):
+    """Everything in front of Terminate is answered."""
+
+    def run(client):
+        del client.transcript[:]
+        with client:
+            for part in talk[:-1]:
+                client.send(part)
+                client.until("G")
+            client.send_together(talk[-1], terminate())
+            return [str(m) for m in client.until_closed()]
+
+    expected = run(postgres.wire("app_trust", "app"))
+    assert expected
+    assert run(target.wire(mode)) == expected
+
+
+def test_a_client_whose_answers_cannot_be_counted_leaves(shared, target, postgres):
+    """What it has sent last waits for an answer that never comes, because PostgreSQL waits for Sync. Its end is seen
+    all the same."""
+    with target.wire("single_transaction") as client:
+        client.send_together(
+            query("copy sink from stdin binary"), copy_data("no header" * 1000), sync(), copy_fail("x"),
+            parse("copy sink from stdin"), bind(), execute(), sync(), sync(),
+        )  # fmt: skip
+        client.until("G")
+        client.until("G")
+        client.send(copy_data("bad\tdata\n"))
+        client.until("E")
+        client.send_together(message("c"), query("select 1"))
+    shared.wait_idle()
+    with target.wire("single_transaction") as following:
+        is_clean(following)
+
+
+@pytest.mark.parametrize(
+    "end", (copy_data("bad\n") + message("c") + sync(), copy_fail("no") + sync()), ids=("data", "fail")
+)
+@pytest.mark.parametrize("mode", ("transaction", "statement"))
+def test_a_client_whose_copy_has_failed_keeps_no_server(shared, target, end, mode):
+    """Bind, Execute, Sync, and a Sync behind the data, as drivers do it: whether the first Sync will be answered does
+    not show before the next request. The server is free without that."""
+    with target.wire(f"single_{mode}") as client:
+        for _ in range(3):
+            client.send_together(parse("copy sink from stdin"), bind(), execute(), sync())
+            client.until("G")
+            client.send(end)
+            assert [m.kind for m in client.ready()] == ["E", "Z"]
+            with target.wire(f"single_{mode}") as other:
+                is_clean(other)
+        assert client.value("select 'in step'") == "in step"
+    shared.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction", "statement"))
+def test_both_syncs_of_a_copy_that_fails_at_once_are_answered(shared, postgres, target, mode):
+    """It fails before it reads anything, so the Sync behind Execute is not taken for a part of it."""
+    with postgres.admin() as admin:
+        admin.execute("create unlogged table trap (a integer)")
+        admin.execute("create function spring() returns trigger language plpgsql as 'begin raise ''no''; end'")
+        admin.execute("create trigger spring before insert on trap for each statement execute function spring()")
+        admin.execute("grant insert on trap to public")
+    try:
+        with target.wire(f"single_{mode}") as client:
+            client.send_together(parse("copy trap from stdin"), bind(), execute(), sync())
+            assert [m.kind for m in client.ready()] == ["1", "2", "G", "E", "Z"]
+            client.send_together(copy_data("1\n"), message("c"), sync())
+            assert [m.kind for m in client.ready()] == ["Z"]
+            assert client.value("select 'in step'") == "in step"
+        shared.wait_idle()
+    finally:
+        with postgres.admin() as admin:
+            admin.execute("drop table trap; drop function spring()")
 
 
 def test_many_clients_die_at_once(shared, postgres):

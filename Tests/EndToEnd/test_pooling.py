@@ -715,6 +715,60 @@ def test_startup_parameters_survive_a_reset_by_another_client(make_gateway, loss
     gateway.wait_idle()
 
 
+RESETS = (
+    ["reset all"],
+    ["discard all"],
+    ["reset timezone", "reset search_path", "reset my.claim"],
+    ["set timezone = 'UTC'", "set search_path = nowhere", "set my.claim = 'other'", "reset all"],
+    ["begin", "reset all", "select 1", "commit"],
+    ["begin", "rollback", "reset all; select 1"],
+)
+
+
+@pytest.mark.parametrize("extended", (False, True))
+@pytest.mark.parametrize("texts", RESETS, ids=lambda texts: texts[-1])
+def test_a_session_resets_to_its_startup_parameters(make_gateway, texts, extended):
+    """As PostgreSQL does it; drivers' pools send RESET ALL or DISCARD ALL between their users."""
+    gateway = small(make_gateway, "session")
+    wanted = {"TimeZone": "Asia/Tokyo", "search_path": "one, two", "my.claim": "mine"}
+    with gateway.wire(parameters=wanted) as client:
+        for _ in range(2):
+            for text in texts:
+                if extended and ";" not in text:
+                    client.send_together(parse(text), bind(), execute(), sync())
+                else:
+                    client.send(query(text))
+                assert "E" not in [m.kind for m in client.ready()], text
+            for name, value in wanted.items():
+                assert client.value(f"select current_setting('{name}')") == value
+        told = [m.body for m in client.transcript if m.kind == "S" and m.body.startswith(b"TimeZone\0")]
+        assert told[-1] == b"TimeZone\0Asia/Tokyo\0"
+    gateway.wait_idle()
+    with gateway.wire() as client:
+        assert client.value("show timezone") != "Asia/Tokyo"
+
+
+def test_what_a_session_has_set_survives_the_reset_of_something_else(make_gateway):
+    gateway = small(make_gateway, "session")
+    with gateway.wire(parameters={"TimeZone": "Asia/Tokyo", "my.claim": "mine", "search_path": "one"}) as client:
+        for text in ("set timezone = 'UTC'", "set my.claim = 'other'", "reset work_mem", "reset search_path"):
+            client.rows(text)
+        assert client.value("show timezone") == "UTC"
+        assert client.value("show my.claim") == "other"
+        assert client.value("show search_path") == "one"
+
+
+def test_the_unnamed_statement_survives_a_reset(make_gateway):
+    """What the gateway does about the reset takes nothing away."""
+    gateway = small(make_gateway, "session")
+    with gateway.wire(parameters={"TimeZone": "Asia/Tokyo"}) as client:
+        client.send_together(parse("reset timezone"), bind(), execute(), sync())
+        client.ready()
+        client.send_together(bind(), execute(), sync())
+        assert [m.kind for m in client.ready() if m.kind != "S"] == ["2", "C", "Z"]
+        assert client.value("show timezone") == "Asia/Tokyo"
+
+
 @pytest.fixture(scope="module")
 def role_member(postgres):
     with postgres.admin() as admin:

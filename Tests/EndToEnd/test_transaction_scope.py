@@ -50,6 +50,9 @@ LASTING = [
     (["select set_config('my.claim', 'x', true), set_config('work_mem', '1MB', false)"], "show work_mem", "4MB"),
     (["begin", "set local work_mem = '1MB'", "set work_mem = '2MB'", "commit"], "show work_mem", "4MB"),
     (["set work_mem = '2MB' -- " + "long " * 20_000], "show work_mem", "4MB"),
+    (["select set_config('work_mem', '1MB', false) -- " + "long " * 40_000], "show work_mem", "4MB"),
+    (["select pg_advisory_lock(3) -- " + "long " * 40_000], "select count(*) from pg_locks where objid = 3", "0"),
+    (["create temp table t (a int) -- " + "long " * 40_000], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["create temp table t (a int) on commit delete rows"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
 ]
@@ -65,7 +68,9 @@ def test_nothing_is_cleaned(talk, texts, extended):
 
 
 @pytest.mark.parametrize("extended", (False, True))
-@pytest.mark.parametrize("texts, look, clean", LASTING, ids=lambda value: value[0] if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    "texts, look, clean", LASTING, ids=lambda value: value[0][:60] if isinstance(value, list) else ""
+)
 def test_what_lasts_is_cleaned(make_gateway, talk, texts, look, clean, extended):
     assert talk(*texts, extended=extended) == 1
     gateway = make_gateway(pool_options={"pool_size": 1})

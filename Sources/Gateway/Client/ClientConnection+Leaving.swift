@@ -132,12 +132,14 @@ extension ClientConnection {
 
     /// The server is gone: the client gets PostgreSQL's own reason if there was one, and is told otherwise.
     func serverLost(_ loss: ServerLoss) {
+        let isExpected = self.server?.hasGotTerminate ?? false
         self.server = nil
         if self.phase == .login {
             self.login?.hasLostServer = true
             self.loginCheckoutFailed(loss.lastError.map { .server($0) } ?? .connect(loss.reason))
             return
         }
+        if isExpected { return self.goQuietly() }
         self.log.info(
             "server connection lost",
             metadata: self.logMetadata(["reason": .string(loss.lastError?.message ?? loss.reason)])

@@ -173,7 +173,10 @@ extension ClientConnection {
         guard let server = self.server, !self.isTerminating else { return bytes.count }
         if let shared = server.statements { return self.relay(bytes, through: server, shared) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
-        if server.ledger.isSettled { self.requestBegins(server) }
+        if server.ledger.isSettled {
+            if self.scanner.isAtBoundary { server.restoreParameters(of: self) }
+            self.requestBegins(server)
+        }
         while true {
             let scan = self.scanner.scan(bytes, from: offset, ledger: &server.ledger)
             if scan.forwarded > 0 {
@@ -215,9 +218,10 @@ extension ClientConnection {
     /// The server stands at a message boundary: is it free?
     func serverSettled() {
         // A statement that is being collected is the client's, though the server has seen nothing of it yet.
-        guard let server = self.server, self.scanner.isAtBoundary, server.isSettled, !server.holdsBeginning,
-            !self.isCollecting
-        else { return }
+        guard let server = self.server, self.scanner.isAtBoundary, server.isAtBoundary, !self.isCollecting else {
+            return
+        }
+        guard server.isSettled else { return server.settleDoubt() }
         self.account(server)
         if server.pool.isSessionMode {
             if self.mustLeave { self.leaveIfBetweenTransactions() }
@@ -242,12 +246,14 @@ extension ClientConnection {
         )
     }
 
-    /// Terminate takes effect when everything before it has been answered; at once where nobody can tell when that is.
+    /// Terminate takes effect when everything before it has been answered. Where only PostgreSQL can tell when that is,
+    /// and where it waits for more (Sync, COPY data), it gets the message, and its end is the client's.
     func terminateIfSettled() {
-        if let server = self.server, !server.ledger.isAmbiguous {
-            // Messages without a Sync end with the connection, answered or not.
-            guard server.isSettled || server.ledger.owesOnlyUnsynced else { return }
-            guard server.isAtBoundary, server.syncOwed == 0 else { return }
+        if let server = self.server {
+            if server.ledger.isAmbiguous || server.ledger.owesOnlyUnsynced || server.ledger.isCopyIn {
+                return server.passTerminate()
+            }
+            guard server.isSettled, server.isAtBoundary, server.syncOwed == 0 else { return }
         }
         self.goQuietly()
     }

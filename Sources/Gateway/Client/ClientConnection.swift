@@ -161,8 +161,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .waiting, .login, .console: self.vanished("client closed the connection")
         case .active:
-            // Behind what is held there may be more, and a goodbye; a client that broke off hears no answer to it.
-            if self.isThrottledByServer || (self.isHeld && self.hasPeerBrokenOff()) {
+            // Behind what is held there may be more, and a goodbye; a client that broke off hears no answer to it, and
+            // where the count of answers is lost, the one that it waits for may never come.
+            let isHopeless = self.server?.ledger.isLost ?? false
+            if self.isThrottledByServer || (self.isHeld && (isHopeless || self.hasPeerBrokenOff())) {
                 self.vanished("client closed the connection")
             }
         case .startup, .idle, .closing: return

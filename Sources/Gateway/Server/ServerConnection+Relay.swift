@@ -90,8 +90,13 @@ extension ServerConnection {
             case .none: return offset
             case .ready:
                 self.syncOwed -= 1
-                if self.syncOwed == 0 { self.scanner.forgetResets() }
-            case .parameterStatus: continue
+                guard self.syncOwed == 0 else { continue }
+                self.scanner.forgetResets()
+                self.isRestoring = false
+            case .parameterStatus:
+                guard self.isRestoring else { continue }
+                let start = scan.body.lowerBound - MessageHeader.size
+                self.client?.send(bytes.extracting(start..<scan.body.upperBound))
             case .error:
                 let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
                 self.syncFailed(fields)

@@ -116,6 +116,15 @@ extension ServerConnection {
         return true
     }
 
+    /// A COPY has failed while Syncs were under way, and nobody can tell whether these are still to be answered. The
+    /// client's next request would show it; a client that sends none must not keep its server from others.
+    func settleDoubt() {
+        guard self.ledger.awaitsOnlyDoubtful, self.ledger.isOutsideTransaction, self.syncOwed == 0,
+            !self.hasGotTerminate, let statements = self.statements
+        else { return }
+        self.send(statements.probe(ledger: &self.ledger))
+    }
+
     /// The client gets to see its own names.
     private func renamed(
         _ bytes: borrowing Span<UInt8>,

@@ -62,6 +62,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var reservedFor: ClientConnection?
     /// ReadyForQuery messages still due for what was sent in front of a client's requests: its parameters, its BEGIN.
     var syncOwed = 0
+    /// These give the client back what it has reset, and it is told of the values.
+    var isRestoring = false
     /// The last bytes that came are the beginning of a message, too few to know it: see `stoodStill`.
     var holdsBeginning = false
     /// The parameters applied to the session, in a client's name.
@@ -90,6 +92,8 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var answersBeforeCancel: UInt64 = 0
     /// It must not be used again once its present client is done.
     var isSpent = false
+    /// Its client's Terminate was passed on: it ends as soon as it has answered what stood before that.
+    var hasGotTerminate = false
     /// Counts of the present client's turn, and how much of its bytes is in the pool's books already.
     var turn = ServerCounts()
     var accountedReceived: UInt64 = 0
@@ -261,6 +265,16 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.turn.receivedBytes &+= UInt64(count)
         if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
         return count
+    }
+
+    /// The client has said goodbye, and PostgreSQL is to say what it still gets.
+    func passTerminate() {
+        guard !self.hasGotTerminate else { return }
+        self.hasGotTerminate = true
+        self.isSpent = true
+        var terminate = MessageWriter()
+        terminate.terminate()
+        self.send(terminate.bytes)
     }
 
     /// Closes and tells the pool.

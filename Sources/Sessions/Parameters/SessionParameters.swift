@@ -162,6 +162,20 @@ package final class SessionParameters: Sendable {
         }
         return text.isEmpty ? nil : text
     }
+
+    /// The query that gives a session back what a RESET or DISCARD ALL of its client has taken of these parameters; nil
+    /// when there are none. What was SET since then stays: `pg_settings` calls that `session`, and a parameter of which
+    /// it does not know (`my.name`) has no value when it was reset.
+    package var queryAfterReset: String? {
+        if self.entries.isEmpty { return nil }
+        let rows = self.entries.map { "(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)))" }
+        return "SELECT pg_catalog.set_config(w.name,w.value,false) FROM (VALUES " + rows.joined(separator: ",")
+            + ") AS w(name,value) WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_settings AS s"
+            + " WHERE pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) pg_catalog.lower(w.name)"
+            + " AND s.source OPERATOR(pg_catalog.<>) 'session')"
+            + " OR pg_catalog.strpos(w.name,'.') OPERATOR(pg_catalog.>) 0"
+            + " AND pg_catalog.length(pg_catalog.current_setting(w.name,true)) OPERATOR(pg_catalog.=) 0"
+    }
 }
 
 /// Text that the gateway puts into its own queries, quoted so that no setting of the session changes its meaning.

@@ -35,8 +35,8 @@ package struct AnswerLedger: Sendable {
     var hasBatch = false
     /// The server waits for COPY data.
     @usableFromInline package internal(set) var isCopyIn = false
-    /// The forms passed on do not tell how many answers are due.
-    @usableFromInline var isLost = false
+    /// The forms passed on do not tell how many answers are due, nor will any answer.
+    @usableFromInline package internal(set) var isLost = false
     /// Syncs passed on since the present COPY began, which the server ignores unless the COPY fails early.
     var heldSyncs = 0
     /// Something other than COPY messages was passed on behind the first of `heldSyncs`.
@@ -63,6 +63,12 @@ package struct AnswerLedger: Sendable {
 
     /// A COPY failed in a way that leaves the count open until `answerReceived`.
     package var isDoubtful: Bool { self.doubt > 0 }
+
+    /// Of all that was passed on only the Syncs in doubt may still be answered.
+    package var awaitsOnlyDoubtful: Bool {
+        self.isDoubtful && self.barrier == nil && self.head == self.tokens.count && !self.isUnsynced && !self.isCopyIn
+            && !self.isLost
+    }
 
     /// Nothing is owed and nothing half-sent: the next bytes from the client begin something new.
     @inlinable

@@ -11,7 +11,7 @@ extension AnswerScript {
             switch kind {
             case 0x31: token.kind == .parse
             case 0x32: token.kind == .bind
-            case 0x33: token.kind == .close
+            case 0x33: token.kind == .close || token.kind == .probe
             case 0x54, 0x6E: token.kind == .describeStatement || token.kind == .describePortal
             case 0x43, 0x49, 0x73: token.kind == .execute
             case 0x5A: true
@@ -23,6 +23,8 @@ extension AnswerScript {
     }
 
     private mutating func readyReceived() -> Bool {
+        // A Sync that may have been ignored was not.
+        if self.head < self.tokens.count, self.tokens[self.head].kind == .probe { return false }
         while self.head < self.tokens.count, !self.tokens[self.head].kind.isTerminator { self.head &+= 1 }
         guard self.head < self.tokens.count else {
             self.drained()
@@ -112,6 +114,28 @@ extension AnswerScript {
         self.tokens.removeSubrange(0..<self.head)
         self.base &+= self.head
         self.head = 0
+        self.forgetAnsweredTexts()
+        self.forgetAnsweredNames()
+    }
+
+    /// Texts stand in the order of their messages: those in front of the first one that is still due were told.
+    private mutating func forgetAnsweredTexts() {
+        let first = self.tokens.first { $0.hasText }.map { Int($0.payload) } ?? self.texts.count
+        guard first > 0, first <= self.texts.count else { return }
+        self.texts.removeSubrange(0..<first)
+        for index in self.tokens.indices where self.tokens[index].hasText {
+            self.tokens[index].payload &-= Int32(clamping: first)
+        }
+    }
+
+    /// As the texts.
+    private mutating func forgetAnsweredNames() {
+        let first = self.tokens.first { $0.hasName }.map { Int($0.name) } ?? self.names.count
+        guard first > 0, first <= self.names.count else { return }
+        self.names.removeSubrange(0..<first)
+        for index in self.tokens.indices where self.tokens[index].hasName {
+            self.tokens[index].name &-= Int32(clamping: first)
+        }
     }
 
     private mutating func drained() {

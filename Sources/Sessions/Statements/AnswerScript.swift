@@ -18,6 +18,11 @@ package struct AnswerScript: Sendable {
         /// `bind`: where the client's name of the statement stands in `names`.
         var name: Int32 = 0
         var nameLength: UInt16 = 0
+
+        /// `payload` is an index into `texts`.
+        var hasText: Bool { self.payload >= 0 && (self.kind == .inject || self.edit == .substitute) }
+        /// `name` is an index into `names`.
+        var hasName: Bool { self.name >= 0 && self.nameLength > 0 }
     }
 
     enum Kind: UInt8 {
@@ -29,6 +34,8 @@ package struct AnswerScript: Sendable {
         case inject
         /// A Sync that the server ignores, because it reads it within COPY.
         case void
+        /// A Close of the gateway's own: whatever comes before its answer answers something in front of it.
+        case probe
 
         var isTerminator: Bool { self == .sync || self == .query || self == .functionCall }
     }
@@ -159,6 +166,7 @@ package struct AnswerScript: Sendable {
     }
 
     func name(of token: Token) -> [UInt8]? {
+        if token.nameLength == 0, token.name >= 0 { return [] }
         let end = Int(token.name) + Int(token.nameLength)
         return token.name < 0 || end > self.names.count ? nil : Array(self.names[Int(token.name)..<end])
     }
@@ -169,4 +177,10 @@ package struct AnswerScript: Sendable {
     }
 
     mutating func flushed() { self.isUnflushed = false }
+
+    /// The gateway asks by a Close and a Sync of its own whether Syncs in front of them are still to be answered.
+    mutating func pushProbe() {
+        self.push(.probe, edit: .swallow)
+        self.pushTerminator(.sync, edit: .swallow)
+    }
 }

@@ -16,7 +16,7 @@ extension BatchPass {
         if self.server.script.hasOpenTokens { return .hold }
         guard isWhole else {
             self.server.mustSettle = true
-            self.mark(.set)
+            self.mark(.unseen)
             return self.pass(ledger: &ledger)
         }
         let end = body.isEmpty || bytes[body.upperBound - 1] != 0 ? body.upperBound : body.upperBound - 1

@@ -1,3 +1,5 @@
+import PGWire
+
 /// What a server connection has prepared, as it will stand when everything sent to it was carried out, and the script
 /// of its pending answers.
 ///
@@ -59,6 +61,22 @@ package final class ServerStatements: @unchecked Sendable {
     package func queryRan() { self.unnamed = .none }
 
     package func takeInjected(into out: inout [UInt8]) { self.script.takeInjected(into: &out) }
+
+    /// What is to be sent to learn whether the Syncs in doubt are still to be answered; the client sees nothing of it.
+    package func probe(ledger: inout AnswerLedger) -> [UInt8] {
+        ledger.extendedSent()
+        ledger.syncSent()
+        self.script.pushProbe()
+        return Self.probeMessages
+    }
+
+    /// The Close of a statement that no server has changes nothing, in whatever state the transaction is.
+    private static let probeMessages: [UInt8] = {
+        var writer = MessageWriter()
+        writer.close(kind: .statement, name: "pggateway_refused")
+        writer.sync()
+        return writer.bytes
+    }()
 
     /// DEALLOCATE ALL or DISCARD ALL was carried out.
     package func droppedAll() {

@@ -35,4 +35,7 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     /// `SET`, but not `SET LOCAL` and `SET TRANSACTION`, which end with the transaction. Also where that cannot be told
     /// (`SQLScan.hidden`).
     package static let set = StatementTraits(rawValue: 1 << 13)
+
+    /// What a text may do that nobody has looked into, as far as no tag tells of it.
+    static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary]
 }

@@ -22,6 +22,13 @@ import Testing
         #expect(try SessionParameters.parse([("user", "u"), ("options", " ")]) === SessionParameters.none)
     }
 
+    @Test func whatWasResetIsGivenBackByName() throws {
+        #expect(SessionParameters.none.queryAfterReset == nil)
+        let parameters = try SessionParameters.parse([("TimeZone", "it's"), ("my.name", "x")])
+        let query = try #require(parameters.queryAfterReset)
+        #expect(query.contains("(VALUES (E'TimeZone',E'it''s'),(E'my.name',E'x')) AS w(name,value)"))
+    }
+
     @Test func entriesAreSortedAndEachNameStandsOnce() throws {
         #expect(try self.parse([("b", "1"), ("a", "2"), ("b", "3")]) == ["a=2", "b=3"])
     }

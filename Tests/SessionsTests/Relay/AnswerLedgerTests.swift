@@ -168,6 +168,25 @@ import Testing
         #expect(ledger.owedCount == 0)
     }
 
+    /// A Close and a Sync of the gateway's own settle it, whether the Syncs before them are answered or not.
+    @Test(arguments: ["PPPS G c S E Z", "Q S G E Z", "PPP c S S G E Z"], ["1Z", "Z1Z"])
+    func doubtIsSettledByAProbe(script: String, answers: String) {
+        var ledger = self.ledger(script)
+        #expect(ledger.awaitsOnlyDoubtful)
+        self.play("PS", &ledger)
+        #expect(!ledger.awaitsOnlyDoubtful)
+        #expect(!ledger.isReleasable)
+        self.play(answers, &ledger)
+        #expect(ledger.isReleasable)
+        #expect(!ledger.isAmbiguous)
+    }
+
+    /// There the client has more to send, or an answer to wait for.
+    @Test(arguments: ["", "Q", "QG", "PPPS G c S E", "PPP G S E", "PPPS G E", "PPPS G c S E Z PPP", "PPPS G c S Q E Z"])
+    func onlyIdleDoubtIsProbed(script: String) {
+        #expect(!self.ledger(script).awaitsOnlyDoubtful)
+    }
+
     @Test func completionOfTheCopyLeavesNoDoubt() {
         #expect(self.releasesOnlyAtTheEnd("PPPS G c S C E Z"))
     }

@@ -213,6 +213,21 @@ import Testing
         #expect(!script.awaitsReady)
     }
 
+    /// The client gets the answer to its own Sync, and nothing of the probe.
+    @Test func whatComesBeforeTheAnswerToAProbeIsTheClients() {
+        for (answers, dropped) in [("3Z", "3Z"), ("Z3Z", "3Z"), ("ZZ3Z", "3Z")] {
+            var script = AnswerScript()
+            script.pushProbe()
+            script.push(.parse)
+            script.pushTerminator(.sync)
+            #expect(self.dropped(&script, answers) == dropped, "\(answers)")
+            #expect(script.tokens[script.head].kind == .parse)
+            #expect(self.dropped(&script, "1Z").isEmpty)
+            #expect(script.isEmpty)
+            #expect(!script.awaitsReady)
+        }
+    }
+
     // MARK: Bounds
 
     @Test func aClientWaitsWhenTooMuchIsUnderWay() {
@@ -235,6 +250,25 @@ import Testing
         }
         #expect(script.tokens.count <= 4096 + 10)
         #expect(script.errorReceived().sequence == 49_990)
+    }
+
+    /// Nor do the texts of errors that were told, and the names in Binds that were answered.
+    @Test func whatAnsweredMessagesNeededIsLetGo() {
+        var script = AnswerScript()
+        for number in 0..<20_000 {
+            script.pushRefused(.describeStatement, error: Array("error \(number)".utf8))
+            script.pushTerminator(.sync)
+            let name = Array("name \(number)".utf8)
+            script.pushBind(7, name: name.span)
+            script.pushTerminator(.sync)
+            guard number >= 10 else { continue }
+            #expect(script.errorReceived().substitute == Array("error \(number - 10)".utf8))
+            _ = self.dropped(&script, "Z")
+            #expect(script.errorReceived().name == Array("name \(number - 10)".utf8))
+            _ = self.dropped(&script, "Z")
+        }
+        #expect(script.texts.count <= 4096)
+        #expect(script.names.count <= 64 * 1024)
     }
 
     @Test func aNewTurnBeginsWithNothing() {

@@ -26,6 +26,15 @@ import Testing
         #expect(self.marks(.parse("", "set local my.a = '\\'"), .bind("", "")).contains(.set))
     }
 
+    /// A long query goes on before its end has come, and nobody looks into it.
+    @Test func aQueryThatIsNotWaitedForMayDoAnything() {
+        let message = Talk.query("select 1 -- " + String(repeating: "long ", count: 20_000)).bytes
+        let cut = BatchFeed(reading: [Array(message.prefix(50_000)), Array(message.dropFirst(50_000))])
+        #expect(cut.marks == [.set, .setConfig, .advisoryLock, .temporary])
+        #expect(cut.sent == message)
+        #expect(BatchFeed(reading: [message]).marks == [])
+    }
+
     /// These leave no tag.
     @Test func aBackslashHidesNoFunction() {
         let cases: [(String, StatementTraits)] = [

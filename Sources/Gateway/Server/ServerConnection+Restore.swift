@@ -1,0 +1,31 @@
+import PGWire
+import Reactor
+import Sessions
+
+/// A session-mode client keeps its server beyond a RESET or DISCARD ALL. With PostgreSQL these lead back to the values
+/// of the startup packet; on a server that somebody else has opened they lead to that server's own.
+extension ServerConnection {
+    /// The names under which the query runs: one without a name would take the client's own away.
+    private static let restoring = "pggateway_restore"
+
+    /// In front of the client's next request the parameters of its startup packet are applied again. In the other modes
+    /// its next turn does that.
+    func restoreParameters(of client: ClientConnection) {
+        guard self.scanner.lostParameters || self.scanner.hasReset else { return }
+        guard self.pool.isSessionMode, self.pool.plan.syncsParameters, self.syncOwed == 0, self.isAtBoundary,
+            self.ledger.isReleasable, let query = client.parameters.queryAfterReset
+        else { return }
+        var writer = MessageWriter()
+        writer.parse(name: Self.restoring, query: query, parameterTypes: [])
+        writer.bind(portal: Self.restoring, statement: Self.restoring)
+        writer.execute(portal: Self.restoring)
+        writer.close(kind: .statement, name: Self.restoring)
+        writer.sync()
+        self.errandLedger.reset()
+        self.errandLedger.extendedSent()
+        self.errandLedger.syncSent()
+        self.isRestoring = true
+        self.syncOwed += 1
+        self.send(writer.bytes)
+    }
+}
