@@ -22,9 +22,9 @@ def send(client, *items):
 #: Name of the fault, or what was wrong -> (pool_size, steps).
 FOUND = {
     "late_parse_complete": (1, [
-        ("join", 0, 0), ("join", 1, 0),
+        ("join", 0, 0),
         send(0, parse("a"), SYNC),
-        send(1, parse("b"), *run("b"), SYNC),
+        send(0, parse("b"), *run("b"), SYNC),
     ]),
     "error_forgets": (1, [
         ("join", 0, 0),

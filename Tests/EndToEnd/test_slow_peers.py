@@ -24,18 +24,37 @@ SMALL = {"tcp_socket_buffer_size": "16kB", "worker_threads": 1}
 
 
 def drain(peer, gateway):
-    """Reads until nothing more comes to this server."""
+    """Reads what comes until the gateway has nothing more at hand for this server. What the kernel holds back because
+    its windows were full may come later."""
+    taken = b""
     quiet = 0
     peer.socket.setblocking(False)
     while quiet < 5:
         try:
-            assert peer.socket.recv(1 << 16)
+            piece = peer.socket.recv(1 << 16)
+            assert piece
+            taken += piece
             quiet = 0
         except BlockingIOError:
             # The only worker has had a round of its loop when this is answered.
             gateway.console("SHOW POOLS")
             quiet += 1
     peer.socket.settimeout(10)
+    return taken
+
+
+def query_behind(peer, taken):
+    """The first query behind what was taken already, with nothing but whole messages of a COPY before it."""
+    while True:
+        while len(taken) >= 5 and len(taken) > (length := int.from_bytes(taken[1:5], "big")):
+            kind, body, taken = taken[:1], taken[5 : length + 1], taken[length + 1 :]
+            if kind == b"Q":
+                assert taken == b""
+                return body[:-1].decode()
+            assert kind == b"d", kind
+        piece = peer.socket.recv(1 << 16)
+        assert piece, "the gateway left"
+        taken += piece
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------
@@ -59,10 +78,10 @@ def test_a_server_that_answers_before_it_has_read_everything(make_gateway, io_me
             peer.send(error("22P02", "bad row"), ready())
             client.ready()
             # What the client has not sent on by now may be dropped: the COPY is over.
-            drain(peer, stage.gateway)
+            taken = drain(peer, stage.gateway)
             with stage.client() as other:
                 other.send(query("select 1"))
-                assert peer.next_query() == "select 1"
+                assert query_behind(peer, taken) == "select 1"
                 peer.send(one_row())
                 other.ready()
     stage.gateway.wait_idle()

@@ -169,7 +169,7 @@ import Testing
     }
 
     /// A Close and a Sync of the gateway's own settle it, whether the Syncs before them are answered or not.
-    @Test(arguments: ["PPPS G c S E Z", "Q S G E Z", "PPP c S S G E Z"], ["1Z", "Z1Z"])
+    @Test(arguments: ["PPPS G c S E Z", "Q S G E Z", "PPPS c S G E Z"], ["1Z", "Z1Z"])
     func doubtIsSettledByAProbe(script: String, answers: String) {
         var ledger = self.ledger(script)
         #expect(ledger.awaitsOnlyDoubtful)
