@@ -221,7 +221,10 @@ extension ClientConnection {
         guard let server = self.server, self.scanner.isAtBoundary, server.isAtBoundary, !self.isCollecting else {
             return
         }
-        guard server.isSettled else { return server.settleDoubt() }
+        guard server.isSettled else {
+            if server.ledger.isDoubtful { server.settleDoubt() }
+            return
+        }
         self.account(server)
         if server.pool.isSessionMode {
             if self.mustLeave { self.leaveIfBetweenTransactions() }

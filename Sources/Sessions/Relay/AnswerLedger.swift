@@ -62,6 +62,7 @@ package struct AnswerLedger: Sendable {
     package var isAmbiguous: Bool { self.isLost || self.doubt > 0 }
 
     /// A COPY failed in a way that leaves the count open until `answerReceived`.
+    @inlinable
     package var isDoubtful: Bool { self.doubt > 0 }
 
     /// Of all that was passed on only the Syncs in doubt may still be answered.
