@@ -763,6 +763,26 @@ def test_a_reload_does_not_hurt_a_login_under_way(make, postgres):
     wait_until(lambda: postgres.backends(POOLER) == [], "its connection is closed afterwards")
 
 
+class AsksAgain:
+    """Two connections: the first dies under its question, the second has it and waits to be told to answer."""
+
+    def __init__(self):
+        self.is_asked, self.go_on = threading.Event(), threading.Event()
+
+    def dies(self, peer):
+        peer.login()
+        peer.until("S")
+        peer.die(rudely=True)
+
+    def hesitates(self, peer):
+        peer.login()
+        peer.until("S")
+        self.is_asked.set()
+        self.go_on.wait(20)
+        peer.send(answer(data_row(VERIFIER.encode())))
+        peer.until("X")
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -773,32 +793,19 @@ def test_a_reload_does_not_hurt_a_login_under_way(make, postgres):
 )
 def test_a_reload_while_a_login_asks_again(make_gateway, change):
     """Its first connection has died, the second has the question: neither is lost, and the login is one."""
-    is_asked, go_on = threading.Event(), threading.Event()
-
-    def dies(peer):
-        peer.login()
-        peer.until("S")
-        peer.die(rudely=True)
-
-    def hesitates(peer):
-        peer.login()
-        peer.until("S")
-        is_asked.set()
-        go_on.wait(20)
-        peer.send(answer(data_row(VERIFIER.encode())))
-        peer.until("X")
+    again = AsksAgain()
 
     def good(peer):
         served(peer, lambda name: answer(data_row(VERIFIER.encode())))
 
-    with FakeServer([dies, hesitates, good]) as fake:
+    with FakeServer([again.dies, again.hesitates, good]) as fake:
         gateway = fake_gateway(make_gateway, fake, workers=1)
         gateway.secrets.update({"Faked-teapot-55", VERIFIER})
         with ThreadPoolExecutor(1) as other:
             result = other.submit(login, gateway, "anybody", "Faked-teapot-55")
-            assert is_asked.wait(10), "the query is not run again"
+            assert again.is_asked.wait(10), "the query is not run again"
             gateway.reload(**change)
-            go_on.set()
+            again.go_on.set()
             assert result.result() == "in"
         assert login(gateway, "anybody", "Faked-teapot-55") == "in"
         assert not fake.problems
@@ -807,29 +814,16 @@ def test_a_reload_while_a_login_asks_again(make_gateway, change):
 
 def test_a_reload_that_takes_the_query_away_while_a_login_asks_again(make_gateway):
     """The login ends, whatever it is told; from then on the user is unknown."""
-    is_asked, go_on = threading.Event(), threading.Event()
+    again = AsksAgain()
 
-    def dies(peer):
-        peer.login()
-        peer.until("S")
-        peer.die(rudely=True)
-
-    def hesitates(peer):
-        peer.login()
-        peer.until("S")
-        is_asked.set()
-        go_on.wait(20)
-        peer.send(answer(data_row(VERIFIER.encode())))
-        peer.until("X")
-
-    with FakeServer([dies, hesitates, lambda peer: peer.serve()]) as fake:
+    with FakeServer([again.dies, again.hesitates, lambda peer: peer.serve()]) as fake:
         gateway = fake_gateway(make_gateway, fake, workers=1)
         gateway.secrets.update({"Faked-teapot-55", VERIFIER})
         with ThreadPoolExecutor(1) as other:
             result = other.submit(login, gateway, "anybody", "Faked-teapot-55")
-            assert is_asked.wait(10), "the query is not run again"
+            assert again.is_asked.wait(10), "the query is not run again"
             gateway.reload(pools={"app": {"auth_query": None, "users": fake.pool()["users"]}})
-            go_on.set()
+            again.go_on.set()
             assert result.result() != "in"
         assert login(gateway, "anybody", "Faked-teapot-55") == "28P01"
         gateway.wait_idle()

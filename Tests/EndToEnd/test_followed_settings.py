@@ -142,6 +142,32 @@ def test_it_outlives_a_reload_that_replaces_the_pool(make_gateway):
     gateway.wait_idle()
 
 
+def test_a_setting_follows_in_a_pool_that_a_reload_has_made(make_gateway):
+    """Nobody has logged in there with these startup parameters yet."""
+    gateway = gateway_of(make_gateway, size=1)
+    with gateway.wire(parameters={"TimeZone": "Asia/Tokyo"}) as client, gateway.wire() as other:
+        assert show(client, "timezone") == "Asia/Tokyo"
+        before = show(other, "timezone")
+        gateway.reload(pools={"app": {"application_name": "renewed"}})
+        run(client, "set timezone to 'Europe/Berlin'")
+        assert show(other, "timezone") == before
+        assert show(client, "timezone") == "Europe/Berlin"
+    gateway.wait_idle()
+
+
+def test_discard_all_ends_what_is_the_server_s_own_value_too(make_gateway):
+    """The server has nothing to report then; PostgreSQL would go back to the startup packet and say so."""
+    gateway = gateway_of(make_gateway, size=1)
+    with gateway.wire(parameters={"TimeZone": "Asia/Tokyo"}) as client, gateway.wire() as other:
+        default = show(other, "timezone")
+        run(client, f"set timezone to '{default}'")
+        assert show(client, "timezone") == default
+        run(client, "discard all")
+        assert show(client, "timezone") == "Asia/Tokyo"
+        assert [r for r in reports(client.transcript) if r[0] == "TimeZone"][-1] == ("TimeZone", "Asia/Tokyo")
+    gateway.wait_idle()
+
+
 @pytest.mark.parametrize(
     "general",
     ({"sync_server_parameters": False}, {"startup_parameters": {"TimeZone": "Europe/Berlin"}}),

@@ -309,6 +309,15 @@ def test_cancel_request_behind_an_ssl_request(shared):
 # --- limits and the deadline ------------------------------------------------------------------------------------------
 
 
+def admitted(gateway, clients):
+    """Another client comes in, if there is a place."""
+    try:
+        clients.append(gateway.wire("app_trust", "app"))
+        return True
+    except LoginRefused:
+        return False
+
+
 def test_max_connections(make_gateway, postgres):
     gateway = make_gateway(general={"max_connections": 5})
     clients = [gateway.wire("app_trust", "app") for _ in range(5)]
@@ -331,14 +340,7 @@ def test_max_connections(make_gateway, postgres):
     assert victim.ready()[-2].sqlstate == "57014"
     clients.pop().leave()
 
-    def admitted():
-        try:
-            clients.append(gateway.wire("app_trust", "app"))
-            return True
-        except LoginRefused:
-            return False
-
-    wait_until(admitted, "the place of a client that left is free")
+    wait_until(lambda: admitted(gateway, clients), "the place of a client that left is free")
     for client in clients:
         client.close()
     gateway.wait_idle()
@@ -369,14 +371,7 @@ def test_a_lower_max_connections(make_gateway):
         is_refused()
     clients[0].rows("commit")
 
-    def admitted():
-        try:
-            clients.append(gateway.wire("app_trust", "app"))
-            return True
-        except LoginRefused:
-            return False
-
-    wait_until(admitted, "the place of the console is free")
+    wait_until(lambda: admitted(gateway, clients), "the place of the console is free")
     with pytest.raises(LoginRefused):
         gateway.wire("app_trust", "app")
     for client in clients:

@@ -38,21 +38,28 @@ extension ClientConnection {
         self.changes.reduce(requested) { $0.setting($1.key, to: $1.value) }
     }
 
+    /// Whether the turn that ends leaves something to settle.
+    func hasReports(of server: ServerConnection) -> Bool {
+        !self.reported.isEmpty || (!self.changes.isEmpty && server.scanner.lostParameters)
+    }
+
     /// The turn ends: what was reported last follows the client, or the client is told what holds from now on.
     func settleReports(of server: ServerConnection) {
-        let reported = self.reported
-        self.reported = [:]
         let plan = server.pool.plan
         let scanner = server.scanner
+        // DISCARD ALL has ended what followed the client, also where the server's own value is the same and it was
+        // silent about it. What its startup packet asked for holds again, as with PostgreSQL.
+        let reported =
+            scanner.lostParameters ? self.changes.merging(self.reported) { _, last in last } : self.reported
+        self.reported = [:]
         let hasReset = scanner.lostParameters || scanner.hasReset
         let hasSet = scanner.residue.hasSettings
         let started = plan.syncsParameters ? plan.parameters(of: self.requested) : .none
-        guard let welcome = server.pool.state.withLock({ $0.parameterSets.welcome(for: started) }) else { return }
+        // Nil in a pool that a reload has made, as long as nobody has logged in there with these parameters.
+        let welcome = server.pool.state.withLock { $0.parameterSets.welcome(for: started) }
         if plan.syncsParameters, hasReset || hasSet {
-            // What its startup packet asked for holds again after RESET ALL and DISCARD ALL, as with PostgreSQL.
-            if scanner.lostParameters { self.changes = [:] }
             for (name, value) in reported where Self.followed.contains(name) {
-                let own = welcome.value(of: name, for: started, named: plan.applicationName)
+                let own = welcome?.value(of: name, for: started, named: plan.applicationName)
                 // Which of them were reset and which were set in a turn that did both, nobody can tell.
                 let follows = !hasReset && !plan.manages(name) && own?.hasSameBytes(as: value) != true
                 self.changes[name] = follows ? value : nil
@@ -63,7 +70,7 @@ extension ClientConnection {
         guard server.isSpent || hasReset || (hasSet && plan.cleansSessions) else { return }
         var writer = MessageWriter()
         for (name, last) in reported {
-            let own = self.changes[name] ?? welcome.value(of: name, for: started, named: plan.applicationName)
+            let own = self.changes[name] ?? welcome?.value(of: name, for: started, named: plan.applicationName)
             if let own, !own.hasSameBytes(as: last) { writer.parameterStatus(name: name, value: own) }
         }
         if !writer.bytes.isEmpty { self.send(writer.bytes) }

@@ -272,7 +272,7 @@ extension ClientConnection {
             self.resumeReading()
         }
         self.statements?.endTurn()
-        if !self.reported.isEmpty { self.settleReports(of: server) }
+        if self.hasReports(of: server) { self.settleReports(of: server) }
         server.endTurn()
         if self.isHeld {
             self.isHeld = false
