@@ -198,6 +198,7 @@ static int verify_by_openssl(const cjwt_key *key, const EVP_MD *digest, int is_p
     return ok;
 }
 
+// libjwt makes a copy of the token and frees it as it is: what is left of it in memory expires with the token.
 static int verify_by_libjwt(const cjwt_key *key, jwt_alg_t algorithm, const char *token) {
     jwt_t *jwt = NULL;
     if (key->pem_length > INT32_MAX) return 0;

@@ -51,6 +51,8 @@ ct_context *ct_context_new(int is_server, int minimum, int maximum) {
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     if (is_server) {
+        // Passwords come this way.
+        SSL_CTX_set_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
         // Sessions with certificates demand a name. Tickets of one context open in no other: each has keys of its own.
         SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"pggateway", 9);
         SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);

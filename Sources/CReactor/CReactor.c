@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -122,3 +123,7 @@ void *cr_current(void) { return current; }
 void cr_set_current(void *worker) { current = worker; }
 
 void cr_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+void cr_wipe(void *start, long count) {
+    if (count > 0) explicit_bzero(start, (size_t)count);
+}

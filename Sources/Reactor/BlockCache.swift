@@ -1,3 +1,5 @@
+import CReactor
+
 /// Memory blocks of two sizes that a worker uses again and again for bytes that have to wait: small ones for requests
 /// that wait for a server, large ones for output that a slow peer has not taken yet. Keeps a bounded number of free
 /// blocks; belongs to one worker.
@@ -44,6 +46,8 @@ struct HeldBytes: ~Copyable {
     private var block = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private(set) var count = 0
+    /// Secrets pass through: what is taken from the front is overwritten with zeros.
+    var isWiped = false
 
     init() {}
 
@@ -68,10 +72,12 @@ struct HeldBytes: ~Copyable {
         if unsafe needed <= self.block.count {
             let held = unsafe self.bytes
             unsafe self.block.copyMemory(from: held)
+            if self.isWiped { self.wipe(self.count..<(self.start + self.count)) }
         } else {
             let larger = unsafe cache.take(atLeast: needed > BlockCache.largeBlock ? needed * 2 : needed)
             let held = unsafe self.bytes
             unsafe larger.copyMemory(from: held)
+            if self.isWiped { self.wipe(self.start..<(self.start + self.count)) }
             unsafe cache.giveBack(self.block)
             unsafe self.block = larger
         }
@@ -80,6 +86,7 @@ struct HeldBytes: ~Copyable {
 
     /// Forgets the first `taken` bytes; gives the block back when nothing is left.
     mutating func drop(_ taken: Int, cache: inout BlockCache) {
+        if self.isWiped { self.wipe(self.start..<(self.start + min(taken, self.count))) }
         self.start += min(taken, self.count)
         self.count -= min(taken, self.count)
         if self.count == 0 { self.clear(cache: &cache) }
@@ -91,6 +98,7 @@ struct HeldBytes: ~Copyable {
         unsafe taken.block = self.block
         taken.start = self.start
         taken.count = self.count
+        taken.isWiped = self.isWiped
         unsafe self.block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         self.start = 0
         self.count = 0
@@ -105,9 +113,14 @@ struct HeldBytes: ~Copyable {
     }
 
     mutating func clear(cache: inout BlockCache) {
+        if self.isWiped { self.wipe(self.start..<(self.start + self.count)) }
         unsafe cache.giveBack(self.block)
         unsafe self.block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         self.start = 0
         self.count = 0
+    }
+
+    private func wipe(_ range: Range<Int>) {
+        if let base = unsafe self.block.baseAddress { unsafe cr_wipe(base + range.lowerBound, range.count) }
     }
 }

@@ -22,6 +22,8 @@ open class Endpoint: @unchecked Sendable {
         var awaitsWritable = false
         var isConnecting = false
         var isListener = false
+        /// What arrives may be secret; see `Endpoint.wipesReceived`.
+        var wipesReceived = false
         /// The bytes held back are to be offered again even if nothing new arrives.
         var wantsRedelivery = false
         /// The end as the codec has reported it: 0 for an orderly one, else an errno; `goesOn` before.
@@ -124,6 +126,12 @@ open class Endpoint: @unchecked Sendable {
 
     private func sendBytes(_ bytes: UnsafeRawBufferPointer) {
         if let codec { unsafe self.seal(bytes, by: codec) } else { unsafe self.sendRaw(bytes) }
+    }
+
+    /// As `send`, but never kept for the end of the round.
+    final func sendUngathered(_ bytes: UnsafeRawBufferPointer) {
+        // Sealed bytes are no secret.
+        if let codec { unsafe self.seal(bytes, by: codec) } else { unsafe self.sendNow(bytes) }
     }
 
     /// Sends bytes as they are to go over the wire.

@@ -25,7 +25,10 @@ extension Worker {
         self.noteEnd(unsealed.state, of: endpoint)
         if unsealed.count > 0 {
             let plain = unsafe UnsafeRawBufferPointer(rebasing: buffers.plain[0..<unsealed.count])
+            // Asked for first: what these bytes do may end it, or the endpoint.
+            let isSecret = endpoint.channel.wipesReceived
             unsafe self.takePlain(plain, for: endpoint, at: place)
+            if isSecret { unsafe cr_wipe(buffers.plain.baseAddress, plain.count) }
         } else if unsealed.state == .goesOn {
             endpoint.nothingToRead()
         }
@@ -90,6 +93,7 @@ extension Worker {
             let plain = unsafe UnsafeRawBufferPointer(rebasing: room[0..<unsealed.count])
             unsafe endpoint.unread.append(plain, cache: &self.blocks)
             endpoint.channel.wantsRedelivery = true
+            if endpoint.channel.wipesReceived { unsafe cr_wipe(room.baseAddress, unsealed.count) }
         }
         unsafe self.blocks.giveBack(room)
         self.noteEnd(unsealed.state, of: endpoint)

@@ -104,6 +104,9 @@ extension Worker {
 
     private func deliver(_ endpoint: Endpoint, at place: Place, count: Int) {
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: self.receiveBuffer[0..<count])
+        // Asked for first: what these bytes do may end it, or the endpoint.
+        let isSecret = endpoint.channel.wipesReceived
+        defer { if isSecret { unsafe cr_wipe(self.receiveBuffer.baseAddress, count) } }
         let consumed = unsafe endpoint.received(bytes.assumingMemoryBound(to: UInt8.self).span)
         if consumed < count, self.owns(place) {
             unsafe endpoint.unread.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), cache: &self.blocks)

@@ -1,3 +1,5 @@
+import Sessions
+
 /// A token in compact form (RFC 7515 section 3.1), taken apart and not yet believed. A value.
 struct SignedToken: Sendable {
     let algorithm: TokenAlgorithm
@@ -49,7 +51,7 @@ struct SignedToken: Sendable {
 
     /// Writes zeros over the text.
     mutating func wipe() {
-        for index in self.text.indices { self.text[index] = 0 }
+        self.text.wipe()
     }
 
     func isSigned(by key: TokenKey) -> Bool {

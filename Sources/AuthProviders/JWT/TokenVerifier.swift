@@ -39,7 +39,7 @@ struct TokenVerifier: Sendable {
 
     func check(_ password: SecretBytes) throws(TokenRefusal) -> VerifiedToken {
         var bytes = password.exposed()
-        defer { for index in bytes.indices { bytes[index] = 0 } }
+        defer { bytes.wipe() }
         var token = try SignedToken(parsing: bytes)
         defer { token.wipe() }
         guard !self.needsKeyID || token.keyID != nil else { throw TokenRefusal("the token names no key (`kid`)") }

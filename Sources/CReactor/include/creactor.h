@@ -104,6 +104,9 @@ int cr_wait_signal(const int *signals, int count);
 void cr_ignore_sigpipe(void);
 
 /// One pointer per thread: the worker that runs on it.
+// Overwrites with zeros, whatever the compiler thinks of it. Null is fine when `count` is 0.
+void cr_wipe(void *start, long count);
+
 void *cr_current(void);
 void cr_set_current(void *worker);
 void cr_name_thread(const char *name);

@@ -28,6 +28,7 @@ extension ClientConnection {
         let identity = login.identity
         self.login = nil
         self.console = ConsoleState(session: ConsoleSession(facts: facts))
+        self.wipesReceived = false
         self.clearDeadline()
         self.phase = .console
         self.beginExpiry(identity)

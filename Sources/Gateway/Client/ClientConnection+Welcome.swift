@@ -278,6 +278,7 @@ extension ClientConnection {
         }
         self.auditAdmitted(login, pool: pool)
         self.login = nil
+        self.wipesReceived = false
         self.clearDeadline()
         self.phase = .idle
         if login.identity?.end != nil { self.beginExpiry(login.identity) }

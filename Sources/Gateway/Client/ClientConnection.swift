@@ -126,6 +126,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     /// The worker has taken the connection over.
     func begin() {
         self.home.add(self)
+        self.wipesReceived = true
         let timeout = self.gateway.snapshot.loginTimeout
         if timeout > 0 { self.setDeadline(self.home.worker.now + timeout) }
     }

@@ -111,7 +111,7 @@ extension ServerConnection {
         while self.phase == .opening, let step = self.opening?.exchange?.next() {
             switch step {
             case .wait: continue
-            case .send(let bytes): self.send(bytes)
+            case .send(var bytes): self.send(wiping: &bytes)
             case .ready(let greeting): self.loggedIn(greeting)
             case .failed(let failure): self.loginFailed(failure)
             }

@@ -54,10 +54,10 @@ extension ServerLogin {
 
     private mutating func answerCleartext() throws(ServerLoginFailure) -> ServerLoginStep {
         switch self.credential {
-        case .cleartext(let password): return self.sendPassword(password.exposed())
+        case .cleartext(let password): return self.send(password)
         case .made(let make):
             guard let password = make() else { throw .credentialMissing(method: "password") }
-            return self.sendPassword(password.exposed())
+            return self.send(password)
         case .none, .md5Hash, .scramKeys: throw .credentialMissing(method: "password")
         }
     }
@@ -73,9 +73,16 @@ extension ServerLogin {
         return self.sendPassword(MD5Password.response(hash: hash, salt: salt))
     }
 
+    private mutating func send(_ password: SecretBytes) -> ServerLoginStep {
+        var bytes = password.exposed()
+        defer { bytes.wipe() }
+        return self.sendPassword(bytes)
+    }
+
+    /// Room is made first: an array that grows leaves its bytes behind.
     private mutating func sendPassword(_ bytes: [UInt8]) -> ServerLoginStep {
         self.state = .answered
-        var writer = MessageWriter()
+        var writer = MessageWriter(reservingCapacity: bytes.count + 8)
         writer.passwordMessage(bytes)
         return .send(writer.bytes)
     }
