@@ -18,6 +18,8 @@ SELECT_ONE = "select 1;\n"
 MEMORY_TARGET = 2048.0
 TAIL_TARGET = 1.5
 TAIL_STRETCH = 3
+#: A case whose verdict is open after its rounds gets up to this many times as many.
+PATIENCE = 4
 ALLOCATION_TARGET = 0.05
 
 
@@ -72,7 +74,8 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
     """Returns one dictionary per round: pooler name to Sample, the baseline twice.
 
     The order within a round is baseline, candidates, baseline, so that a machine that gets slower or faster
-    meanwhile does so for both sides; the candidates change places from round to round.
+    meanwhile does so for both sides; the candidates change places from round to round. A case whose verdict is still
+    open after its rounds gets more of them: see `is_open`.
     """
     results = []
     skip = 0.0
@@ -80,8 +83,8 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
         rounds, seconds, skip = max(2, rounds // TAIL_STRETCH), seconds + TAIL_STRETCH, 1.0
     for pooler in (baseline, *candidates):
         run_load(case.load, pooler, seconds=seconds)
-    for number in range(rounds):
-        middle = candidates if number % 2 == 0 else candidates[::-1]
+    while len(results) < rounds or len(results) < rounds * PATIENCE and is_open(case, candidates, results):
+        middle = candidates if len(results) % 2 == 0 else candidates[::-1]
         measured = {"first": run_load(case.load, baseline, seconds, skip_seconds=skip)}
         for pooler in middle:
             measured[pooler.name] = run_load(case.load, pooler, seconds, skip_seconds=skip)
@@ -89,8 +92,24 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
         if case.tail:
             case.unsteadiness.append(unsteadiness(seconds - skip, measured["first"].p50 / 1e6))
         results.append(measured)
-        progress(f"{case.name}: round {number + 1} of {rounds}")
+        progress(f"{case.name}: round {len(results)} of {max(rounds, len(results))}")
     return results
+
+
+def is_open(case, candidates, results):
+    """Whether a median lies so near its target, by what the rounds differ, that chance decides on which side.
+
+    Within two standard errors of a median: 1.25 standard deviations over the root of the number of rounds, a standard
+    deviation being three quarters of what lies between the quartiles.
+    """
+    for pooler in candidates:
+        target = case.targets.get(pooler.workers)
+        if target is not None and not case.tail:
+            found = ratios(results, pooler.name)
+            error = 1.25 * 0.75 * (found.upper_cpu - found.lower_cpu) / len(results) ** 0.5
+            if abs(found.cpu - target) < 2 * error:
+                return True
+    return False
 
 
 @dataclass

@@ -52,7 +52,7 @@ class Report:
                 continue
             noise = ratios(results, "second")
             microseconds = sorted(measured["first"].cpu for measured in results)[len(results) // 2]
-            cells = [case.name, f"{microseconds:.1f} us",
+            cells = [case.name, str(len(results)), f"{microseconds:.1f} us",
                      f"{noise.cpu:.2f} [{noise.lower_cpu:.2f} - {noise.upper_cpu:.2f}]"]
             for pooler in self.candidates:
                 found = ratios(results, pooler.name)
@@ -61,7 +61,7 @@ class Report:
                 if target is not None and mark(found.cpu, target) == "FAIL":
                     self.failures.append(f"{case.name}, worker_threads {pooler.workers}: CPU ratio {found.cpu:.3f}")
             rows.append(cells)
-        return table(["case", "PgBouncer", "PgBouncer again", *self.labels()], rows)
+        return table(["case", "rounds", "PgBouncer", "PgBouncer again", *self.labels()], rows)
 
     def speed_table(self):
         rows = []
@@ -123,7 +123,8 @@ class Report:
                  "one PostgreSQL, transaction mode, 20 servers per pool, clients and servers over 127.0.0.1.\n"
                  "Rounds are short and interleaved; PgBouncer is measured twice in each round, and the column\n"
                  "*PgBouncer again* is its second run divided by its first: the noise. `(<= target: pass)` marks\n"
-                 "what is to be reached. This PgBouncer has no prepared statements in transaction mode: in the rows\n"
+                 "what is to be reached; a case whose median lies within two standard errors of its target gets\n"
+                 "up to four times as many rounds. This PgBouncer has no prepared statements in transaction mode: in the rows\n"
                  "named *prepared* its figure is that of the same load with `-M extended`.\n\n")
         with open(path, "w") as file:
             file.write(intro + self.text())
