@@ -17,7 +17,8 @@ struct PGGatewayCommand: ParsableCommand {
             discussion: """
                 \(name) [-l LEVEL] [-F text|structured] CONFIG   runs the gateway with a settings file (YAML or TOML)
                 \(name) -t CONFIG                                checks the settings: exit 0 when good, 78 when not
-                Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully.
+                Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully. One that comes while the
+                gateway starts takes effect when it has started.
                 """,
             version: "pggateway \(Gateway.version)",
             subcommands: [Run.self, Demo.self, Reference.self, HBACommand.self],
@@ -80,6 +81,7 @@ struct Run: ParsableCommand {
     func run() throws {
         let source = SettingsSource(path: self.config)
         if self.testConfig {
+            GatewayProcess.releaseSignals()
             do throws(GatewayStartError) {
                 for warning in try source.check() {
                     StandardStreams.write("warning: \(warning)\n", to: STDERR_FILENO)
@@ -112,7 +114,7 @@ struct Demo: ParsableCommand {
 
     func run() throws {
         let log = try self.logging.bootstrap()
-        // Held back before anything is started, so that Ctrl-C in the middle leaves no PostgreSQL behind.
+        // Held back while anything is started, so that Ctrl-C in the middle leaves no PostgreSQL behind.
         GatewayProcess.blockSignals()
         let demo = try DemoSession.start(port: self.port)
         defer { demo.stop() }
@@ -144,6 +146,7 @@ struct Reference: ParsableCommand {
     var page: Page
 
     func run() {
+        GatewayProcess.releaseSignals()
         switch self.page {
         case .settings: print(SettingsReference.markdown, terminator: "")
         case .sample: print(SettingsReference.sampleYAML, terminator: "")
