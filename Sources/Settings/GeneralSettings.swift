@@ -58,7 +58,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let adminPassword: SecretText
     package let pgHba: HBARuleSource
     package let pgIdent: HBARuleSource
-    /// Legacy address ranges, `address/bits` or a single address; empty when there is no such list.
+    /// Legacy address ranges, `address/bits`; empty when there is no such list.
     package let hba: [String]
     package let clientTLS: ClientTLSSettings
 

@@ -187,7 +187,7 @@ extension SettingsTable {
         ),
         SettingsKey(
             "hba", .general, .cidrList, default: "[]", .reload,
-            "Legacy list of address ranges that may connect by TCP. Not together with `pg_hba`."
+            "Legacy list of address ranges, such as `10.0.0.0/8`, that may connect by TCP. Not together with `pg_hba`."
         ),
     ]
 }

@@ -133,6 +133,19 @@ def test_a_line_is_named(make_gateway):
     assert "worker_treads" in output and "worker_threads" in output and str(at + 1) in output, output
 
 
+def test_an_address_of_the_legacy_list_is_named_by_its_line(make_gateway):
+    ranges = ["127.0.0.0/8", "10.0.0.1", "10.1.0.0/16", "10.0.0.0/33"]
+    gateway = make_gateway(start=False, general={"pg_hba": None, "hba": ranges})
+    gateway.judged = True
+    lines = gateway.file.read_text().splitlines()
+    status, output = gateway.run_to_end("-t")
+    assert status == 78
+    for wrong in ("10.0.0.1", "10.0.0.0/33"):
+        at = lines.index(f"  - {wrong}") + 1
+        assert re.search(rf"{gateway.file}:{at}: general\.hba: .*`{wrong}`", output), output
+    assert "10.0.0.1/32" in output and "127.0.0.0/8" not in output
+
+
 def test_known_keys_of_pg_doorman_that_we_do_not_do_are_a_warning(make_gateway):
     gateway = make_gateway(general={"scaling_warm_pool_ratio": 20})
     assert re.search("WARN.*scaling_warm_pool_ratio", gateway.log())

@@ -81,14 +81,14 @@ import Testing
         #expect(Load.problems(yaml: Load.general(line)).map(\.keyPath) == ["general.pg_hba"])
     }
 
-    @Test(arguments: ["[10.0.0.0/8, 192.168.1.1, \"::1/128\", \"fd00::/8\", \"::ffff:1.2.3.4\"]", "[]"])
+    @Test(arguments: ["[10.0.0.0/8, 192.168.1.1/32, \"::1/128\", \"fd00::/8\", \"64:ff9b::1.2.3.4/96\"]", "[]"])
     func legacyRanges(list: String) throws {
         _ = try Load.yaml(Load.general("hba: \(list)"))
     }
 
     @Test(arguments: [
         "10.0.0.0/33", "10.0.0", "1.2.3.256", "\"::/129\"", "\":::\"", "\"1::2::3\"", "localhost", "10.0.0.0/",
-        "\"12345::\"",
+        "\"12345::\"", "\"::1\"", "10.0.0.1", "010.0.0.0/8", "10.0.0.0/8/8", "\"10.0.0.0/ 8\"", "\"\"",
     ])
     func refusedLegacyRanges(range: String) {
         #expect(Load.problems(yaml: Load.general("hba: [\(range)]")).map(\.keyPath) == ["general.hba"])
