@@ -234,6 +234,33 @@ def test_psycopg(shared, database):
         assert psycopg.ClientCursor(console).execute("SHOW DATABASES").fetchall()
 
 
+def test_savepoints_of_psycopg(shared):
+    settings = connection_settings(shared)
+    settings["dbname"] = settings.pop("database")
+    with psycopg.connect(**settings, autocommit=True) as console, console.transaction():
+        with console.transaction():
+            assert console.execute("SHOW VERSION").fetchone()
+        with pytest.raises(psycopg.Error), console.transaction():
+            console.execute("SHOW NONSENSE")
+        assert console.execute("SHOW VERSION").fetchone(), "the error was in the inner one"
+
+
+def test_savepoints_of_psql(shared):
+    """As it sets them before each statement of a transaction when it is told to survive errors."""
+    settings = {"PGPASSWORD": ADMIN_PASSWORD, "PATH": "/usr/bin:/bin", "PGSSLMODE": "disable"}
+    words = ["-X", "-A", "-t", "-h", shared.host, "-p", str(shared.port), "-U", ADMIN, "-d", "pggateway"]
+    done = subprocess.run(
+        [executable("psql"), *words, "-v", "ON_ERROR_ROLLBACK=on"],
+        input="begin;\nshow version;\nshow nonsense;\nshow lists;\ncommit;\n",
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.stderr.count("ERROR") == 1 and "NONSENSE" in done.stderr.upper(), done.stderr
+    assert "used_clients" in done.stdout and done.stdout.rstrip().endswith("COMMIT"), done.stdout
+
+
 @pytest.mark.parametrize("cache", (0, 100))
 def test_asyncpg(shared, cache):
     async def main():

@@ -59,6 +59,14 @@ extension ConsoleError {
         Self(.activeTransaction, "\(command) cannot run inside a transaction block")
     }
 
+    static func outsideTransaction(_ command: String) -> Self {
+        Self(.noActiveTransaction, "\(command) can only be used in transaction blocks")
+    }
+
+    static func noSavepoint(_ name: String) -> Self {
+        Self(.noSavepoint, "savepoint \"\(name)\" does not exist")
+    }
+
     static func noStatement(_ name: String) -> Self {
         let subject = name.isEmpty ? "unnamed prepared statement" : "prepared statement \"\(name)\""
         return Self(.invalidStatementName, "\(subject) does not exist")
@@ -84,4 +92,6 @@ extension ConsoleError {
 extension SQLState {
     /// 42P03
     static let duplicateCursor = SQLState("42P03") ?? .invalidCursorName
+    /// 3B001
+    static let noSavepoint = SQLState("3B001") ?? .undefinedObject
 }
