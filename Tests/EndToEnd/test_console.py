@@ -127,6 +127,7 @@ def test_config_shows_no_secret(shared):
         ("drop table numbers", ("42601", "0A000")),
         ("x" * 4_000, ("42601", "54000", "0A000")),
         ("select * from pg_class", ("42601", "0A000")),
+        ("invalidate auth a.b.c", ("42601",)),
         ("'", ("42601", "0A000")),
         ("\u00e4\u00f6 \U0001f600", ("42601", "0A000")),
     ],

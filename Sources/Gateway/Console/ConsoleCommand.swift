@@ -222,7 +222,8 @@ package struct ConsoleCommand: Sendable {
             InvalidationRow.columns,
             """
             Forgets what auth_query has remembered, of a user, of a database or of all: the next login of each user \
-            asks PostgreSQL again. Sessions go on; `KILL USER` ends them.
+            asks PostgreSQL again. Sessions go on; `KILL USER` ends them. Names are in lower case unless quoted; one \
+            that holds a dot has to be: `INVALIDATE AUTH shop."john.doe"`.
             """
         ),
     ]

@@ -42,6 +42,14 @@ extension ConsoleError {
         return Self(.syntaxError, "syntax error at or near \"\(token.text)\"")
     }
 
+    static func tooManyDots(_ token: ConsoleToken) -> Self {
+        Self(
+            .syntaxError,
+            "syntax error at or near \"\(token.text)\"",
+            hint: "Quote names that hold a dot, as in shop.\"john.doe\"."
+        )
+    }
+
     static func unterminated(_ what: String) -> Self {
         Self(.syntaxError, "unterminated \(what)")
     }
