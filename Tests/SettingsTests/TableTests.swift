@@ -22,6 +22,7 @@ import Testing
     @Test(arguments: [
         "idle_timeout", "server_lifetime", "max_concurrent_creates", "server_round_robin", "pool_size",
         "min_pool_size", "cancel_wait_timeout", "server_idle_check_timeout", "query_wait_timeout",
+        "server_finish_timeout",
     ])
     func limitsChangeInPlace(name: String) {
         let keys = SettingsTable.keys.filter { $0.name == name }
@@ -101,6 +102,7 @@ import Testing
         #expect(general.retainConnectionsTime == .seconds(30) && general.retainConnectionsMax == 3)
         #expect(general.serverIdleCheckTimeout == .seconds(60) && general.shutdownTimeout == .seconds(10))
         #expect(general.clientLoginTimeout == .seconds(60) && general.cancelWaitTimeout == .seconds(10))
+        #expect(general.serverFinishTimeout == .seconds(60))
         #expect(general.unixSocketMode == 0o600 && general.unixSocketBufferSize == 1 << 20)
         #expect(general.syncServerParameters && general.logClientConnections && general.logClientDisconnections)
         #expect(general.maxConcurrentCreates == 4 && !general.serverRoundRobin && general.workerThreads == 0)

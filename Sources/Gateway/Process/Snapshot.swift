@@ -75,6 +75,7 @@ final class Snapshot: Sendable {
     let checkQuery: CheckQuery
     let loginTimeout: MonotonicMicroseconds
     let cancelWaitTimeout: MonotonicMicroseconds
+    let serverFinishTimeout: MonotonicMicroseconds
     let maxConnections: Int
     /// 0: failed proofs are answered at once.
     let authFailureDelay: MonotonicMicroseconds
@@ -134,6 +135,7 @@ final class Snapshot: Sendable {
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.cancelWaitTimeout = settings.general.cancelWaitTimeout.microseconds
+        self.serverFinishTimeout = settings.general.serverFinishTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.authFailureDelay = settings.general.authFailureDelay.microseconds
         self.logsConnections = settings.general.logClientConnections
