@@ -62,6 +62,10 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var reservedFor: ClientConnection?
     /// ReadyForQuery messages still due for what was sent in front of a client's requests: its parameters, its BEGIN.
     var syncOwed = 0
+    /// Which of these, counted from the first, answer statements that follow the client, and how many of all have come
+    /// since these went out; see `ServerConnection+Replay.swift`.
+    var replays = 0..<0
+    var syncAnswered = 0
     /// These give the client back what it has reset, and it is told of the values.
     var isRestoring = false
     /// The last bytes that came are the beginning of a message, too few to know it: see `stoodStill`.
