@@ -48,20 +48,24 @@ struct LogOptions: ParsableArguments {
     @Option(name: [.customShort("F"), .long], help: "text or structured.")
     var logFormat = "text"
 
-    /// Makes the process log as asked.
-    func bootstrap() throws -> Logger {
+    /// What the words mean.
+    func read() throws -> (rules: LogRules, format: LogFormat) {
         let rules: LogRules
         do {
             rules = try LogRules(parsing: self.logLevel)
         } catch {
             throw ValidationError("--log-level: \(error)")
         }
-        let format: LogFormat
         switch self.logFormat {
-        case "text", "debug": format = .text
-        case "structured": format = .structured
+        case "text", "debug": return (rules, .text)
+        case "structured": return (rules, .structured)
         default: throw ValidationError("--log-format is 'text' or 'structured'")
         }
+    }
+
+    /// Makes the process log as asked.
+    func bootstrap() throws -> Logger {
+        let (rules, format) = try self.read()
         LogOutput.bootstrap(level: rules, format: format)
         return Logger(label: "pggateway")
     }
@@ -82,6 +86,8 @@ struct Run: ParsableCommand {
         let source = SettingsSource(path: self.config)
         if self.testConfig {
             GatewayProcess.releaseSignals()
+            // A command line that does not run is not told to be good.
+            _ = try self.logging.read()
             do throws(GatewayStartError) {
                 for warning in try source.check() {
                     StandardStreams.write("warning: \(warning)\n", to: STDERR_FILENO)
@@ -111,6 +117,12 @@ struct Demo: ParsableCommand {
     var port: Int?
 
     @OptionGroup var logging: LogOptions
+
+    func validate() throws {
+        // 0 is any free one, as for bind(2).
+        guard let port = self.port, !(0...65_535).contains(port) else { return }
+        throw ValidationError("--port: \(port) is not a port: 0 to 65535")
+    }
 
     func run() throws {
         let log = try self.logging.bootstrap()

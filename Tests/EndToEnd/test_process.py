@@ -29,6 +29,27 @@ def test_help_and_usage(make_gateway):
     assert done.returncode not in (0, 78) and done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        (("-t", "-l", "nope"), "nope"),
+        (("-t", "-F", "nope"), "--log-format"),
+        (("-l", "nope"), "nope"),
+        (("demo", "-p", "70000"), "70000"),
+        (("demo", "-p=-1"), "-1"),
+        (("demo", "-l", "nope"), "nope"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else " ".join(value),
+)
+def test_values_of_options_that_mean_nothing_are_usage_errors(make_gateway, arguments, word):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    file = [] if "demo" in arguments else [str(gateway.file)]
+    done = subprocess.run([BINARY, *arguments, *file], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 64, (done.returncode, done.stdout, done.stderr)
+    assert word in done.stderr and not done.stdout, done.stderr
+
+
 def test_the_functions_of_the_work_lie_together(make_gateway):
     """scripts/function-order.txt is in force, and most of its names are still those of functions: else `make order`."""
     listing = subprocess.run(["nm", BINARY], capture_output=True, text=True, check=True).stdout
