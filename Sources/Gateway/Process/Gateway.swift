@@ -236,7 +236,7 @@ package struct SettingsSource: Sendable {
         do throws(SnapshotError) {
             return try Snapshot(settings: settings, registry: self.registry, lookups: lookups, previous: previous)
         } catch {
-            throw GatewayStartError(description: "Config parse error: \(error.description)")
+            throw GatewayStartError(description: error.report(settings))
         }
     }
 
