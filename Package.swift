@@ -52,6 +52,8 @@ let package = Package(
     ] + documentation,
     targets: [
         .target(name: "CReactor"),
+        // Of programs only: whatever links it has its signals held from the first moment.
+        .target(name: "CSignals"),
         .target(name: "CDigest", linkerSettings: [.linkedLibrary("crypto")]),
         .systemLibrary(name: "CPAM"),
         .systemLibrary(name: "CLDAP"),
@@ -77,7 +79,7 @@ let package = Package(
         room(
             "GatewayCommand",
             [
-                "AuthProviders", "Gateway", "HBA", "PGWire", "Reactor", "Settings", "Telemetry", logging,
+                "AuthProviders", "CSignals", "Gateway", "HBA", "PGWire", "Reactor", "Settings", "Telemetry", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

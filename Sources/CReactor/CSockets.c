@@ -198,11 +198,13 @@ int cr_socket_error(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
 }
 
+_Static_assert(EAI_NONAME == CR_NAME_UNKNOWN && EAI_AGAIN < 0 && EAI_FAIL < 0, "errors of getaddrinfo are passed on");
+
 static int resolve(const char *host, uint16_t port, int flags, struct cr_address *out, int capacity) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
     struct addrinfo *list = NULL;
     int error = getaddrinfo(host, NULL, &hints, &list);
-    if (error != 0) return error == EAI_NONAME || error == EAI_NODATA ? CR_NAME_UNKNOWN : -1;
+    if (error != 0) return error == EAI_NODATA ? CR_NAME_UNKNOWN : error;
     int count = 0;
     for (struct addrinfo *item = list; item != NULL && count < capacity; item = item->ai_next) {
         struct sockaddr_storage storage;
@@ -221,6 +223,8 @@ static int resolve(const char *host, uint16_t port, int flags, struct cr_address
 int cr_resolve(const char *host, uint16_t port, struct cr_address *out, int capacity) {
     return resolve(host, port, 0, out, capacity);
 }
+
+const char *cr_resolve_error_text(int result) { return gai_strerror(result); }
 
 int cr_host_name(const struct cr_address *address, char *name, size_t capacity) {
     struct sockaddr_storage storage;

@@ -20,7 +20,8 @@ public enum GatewayMain {
     }
 
     /// Runs one command line to its end, and ends the process. Call it on the main thread, before any other thread
-    /// exists: the signals SIGHUP, SIGTERM and SIGINT become the gateway's.
+    /// exists. The signals SIGHUP, SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 are the gateway's: they are held back from the
+    /// first moment of a process that links this module.
     ///
     /// Every subcommand (`run` with `-t`, `demo`, `reference`, `hba`) is there and knows the methods of `providers`.
     /// Exit codes as sysexits(3): 0, 64 usage, 70 providers that do not fit together, 78 configuration.

@@ -1,13 +1,22 @@
+import CSignals
 import Gateway
 import Glibc
 import Logging
 import Reactor
 
-/// The gateway as a process: started, then driven by signals. SIGHUP reloads; SIGTERM and SIGINT stop gracefully.
+/// The gateway as a process: started, then driven by signals. SIGHUP reloads; SIGTERM and SIGINT stop gracefully;
+/// SIGUSR1 and SIGUSR2 do nothing, so that what other poolers do on them does not end this one.
+///
+/// They are held from the first moment of the process (`CSignals`): what comes while it starts takes effect when it
+/// has started.
 enum GatewayProcess {
-    private static let signals = [SIGHUP, SIGTERM, SIGINT]
+    /// Those that `CSignals` holds.
+    private static let signals = [SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2]
 
     static func blockSignals() { ProcessSignals.block(Self.signals) }
+
+    /// For commands that do not run the gateway: signals end them, as they end any program.
+    static func releaseSignals() { cs_release_signals() }
 
     /// Returns when the gateway has stopped. Call on the main thread.
     ///
@@ -16,13 +25,18 @@ enum GatewayProcess {
         Self.blockSignals()
         let gateway = try Gateway(source: source, log: log)
         try gateway.start()
-        while true {
-            let signal = ProcessSignals.wait(for: Self.signals)
-            if signal != SIGHUP || !reloadsOnHangup { break }
-            do throws(GatewayStartError) {
-                try gateway.reload()
-            } catch {
-                log.error("reload failed, the old settings stay", metadata: ["reason": .string(error.description)])
+        wait: while true {
+            switch ProcessSignals.wait(for: Self.signals) {
+            case SIGUSR1, SIGUSR2:
+                log.warning("SIGUSR1 and SIGUSR2 have no meaning here")
+            case SIGHUP where reloadsOnHangup:
+                do throws(GatewayStartError) {
+                    try gateway.reload()
+                } catch {
+                    log.error("reload failed, the old settings stay", metadata: ["reason": .string(error.description)])
+                }
+            default:
+                break wait
             }
         }
         gateway.stop()

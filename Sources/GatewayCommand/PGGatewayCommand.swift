@@ -17,7 +17,8 @@ struct PGGatewayCommand: ParsableCommand {
             discussion: """
                 \(name) [-l LEVEL] [-F text|structured] CONFIG   runs the gateway with a settings file (YAML or TOML)
                 \(name) -t CONFIG                                checks the settings: exit 0 when good, 78 when not
-                Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully.
+                Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully. One that comes while the
+                gateway starts takes effect when it has started.
                 """,
             version: "pggateway \(Gateway.version)",
             subcommands: [Run.self, Demo.self, Reference.self, HBACommand.self],
@@ -47,20 +48,24 @@ struct LogOptions: ParsableArguments {
     @Option(name: [.customShort("F"), .long], help: "text or structured.")
     var logFormat = "text"
 
-    /// Makes the process log as asked.
-    func bootstrap() throws -> Logger {
+    /// What the words mean.
+    func read() throws -> (rules: LogRules, format: LogFormat) {
         let rules: LogRules
         do {
             rules = try LogRules(parsing: self.logLevel)
         } catch {
             throw ValidationError("--log-level: \(error)")
         }
-        let format: LogFormat
         switch self.logFormat {
-        case "text", "debug": format = .text
-        case "structured": format = .structured
+        case "text", "debug": return (rules, .text)
+        case "structured": return (rules, .structured)
         default: throw ValidationError("--log-format is 'text' or 'structured'")
         }
+    }
+
+    /// Makes the process log as asked.
+    func bootstrap() throws -> Logger {
+        let (rules, format) = try self.read()
         LogOutput.bootstrap(level: rules, format: format)
         return Logger(label: "pggateway")
     }
@@ -80,6 +85,9 @@ struct Run: ParsableCommand {
     func run() throws {
         let source = SettingsSource(path: self.config)
         if self.testConfig {
+            GatewayProcess.releaseSignals()
+            // A command line that does not run is not told to be good.
+            _ = try self.logging.read()
             do throws(GatewayStartError) {
                 for warning in try source.check() {
                     StandardStreams.write("warning: \(warning)\n", to: STDERR_FILENO)
@@ -110,9 +118,15 @@ struct Demo: ParsableCommand {
 
     @OptionGroup var logging: LogOptions
 
+    func validate() throws {
+        // 0 is any free one, as for bind(2).
+        guard let port = self.port, !(0...65_535).contains(port) else { return }
+        throw ValidationError("--port: \(port) is not a port: 0 to 65535")
+    }
+
     func run() throws {
         let log = try self.logging.bootstrap()
-        // Held back before anything is started, so that Ctrl-C in the middle leaves no PostgreSQL behind.
+        // Held back while anything is started, so that Ctrl-C in the middle leaves no PostgreSQL behind.
         GatewayProcess.blockSignals()
         let demo = try DemoSession.start(port: self.port)
         defer { demo.stop() }
@@ -144,6 +158,7 @@ struct Reference: ParsableCommand {
     var page: Page
 
     func run() {
+        GatewayProcess.releaseSignals()
         switch self.page {
         case .settings: print(SettingsReference.markdown, terminator: "")
         case .sample: print(SettingsReference.sampleYAML, terminator: "")

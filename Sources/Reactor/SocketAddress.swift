@@ -23,11 +23,21 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
         self.raw = raw
     }
 
+    /// What a look-up of a host name tells.
+    package enum Resolution: Sendable {
+        /// One address at least.
+        case found([SocketAddress])
+        /// The system's own words, such as `Name or service not known`.
+        case failed(String)
+    }
+
     /// Looks a host name up. Blocks: call on a helper thread, never on a worker.
-    package static func resolve(host: String, port: UInt16) -> [SocketAddress] {
+    package static func resolve(host: String, port: UInt16) -> Resolution {
         var found = [cr_address](repeating: cr_address(), count: 8)
         let count = unsafe cr_resolve(host, port, &found, 8)
-        return found.prefix(Int(max(count, 0))).map { SocketAddress($0) }
+        if count > 0 { return .found(found.prefix(Int(count)).map { SocketAddress($0) }) }
+        guard count < 0, let text = unsafe cr_resolve_error_text(count) else { return .failed("it has no address") }
+        return .failed(unsafe String(cString: text))
     }
 
     /// What a reverse look-up tells.

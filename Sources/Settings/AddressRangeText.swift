@@ -1,18 +1,33 @@
-/// Checks the shape of `address` or `address/bits` for IPv4 and IPv6. The rules themselves are applied elsewhere.
+/// Checks the shape of `address/bits` for IPv4 and IPv6. The rules themselves are applied elsewhere.
 enum AddressRangeText {
-    static func isValid(_ text: String) -> Bool {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard let address = parts.first, parts.count <= 2 else { return false }
+    /// - Throws: what is no range. An address alone is none either: whether it means itself or its network is not
+    ///   guessed.
+    static func check(_ text: String) throws(ValueProblem) {
+        let quoted = "`\(text.prefix(60))`"
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let address = parts.first ?? ""
         let isIPv6 = address.contains(":")
-        guard isIPv6 ? Self.isIPv6(address) : Self.isIPv4(address) else { return false }
-        guard parts.count == 2 else { return true }
-        guard let bits = Self.number(parts[1], maximumDigits: 3) else { return false }
-        return bits <= (isIPv6 ? 128 : 32)
+        guard isIPv6 ? Self.isIPv6(address) : Self.isIPv4(address) else {
+            throw ValueProblem("\(quoted) is not an address range", hint: "such as 10.0.0.0/8 or fd00::/8")
+        }
+        let longest = isIPv6 ? 128 : 32
+        guard parts.count == 2 else {
+            throw ValueProblem("\(quoted) has no prefix length", hint: "\(address)/\(longest) is this address alone")
+        }
+        guard let bits = Self.number(parts[1], maximumDigits: 3), bits <= longest else {
+            throw ValueProblem("the prefix length of \(quoted) is not a number of 0 to \(longest)")
+        }
     }
 
     private static func isIPv4(_ text: Substring) -> Bool {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { (Self.number($0, maximumDigits: 3) ?? 256) <= 255 }
+        return parts.count == 4 && parts.allSatisfy(Self.isOctet)
+    }
+
+    /// A leading zero is refused: some read `010` as eight.
+    private static func isOctet(_ text: Substring) -> Bool {
+        guard text.count == 1 || text.first != "0" else { return false }
+        return (Self.number(text, maximumDigits: 3) ?? 256) <= 255
     }
 
     private static func isIPv6(_ text: Substring) -> Bool {

@@ -11,6 +11,12 @@ package struct ConfigRow: Sendable, Equatable {
     package let summary: String
 }
 
+/// A row, and where its value comes from.
+struct PlacedRow: Sendable, Equatable {
+    let row: ConfigRow
+    let place: SourceLocation
+}
+
 /// One validated snapshot of all settings. A value that never changes; a reload makes a new one.
 package struct GatewaySettings: Sendable, Equatable {
     package let general: GeneralSettings
@@ -24,7 +30,7 @@ package struct GatewaySettings: Sendable, Equatable {
     package let warnings: [String]
     /// The main file and the included files in the order read.
     package let sourceFiles: [String]
-    private let rows: [ConfigRow]
+    private let rows: [PlacedRow]
 
     init(
         general: GeneralSettings,
@@ -33,7 +39,7 @@ package struct GatewaySettings: Sendable, Equatable {
         talos: TalosSettings? = nil,
         warnings: [String],
         sourceFiles: [String],
-        rows: [ConfigRow]
+        rows: [PlacedRow]
     ) {
         self.general = general
         self.pools = pools.sorted { $0.name < $1.name }
@@ -51,26 +57,33 @@ package struct GatewaySettings: Sendable, Equatable {
 
     /// Rows of `SHOW CONFIG`: `general` in the order of the reference, then each pool with its users.
     package func configRows() -> [ConfigRow] {
-        self.rows
+        self.rows.map(\.row)
+    }
+
+    /// Where a key has its value from, such as `pools.shop.users.app.password`, or where its table begins; nil for what
+    /// is no key that the gateway acts on.
+    package func place(of key: String) -> SourceLocation? {
+        self.rows.first { $0.row.key == key }?.place
     }
 }
 
 extension ConfigRow {
     /// Rows of one decoded table: every key that the gateway acts on.
-    static func rows(of values: SectionValues, prefix: String) -> [ConfigRow] {
+    static func rows(of values: SectionValues, prefix: String) -> [PlacedRow] {
         SettingsTable.keys(of: values.section).compactMap { key in
             switch key.kind {
             case .table, .tableMap, .tableList: return nil
             default: break
             }
             guard key.isSupported else { return nil }
-            return ConfigRow(
+            let row = ConfigRow(
                 key: "\(prefix).\(key.name)",
                 value: values.values[key.name]?.display ?? "",
                 defaultValue: key.defaultDisplay,
                 isChangeable: key.reload != .restart,
                 summary: key.summary
             )
+            return PlacedRow(row: row, place: values.origin(of: key.name))
         }
     }
 }

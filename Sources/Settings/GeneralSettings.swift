@@ -22,6 +22,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let retainConnectionsMax: Int
     package let serverIdleCheckTimeout: Duration
     package let cancelWaitTimeout: Duration
+    package let serverFinishTimeout: Duration
     package let shutdownTimeout: Duration
 
     package let tcpKeepalivesIdle: Duration
@@ -58,7 +59,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let adminPassword: SecretText
     package let pgHba: HBARuleSource
     package let pgIdent: HBARuleSource
-    /// Legacy address ranges, `address/bits` or a single address; empty when there is no such list.
+    /// Legacy address ranges, `address/bits`; empty when there is no such list.
     package let hba: [String]
     package let clientTLS: ClientTLSSettings
 
@@ -82,6 +83,7 @@ package struct GeneralSettings: Sendable, Equatable {
         self.retainConnectionsMax = values.integer("retain_connections_max")
         self.serverIdleCheckTimeout = values.duration("server_idle_check_timeout")
         self.cancelWaitTimeout = values.duration("cancel_wait_timeout")
+        self.serverFinishTimeout = values.duration("server_finish_timeout")
         self.shutdownTimeout = values.duration("shutdown_timeout")
 
         self.tcpKeepalivesIdle = values.duration("tcp_keepalives_idle")

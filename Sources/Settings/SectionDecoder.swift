@@ -53,7 +53,10 @@ struct SectionDecoder {
                 let value = try self.decoder.decode(entry.value, as: key.kind)
                 values.set(key.name, value, at: entry.location)
             } catch {
-                diagnostics.report(entry.location, path, error.reason, hint: error.hint)
+                for problem in [error] + error.others {
+                    let place = problem.location ?? entry.location
+                    diagnostics.report(place, path, problem.reason, hint: problem.hint)
+                }
                 // The default stands in, so that the checks that follow do not report the same key again.
                 values.markWritten(key.name, standIn: Self.defaultValues[key.identity], at: entry.location)
             }

@@ -107,6 +107,10 @@ struct Diagnostics {
 struct ValueProblem: Error {
     var reason: String
     var hint: String?
+    /// Of the element of a list that it concerns; nil when it concerns the value as a whole.
+    var location: SourceLocation?
+    /// What is wrong with further elements.
+    var others: [ValueProblem] = []
 
     init(_ reason: String, hint: String? = nil) {
         self.reason = reason

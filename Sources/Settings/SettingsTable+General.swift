@@ -79,6 +79,13 @@ extension SettingsTable {
             "How long a cancel request may take on its way to the server."
         ),
         SettingsKey(
+            "server_finish_timeout", .general, .positiveDuration, default: "60s", .reload, isOwn: true,
+            """
+            How long a server may take for what its client asked for before it said goodbye and closed without waiting \
+            for the answer. Then the connection is closed, and its place in the pool is free.
+            """
+        ),
+        SettingsKey(
             "shutdown_timeout", .general, .duration, default: "10s", .reload,
             "A graceful stop waits so long for clients in a transaction, then closes them."
         ),
@@ -187,7 +194,7 @@ extension SettingsTable {
         ),
         SettingsKey(
             "hba", .general, .cidrList, default: "[]", .reload,
-            "Legacy list of address ranges that may connect by TCP. Not together with `pg_hba`."
+            "Legacy list of address ranges, such as `10.0.0.0/8`, that may connect by TCP. Not together with `pg_hba`."
         ),
     ]
 }

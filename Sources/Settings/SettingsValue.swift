@@ -50,6 +50,8 @@ struct SectionValues {
     private(set) var values: [String: SettingsValue] = [:]
     /// Places of the keys that the file has.
     private(set) var locations: [String: SourceLocation] = [:]
+    /// Places of values that come from the parent table.
+    private var inheritedLocations: [String: SourceLocation] = [:]
     /// Raw trees of keys that are tables or lists of tables.
     private(set) var tables: [String: SettingsNode] = [:]
 
@@ -83,6 +85,11 @@ struct SectionValues {
         self.locations[name] ?? self.location
     }
 
+    /// Where the value comes from: where it is written, here or in the parent table; else the table.
+    func origin(of name: String) -> SourceLocation {
+        self.locations[name] ?? self.inheritedLocations[name] ?? self.location
+    }
+
     func path(of name: String) -> String {
         self.keyPath.isEmpty ? name : "\(self.keyPath).\(name)"
     }
@@ -92,6 +99,7 @@ struct SectionValues {
         for key in SettingsTable.keys(of: self.section) where key.fallback == parent.section {
             guard self.values[key.name] == nil, let value = parent.values[key.name] else { continue }
             self.values[key.name] = value
+            self.inheritedLocations[key.name] = parent.locations[key.name] ?? parent.inheritedLocations[key.name]
         }
     }
 

@@ -2,7 +2,7 @@
 struct SnapshotBuilder {
     private let sections: SectionDecoder
     private(set) var diagnostics: Diagnostics
-    private var rows: [ConfigRow] = []
+    private var rows: [PlacedRow] = []
     private var serverNames = TLSServerNames.Collector()
 
     init(references: ReferenceExpansion, diagnostics: Diagnostics) {

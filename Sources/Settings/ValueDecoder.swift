@@ -129,15 +129,21 @@ struct ValueDecoder {
         }
         let itemKind: SettingsKind = kind == .pathList ? .path : .string
         var result: [String] = []
+        var problems: [ValueProblem] = []
         for item in items {
-            guard case .text(let text) = try self.scalar(item, as: itemKind) else { continue }
-            if kind == .cidrList, !AddressRangeText.isValid(text) {
-                let hint = "such as 10.0.0.0/8 or fd00::/8"
-                throw ValueProblem("`\(text.prefix(60))` is not an address range", hint: hint)
+            do throws(ValueProblem) {
+                guard case .text(let text) = try self.scalar(item, as: itemKind) else { continue }
+                if kind == .cidrList { try AddressRangeText.check(text) }
+                result.append(text)
+            } catch {
+                var problem = error
+                problem.location = item.location
+                problems.append(problem)
             }
-            result.append(text)
         }
-        return result
+        guard var problem = problems.first else { return result }
+        problem.others = Array(problems.dropFirst())
+        throw problem
     }
 
     private func map(_ node: SettingsNode) throws(ValueProblem) -> [String: String] {

@@ -127,6 +127,7 @@ def test_config_shows_no_secret(shared):
         ("drop table numbers", ("42601", "0A000")),
         ("x" * 4_000, ("42601", "54000", "0A000")),
         ("select * from pg_class", ("42601", "0A000")),
+        ("invalidate auth a.b.c", ("42601",)),
         ("'", ("42601", "0A000")),
         ("\u00e4\u00f6 \U0001f600", ("42601", "0A000")),
     ],
@@ -232,6 +233,33 @@ def test_psycopg(shared, database):
         assert problem.value.sqlstate and problem.value.diag.severity == "ERROR"
         assert console.execute("SHOW VERSION").fetchone()
         assert psycopg.ClientCursor(console).execute("SHOW DATABASES").fetchall()
+
+
+def test_savepoints_of_psycopg(shared):
+    settings = connection_settings(shared)
+    settings["dbname"] = settings.pop("database")
+    with psycopg.connect(**settings, autocommit=True) as console, console.transaction():
+        with console.transaction():
+            assert console.execute("SHOW VERSION").fetchone()
+        with pytest.raises(psycopg.Error), console.transaction():
+            console.execute("SHOW NONSENSE")
+        assert console.execute("SHOW VERSION").fetchone(), "the error was in the inner one"
+
+
+def test_savepoints_of_psql(shared):
+    """As it sets them before each statement of a transaction when it is told to survive errors."""
+    settings = {"PGPASSWORD": ADMIN_PASSWORD, "PATH": "/usr/bin:/bin", "PGSSLMODE": "disable"}
+    words = ["-X", "-A", "-t", "-h", shared.host, "-p", str(shared.port), "-U", ADMIN, "-d", "pggateway"]
+    done = subprocess.run(
+        [executable("psql"), *words, "-v", "ON_ERROR_ROLLBACK=on"],
+        input="begin;\nshow version;\nshow nonsense;\nshow lists;\ncommit;\n",
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.stderr.count("ERROR") == 1 and "NONSENSE" in done.stderr.upper(), done.stderr
+    assert "used_clients" in done.stdout and done.stdout.rstrip().endswith("COMMIT"), done.stdout
 
 
 @pytest.mark.parametrize("cache", (0, 100))

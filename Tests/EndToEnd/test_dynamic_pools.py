@@ -358,6 +358,34 @@ def test_first_logins_of_200_users_under_collection(make_gateway, postgres):
         assert row["dynamic_pools_created"] == row["dynamic_pools_destroyed"]
 
 
+def test_totals_of_a_pool_that_was_collected_go_on_when_it_comes_again(make_gateway, postgres):
+    gateway = make_gateway(
+        {"app": {**found(postgres, pool_size=1), "idle_timeout": 50}},
+        general={"retain_connections_time": "100ms", "retain_connections_max": 0},
+        hba=RULES,
+    )
+
+    def totals(name):
+        row = next(r for r in gateway.console("SHOW STATS") if r["user"] == name)
+        return {key: int(value) for key, value in row.items() if key.startswith("total_")}
+
+    with roles(postgres) as [name]:
+        before = None
+        for _ in range(3):
+            with enter(gateway, name) as client:
+                for _ in range(5):
+                    client.value("select 1")
+                client.error("select 1 / 0")
+                now = totals(name)
+            if before:
+                assert all(now[key] >= before[key] for key in now), (before, now)
+                assert now["total_query_count"] == before["total_query_count"] + 6
+                assert now["total_errors"] == before["total_errors"] + 1
+            before = now
+            wait_until(lambda: dynamic_pools(gateway) == 0, "the pool is collected", 20)
+        assert int(auth_row(gateway)["dynamic_pools_created"]) == 3
+
+
 def test_rotating_names_leave_nothing(make_gateway, postgres):
     """10 000 names, each with a pool for a moment: the memory and the pools are where they were."""
     gateway = make_gateway(

@@ -1,6 +1,8 @@
 """Clients that send their last requests, say goodbye and close, all in one go."""
 
 import contextlib
+import os
+import signal
 import socket
 import ssl
 import uuid
@@ -82,6 +84,29 @@ def test_a_server_that_finishes_alone_meets(make_gateway, postgres, event):
     with gateway.wire() as other:
         assert other.value("select 'served'") == "served"
     client.close()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_a_frozen_server_that_finishes_alone_gives_its_place_away(make_gateway, postgres, mode):
+    """Within server_finish_timeout, to a client that waits for it."""
+    gateway = start(
+        make_gateway,
+        general={"server_finish_timeout": "500ms", "query_wait_timeout": "20s"},
+        pool_options={"pool_size": 1, "mode": mode},
+    )
+    client = gateway.wire()
+    pid = int(client.value("select pg_backend_pid()"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        client.send_together(query("select 1"), TERMINATE)
+        goodbye(client, "clear")
+        with gateway.wire() as other:
+            assert int(other.value("select pg_backend_pid()")) != pid
+        assert int(gateway.pool_row()["sv_active"]) == 0
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        client.close()
+    wait_until(lambda: pid not in postgres.backends("app"), "PostgreSQL has seen the end")
 
 
 @pytest.mark.parametrize("mode", ("transaction", "session"))

@@ -29,6 +29,27 @@ def test_help_and_usage(make_gateway):
     assert done.returncode not in (0, 78) and done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        (("-t", "-l", "nope"), "nope"),
+        (("-t", "-F", "nope"), "--log-format"),
+        (("-l", "nope"), "nope"),
+        (("demo", "-p", "70000"), "70000"),
+        (("demo", "-p=-1"), "-1"),
+        (("demo", "-l", "nope"), "nope"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else " ".join(value),
+)
+def test_values_of_options_that_mean_nothing_are_usage_errors(make_gateway, arguments, word):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    file = [] if "demo" in arguments else [str(gateway.file)]
+    done = subprocess.run([BINARY, *arguments, *file], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 64, (done.returncode, done.stdout, done.stderr)
+    assert word in done.stderr and not done.stdout, done.stderr
+
+
 def test_the_functions_of_the_work_lie_together(make_gateway):
     """scripts/function-order.txt is in force, and most of its names are still those of functions: else `make order`."""
     listing = subprocess.run(["nm", BINARY], capture_output=True, text=True, check=True).stdout
@@ -131,6 +152,90 @@ def test_a_line_is_named(make_gateway):
     status, output = gateway.run_to_end("-t")
     assert status == 78
     assert "worker_treads" in output and "worker_threads" in output and str(at + 1) in output, output
+
+
+def test_an_address_of_the_legacy_list_is_named_by_its_line(make_gateway):
+    ranges = ["127.0.0.0/8", "10.0.0.1", "10.1.0.0/16", "10.0.0.0/33"]
+    gateway = make_gateway(start=False, general={"pg_hba": None, "hba": ranges})
+    gateway.judged = True
+    lines = gateway.file.read_text().splitlines()
+    status, output = gateway.run_to_end("-t")
+    assert status == 78
+    for wrong in ("10.0.0.1", "10.0.0.0/33"):
+        at = lines.index(f"  - {wrong}") + 1
+        assert re.search(rf"{gateway.file}:{at}: general\.hba: .*`{wrong}`", output), output
+    assert "10.0.0.1/32" in output and "127.0.0.0/8" not in output
+
+
+def check_all_are_told(gateway, expected):
+    """`-t` tells each of the problems, in a line with the place of its key: pairs of what the key's line in the file
+    holds, and what is told of it."""
+    status, output = gateway.run_to_end("-t")
+    assert status == 78, output
+    lines = gateway.file.read_text().splitlines()
+    told = output.splitlines()
+    assert len(told) == len(expected), output
+    for key, words in expected:
+        [at] = [number for number, line in enumerate(lines, 1) if key in line]
+        begin = f"Config parse error: {gateway.file}:{at}: "
+        assert any(line.startswith(begin) and words in line for line in told), (key, words, output)
+
+
+def test_problems_of_certificates_keys_and_rules_are_told_at_once_with_file_and_line(make_gateway, postgres, tmp_path):
+    app = pool(postgres, users_=[{"username": "minted", "password": f"jwt-pkey-fpath:{tmp_path}/5", "pool_size": 1}])
+    tls = {"server_tls_mode": "verify-ca", "server_tls_ca_cert": f"{tmp_path}/3"}
+    gateway = make_gateway(
+        {"app": app | tls, "other": pool(postgres)},
+        {"tls_certificate": f"{tmp_path}/1", "tls_private_key": f"{tmp_path}/2"},
+        hba=f"local all all md5\nhost all all all jwt keys={tmp_path}/6\nhost all all all jwt keys={tmp_path}/7\n",
+        start=False,
+    )
+    gateway.judged = True
+    check_all_are_told(
+        gateway,
+        [
+            ("tls_certificate:", f"general.tls_certificate: {tmp_path}/1: "),
+            ("tls_private_key:", f"general.tls_private_key: {tmp_path}/2: "),
+            ("server_tls_ca_cert:", f"pools.app.server_tls_ca_cert: {tmp_path}/3: "),
+            ("jwt-pkey-fpath", "pools.app.users.minted.password: "),
+            ("pg_hba:", f'general.pg_hba:2: option "keys" of authentication method "jwt": {tmp_path}/6: '),
+            ("pg_hba:", f'general.pg_hba:3: option "keys" of authentication method "jwt": {tmp_path}/7: '),
+        ],
+    )
+
+
+def test_problems_of_rule_texts_do_not_hide_those_of_files(make_gateway, tmp_path):
+    gateway = make_gateway(
+        general={
+            "tls_certificate": f"{tmp_path}/1",
+            "tls_private_key": f"{tmp_path}/2",
+            "pg_ident": {"path": f"{tmp_path}/8"},
+        },
+        hba="host all all all nonsense\nhost all all 10.0.0.1 md5\n",
+        start=False,
+    )
+    gateway.judged = True
+    check_all_are_told(
+        gateway,
+        [
+            ("tls_certificate:", f"general.tls_certificate: {tmp_path}/1: "),
+            ("tls_private_key:", f"general.tls_private_key: {tmp_path}/2: "),
+            ("pg_ident:", f"general.pg_ident: {tmp_path}/8: "),
+            ("pg_hba:", "general.pg_hba:1:"),
+            ("pg_hba:", "general.pg_hba:2:"),
+        ],
+    )
+
+
+def test_a_file_named_in_general_is_told_at_its_line_there(make_gateway, postgres, tmp_path):
+    """Once, although every pool has it from there."""
+    gateway = make_gateway(
+        {"app": pool(postgres), "other": pool(postgres)},
+        {"server_tls_mode": "verify-ca", "server_tls_ca_cert": f"{tmp_path}/3"},
+        start=False,
+    )
+    gateway.judged = True
+    check_all_are_told(gateway, [("server_tls_ca_cert:", f"server_tls_ca_cert: {tmp_path}/3: ")])
 
 
 def test_known_keys_of_pg_doorman_that_we_do_not_do_are_a_warning(make_gateway):

@@ -534,3 +534,80 @@ def test_a_client_that_waits_too_long_with_a_batch(make_gateway):
         holder.rows("commit")
         assert run(holder, "kept") == "kept"
     gateway.wait_idle()
+
+
+def run_prepared(client, name, *values):
+    """The answer to an execution of one of the client's statements: its rows, or the SQLSTATE of the error."""
+    client.send_together(bind(values, statement=name), execute(), sync())
+    answer = client.ready()
+    errors = [m.sqlstate for m in answer if m.kind == "E"]
+    return errors[0] if errors else [m.values for m in answer if m.kind == "D"]
+
+
+@pytest.mark.skipif(DIRECT, reason="needs the gateway")
+@pytest.mark.parametrize("first", ("a statement", "the unnamed statement", "begin", "a query"))
+def test_statements_follow_a_client_from_transaction_into_session_mode(make_gateway, postgres, first):
+    """By a reload: what it has prepared still works, but for what PostgreSQL would not prepare again; from then on
+    they are the session's own."""
+    gateway = make_gateway()
+    with gateway.wire() as client, gateway.wire() as other:
+        other.rows("create table vanishing (x int)")
+        client.send_together(
+            parse("select $1::text", "by text"),
+            parse("select $1, 2", "typed", types=(23,)),
+            parse("select * from vanishing", "vanishes"),
+            sync(),
+        )
+        assert [m.kind for m in client.ready()] == ["1", "1", "1", "Z"]
+        other.rows("drop table vanishing")
+        client.send_together(parse("select 'unnamed'"), sync())
+        client.ready()
+        if first == "begin":
+            client.rows("begin")
+        gateway.reload(pools={"app": {"pool_mode": "session"}})
+        if first == "the unnamed statement":
+            assert run_prepared(client, "") == [[b"unnamed"]]
+        elif first == "a query":
+            assert client.value("select 'simple'") == "simple"
+        assert run_prepared(client, "by text", "kept") == [[b"kept"]]
+        assert run_prepared(client, "typed", "7") == [[b"7", b"2"]]
+        if first == "begin":
+            client.rows("commit")
+        assert run_prepared(client, "vanishes") == "26000"
+        names = client.rows("select name from pg_prepared_statements order by name")
+        assert names == [["by text"], ["typed"]]
+        client.rows("listen something")
+        assert client.rows("select pg_listening_channels()") == [["something"]], "it has a session of its own"
+    with gateway.wire() as following:
+        assert following.value(PREPARED) == "0"
+    gateway.wait_idle()
+
+
+@pytest.mark.skipif(DIRECT, reason="needs the gateway")
+def test_statements_too_large_to_follow_a_client_into_session_mode(make_gateway):
+    """It is told so, and the next session begins with nothing."""
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire() as client:
+        for number in range(6):
+            client.send(parse(f"select {number} /* {'x' * 800_000} */", f"s{number}"), sync())
+            client.ready()
+        gateway.reload(pools={"app": {"pool_mode": "session"}})
+        client.send(query("select 1"))
+        [error] = [m for m in client.until_closed() if m.kind == "E"]
+        assert error.sqlstate == "57P01" and "prepared statements" in error.fields["M"]
+    with gateway.wire() as following:
+        assert following.value(PREPARED) == "0"
+    gateway.wait_idle()
+
+
+@pytest.mark.skipif(DIRECT, reason="needs the gateway")
+def test_a_session_keeps_its_statements_when_its_pool_goes_to_transaction_mode(make_gateway):
+    gateway = make_gateway(pool_options={"mode": "session"})
+    with gateway.wire() as client:
+        client.send_together(parse("select $1::text", "mine"), sync())
+        client.ready()
+        gateway.reload(pools={"app": {"pool_mode": "transaction"}})
+        for _ in range(3):
+            assert run_prepared(client, "mine", "kept") == [[b"kept"]]
+    with gateway.wire() as following:
+        assert following.value(PREPARED) == "0"

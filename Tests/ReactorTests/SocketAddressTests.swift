@@ -48,10 +48,17 @@ import Testing
     }
 
     @Test func resolving() {
-        let found = SocketAddress.resolve(host: "127.0.0.1", port: 7)
-        #expect(found.map(\.description) == ["127.0.0.1:7"])
-        #expect(SocketAddress.resolve(host: "name.invalid", port: 7).isEmpty)
-        #expect(SocketAddress.resolve(host: String(repeating: "x", count: 5000), port: 7).isEmpty)
+        func texts(_ host: String) -> (found: [String], reason: String?) {
+            switch SocketAddress.resolve(host: host, port: 7) {
+            case .found(let addresses): (addresses.map(\.description), nil)
+            case .failed(let reason): ([], reason)
+            }
+        }
+        #expect(texts("127.0.0.1").found == ["127.0.0.1:7"])
+        for host in ["name.invalid", String(repeating: "x", count: 5000)] {
+            let (found, reason) = texts(host)
+            #expect(found.isEmpty && reason?.isEmpty == false && reason != "Invalid argument")
+        }
     }
 
     @Test func errorsSpeak() {

@@ -105,6 +105,27 @@ import Testing
         #expect(Load.problems(yaml: text).map(\.line) == [4, 5, 6, 7, 8])
     }
 
+    @Test func eachElementOfAListHasItsOwnLine() {
+        let yaml = Load.general("hba:", "  - 10.0.0.0/8", "  - 10.0.0.1", "  - \"fd00::\"", "  - all", "port: 70000")
+        let problems = Load.problems(yaml: yaml)
+        #expect(problems.map(\.line) == [6, 7, 8, 9])
+        #expect(problems.map(\.keyPath) == ["general.hba", "general.hba", "general.hba", "general.port"])
+        #expect(problems.first?.description.hasPrefix("/etc/gw/main.yaml:6: general.hba: `10.0.0.1` has no") == true)
+        let hints = ["10.0.0.1/32 is this address alone", "fd00::/128 is this address alone"]
+        #expect(problems.prefix(2).map(\.hint) == hints)
+        let toml = """
+            [general]
+            admin_username = "a"
+            admin_password = "b"
+            hba = [
+                "10.0.0.0/8",
+                "10.0.0.1",
+                7,
+            ]
+            """
+        #expect(Load.problems(toml: toml).map(\.line) == [6, 7])
+    }
+
     @Test(arguments: [
         "general:\n  port: [1\n", "a: b: c\n", "general: *x\n", "? [a]\n: 1\n", "- a\n- b\n", "just text", "\tx: 1\n",
         "a: 1\n---\nb: 2\n", "\u{0}", "a: \"\\0\"\n",

@@ -81,14 +81,28 @@ import Testing
         #expect(Load.problems(yaml: Load.general(line)).map(\.keyPath) == ["general.pg_hba"])
     }
 
-    @Test(arguments: ["[10.0.0.0/8, 192.168.1.1, \"::1/128\", \"fd00::/8\", \"::ffff:1.2.3.4\"]", "[]"])
+    @Test func aKeyIsFoundWhereItsValueComesFrom() throws {
+        let text = Load.pool(["server_host: x"], user: ["pool_size: 3"])
+            .replacing("general:\n", with: "general:\n  server_tls_mode: prefer\n")
+        let settings = try Load.yaml(text)
+        let lines = [
+            "general.server_tls_mode": 2, "pools.db.server_tls_mode": 2, "pools.db.server_host": 7,
+            "pools.db.users.app.password": 10, "pools.db.users.app.pool_size": 11,
+        ]
+        for (key, line) in lines {
+            #expect(settings.place(of: key) == SourceLocation(file: "/etc/gw/main.yaml", line: line), "\(key)")
+        }
+        #expect(settings.place(of: "general.nonsense") == nil)
+    }
+
+    @Test(arguments: ["[10.0.0.0/8, 192.168.1.1/32, \"::1/128\", \"fd00::/8\", \"64:ff9b::1.2.3.4/96\"]", "[]"])
     func legacyRanges(list: String) throws {
         _ = try Load.yaml(Load.general("hba: \(list)"))
     }
 
     @Test(arguments: [
         "10.0.0.0/33", "10.0.0", "1.2.3.256", "\"::/129\"", "\":::\"", "\"1::2::3\"", "localhost", "10.0.0.0/",
-        "\"12345::\"",
+        "\"12345::\"", "\"::1\"", "10.0.0.1", "010.0.0.0/8", "10.0.0.0/8/8", "\"10.0.0.0/ 8\"", "\"\"",
     ])
     func refusedLegacyRanges(range: String) {
         #expect(Load.problems(yaml: Load.general("hba: [\(range)]")).map(\.keyPath) == ["general.hba"])

@@ -22,6 +22,7 @@ import Testing
     @Test(arguments: [
         "idle_timeout", "server_lifetime", "max_concurrent_creates", "server_round_robin", "pool_size",
         "min_pool_size", "cancel_wait_timeout", "server_idle_check_timeout", "query_wait_timeout",
+        "server_finish_timeout",
     ])
     func limitsChangeInPlace(name: String) {
         let keys = SettingsTable.keys.filter { $0.name == name }
@@ -47,7 +48,7 @@ import Testing
         let other: [String: String] = [
             "users": "[x]", "roles": "[x]", "auth_providers": "[x]",
             "host": "::1", "backlog": "77", "unix_socket_dir": "/x", "unix_socket_mode": "0666", "pg_hba": "\"a b\"",
-            "hba": "[1.2.3.4]", "pool_mode": "SESSION", "server_host": "/run", "server_database": "x",
+            "hba": "[1.2.3.4/32]", "pool_mode": "SESSION", "server_host": "/run", "server_database": "x",
             "application_name": "x", "server_username": "x", "admin_username": "x", "admin_password": "x",
             "username": "x", "port": "77", "server_port": "77",
             "server_password": "x", "pooler_check_query": "x", "io_method": "epoll",
@@ -101,6 +102,7 @@ import Testing
         #expect(general.retainConnectionsTime == .seconds(30) && general.retainConnectionsMax == 3)
         #expect(general.serverIdleCheckTimeout == .seconds(60) && general.shutdownTimeout == .seconds(10))
         #expect(general.clientLoginTimeout == .seconds(60) && general.cancelWaitTimeout == .seconds(10))
+        #expect(general.serverFinishTimeout == .seconds(60))
         #expect(general.unixSocketMode == 0o600 && general.unixSocketBufferSize == 1 << 20)
         #expect(general.syncServerParameters && general.logClientConnections && general.logClientDisconnections)
         #expect(general.maxConcurrentCreates == 4 && !general.serverRoundRobin && general.workerThreads == 0)

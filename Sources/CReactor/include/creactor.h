@@ -69,6 +69,8 @@ int cr_socket_error(int fd);
 /// Resolves a host name; blocking, for helper threads only. Returns the number of addresses, CR_NAME_UNKNOWN, or
 /// another negative value when that cannot be told now.
 int cr_resolve(const char *host, uint16_t port, struct cr_address *out, int capacity);
+/// The system's own words for a negative result of `cr_resolve`.
+const char *cr_resolve_error_text(int result);
 /// The host name of an address; blocking, for helper threads only. Returns 0, a positive value when the address has no
 /// name, or a negative one when that cannot be told now.
 int cr_host_name(const struct cr_address *address, char *name, size_t capacity);

@@ -44,8 +44,8 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         let plan = self.owner.plan
         let worker = self.home.worker
         self.openingDeadline = worker.now + plan.connectTimeout
-        self.home.gateway.resolver.resolve(host: plan.host, port: plan.port, for: worker) { address in
-            self.addressKnown(address)
+        self.home.gateway.resolver.resolve(host: plan.host, port: plan.port, for: worker) { answer in
+            self.addressKnown(answer)
         }
         guard self.phase == .opening, self.address == nil else { return }
         // The name is being looked up: there is no socket yet that a deadline could belong to.
@@ -53,14 +53,17 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.setDeadline(self.openingDeadline)
     }
 
-    private func addressKnown(_ address: SocketAddress?) {
+    private func addressKnown(_ answer: Result<SocketAddress, HostResolver.Failure>) {
         // The time may be over.
         guard self.phase == .opening else { return }
-        guard let address else {
-            self.lost("cannot resolve server host \"\(self.owner.plan.host)\"")
+        let plan = self.owner.plan
+        let address: SocketAddress
+        switch answer {
+        case .success(let known): address = known
+        case .failure(let failure):
+            self.lost("cannot resolve server host \"\(plan.host)\": \(failure.reason)")
             return
         }
-        let plan = self.owner.plan
         // From the look-up's deadline to the one of the socket.
         self.home.worker.detach(self)
         self.address = address

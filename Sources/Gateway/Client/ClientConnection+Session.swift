@@ -104,6 +104,7 @@ extension ClientConnection {
         counters.checkouts.add(1)
         counters.waitTime.add(UInt64(max(now - self.waitingSince, 0)))
         server.beginTurn(self)
+        guard server.takeOverStatements(of: self) else { return self.refuseReplay() }
         if let begin = self.deferredBegin {
             self.deferredBegin = nil
             self.transactionBegan = now

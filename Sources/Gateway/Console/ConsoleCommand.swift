@@ -87,7 +87,10 @@ package struct ConsoleCommand: Sendable {
             "STATS",
             .request(.stats),
             StatsRow.self,
-            "One row for each pool: totals since start and averages of the last period of 15 seconds."
+            """
+            One row for each pool: totals since start and averages of the last period of 15 seconds. The totals of a \
+            pool that goes and comes again go on, if it is among the 2048 that went last.
+            """
         ),
         .show("DATABASES", .request(.databases), DatabaseRow.self, "One row for each pool: where it connects to."),
         .show("USERS", .request(.users), UserRow.self, "One row for each user of a pool."),
@@ -222,7 +225,8 @@ package struct ConsoleCommand: Sendable {
             InvalidationRow.columns,
             """
             Forgets what auth_query has remembered, of a user, of a database or of all: the next login of each user \
-            asks PostgreSQL again. Sessions go on; `KILL USER` ends them.
+            asks PostgreSQL again. Sessions go on; `KILL USER` ends them. Names are in lower case unless quoted; one \
+            that holds a dot has to be: `INVALIDATE AUTH shop."john.doe"`.
             """
         ),
     ]

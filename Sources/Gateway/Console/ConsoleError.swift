@@ -42,6 +42,14 @@ extension ConsoleError {
         return Self(.syntaxError, "syntax error at or near \"\(token.text)\"")
     }
 
+    static func tooManyDots(_ token: ConsoleToken) -> Self {
+        Self(
+            .syntaxError,
+            "syntax error at or near \"\(token.text)\"",
+            hint: "Quote names that hold a dot, as in shop.\"john.doe\"."
+        )
+    }
+
     static func unterminated(_ what: String) -> Self {
         Self(.syntaxError, "unterminated \(what)")
     }
@@ -57,6 +65,14 @@ extension ConsoleError {
 
     static func insideTransaction(_ command: String) -> Self {
         Self(.activeTransaction, "\(command) cannot run inside a transaction block")
+    }
+
+    static func outsideTransaction(_ command: String) -> Self {
+        Self(.noActiveTransaction, "\(command) can only be used in transaction blocks")
+    }
+
+    static func noSavepoint(_ name: String) -> Self {
+        Self(.noSavepoint, "savepoint \"\(name)\" does not exist")
     }
 
     static func noStatement(_ name: String) -> Self {
@@ -84,4 +100,6 @@ extension ConsoleError {
 extension SQLState {
     /// 42P03
     static let duplicateCursor = SQLState("42P03") ?? .invalidCursorName
+    /// 3B001
+    static let noSavepoint = SQLState("3B001") ?? .undefinedObject
 }

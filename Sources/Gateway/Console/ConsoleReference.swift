@@ -71,7 +71,8 @@ package enum ConsoleReference {
             | `SET name = value`, `SET name TO value`, `RESET name` | No effect. Names: \(settings) |
             | `SET TIME ZONE`, `SET NAMES`, `SET TRANSACTION`, `SET SESSION CHARACTERISTICS`, `RESET ALL`, \
             `CLOSE ALL`, `UNLISTEN *` | No effect |
-            | `BEGIN`, `START TRANSACTION`, `COMMIT`, `END`, `ROLLBACK`, `ABORT` | \
+            | `BEGIN`, `START TRANSACTION`, `COMMIT`, `END`, `ROLLBACK`, `ABORT`, `SAVEPOINT name`, \
+            `RELEASE name`, `ROLLBACK TO name` | \
             The transaction status changes as in PostgreSQL; commands take effect at once and are not rolled back |
             | `DISCARD ALL`, `DEALLOCATE` | Prepared statements are forgotten; other forms of \
             `DISCARD` have no effect |
@@ -90,11 +91,14 @@ package enum ConsoleReference {
         |---|---|
         | 42601 | The command is unknown or has a syntax error |
         | 42704 | `SHOW` of an unknown name (the hint names the nearest), `SET` of an unknown setting |
+        | 25P01 | A savepoint outside a transaction |
         | 25P02 | A command in a failed transaction |
+        | 3B001 | An unknown savepoint |
         | 08P01 | A malformed message, or a Bind message with parameters |
         | 0A000 | A function call message |
         | 53400 | A session holds more than \(ConsoleLimits.preparedStatements) prepared statements or \
-        \(ConsoleLimits.portals) portals, or a query more than \(ConsoleLimits.statementsPerQuery) commands |
+        \(ConsoleLimits.portals) portals, a transaction more than \(ConsoleLimits.savepoints) savepoints, or a query \
+        more than \(ConsoleLimits.statementsPerQuery) commands |
 
         A message may have \(ConsoleLimits.messageBytes) bytes.
         """

@@ -14,7 +14,7 @@ struct ServerReach {
     let serverUsers: [ExactName: ServerUserMap]
 
     struct Findings {
-        var errors: [String] = []
+        var errors: [SnapshotError.Problem] = []
         var warnings: [String] = []
     }
 
@@ -32,7 +32,7 @@ struct ServerReach {
         self.checkListed(&findings)
         self.checkTalos(&findings)
         guard findings.errors.isEmpty else {
-            throw SnapshotError(description: findings.errors.joined(separator: "\n"))
+            throw SnapshotError(findings.errors)
         }
         return findings.warnings
     }
@@ -79,10 +79,9 @@ struct ServerReach {
     private func check(_ user: String, _ subject: Subject, _ findings: inout Findings) {
         let pools = self.settings.pools.filter { subject.decides(user, in: $0.name) }
         guard !pools.isEmpty, !pools.contains(where: { self.leads(user, to: $0, subject) }) else { return }
-        findings.errors.append(
-            "\(subject.place): user \"\(user)\" is proven by method \"\(subject.rule.method)\" and has no pool in "
-                + Self.list(pools.map(\.name)) + ": " + Self.remedy(subject.proof)
-        )
+        let text = "user \"\(user)\" is proven by method \"\(subject.rule.method)\" and has no pool in "
+            + Self.list(pools.map(\.name)) + ": " + Self.remedy(subject.proof)
+        findings.errors.append(.init(rule: subject.rule, text))
     }
 
     /// Those whom the rule does not name. Of roles and of whoever is not listed nobody knows who they are: only a rule
@@ -97,10 +96,9 @@ struct ServerReach {
                 || pool.users.contains { subject.decides($0.username, in: pool.name) }
         }
         guard !pools.isEmpty, !isReachable, !asksForRoles else { return }
-        findings.errors.append(
-            "\(subject.place): nobody whom method \"\(subject.rule.method)\" proves has a pool in "
-                + Self.list(pools.map(\.name)) + ": " + Self.remedy(subject.proof)
-        )
+        let text = "nobody whom method \"\(subject.rule.method)\" proves has a pool in "
+            + Self.list(pools.map(\.name)) + ": " + Self.remedy(subject.proof)
+        findings.errors.append(.init(rule: subject.rule, text))
     }
 
     private func reachesConsole(_ subject: Subject) -> Bool {
@@ -200,8 +198,8 @@ struct ServerReach {
                     && map?.entries.contains { $0.admits(user: role, roles: [role], provider: "talos") } != true
             }
             if missing.count == TalosRealm.roles.count {
-                let text = "talos.databases: none of the roles \(Self.list(missing)) has a pool in pools.\(database): "
-                findings.errors.append(text + Self.remedy(.nameAlone))
+                let text = "none of the roles \(Self.list(missing)) has a pool in pools.\(database): "
+                findings.errors.append(.init(at: "talos.databases", text + Self.remedy(.nameAlone)))
             } else if !missing.isEmpty {
                 let text = "talos: tokens whose highest role in \(database) is \(Self.list(missing)) are refused: "
                 findings.warnings.append(text + "the role has no pool there")

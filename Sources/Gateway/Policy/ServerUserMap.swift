@@ -65,14 +65,14 @@ struct ServerUserMap: Sendable {
             let path = "pools.\(pool.name).server_users[\(index)]"
             if let stranger = settings.authProviders.first(where: { !providers.contains($0) }) {
                 let known = providers.sorted().joined(separator: ", ")
-                let text = "\(path).auth_providers: there is no provider `\(stranger)`; there are \(known)"
-                throw SnapshotError(description: text)
+                let text = "there is no provider `\(stranger)`; there are \(known)"
+                throw SnapshotError(at: "\(path).auth_providers", text)
             }
             let users: HBAUserNames
             do throws(HBAUserNameError) {
                 users = try HBAUserNames(settings.users)
             } catch {
-                throw SnapshotError(description: "\(path).users: \(error.description)")
+                throw SnapshotError(at: "\(path).users", error.description)
             }
             entries.append(Entry(index: index, settings: settings, users: users, mint: try Self.mint(settings, path)))
         }
@@ -97,7 +97,7 @@ struct ServerUserMap: Sendable {
         do throws(AuthConfigurationError) {
             return try TokenMint(keyFile: file, user: settings.serverUsername ?? "")
         } catch {
-            throw SnapshotError(description: "\(path).server_password: \(error.description)")
+            throw SnapshotError(at: "\(path).server_password", error.description)
         }
     }
 

@@ -37,6 +37,8 @@ final class Pool: Sendable {
     /// One per worker, each written by its worker alone. Those of the pool that this one replaces, so that totals never
     /// fall.
     let counters: [PoolCounters]
+    /// What pools of the same key had counted that were gone before it; see `PastTotals`.
+    private let past: CounterTotals
     /// Left the settings: sessions look the pool up again at their next transaction.
     let isRetired = Atomic<Bool>(false)
     /// Logins and sessions that work with it; see `PoolRegistry`.
@@ -44,8 +46,10 @@ final class Pool: Sendable {
     /// The workers, for opening servers and reaching waiters. Unowned: the gateway outlives its pools.
     let gateway: Gateway
 
-    /// - Parameter old: the pool of the same key that this one replaces.
-    init(plan: PoolPlan, gateway: Gateway, replacing old: Pool? = nil) {
+    /// - Parameters:
+    ///   - old: the pool of the same key that this one replaces.
+    ///   - past: what pools of the same key had counted, if none is replaced.
+    init(plan: PoolPlan, gateway: Gateway, replacing old: Pool? = nil, continuing past: CounterTotals? = nil) {
         self.key = plan.key
         self.plan = plan
         self.isSessionMode = plan.mode == .session
@@ -60,13 +64,15 @@ final class Pool: Sendable {
         )
         let workers = gateway.homes.count
         self.counters = old?.counters ?? (0..<workers).map { _ in PoolCounters() }
+        let before = old?.past ?? past ?? CounterTotals()
+        self.past = before
         let averaging = old?.state.withLock { $0.averaging }
         self.state = Mutex(
             State(
                 machine: PoolMachine(limits: plan.limits, workerCount: workers, seed: .random(in: .min ... .max)),
                 credential: plan.credential,
                 parameterSets: ParameterSets(applicationName: plan.applicationName),
-                averaging: averaging ?? AveragingPeriod(now: UInt64(MonotonicClock.now()))
+                averaging: averaging ?? AveragingPeriod(startingWith: before, now: UInt64(MonotonicClock.now()))
             )
         )
     }
@@ -84,7 +90,11 @@ extension Pool {
         return self.state.withLock { $0.machine.isEmpty && $0.machine.limits.minPoolSize == 0 }
     }
 
-    var totals: CounterTotals { CounterTotals(summing: self.counters) }
+    var totals: CounterTotals {
+        var totals = CounterTotals(summing: self.counters)
+        totals.add(self.past)
+        return totals
+    }
 
     func rollAverages(now: MonotonicMicroseconds) {
         let totals = self.totals

@@ -32,6 +32,8 @@ final class PoolRegistry: Sendable {
         var dynamic: [String: DynamicCounts] = [:]
         /// Retired pools, as long as they have servers or waiters, or a little longer.
         var leaving: [Pool] = []
+        /// Of pools that have gone.
+        var past = PastTotals()
     }
 
     private let state = Mutex(State())
@@ -97,7 +99,8 @@ final class PoolRegistry: Sendable {
                 old.pin()
                 return (old, nil, false)
             }
-            let pool = Pool(plan: wanted.plan, gateway: gateway, replacing: old)
+            let past = state.past.take(wanted.key)
+            let pool = Pool(plan: wanted.plan, gateway: gateway, replacing: old, continuing: past)
             pool.pin()
             if let old {
                 pool.inherit(from: old)
@@ -157,7 +160,8 @@ final class PoolRegistry: Sendable {
             }
             for (key, plan) in wanted where state.pools[key] == nil {
                 let old = retired.first { $0.key == key }
-                let pool = Pool(plan: plan, gateway: gateway, replacing: old)
+                let past = state.past.take(key)
+                let pool = Pool(plan: plan, gateway: gateway, replacing: old, continuing: past)
                 // The key won from a client's proof stays good as long as the stored secret does.
                 if let old { pool.inherit(from: old) }
                 state.enter(pool)
@@ -193,6 +197,7 @@ extension PoolRegistry.State {
 
     fileprivate mutating func leave(_ pool: Pool) {
         self.pools[pool.key] = nil
+        self.past.keep(pool.totals, of: pool.key)
         self.left(pool)
     }
 

@@ -12,14 +12,10 @@ final class FrontDoor: Sendable {
     let gateway: Gateway
     private let duty = AcceptDuty()
 
-    init(_ general: GeneralSettings, gateway: Gateway) throws(ReactorError) {
+    /// - Parameter address: of the TCP socket.
+    init(_ general: GeneralSettings, at address: SocketAddress, gateway: Gateway) throws(ReactorError) {
         self.gateway = gateway
         let backlog = Int32(clamping: general.backlog)
-        guard let address = SocketAddress(numericHost: general.host, port: general.port)
-            ?? SocketAddress.resolve(host: general.host, port: general.port).first
-        else {
-            throw ReactorError(code: 22, operation: "listen on \(general.host)")
-        }
         var descriptors = [try ListeningSocket.tcp(address, backlog: backlog, options: gateway.snapshot.socketOptions)]
         var text = address.description
         if let folder = general.unixSocketDir {
@@ -34,6 +30,18 @@ final class FrontDoor: Sendable {
         }
         self.descriptors = Mutex(descriptors)
         self.description = text
+    }
+
+    /// Where to listen. Blocks while a name is looked up: on the main thread, at the start.
+    static func address(host: String, port: UInt16) throws(GatewayStartError) -> SocketAddress {
+        if let numeric = SocketAddress(numericHost: host, port: port) { return numeric }
+        var reason = "it has no address"
+        switch SocketAddress.resolve(host: host, port: port) {
+        case .found(let addresses):
+            if let first = addresses.first { return first }
+        case .failed(let text): reason = text
+        }
+        throw GatewayStartError(description: "cannot listen: general.host \"\(host)\" cannot be resolved: \(reason)")
     }
 
     /// Makes one worker listen. On that worker's thread.

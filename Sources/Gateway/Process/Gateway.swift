@@ -78,6 +78,7 @@ package final class Gateway: @unchecked Sendable {
         let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
         self.checkDescriptorLimit(snapshot, workers: count)
         Self.prepareDispatch()
+        let address = try FrontDoor.address(host: general.host, port: general.port)
         let ioMethod: IOMethod
         do throws(ReactorError) {
             // `auto` is no method of its own.
@@ -87,7 +88,7 @@ package final class Gateway: @unchecked Sendable {
             }
             ioMethod = made.method
             self.homes = made.workers.map { WorkerHome(worker: $0, gateway: self) }
-            let door = try FrontDoor(general, gateway: self)
+            let door = try FrontDoor(general, at: address, gateway: self)
             self.frontDoor = door
             self.pools.apply(snapshot, gateway: self, home: nil)
             self.authQueries.apply(snapshot, gateway: self)
@@ -235,7 +236,7 @@ package struct SettingsSource: Sendable {
         do throws(SnapshotError) {
             return try Snapshot(settings: settings, registry: self.registry, lookups: lookups, previous: previous)
         } catch {
-            throw GatewayStartError(description: "Config parse error: \(error.description)")
+            throw GatewayStartError(description: error.report(settings))
         }
     }
 

@@ -23,10 +23,16 @@ final class HostResolver: Sendable {
         }
     }
 
+    /// Nothing was found.
+    struct Failure: Error {
+        /// The system's own words; for logs and clients.
+        let reason: String
+    }
+
     /// Somebody who waits for a look-up.
     private struct Waiter: Sendable {
         let worker: Worker
-        let body: @Sendable (SocketAddress?) -> Void
+        let body: @Sendable (Result<SocketAddress, Failure>) -> Void
     }
 
     private struct State {
@@ -41,30 +47,34 @@ final class HostResolver: Sendable {
 
     private let queue = DispatchQueue(label: "resolver", attributes: .concurrent)
     private let state = Mutex(State())
-    private let lookUp: @Sendable (_ host: String, _ port: UInt16) -> [SocketAddress]
+    private let lookUp: @Sendable (_ host: String, _ port: UInt16) -> SocketAddress.Resolution
 
-    /// - Parameter lookUp: asks the system; may block for as long as it likes. Nothing found is an empty list.
+    /// - Parameter lookUp: asks the system; may block for as long as it likes.
     init(
-        lookUp: @escaping @Sendable (_ host: String, _ port: UInt16) -> [SocketAddress] = { host, port in
+        lookUp: @escaping @Sendable (_ host: String, _ port: UInt16) -> SocketAddress.Resolution = { host, port in
             SocketAddress.resolve(host: host, port: port)
         }
     ) {
         self.lookUp = lookUp
     }
 
-    /// Calls `body` on `worker`, at once when the address is known; with nil when there is none.
+    /// Calls `body` on `worker`, at once when the address is known.
     func resolve(
         host: String,
         port: UInt16,
         for worker: Worker,
-        then body: @escaping @Sendable (SocketAddress?) -> Void
+        then body: @escaping @Sendable (Result<SocketAddress, Failure>) -> Void
     ) {
         if host.hasPrefix("/") {
-            body(SocketAddress(unixPath: "\(host)/.s.PGSQL.\(port)"))
+            if let address = SocketAddress(unixPath: "\(host)/.s.PGSQL.\(port)") {
+                body(.success(address))
+            } else {
+                body(.failure(Failure(reason: "the path of its socket is too long")))
+            }
             return
         }
         if let numeric = SocketAddress(numericHost: host, port: port) {
-            body(numeric)
+            body(.success(numeric))
             return
         }
         let key = ExactName("\(host):\(port)")
@@ -79,7 +89,7 @@ final class HostResolver: Sendable {
             return (nil, isFirst)
         }
         if let known {
-            body(known)
+            body(.success(known))
             return
         }
         guard isFirst else { return }
@@ -87,8 +97,14 @@ final class HostResolver: Sendable {
     }
 
     /// Everybody who waits gets what was found, whatever becomes of the remembered answer.
-    private func found(_ addresses: [SocketAddress], for key: ExactName) {
+    private func found(_ resolution: SocketAddress.Resolution, for key: ExactName) {
         let expires = MonotonicClock.now() + Self.lifetime
+        let addresses: [SocketAddress]
+        let failure: Failure
+        switch resolution {
+        case .found(let found): (addresses, failure) = (found, Failure(reason: "it has no address"))
+        case .failed(let reason): (addresses, failure) = ([], Failure(reason: reason))
+        }
         let served = self.state.withLock { state -> [(Waiter, SocketAddress?)] in
             let waiters = state.waiting.removeValue(forKey: key) ?? []
             var answer = Answer(addresses: addresses, expires: expires)
@@ -101,7 +117,9 @@ final class HostResolver: Sendable {
             return served
         }
         for (waiter, address) in served {
-            waiter.worker.execute { waiter.body(address) }
+            waiter.worker.execute {
+                if let address { waiter.body(.success(address)) } else { waiter.body(.failure(failure)) }
+            }
         }
     }
 }

@@ -6,35 +6,41 @@ import Settings
 extension Snapshot {
     /// Where they are looked up, and what users look like whom nobody knows.
     static func secrets(
-        _ settings: GatewaySettings
-    ) throws(SnapshotError) -> (source: StaticSecrets, usual: UsualSecret) {
+        _ settings: GatewaySettings,
+        _ problems: inout SnapshotProblems
+    ) -> (source: StaticSecrets, usual: UsualSecret) {
         var secrets: [String: [String: StoredSecret]] = [:]
         for pool in settings.pools {
             for user in pool.users {
                 let path = "pools.\(pool.name).users.\(user.username).password"
                 secrets[pool.name, default: [:]][user.username] =
-                    user.tokenKeyFile == nil ? try Self.secret(user.password, path: path) : .none
+                    user.tokenKeyFile == nil ? Self.secret(user.password, path: path, &problems) : .none
             }
         }
         let usual = UsualSecret(of: secrets.values.flatMap { $0.values })
         let general = settings.general
-        let console = try Self.consoleSecret(general.adminPassword)
+        let console = Self.consoleSecret(general.adminPassword)
         for database in ConsoleReference.databases {
             secrets[database] = [general.adminUsername: console]
         }
         return (StaticSecrets(secrets), usual)
     }
 
-    private static func secret(_ text: SecretText, path: String) throws(SnapshotError) -> StoredSecret {
+    private static func secret(
+        _ text: SecretText,
+        path: String,
+        _ problems: inout SnapshotProblems
+    ) -> StoredSecret {
         do {
             return try StoredSecret(parsing: String(decoding: text.bytes, as: UTF8.self))
         } catch {
-            throw SnapshotError(description: "\(path): \(error)")
+            problems.add(SnapshotError(at: path, "\(error)"))
+            return StoredSecret.none
         }
     }
 
     /// `admin_password` may be a stored secret like a user's, or the password itself, which becomes one here.
-    private static func consoleSecret(_ text: SecretText) throws(SnapshotError) -> StoredSecret {
+    private static func consoleSecret(_ text: SecretText) -> StoredSecret {
         if let stored = try? StoredSecret(parsing: String(decoding: text.bytes, as: UTF8.self)) { return stored }
         let verifier = SCRAMVerifier(
             password: SecretBytes(text.bytes),

@@ -19,24 +19,35 @@ final class UserProviders: Sendable {
     init(
         settings: GatewaySettings,
         registry: AuthProviderRegistry,
-        services: AuthServices
-    ) throws(SnapshotError) {
+        services: AuthServices,
+        _ problems: inout SnapshotProblems
+    ) {
         var users: [PoolKey: any AuthProvider] = [:]
+        var talos: (any AuthProvider)?
         for pool in settings.pools {
             for user in pool.users {
                 let key = PoolKey(database: pool.name, user: user.username)
                 let path = "pools.\(pool.name).users.\(user.username)"
-                if let service = user.authPamService {
-                    let options = [("pamservice", service)]
-                    let place = path + ".auth_pam_service"
-                    users[key] = try Self.provider("pam", options, place, registry, services)
-                } else if let file = user.tokenKeyFile {
-                    users[key] = try Self.provider("jwt", [("keys", file)], path + ".password", registry, services)
+                do throws(SnapshotError) {
+                    if let service = user.authPamService {
+                        let options = [("pamservice", service)]
+                        let place = path + ".auth_pam_service"
+                        users[key] = try Self.provider("pam", options, place, registry, services)
+                    } else if let file = user.tokenKeyFile {
+                        users[key] = try Self.provider("jwt", [("keys", file)], path + ".password", registry, services)
+                    }
+                } catch {
+                    problems.add(error)
                 }
             }
         }
         let hasTalos = services.talos != nil
-        self.talos = hasTalos ? try Self.provider("talos", [], "talos", registry, services) : nil
+        do throws(SnapshotError) {
+            if hasTalos { talos = try Self.provider("talos", [], "talos", registry, services) }
+        } catch {
+            problems.add(error)
+        }
+        self.talos = talos
         self.users = users
         self.isEmpty = users.isEmpty && !hasTalos
     }
@@ -62,19 +73,20 @@ final class UserProviders: Sendable {
             let options = try MethodOptions(method: method, entries: entries)
             return try registry.makeProvider(options: options, services: services)
         } catch {
-            throw SnapshotError(description: "\(path): \(error.description)")
+            throw SnapshotError(at: path, error.description)
         }
     }
 }
 
 extension Snapshot {
     /// The settings table `talos`; nil without one.
-    static func talosRealm(_ settings: GatewaySettings) throws(SnapshotError) -> TalosRealm? {
+    static func talosRealm(_ settings: GatewaySettings, _ problems: inout SnapshotProblems) -> TalosRealm? {
         guard let talos = settings.talos else { return nil }
         do throws(AuthConfigurationError) {
             return try TalosRealm(keyFiles: talos.keys, databases: talos.databases)
         } catch {
-            throw SnapshotError(description: error.description)
+            problems.add(SnapshotError([.init(key: "talos.keys", text: error.description)]))
+            return nil
         }
     }
 
@@ -93,7 +105,7 @@ extension Snapshot {
             plan.mint = try TokenMint(keyFile: file, user: plan.serverUser)
         } catch {
             let path = "pools.\(pool.name).users.\(user.username).server_password"
-            throw SnapshotError(description: "\(path): \(error.description)")
+            throw SnapshotError(at: path, error.description)
         }
         plan.password = nil
         return plan

@@ -75,6 +75,7 @@ final class Snapshot: Sendable {
     let checkQuery: CheckQuery
     let loginTimeout: MonotonicMicroseconds
     let cancelWaitTimeout: MonotonicMicroseconds
+    let serverFinishTimeout: MonotonicMicroseconds
     let maxConnections: Int
     /// 0: failed proofs are answered at once.
     let authFailureDelay: MonotonicMicroseconds
@@ -95,14 +96,16 @@ final class Snapshot: Sendable {
     ) throws(SnapshotError) {
         self.settings = settings
         self.generation = (previous?.generation ?? 0) &+ 1
-        self.policy = try Self.policy(
-            settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods))
-        let maps = try Self.maps(settings.general)
-        self.clientTLS = try ClientTLS.make(settings.general.clientTLS, previous: previous?.clientTLS)
-        let serverTLS = try Self.serverTLS(settings)
+        var problems = SnapshotProblems()
+        let policy = Self.policy(
+            settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods), &problems)
+        self.policy = policy
+        let maps = Self.maps(settings.general, &problems)
+        self.clientTLS = Self.clientTLS(settings.general, previous: previous, &problems)
+        let serverTLS = Self.serverTLS(settings, &problems)
         self.serverTLS = serverTLS
-        self.needsInterfaces = self.policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
-        let secrets = try Self.secrets(settings)
+        self.needsInterfaces = policy.rules.contains { $0.address == .sameHost || $0.address == .sameNet }
+        let secrets = Self.secrets(settings, &problems)
         var services = AuthServices(
             secrets: SecretSourceChain([secrets.source, lookups.authQueries]),
             localUsers: MappedUsers(maps: maps, lookups: lookups),
@@ -112,28 +115,28 @@ final class Snapshot: Sendable {
             lanes: lookups.authLanes,
             randomBytes: { RandomPool.shared.take($0) }
         )
-        services.talos = try Self.talosRealm(settings)
-        self.userProviders = try UserProviders(settings: settings, registry: registry, services: services)
-        var deciding: [DecidedRule] = []
-        for rule in self.policy.rules {
-            try Self.checkCertificates(rule, settings.general.clientTLS)
-            let use = previous?.use(of: rule) ?? RuleUse()
-            deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
-        }
+        services.talos = Self.talosRealm(settings, &problems)
+        self.userProviders = UserProviders(settings: settings, registry: registry, services: services, &problems)
+        let makers = RuleMakers(settings: settings, registry: registry, services: services, previous: previous)
+        let deciding = Self.deciding(policy.rules, makers, &problems)
         self.deciding = deciding
-        let pools = try SnapshotPools(settings, tls: serverTLS, providers: Set(registry.registered.map { $0.name }))
+        let pools = SnapshotPools(
+            settings, tls: serverTLS, providers: Set(registry.registered.map { $0.name }), &problems)
         self.authQueryPools = pools.authQueryPools
         self.serverUsers = pools.serverUsers
+        // Who gets where is asked only of what is whole.
+        try problems.check()
         let reach = ServerReach(settings: settings, plans: pools.plans, serverUsers: pools.serverUsers)
         self.warnings =
-            settings.warnings + Self.warnings(self.policy, maps) + Self.roleWarnings(self.policy, settings)
-            + Self.encryptionWarnings(self.policy, settings.general.clientTLS)
+            settings.warnings + Self.warnings(policy, maps) + Self.roleWarnings(policy, settings)
+            + Self.encryptionWarnings(policy, settings.general.clientTLS)
             + Self.warnings(self.clientTLS, serverTLS) + (try reach.findings(deciding))
         self.plans = pools.plans
         self.socketOptions = SocketOptions(settings.general)
         self.checkQuery = CheckQuery(settings.general.poolerCheckQuery)
         self.loginTimeout = settings.general.clientLoginTimeout.microseconds
         self.cancelWaitTimeout = settings.general.cancelWaitTimeout.microseconds
+        self.serverFinishTimeout = settings.general.serverFinishTimeout.microseconds
         self.maxConnections = settings.general.maxConnections
         self.authFailureDelay = settings.general.authFailureDelay.microseconds
         self.logsConnections = settings.general.logClientConnections
@@ -160,37 +163,43 @@ final class Snapshot: Sendable {
 
     // MARK: Parts
 
+    /// What rules that stand in the settings have for a file.
+    static let rulesKey = "general.pg_hba"
+
     private static func policy(
         _ general: GeneralSettings,
         methods: Set<String>,
-        mapMethods: Set<String>
-    ) throws(SnapshotError) -> HBAPolicy {
+        mapMethods: Set<String>,
+        _ problems: inout SnapshotProblems
+    ) -> HBAPolicy {
         do throws(HBAErrors) {
             let reader = PolicyFiles.reader
             switch general.pgHba {
             case .content(let text):
                 return try HBAPolicy.parse(
-                    text: text, file: "general.pg_hba", methods: methods, mapMethods: mapMethods, reader: reader)
+                    text: text, file: Self.rulesKey, methods: methods, mapMethods: mapMethods, reader: reader)
             case .path(let path):
                 return try HBAPolicy.load(path: path, methods: methods, mapMethods: mapMethods, reader: reader)
             case .unset:
                 return general.hba.isEmpty ? .permissive : try HBAPolicy.legacyAllowList(cidrs: general.hba)
             }
         } catch {
-            throw SnapshotError(description: error.description)
+            problems.add(SnapshotError(error, key: general.pgHba == .unset ? "general.hba" : Self.rulesKey))
+            return .permissive
         }
     }
 
-    private static func maps(_ general: GeneralSettings) throws(SnapshotError) -> IdentMaps {
+    private static func maps(_ general: GeneralSettings, _ problems: inout SnapshotProblems) -> IdentMaps {
+        let key = "general.pg_ident"
         do throws(HBAErrors) {
             switch general.pgIdent {
-            case .content(let text):
-                return try IdentMaps.parse(text: text, file: "general.pg_ident", reader: PolicyFiles.reader)
+            case .content(let text): return try IdentMaps.parse(text: text, file: key, reader: PolicyFiles.reader)
             case .path(let path): return try IdentMaps.load(path: path, reader: PolicyFiles.reader)
             case .unset: return .empty
             }
         } catch {
-            throw SnapshotError(description: error.description)
+            problems.add(SnapshotError(error, key: key))
+            return .empty
         }
     }
 
@@ -211,31 +220,51 @@ final class Snapshot: Sendable {
         }
     }
 
-    private static func provider(
-        for rule: HBARule,
-        registry: AuthProviderRegistry,
-        services: AuthServices,
-        use: RuleUse
-    ) throws(SnapshotError) -> DecidedRule {
+    /// What providers of rules are made with.
+    private struct RuleMakers {
+        let settings: GatewaySettings
+        let registry: AuthProviderRegistry
+        let services: AuthServices
+        let previous: Snapshot?
+
+        /// The table `talos` has a problem of its own: that its rules lack it is not another one.
+        func isHopeless(_ rule: HBARule) -> Bool {
+            rule.method == "talos" && self.settings.talos != nil && self.services.talos == nil
+        }
+    }
+
+    private static func deciding(
+        _ rules: [HBARule],
+        _ makers: RuleMakers,
+        _ problems: inout SnapshotProblems
+    ) -> [DecidedRule] {
+        var deciding: [DecidedRule] = []
+        for rule in rules where !makers.isHopeless(rule) {
+            do throws(SnapshotError) {
+                try Self.checkCertificates(rule, makers.settings.general.clientTLS)
+                deciding.append(try Self.decided(rule, makers))
+            } catch {
+                problems.add(error)
+            }
+        }
+        return deciding
+    }
+
+    private static func decided(_ rule: HBARule, _ makers: RuleMakers) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
             let options = try MethodOptions(rule)
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),
-                provider: try registry.makeProvider(options: options, services: services),
+                provider: try makers.registry.makeProvider(options: options, services: makers.services),
                 certificate: CertificateDemand(
-                    method: rule.method, option: { rule.option($0) }, users: services.localUsers),
-                use: use
+                    method: rule.method, option: { rule.option($0) }, users: makers.services.localUsers),
+                use: makers.previous?.use(of: rule) ?? RuleUse()
             )
         } catch {
-            throw SnapshotError(description: "\(rule.file):\(rule.line): \(error.description)")
+            throw SnapshotError([.init(rule: rule, error.description)])
         }
     }
-}
-
-/// The settings are well-formed but cannot be put in force. One line per problem.
-struct SnapshotError: Error, Sendable, CustomStringConvertible {
-    let description: String
 }
 
 extension Duration {

@@ -12,20 +12,33 @@ struct SnapshotPools {
     /// - Parameters:
     ///   - tls: towards the servers of each database.
     ///   - providers: the names of all providers.
-    init(_ settings: GatewaySettings, tls: [ExactName: ServerTLS], providers: Set<String>) throws(SnapshotError) {
+    init(
+        _ settings: GatewaySettings,
+        tls: [ExactName: ServerTLS],
+        providers: Set<String>,
+        _ problems: inout SnapshotProblems
+    ) {
         var plans: [PoolKey: PoolPlan] = [:]
         var authQueryPools: [ExactName: PoolSettings] = [:]
         var serverUsers: [ExactName: ServerUserMap] = [:]
         for pool in settings.pools {
             let tls = tls[ExactName(pool.name)]
             for user in pool.users {
-                let plan = try Snapshot.plan(pool: pool, user: user, general: settings.general, tls: tls)
-                plans[plan.key] = plan
+                do throws(SnapshotError) {
+                    let plan = try Snapshot.plan(pool: pool, user: user, general: settings.general, tls: tls)
+                    plans[plan.key] = plan
+                } catch {
+                    problems.add(error)
+                }
             }
             if !pool.serverUsers.isEmpty {
-                let map = try ServerUserMap(pool, tls: tls, providers: providers)
-                serverUsers[ExactName(pool.name)] = map
-                for plan in map.sharedPlans(settings.general) { plans[plan.key] = plan }
+                do throws(SnapshotError) {
+                    let map = try ServerUserMap(pool, tls: tls, providers: providers)
+                    serverUsers[ExactName(pool.name)] = map
+                    for plan in map.sharedPlans(settings.general) { plans[plan.key] = plan }
+                } catch {
+                    problems.add(error)
+                }
             }
             guard let query = pool.authQuery else { continue }
             authQueryPools[ExactName(pool.name)] = pool

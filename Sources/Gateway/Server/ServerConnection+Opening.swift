@@ -22,8 +22,8 @@ extension ServerConnection {
         let worker = self.home.worker
         let deadline = worker.now + plan.connectTimeout
         self.opening = Opening(credential: credential, knownKeys: knownKeys, deadline: deadline)
-        self.home.gateway.resolver.resolve(host: plan.serverHost, port: plan.serverPort, for: worker) { address in
-            self.addressKnown(address)
+        self.home.gateway.resolver.resolve(host: plan.serverHost, port: plan.serverPort, for: worker) { answer in
+            self.addressKnown(answer)
         }
         guard self.phase == .opening, self.address == nil else { return }
         // The name is being looked up. There is no socket yet that a deadline could belong to, and the system's
@@ -32,11 +32,15 @@ extension ServerConnection {
         self.setDeadline(deadline)
     }
 
-    private func addressKnown(_ address: SocketAddress?) {
+    private func addressKnown(_ answer: Result<SocketAddress, HostResolver.Failure>) {
         // The time may be over.
         guard self.phase == .opening else { return }
-        guard let address else {
-            self.openingFailed(.connect("cannot resolve server host \"\(self.pool.plan.serverHost)\""))
+        let address: SocketAddress
+        switch answer {
+        case .success(let known): address = known
+        case .failure(let failure):
+            let host = self.pool.plan.serverHost
+            self.openingFailed(.connect("cannot resolve server host \"\(host)\": \(failure.reason)"))
             return
         }
         // From the look-up's deadline to the one of the socket.

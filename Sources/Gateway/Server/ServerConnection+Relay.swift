@@ -89,7 +89,7 @@ extension ServerConnection {
             switch scan.stop {
             case .none: return offset
             case .ready:
-                self.syncOwed -= 1
+                self.syncWasAnswered()
                 guard self.syncOwed == 0 else { continue }
                 self.scanner.forgetResets()
                 self.isRestoring = false
@@ -98,6 +98,7 @@ extension ServerConnection {
                 let start = scan.body.lowerBound - MessageHeader.size
                 self.client?.send(bytes.extracting(start..<scan.body.upperBound))
             case .error:
+                if self.isAnsweringReplay { continue }
                 let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
                 self.syncFailed(fields)
                 return offset

@@ -62,6 +62,10 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var reservedFor: ClientConnection?
     /// ReadyForQuery messages still due for what was sent in front of a client's requests: its parameters, its BEGIN.
     var syncOwed = 0
+    /// Which of these, counted from the first, answer statements that follow the client, and how many of all have come
+    /// since these went out; see `ServerConnection+Replay.swift`.
+    var replays = 0..<0
+    var syncAnswered = 0
     /// These give the client back what it has reset, and it is told of the values.
     var isRestoring = false
     /// The last bytes that came are the beginning of a message, too few to know it: see `stoodStill`.
@@ -171,6 +175,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         case .errand: self.errandFailed("the server did not answer in time")
         case .parked: self.retire("a cancel request was not answered in time")
         case .looking: self.retire("the server stopped in the middle of a message")
+        case .finishing: self.retire("server_finish_timeout: its client has left, and it has not finished in time")
         default: return
         }
     }
@@ -238,33 +243,6 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.send(terminate.bytes)
         self.logClosing(reason)
         self.discard()
-    }
-
-    /// The client has gone after its Terminate, and not all of what it asked for before has been answered. PostgreSQL
-    /// gets that, and Terminate behind it; its answers are read until it closes, for a reset could overtake what it
-    /// has not read yet. The session is busy until then, and ends with its socket if its host does.
-    func finishAlone() {
-        self.client = nil
-        self.phase = .finishing
-        self.turn.receivedBytes = 0
-        self.letCancellersGo()
-        self.expect(0)
-        self.checkCapture = nil
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
-        if self.isReadingPaused { self.resumeReading() }
-    }
-
-    /// Bytes of answers that are read for nobody. Behind them PostgreSQL gets what it gets when a client has closed: a
-    /// reset, which ends a query that goes on writing.
-    private static let unheardMax: UInt64 = 16 * 1024 * 1024
-
-    private func finishingReceived(_ bytes: Span<UInt8>) -> Int {
-        let count = bytes.count
-        self.turn.receivedBytes &+= UInt64(count)
-        if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
-        return count
     }
 
     /// The client has said goodbye, and PostgreSQL is to say what it still gets.

@@ -18,12 +18,13 @@ final class ClientTLS: Sendable {
         guard settings.isOffered else { return nil }
         var files = TLSFiles(section: "general", prefix: "tls_")
         var options = TLSServerOptions(
-            certificateChain: try files.read(settings.certificate, .certificate) ?? [],
-            privateKey: try files.read(settings.privateKey, .privateKey) ?? []
+            certificateChain: files.read(settings.certificate, .certificate) ?? [],
+            privateKey: files.read(settings.privateKey, .privateKey) ?? []
         )
         defer { options.privateKey.wipe() }
-        options.clientAuthorities = try files.read(settings.caCert, .authorities)
-        options.revocationLists = try files.read(settings.crlFile, .revocationLists)
+        options.clientAuthorities = files.read(settings.caCert, .authorities)
+        options.revocationLists = files.read(settings.crlFile, .revocationLists)
+        try files.check()
         let fingerprint = files.fingerprint
         if let previous, previous.settings == settings, previous.fingerprint == fingerprint { return previous }
         options.clientCertificate =

@@ -21,15 +21,16 @@ final class ServerTLS: Sendable, Equatable {
         }
         var files = TLSFiles(section: section, prefix: "server_tls_")
         var options = TLSClientOptions()
-        options.authorities = try files.read(settings.caCert, .authorities)
-        options.revocationLists = try files.read(settings.crlFile, .revocationLists)
-        options.certificateChain = try files.read(settings.certificate, .certificate)
-        options.privateKey = try files.read(settings.privateKey, .privateKey)
+        options.authorities = files.read(settings.caCert, .authorities)
+        options.revocationLists = files.read(settings.crlFile, .revocationLists)
+        options.certificateChain = files.read(settings.certificate, .certificate)
+        options.privateKey = files.read(settings.privateKey, .privateKey)
         defer {
             var key = options.privateKey ?? []
             options.privateKey = nil
             key.wipe()
         }
+        try files.check()
         options.verification =
             switch settings.verification {
             case .none: .none

@@ -6,19 +6,41 @@ import Sessions
 import Telemetry
 
 extension Snapshot {
-    /// TLS towards the servers of each database. Pools that say the same share one context.
-    static func serverTLS(_ settings: GatewaySettings) throws(SnapshotError) -> [ExactName: ServerTLS] {
+    /// TLS for clients; nil without.
+    static func clientTLS(
+        _ general: GeneralSettings,
+        previous: Snapshot?,
+        _ problems: inout SnapshotProblems
+    ) -> ClientTLS? {
+        do throws(SnapshotError) {
+            return try ClientTLS.make(general.clientTLS, previous: previous?.clientTLS)
+        } catch {
+            problems.add(error)
+            return nil
+        }
+    }
+
+    /// TLS towards the servers of each database. Pools that say the same share one context, and its problem.
+    static func serverTLS(
+        _ settings: GatewaySettings,
+        _ problems: inout SnapshotProblems
+    ) -> [ExactName: ServerTLS] {
         var made: [ServerTLS] = []
+        var refused: [ServerTLSSettings] = []
         var byDatabase: [ExactName: ServerTLS] = [:]
-        for pool in settings.pools {
-            let tls: ServerTLS
+        for pool in settings.pools where !refused.contains(pool.serverTLS) {
             if let known = made.first(where: { $0.settings == pool.serverTLS }) {
-                tls = known
-            } else {
-                tls = try ServerTLS(pool.serverTLS, section: "pools.\(pool.name)")
-                made.append(tls)
+                byDatabase[ExactName(pool.name)] = known
+                continue
             }
-            byDatabase[ExactName(pool.name)] = tls
+            do throws(SnapshotError) {
+                let tls = try ServerTLS(pool.serverTLS, section: "pools.\(pool.name)")
+                made.append(tls)
+                byDatabase[ExactName(pool.name)] = tls
+            } catch {
+                refused.append(pool.serverTLS)
+                problems.add(error)
+            }
         }
         return byDatabase
     }
@@ -50,7 +72,6 @@ extension Snapshot {
         guard rule.method == CertificateDemand.method || rule.option("clientcert") != nil, tls.caCert == nil
         else { return }
         throw SnapshotError(
-            description: "\(rule.file):\(rule.line): client certificates can only be checked with general.tls_ca_cert"
-        )
+            [.init(rule: rule, "client certificates can only be checked with general.tls_ca_cert")])
     }
 }

@@ -15,14 +15,15 @@ struct TLSFiles {
     /// The hashes of all that was read, one after the other.
     private(set) var fingerprint: [UInt8] = []
     private var paths: [TLSConfigurationError.Part: String] = [:]
+    private var problems: [SnapshotError.Problem] = []
 
     init(section: String, prefix: String) {
         self.section = section
         self.prefix = prefix
     }
 
-    /// - Returns: the bytes of the file; nil without a path.
-    mutating func read(_ path: String?, _ part: TLSConfigurationError.Part) throws(SnapshotError) -> [UInt8]? {
+    /// - Returns: the bytes of the file; nil without a path, and for a file that cannot be read: see `check`.
+    mutating func read(_ path: String?, _ part: TLSConfigurationError.Part) -> [UInt8]? {
         guard let path else { return nil }
         self.paths[part] = path
         do throws(BoundedFile.Problem) {
@@ -36,14 +37,20 @@ struct TLSFiles {
                 case .unreadable(let text): text
                 case .tooLarge: "it has more than \(Self.sizeMax) bytes"
                 }
-            throw SnapshotError(description: "\(self.key(part)): \(path): \(reason)")
+            self.problems.append(.init(at: self.key(part), "\(path): \(reason)"))
+            return nil
         }
+    }
+
+    /// - Throws: for all files that could not be read.
+    func check() throws(SnapshotError) {
+        if !self.problems.isEmpty { throw SnapshotError(self.problems) }
     }
 
     /// What OpenSSL says about one of the files or lists, at the setting that gave it.
     func problem(_ error: TLSConfigurationError) -> SnapshotError {
         let place = self.paths[error.part].map { "\($0): " } ?? ""
-        return SnapshotError(description: "\(self.key(error.part)): \(place)\(error.reason)")
+        return SnapshotError(at: self.key(error.part), "\(place)\(error.reason)")
     }
 
     private func key(_ part: TLSConfigurationError.Part) -> String {

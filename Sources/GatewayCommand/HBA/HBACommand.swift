@@ -37,6 +37,7 @@ struct HBACheck: ParsableCommand {
     var ident = false
 
     func run() throws {
+        GatewayProcess.releaseSignals()
         let methods = HBACommand.methods
         let mapMethods = HBACommand.mapMethods
         var isGood = true

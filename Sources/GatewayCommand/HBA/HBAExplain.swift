@@ -70,6 +70,7 @@ struct HBAExplain: ParsableCommand {
     }
 
     func run() throws {
+        GatewayProcess.releaseSignals()
         let policy = try self.policy()
         let interfaces = PolicyFiles.interfaces()
         guard !self.batch else { return try Self.answerLines(policy, interfaces) }

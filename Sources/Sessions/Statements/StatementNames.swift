@@ -24,6 +24,10 @@ struct StatementNames: Sendable {
     var count: Int { self.entries.count }
     var isFull: Bool { self.entries.count >= Self.countMax }
     var statements: [PreparedStatement] { self.entries.map(\.statement) }
+    /// In no particular order.
+    var all: [(name: [UInt8], statement: PreparedStatement)] {
+        self.entries.map { (name: $0.name, statement: $0.statement) }
+    }
 
     /// The statement named by the bytes at `range`.
     func find(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> PreparedStatement? {

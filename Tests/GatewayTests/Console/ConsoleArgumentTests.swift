@@ -11,7 +11,8 @@ import Testing
             ("INVALIDATE AUTH", []), ("invalidate auth shop", ["shop"]), ("INVALIDATE AUTH Shop.App", ["shop", "app"]),
             ("INVALIDATE AUTH \"Shop\"", ["Shop"]), ("INVALIDATE AUTH \"My Shop\".\"My App\"", ["My Shop", "My App"]),
             ("INVALIDATE AUTH \"Shop\".app", ["Shop", "app"]), ("INVALIDATE AUTH shop.\"App\"", ["shop", "App"]),
-            ("INVALIDATE AUTH shop.a.b", ["shop", "a.b"]),
+            ("INVALIDATE AUTH shop.\"a.b\"", ["shop", "a.b"]), ("INVALIDATE AUTH \"a.b\".c", ["a.b", "c"]),
+            ("INVALIDATE AUTH \"a.b\"", ["a.b"]), ("INVALIDATE AUTH \"a.b\".\"C.d\"", ["a.b", "C.d"]),
         ]
     )
     func read(statement: String, arguments: [String]) throws {
@@ -22,11 +23,17 @@ import Testing
         arguments: [
             "KILL", "KILL USER", "KILL USER 'app'", "KILL USER a b", "KILL USER a, b", "KILL app", "INVALIDATE",
             "INVALIDATE AUTH 'shop'", "INVALIDATE AUTH .app", "INVALIDATE AUTH shop.", "INVALIDATE AUTH \"shop\".",
+            "INVALIDATE AUTH a.b.c", "INVALIDATE AUTH \"a\".b.c", "INVALIDATE AUTH a. b.c", "INVALIDATE AUTH a.b.",
             "INVALIDATE AUTH shop app", "INVALIDATE AUTH \"a\".\"b\".\"c\"", "INVALIDATE AUTH *",
         ]
     )
     func refused(statement: String) {
         #expect(throws: ConsoleError.self) { try Self.command(statement) }
+    }
+
+    @Test func whichDotDividesIsNotGuessed() throws {
+        let error = #expect(throws: ConsoleError.self) { try Self.command("invalidate auth shop.john.doe") }
+        #expect(error?.sqlState == .syntaxError && error?.hint?.contains("shop.\"john.doe\"") == true)
     }
 
     private static func command(_ text: String) throws -> ConsoleCommand {

@@ -199,6 +199,46 @@ struct ConsoleQueryTests {
         #expect(try script.query("ROLLBACK; RELOAD") == [.complete("ROLLBACK"), .complete("RELOAD"), .ready(.idle)])
     }
 
+    @Test("savepoints follow PostgreSQL")
+    func savepoints() throws {
+        var script = ConsoleScript()
+        for text in ["SAVEPOINT a", "RELEASE a", "ROLLBACK TO a", "COMMIT AND CHAIN"] {
+            #expect(try script.query(text).first?.sqlState == "25P01")
+            #expect(script.session.status == .idle)
+        }
+        #expect(try script.query("BEGIN; SAVEPOINT a").suffix(2) == [.complete("SAVEPOINT"), .ready(.inTransaction)])
+        #expect(try script.query("nonsense; RELEASE a").suffix(1) == [.ready(.failed)])
+        #expect(try script.query("RELEASE a").first?.sqlState == "25P02")
+        #expect(try script.query("ROLLBACK TO b").first?.sqlState == "3B001")
+        #expect(try script.query("ROLLBACK TO a") == [.complete("ROLLBACK"), .ready(.inTransaction)])
+        #expect(try script.query("SAVEPOINT b; SAVEPOINT a; RELEASE b").suffix(1) == [.ready(.inTransaction)])
+        #expect(try script.query("RELEASE a") == [.complete("RELEASE"), .ready(.inTransaction)])
+        #expect(
+            try script.query("RELEASE a")
+                == [.error("3B001", message: "savepoint \"a\" does not exist"), .ready(.failed)])
+        #expect(try script.query("COMMIT AND CHAIN") == [.complete("ROLLBACK"), .ready(.inTransaction)])
+        #expect(try script.query("SAVEPOINT a; ROLLBACK").suffix(1) == [.ready(.idle)])
+        #expect(try script.query("BEGIN; ROLLBACK TO a").suffix(1) == [.ready(.failed)])
+    }
+
+    @Test("savepoints of one name in a row, as drivers set them, have no limit; others have")
+    func savepointLimit() throws {
+        var script = ConsoleScript()
+        _ = try script.query("BEGIN")
+        for _ in 0...ConsoleLimits.savepoints {
+            #expect(try script.query("SAVEPOINT same").last == .ready(.inTransaction))
+        }
+        for _ in 0...ConsoleLimits.savepoints {
+            #expect(try script.query("RELEASE same").last == .ready(.inTransaction))
+        }
+        #expect(try script.query("RELEASE same").first?.sqlState == "3B001")
+        _ = try script.query("ROLLBACK; BEGIN")
+        for number in 0..<ConsoleLimits.savepoints {
+            #expect(try script.query("SAVEPOINT s\(number)").last == .ready(.inTransaction))
+        }
+        #expect(try script.query("SAVEPOINT another").first?.sqlState == "53400")
+    }
+
     @Test("too many statements in one query are refused whole")
     func statementLimit() throws {
         var script = ConsoleScript()

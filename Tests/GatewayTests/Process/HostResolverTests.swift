@@ -18,14 +18,15 @@ import Testing
 
         var askedCount: Int { self.asked.withLock { $0 } }
 
-        func lookUp(port: UInt16) -> [SocketAddress] {
+        func lookUp(port: UInt16) -> SocketAddress.Resolution {
             let number = self.asked.withLock { asked -> Int in
                 asked += 1
                 return asked - 1
             }
             self.gate.wait()
             let hosts = number < self.answers.count ? self.answers[number] : []
-            return hosts.compactMap { SocketAddress(numericHost: $0, port: port) }
+            if hosts.isEmpty { return .failed("Name or service not known") }
+            return .found(hosts.compactMap { SocketAddress(numericHost: $0, port: port) })
         }
     }
 
@@ -35,8 +36,12 @@ import Testing
 
         var all: [String] { self.texts.withLock { $0 } }
 
-        func note(_ address: SocketAddress?) {
-            let text = address?.description ?? "none"
+        func note(_ answer: Result<SocketAddress, HostResolver.Failure>) {
+            let text: String
+            switch answer {
+            case .success(let address): text = address.description
+            case .failure(let failure): text = failure.reason
+            }
             self.texts.withLock { $0.append(text) }
         }
     }
@@ -102,7 +107,7 @@ import Testing
         let failed = (0..<2).map { _ in self.ask(resolver) }
         script.gate.signal()
         self.wait(for: failed)
-        #expect(failed.map(\.all) == [["none"], ["none"]])
+        #expect(failed.map(\.all) == [["Name or service not known"], ["Name or service not known"]])
         let told = self.ask(resolver)
         script.gate.signal()
         self.wait(for: [told])

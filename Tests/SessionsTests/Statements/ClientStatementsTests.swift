@@ -1,3 +1,4 @@
+import PGWire
 @testable import Sessions
 import Testing
 
@@ -69,5 +70,24 @@ import Testing
         #expect(client.names.find([0x61]) === statements[2])
         #expect(client.names.find([0x62]) === statements[1])
         #expect(self.recalled(client, "select 0") == nil)
+    }
+
+    @Test func statementsAreReplayedUnderTheClientsNamesTheUnnamedOneLast() throws {
+        let client = ClientStatements(planner: nil)
+        let nothing = try #require(client.replay(limit: 0))
+        #expect(nothing.count == 0 && nothing.bytes.isEmpty)
+        client.unnamed = try self.statement("select 'unnamed'")
+        client.names.set(Array("a".utf8), to: try self.statement("select 1"))
+        client.names.set(Array("b".utf8), to: try self.statement("select 1"))
+        var expected = MessageWriter()
+        for name in ["a", "b"] {
+            expected.parse(name: name, query: "select 1")
+            expected.sync()
+        }
+        expected.parse(name: "", query: "select 'unnamed'")
+        expected.sync()
+        let replay = try #require(client.replay(limit: expected.bytes.count))
+        #expect(replay.count == 3 && replay.bytes == expected.bytes)
+        #expect(client.replay(limit: expected.bytes.count - 1) == nil)
     }
 }

@@ -22,13 +22,25 @@ package enum ConsoleArgument: String, Sendable {
                 return [database]
             }
             _ = cursor.next()
-            let rest = String(dot.text.dropFirst())
-            return [database, rest.isEmpty ? try cursor.expectName() : rest.lowercased()]
+            return [database, try Self.user(dot.text.dropFirst(), of: dot, &cursor)]
         }
         _ = cursor.next()
         let parts = first.text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard let database = parts.first, !database.isEmpty else { throw .syntax(at: first) }
         guard parts.count == 2, let user = parts.last else { return [database.lowercased()] }
-        return [database.lowercased(), user.isEmpty ? try cursor.expectName() : user.lowercased()]
+        return [database.lowercased(), try Self.user(user, of: first, &cursor)]
+    }
+
+    /// What stands behind the dot: the rest of its word, or else the next name. Where there are more dots, which of
+    /// them divides database and user is not guessed.
+    private static func user(
+        _ rest: Substring,
+        of token: ConsoleToken,
+        _ cursor: inout ConsoleTokenCursor
+    ) throws(ConsoleError) -> String {
+        guard !rest.contains(".") else { throw .tooManyDots(token) }
+        if !rest.isEmpty { return rest.lowercased() }
+        if let next = cursor.upcoming, next.kind == .word, next.text.contains(".") { throw .tooManyDots(next) }
+        return try cursor.expectName()
     }
 }

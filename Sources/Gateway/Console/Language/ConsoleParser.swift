@@ -16,7 +16,7 @@ struct ConsoleParser: Sendable {
             return try ConsoleSettingGrammar.set(&cursor)
         case "RESET":
             return try ConsoleSettingGrammar.reset(&cursor)
-        case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT":
+        case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE":
             return try ConsoleTransactionGrammar.parse(first.text.uppercased(), &cursor)
         case "DISCARD", "DEALLOCATE", "CLOSE", "UNLISTEN":
             return try ConsoleCleanupGrammar.parse(first.text.uppercased(), &cursor)

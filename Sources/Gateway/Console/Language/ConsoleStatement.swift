@@ -38,8 +38,9 @@ enum ConsoleStatement: Sendable {
     /// True for what PostgreSQL allows in a failed transaction.
     var endsTransaction: Bool {
         switch self {
-        case .transaction(.commit, tag: _), .transaction(.rollback, tag: _): true
-        case .transaction(.begin, tag: _), .command, .accepted, .forget, .constant: false
+        case .transaction(.commit(_), tag: _), .transaction(.rollback(_), tag: _), .transaction(.rollbackTo(_), tag: _):
+            true
+        case .transaction, .command, .accepted, .forget, .constant: false
         }
     }
 }
@@ -47,6 +48,10 @@ enum ConsoleStatement: Sendable {
 /// What a transaction command does. Immutable.
 enum ConsoleTransaction: Hashable, Sendable {
     case begin
-    case commit
-    case rollback
+    /// `chains`: the next transaction begins at once.
+    case commit(chains: Bool)
+    case rollback(chains: Bool)
+    case savepoint(String)
+    case release(String)
+    case rollbackTo(String)
 }

@@ -22,7 +22,7 @@ extension ConsoleSession {
         case .command(let command):
             return self.execute(command)
         case .transaction(let transaction, let tag):
-            return .answered(ConsoleAnswer(table: nil, tag: self.apply(transaction, tag: tag)))
+            return .answered(ConsoleAnswer(table: nil, tag: try self.apply(transaction, tag: tag)))
         case .accepted(let tag):
             return .answered(ConsoleAnswer(table: nil, tag: tag))
         case .forget(let forgotten, let tag):
@@ -71,23 +71,42 @@ extension ConsoleSession {
     }
 
     /// Changes the status as PostgreSQL does and returns the tag, which differs when a failed transaction is committed.
-    private mutating func apply(_ transaction: ConsoleTransaction, tag: String) -> String {
-        let before = self.status
+    private mutating func apply(_ transaction: ConsoleTransaction, tag: String) throws(ConsoleError) -> String {
         switch transaction {
         case .begin:
-            if before == .inTransaction {
+            if self.status == .inTransaction {
                 self.warn(.activeTransaction, "there is already a transaction in progress")
             }
             self.status = .inTransaction
             return tag
-        case .commit, .rollback:
-            if before == .idle {
-                self.warn(.noActiveTransaction, "there is no transaction in progress")
-            }
-            self.status = .idle
-            self.portals.removeAll()
-            return before == .failed ? "ROLLBACK" : tag
+        case .commit(let chains), .rollback(let chains):
+            return try self.endTransaction(chains: chains, tag: tag)
+        case .savepoint(let name):
+            guard self.status != .idle else { throw .outsideTransaction("SAVEPOINT") }
+            try self.savepoints.set(name)
+            return tag
+        case .release(let name):
+            guard self.status != .idle else { throw .outsideTransaction("RELEASE SAVEPOINT") }
+            try self.savepoints.release(name)
+            return tag
+        case .rollbackTo(let name):
+            guard self.status != .idle else { throw .outsideTransaction("ROLLBACK TO SAVEPOINT") }
+            try self.savepoints.rollBack(to: name)
+            self.status = .inTransaction
+            return tag
         }
+    }
+
+    private mutating func endTransaction(chains: Bool, tag: String) throws(ConsoleError) -> String {
+        let before = self.status
+        if before == .idle {
+            if chains { throw .outsideTransaction("\(tag) AND CHAIN") }
+            self.warn(.noActiveTransaction, "there is no transaction in progress")
+        }
+        self.status = chains ? .inTransaction : .idle
+        self.portals.removeAll()
+        self.savepoints.removeAll()
+        return before == .failed ? "ROLLBACK" : tag
     }
 
     private mutating func forget(_ forgotten: ConsoleStatement.Forgotten, tag: String) throws(ConsoleError) {

@@ -20,6 +20,8 @@ package struct ConsoleSession: Sendable {
     var statements: [String: ConsolePrepared] = [:]
     /// By name; the unnamed one has the empty name.
     var portals: [String: ConsolePortal] = [:]
+    /// Of the open transaction.
+    var savepoints = ConsoleSavepoints()
     var pending: Pending?
     /// What there is to tell the audit stream.
     var notes: [ConsoleNote] = []

@@ -38,6 +38,8 @@ package enum ConsoleLimits {
     package static let preparedStatements = 64
     /// Portals of one session, the unnamed one included.
     package static let portals = 64
+    /// Savepoints of one transaction; several of one name in a row count as one.
+    package static let savepoints = 64
     /// Statements in one Query message.
     package static let statementsPerQuery = 64
 }

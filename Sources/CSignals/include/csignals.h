@@ -1,0 +1,11 @@
+#ifndef CSIGNALS_H
+#define CSIGNALS_H
+
+// A process that links this holds back SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 before the first line of its main
+// runs, before the constructors of its libraries even: what is sent to a gateway that has just been started waits until
+// it is ready, instead of ending it. Earlier than that no code of the program runs.
+
+/// Gives these signals back what the process was started with. For commands that do not wait for them.
+void cs_release_signals(void);
+
+#endif

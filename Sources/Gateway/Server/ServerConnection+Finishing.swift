@@ -1,0 +1,34 @@
+import PGWire
+import Reactor
+
+/// A server whose client has gone before it has answered everything.
+extension ServerConnection {
+    /// The client has gone after its Terminate, and not all of what it asked for before has been answered. PostgreSQL
+    /// gets that, and Terminate behind it; its answers are read until it closes, for a reset could overtake what it
+    /// has not read yet. The session is busy until then, `server_finish_timeout` at most, and ends with its socket if
+    /// its host does. PostgreSQL goes on with what it has begun when the connection is closed under it.
+    func finishAlone() {
+        self.client = nil
+        self.phase = .finishing
+        self.turn.receivedBytes = 0
+        self.letCancellersGo()
+        self.expect(0)
+        self.checkCapture = nil
+        var terminate = MessageWriter()
+        terminate.terminate()
+        self.send(terminate.bytes)
+        self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.serverFinishTimeout)
+        if self.isReadingPaused { self.resumeReading() }
+    }
+
+    /// Bytes of answers that are read for nobody. Behind them PostgreSQL gets what it gets when a client has closed: a
+    /// reset, which ends a query that goes on writing.
+    private static let unheardMax: UInt64 = 16 * 1024 * 1024
+
+    func finishingReceived(_ bytes: Span<UInt8>) -> Int {
+        let count = bytes.count
+        self.turn.receivedBytes &+= UInt64(count)
+        if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
+        return count
+    }
+}

@@ -1,0 +1,51 @@
+import PGWire
+import Reactor
+import Sessions
+
+/// A reload can put a client that has prepared statements into session mode, where they belong to the session of its
+/// server: that gets them, under the client's names, in front of the client's first request.
+extension ServerConnection {
+    /// Bytes of statements that follow a client.
+    private static let replayMax = 4 * 1024 * 1024
+
+    /// Call when the client's turn has begun.
+    ///
+    /// - Returns: false when its statements are larger than `replayMax`; then nothing was sent.
+    func takeOverStatements(of client: ClientConnection) -> Bool {
+        guard self.statements == nil, let own = client.statements else { return true }
+        guard let replay = own.replay(limit: Self.replayMax) else { return false }
+        client.statements = nil
+        guard replay.count > 0 else { return true }
+        if self.syncOwed == 0 { self.errandLedger.reset() }
+        for _ in 0..<replay.count {
+            self.errandLedger.extendedSent()
+            self.errandLedger.syncSent()
+        }
+        self.syncAnswered = 0
+        self.replays = self.syncOwed..<(self.syncOwed + replay.count)
+        self.syncOwed += replay.count
+        self.send(replay.bytes)
+        return true
+    }
+
+    /// What comes now answers the replay of a statement. One that PostgreSQL does not take any more (its table is gone)
+    /// concerns the client only when it uses it: then it does not exist.
+    var isAnsweringReplay: Bool { self.replays.contains(self.syncAnswered) }
+
+    /// One of the answers in front of the client's own is complete.
+    func syncWasAnswered() {
+        self.syncOwed -= 1
+        if self.replays.isEmpty { return }
+        self.syncAnswered += 1
+        if self.syncOwed == 0 { self.replays = 0..<0 }
+    }
+}
+
+extension ClientConnection {
+    /// Its statements cannot follow it: it is told so before it uses one.
+    func refuseReplay() {
+        let text = "the pool is in session mode now, and the session's prepared statements are too large to follow it"
+        self.leave(
+            with: ServerMessageFields(severity: .fatal, sqlState: .adminShutdown, message: text), reason: text)
+    }
+}
