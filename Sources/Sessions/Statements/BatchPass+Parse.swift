@@ -59,7 +59,7 @@ extension BatchPass {
             self.appendParse(tail)
             return .done
         }
-        if self.server.isLatestUnsettled(.prepared(statement.id)) { return .hold }
+        if self.server.isUnsettled(statement: statement.id) { return .hold }
         if self.server.prepared.touch(statement.id) {
             self.server.noteHit()
             // In a failed transaction, or where that cannot be known yet, PostgreSQL decides.
@@ -137,7 +137,10 @@ extension BatchPass {
     /// Closes statements that PostgreSQL will not run any more.
     mutating func closeUnwanted() {
         if self.server.unwanted.isEmpty { return }
-        for id in self.server.unwanted { self.closePrepared(id) }
+        for id in self.server.unwanted {
+            self.server.note(.unwanted(id), before: .isPrepared(true))
+            self.closePrepared(id)
+        }
         self.server.unwanted.removeAll()
     }
 
