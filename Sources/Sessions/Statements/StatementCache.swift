@@ -91,6 +91,17 @@ package struct StatementCache: Sendable {
         while self.count > 0 { self.remove(self.order.oldest) }
     }
 
+    /// Removes the least recently used statements until `wanted` of their bytes are gone. False when there are none.
+    package mutating func forget(bytes wanted: Int) -> Bool {
+        if self.count == 0 { return false }
+        let limit = self.bytes - wanted
+        while self.count > 0, self.bytes > limit {
+            self.remove(self.order.oldest)
+            self.evictions &+= 1
+        }
+        return true
+    }
+
     /// From the most to the least recently used.
     package var contents: [PreparedStatement] {
         var contents: [PreparedStatement] = []
