@@ -37,7 +37,9 @@ extension BatchPass {
         switch lookup {
         case .malformed: return nil
         case .found(let statement):
-            if !isNamed { self.client.remember(statement, limit: self.source.recentMax) }
+            if !isNamed, !statement.traits.contains(.fetch) {
+                self.client.remember(statement, limit: self.source.recentMax)
+            }
         case .exhausted: break
         }
         return lookup

@@ -50,6 +50,8 @@ package final class SharedStatements: StatementSource, Sendable {
         }
         if let known { return .found(known) }
         guard let made = self.make(body, tail, planner) else { return .exhausted }
+        // What it was found to mean holds for its own client alone.
+        if made.traits.contains(.fetch) { return .found(made) }
         return .found(self.cache.withLock { $0.insert(made, isNamed: isNamed) })
     }
 
