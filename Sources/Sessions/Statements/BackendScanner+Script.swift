@@ -81,7 +81,7 @@ extension BackendScanner {
                     self.bodyRemaining = 0
                     return Self.stop(.invalid, taken: start &- offset)
                 }
-                self.noteReady()
+                self.noteReady(status)
                 ledger.readyReceived(status)
             default:
                 guard Self.isKnown(header.kind) else {

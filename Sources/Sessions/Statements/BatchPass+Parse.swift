@@ -25,7 +25,7 @@ extension BatchPass {
 
     /// Nil when the message is not one.
     private mutating func lookUp(_ tail: borrowing Span<UInt8>, isNamed: Bool) -> StatementLookup? {
-        if !isNamed, let known = self.client.recall(tail: tail), !known.isStale {
+        if !isNamed, let known = self.client.recall(tail: tail), known.isCurrent {
             known.noteUse(isNamed: false)
             return .found(known)
         }

@@ -33,7 +33,7 @@ package struct StatementCache: Sendable {
         var probe = self.table.probe(Self.short(PreparedStatement.hash(body, planner)))
         while let slot = self.table.next(&probe) {
             guard let statement = self.statements[Int(slot)] else { continue }
-            guard statement.matches(body, bytes, planner), !statement.isStale else { continue }
+            guard statement.matches(body, bytes, planner), statement.isCurrent else { continue }
             self.order.touch(slot)
             self.hits &+= 1
             statement.noteUse(isNamed: isNamed)
@@ -54,7 +54,7 @@ package struct StatementCache: Sendable {
 
     private mutating func place(_ statement: PreparedStatement) -> PreparedStatement {
         if let slot = self.slot(matching: statement), let present = self.statements[Int(slot)] {
-            if !present.isStale {
+            if present.isCurrent {
                 self.order.touch(slot)
                 return present
             }
