@@ -30,6 +30,8 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
     @inlinable package static var deallocateAll: CommandTag { CommandTag(rawValue: 13) }
     @inlinable package static var listen: CommandTag { CommandTag(rawValue: 14) }
     @inlinable package static var unlisten: CommandTag { CommandTag(rawValue: 15) }
+    /// `ALTER TABLE`, `ALTER FOREIGN TABLE`, `ALTER TYPE`: columns may have other types than before.
+    @inlinable package static var alter: CommandTag { CommandTag(rawValue: 16) }
 
     /// Classifies the body of a CommandComplete that stands at `range`, with or without its zero byte.
     /// A range that leaves the span is `other`.
@@ -56,9 +58,16 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
             return self.equal(bytes, start, end, "LISTEN") ? .listen : .other
         case UInt8(ascii: "U"):
             return self.equal(bytes, start, end, "UNLISTEN") ? .unlisten : .other
+        case UInt8(ascii: "A"):
+            return self.classifyA(bytes, start, end)
         default:
             return .other
         }
+    }
+
+    private static func classifyA(_ bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> CommandTag {
+        if self.equal(bytes, start, end, "ALTER TABLE") || self.equal(bytes, start, end, "ALTER TYPE") { return .alter }
+        return self.equal(bytes, start, end, "ALTER FOREIGN TABLE") ? .alter : .other
     }
 
     private static func classifyS(_ bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> CommandTag {

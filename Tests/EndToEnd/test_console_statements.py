@@ -1,7 +1,10 @@
 """What the console tells of prepared statements: figures per server and pool, the statements, their texts."""
 
+from contextlib import ExitStack
+
 import pytest
 
+from gateway import pool
 from polling import wait_until
 from wire import bind, close_statement, execute, parse, query, sync
 
@@ -149,3 +152,54 @@ def test_texts_beyond_the_bound_are_refused(make_gateway):
         assert interner(gateway) == ((0, 0), (0, 0))
         client.send(query("select 1"))
         assert client.ready()[-1].body == b"I"
+
+
+def long_texts(client, count, salt=""):
+    """Runs so many different texts of 50 KB without a name; the SQLSTATEs of those that failed."""
+    failed = []
+    for number in range(count):
+        client.send_together(parse(f"select {number} -- {salt}" + "x" * 50_000), bind(), execute(), sync())
+        failed += [m.sqlstate for m in client.ready() if m.kind == "E"]
+    return failed
+
+
+def test_texts_that_went_unused_make_room(make_gateway, postgres):
+    """One pool's texts keep out neither its own next ones nor those of others."""
+    gateway = make_gateway(
+        pools={name: pool(postgres, pool_size=2) for name in ("one", "two")},
+        general={"query_interner_max_size": "1MB"},
+    )
+    with gateway.wire(database="one") as client, gateway.wire(database="two") as other:
+        run(client, "select 'kept'", "kept")
+        assert long_texts(client, 60) == []
+        assert long_texts(other, 60) == []
+        assert long_texts(client, 3) == []
+        assert sum(bytes_ for _, bytes_ in interner(gateway)) <= 1 << 20
+    gateway.wait_idle()
+    with gateway.wire(database="two") as client:
+        assert long_texts(client, 3) == []
+
+
+def test_clients_and_idle_servers_hold_no_room_for_long_texts(make_gateway, postgres):
+    """Beyond one unnamed statement each client, whose next one takes its place."""
+    gateway = make_gateway(general={"query_interner_max_size": "1MB"}, pool_options={"pool_size": 4})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(gateway.wire()) for _ in range(8)]
+        for number, client in enumerate(clients):
+            assert long_texts(client, 5, salt=f"{number} ") == []
+
+
+def test_texts_that_clients_hold_stay(make_gateway):
+    gateway = make_gateway(general={"query_interner_max_size": "1MB"})
+    with gateway.wire() as client:
+        states = []
+        for number in range(30):
+            client.send_together(parse(f"select {number} -- " + "x" * 50_000, f"n{number}"), sync())
+            states.append(next((m.sqlstate for m in client.ready() if m.kind == "E"), None))
+        kept = states.index("53200")
+        assert kept >= 18 and set(states[kept:]) == {"53200"}, states
+        for number in range(kept):
+            client.send_together(bind((), "", f"n{number}"), execute(), sync())
+            assert [m.values[0] for m in client.ready() if m.kind == "D"] == [str(number).encode()]
+    with gateway.wire() as client:
+        assert long_texts(client, 30) == []

@@ -302,6 +302,104 @@ def test_a_changed_table_heals(make_gateway, postgres):
     gateway.wait_idle()
 
 
+def types_of(client, sql, name=""):
+    """Parameter types and columns, as Describe tells them."""
+    client.send_together(parse(sql, name), describe_statement(name), sync())
+    answer = {m.kind: m for m in client.ready()}
+    assert "E" not in answer, answer
+    return struct.unpack(">%dI" % ((len(answer["t"].body) - 2) // 4), answer["t"].body[2:]), answer.get("T")
+
+
+def test_a_close_that_was_skipped_is_made_up_for(make_gateway, postgres):
+    """The server was to close a statement that PostgreSQL will not run any more, and skipped that."""
+    gateway = one_server(make_gateway)
+    with postgres.admin() as admin:
+        admin.execute("drop table if exists skipping; create table skipping as select 1 as a")
+        admin.execute("grant select on skipping to public")
+    with gateway.wire() as client:
+        for number in range(3):
+            name = f"n{number}"
+            whole = kinds(client, parse("select * from skipping", name), bind((), "", name), execute(), sync())
+            assert whole == "12DCZ"
+            with postgres.admin() as admin:
+                admin.execute(f"alter table skipping add column b{number} int")
+            assert run(client, name) == "0A000"
+            assert kinds(client, execute("nobody"), bind((), "", name), execute(), sync()) == "EZ"
+            assert kinds(client, parse("select 1", "other"), close_statement("other"), sync()) == "13Z"
+        row = next(r for r in gateway.console("SHOW SERVERS") if r["database_name"] == "app")
+        assert len(prepared(client)) == int(row["prepare_cache_size"])
+
+
+def test_a_skipped_close_hits_no_other_client(make_gateway, postgres):
+    """Who still has the statement can prepare it anew on that server."""
+    gateway = one_server(make_gateway, prepared_statements_cache_size=1, server_prepared_statements_cache_size=10)
+    with postgres.admin() as admin:
+        admin.execute("drop table if exists skipped; create table skipped as select 1 as a")
+        admin.execute("grant select on skipped to public")
+    with gateway.wire() as one, gateway.wire() as two:
+        for client in (one, two):
+            assert kinds(client, parse("select * from skipped", "s"), bind((), "", "s"), execute(), sync()) == "12DCZ"
+        # The pool forgets it.
+        assert kinds(two, parse("select 5", "five"), sync()) == "1Z"
+        with postgres.admin() as admin:
+            admin.execute("alter table skipped add column b int")
+        assert kinds(one, bind((), "", "s"), execute(), sync(), close_statement("s"), sync(), ready=2) == "EZ3Z"
+        assert kinds(two, execute("nobody"), bind((), "", "s"), execute(), sync()) == "EZ"
+        assert [run(two, "s") for _ in range(3)] == ["1"] * 3
+
+
+def test_a_parse_behind_alter_table_finds_the_new_types(make_gateway):
+    """As with PostgreSQL who has prepared the statement keeps it as it is. Others would lose the time of day."""
+    gateway = one_server(make_gateway)
+    date, timestamptz = (1082,), (1184,)
+    sql = "insert into altered_later values ($1)"
+    with gateway.wire() as owner, gateway.wire() as other:
+        owner.rows("drop table if exists altered_later")
+        owner.rows("create table altered_later (at date)")
+        for _ in range(3):
+            assert types_of(owner, sql)[0] == types_of(other, sql)[0] == date
+        assert types_of(other, sql, "kept")[0] == date
+        owner.rows("begin")
+        owner.rows("alter table altered_later alter at type timestamptz")
+        owner.rows("commit")
+        for _ in range(3):
+            assert types_of(owner, sql)[0] == types_of(other, sql)[0] == timestamptz
+        assert types_of(other, sql, "fresh")[0] == timestamptz
+        with gateway.wire() as third:
+            assert types_of(third, sql, "kept")[0] == timestamptz
+            third.send_together(bind(("2024-01-01 15:30+00",), "", "kept"), execute(), sync())
+            third.ready()
+        other.send_together(describe_statement("kept"), sync())
+        assert next(m.body[2:] for m in other.ready() if m.kind == "t") == struct.pack(">I", *date)
+        assert owner.value("select at at time zone 'utc' from altered_later") == "2024-01-01 15:30:00"
+        owner.rows("drop table altered_later")
+
+
+@pytest.mark.parametrize("name", ("", "named"))
+def test_fetch_is_not_shared(make_gateway, name):
+    """Its columns are those of the client's own cursor."""
+    gateway = one_server(make_gateway)
+    cursors = {"select 1 as one": ["one"], "select 'a' as a, 2 as b": ["a", "b"], "select 3 as c": ["c"]}
+    for sql, columns in cursors.items():
+        with gateway.wire() as client:
+            for _ in range(2):
+                client.rows("begin")
+                client.rows(f"declare same cursor for {sql}")
+                assert types_of(client, "fetch all from same", name)[1].columns == columns
+                assert kinds(client, bind((), "", name), execute(), close_statement(name), sync()) == "2DC3Z"
+                client.rows("rollback")
+
+
+def test_a_long_deallocate_hits_no_other_client(make_gateway):
+    """It comes in pieces and is not read: the server is cleaned behind it."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as one, gateway.wire() as two:
+        assert kinds(two, parse("select 'mine'", "m"), bind((), "", "m"), execute(), sync()) == "12DCZ"
+        name = one.value("select name from pg_prepared_statements")
+        one.rows(f"deallocate {name} -- " + "long " * 40_000)
+        assert [run(two, "m") for _ in range(2)] == ["mine"] * 2
+
+
 SQL_LEVEL = (
     "prepare mine as select 1", "PREPARE mine (int) AS select $1", "execute mine", "/* x */ execute mine(1)",
     "select 1; prepare mine as select 2", "explain execute mine", "create temp table t as execute mine",

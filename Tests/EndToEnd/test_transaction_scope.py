@@ -54,6 +54,9 @@ LASTING = [
     (["select pg_advisory_lock(3) -- " + "long " * 40_000], "select count(*) from pg_locks where objid = 3", "0"),
     (["create temp table t (a int) -- " + "long " * 40_000], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+    (["select U&\"set\\005fconfig\"('work_mem', '1MB', false)"], "show work_mem", "4MB"),
+    (["select U&\"pg\\005fadvisory\\005flock\"(3)"], "select count(*) from pg_locks where objid = 3", "0"),
+    (['create table U&"pg\\005ftemp".t (a int)'], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["create temp table t (a int) on commit delete rows"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
 ]
 

@@ -60,7 +60,8 @@ final class Pool: Sendable {
             allowsNamed: plan.allowsNamedStatements,
             sharesUnnamed: plan.sharesUnnamedStatements,
             recentMax: plan.clientUnnamedStatementsMax,
-            interner: gateway.interner
+            interner: gateway.interner,
+            makeRoom: { gateway.makeRoomForText(of: $0) }
         )
         let workers = gateway.homes.count
         self.counters = old?.counters ?? (0..<workers).map { _ in PoolCounters() }

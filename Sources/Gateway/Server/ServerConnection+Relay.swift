@@ -148,6 +148,7 @@ extension ServerConnection {
     /// The client is done, and everything was answered.
     func endTurn() {
         self.client = nil
+        self.statements?.endTurn()
         // The turn may have ended before the relay has said that its last message is over.
         self.expect(0)
         if self.isReadingPaused { self.resumeReading() }

@@ -38,6 +38,8 @@ package struct BackendScanner: Sendable {
     package var lostParameters = false
     /// RESET ran: some of them may be gone; its tag does not tell which.
     package var hasReset = false
+    /// The transaction has changed the types of columns, by which statements prepared before may have been read.
+    private var hasAltered = false
 
     package init() {}
 
@@ -80,7 +82,7 @@ package struct BackendScanner: Sendable {
                 guard header.bodyLength == 1, let status = TransactionStatus(rawValue: bytes[body.lowerBound]) else {
                     return self.invalid(at: start &- offset)
                 }
-                self.endedWithError = false
+                self.noteReady(status)
                 ledger.readyReceived(status)
                 if stopsAtReady { return Scan(taken: position - offset, stop: .ready) }
             case Self.commandComplete:
@@ -113,7 +115,13 @@ package struct BackendScanner: Sendable {
         ledger.errorReceived()
     }
 
-    mutating func noteReady() { self.endedWithError = false }
+    mutating func noteReady(_ status: TransactionStatus) {
+        self.endedWithError = false
+        // Others see what was altered when the transaction is over.
+        guard self.hasAltered, status == .idle else { return }
+        self.hasAltered = false
+        PreparedStatement.outdateAll()
+    }
 
     /// The last ErrorResponse was not passed on.
     package mutating func withheldError() { self.endedWithError = false }
@@ -125,6 +133,7 @@ package struct BackendScanner: Sendable {
         switch tag {
         case .discardAll: (self.lostParameters, self.hasReset) = (true, false)
         case .reset: self.hasReset = true
+        case .alter: self.hasAltered = true
         default: return
         }
     }

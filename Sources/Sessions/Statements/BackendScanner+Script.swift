@@ -81,7 +81,7 @@ extension BackendScanner {
                     self.bodyRemaining = 0
                     return Self.stop(.invalid, taken: start &- offset)
                 }
-                self.noteReady()
+                self.noteReady(status)
                 ledger.readyReceived(status)
             default:
                 guard Self.isKnown(header.kind) else {
@@ -116,8 +116,13 @@ extension BackendScanner {
             statements.droppedAll()
             client?.names.removeAll()
         case .deallocate:
-            if statements.lentCount > 0 { statements.lentCount -= 1 }
-            guard !statements.deallocating.isEmpty else { return }
+            let isLent = statements.lentCount > 0
+            if isLent { statements.lentCount -= 1 }
+            guard !statements.deallocating.isEmpty else {
+                // The text was not read: whose statement that was, nobody knows.
+                if !isLent { self.residue.hasStatements = true }
+                return
+            }
             client?.names.set(statements.deallocating.removeFirst(), to: nil)
         default: return
         }

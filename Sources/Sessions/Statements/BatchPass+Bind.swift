@@ -136,7 +136,7 @@ extension BatchPass {
 
     /// Sees to it that the server has the statement.
     private mutating func supply(_ statement: PreparedStatement, isNamed: Bool, counts: Bool) -> Place {
-        if self.server.isLatestUnsettled(.prepared(statement.id)) { return .hold }
+        if self.server.isUnsettled(statement: statement.id) { return .hold }
         if self.server.prepared.touch(statement.id) {
             if counts, isNamed { self.server.noteHit() }
             return .shared(statement)

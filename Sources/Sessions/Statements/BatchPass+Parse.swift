@@ -25,7 +25,7 @@ extension BatchPass {
 
     /// Nil when the message is not one.
     private mutating func lookUp(_ tail: borrowing Span<UInt8>, isNamed: Bool) -> StatementLookup? {
-        if !isNamed, let known = self.client.recall(tail: tail), !known.isStale {
+        if !isNamed, let known = self.client.recall(tail: tail), known.isCurrent {
             known.noteUse(isNamed: false)
             return .found(known)
         }
@@ -37,7 +37,9 @@ extension BatchPass {
         switch lookup {
         case .malformed: return nil
         case .found(let statement):
-            if !isNamed { self.client.remember(statement, limit: self.source.recentMax) }
+            if !isNamed, !statement.traits.contains(.fetch) {
+                self.client.remember(statement, limit: self.source.recentMax)
+            }
         case .exhausted: break
         }
         return lookup
@@ -59,7 +61,7 @@ extension BatchPass {
             self.appendParse(tail)
             return .done
         }
-        if self.server.isLatestUnsettled(.prepared(statement.id)) { return .hold }
+        if self.server.isUnsettled(statement: statement.id) { return .hold }
         if self.server.prepared.touch(statement.id) {
             self.server.noteHit()
             // In a failed transaction, or where that cannot be known yet, PostgreSQL decides.
@@ -137,7 +139,10 @@ extension BatchPass {
     /// Closes statements that PostgreSQL will not run any more.
     mutating func closeUnwanted() {
         if self.server.unwanted.isEmpty { return }
-        for id in self.server.unwanted { self.closePrepared(id) }
+        for id in self.server.unwanted {
+            self.server.note(.unwanted(id), before: .isPrepared(true))
+            self.closePrepared(id)
+        }
         self.server.unwanted.removeAll()
     }
 

@@ -28,6 +28,9 @@ package final class ClientStatements: @unchecked Sendable {
     static let portalsMax = 256
     /// More are not compared one by one.
     private static let recentMax = 32
+    /// Bytes of a text that is remembered. Longer ones would keep the texts of others out (`query_interner_max_size`),
+    /// and to compare them takes as long as to look them up.
+    private static let rememberedMax = 4096
 
     package init(planner: PlannerSettings?) {
         self.planner = planner
@@ -65,7 +68,7 @@ package final class ClientStatements: @unchecked Sendable {
     }
 
     func remember(_ statement: PreparedStatement, limit: Int) {
-        guard limit > 0 else { return }
+        guard limit > 0, statement.text.count <= Self.rememberedMax else { return }
         while self.recent.count >= min(limit, Self.recentMax) { self.recent.removeLast() }
         self.recent.insert(statement, at: 0)
     }

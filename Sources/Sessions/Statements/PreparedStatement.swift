@@ -29,6 +29,7 @@ package final class PreparedStatement: Sendable {
     /// Finds the statement in its pool's cache.
     package let hash: UInt64
     private let interned: InternedText
+    private let alterationsBefore: UInt64
     private let stale = Atomic<Bool>(false)
     private let uses = Atomic<UInt64>(0)
     private let kinds = Atomic<UInt8>(0)
@@ -53,6 +54,7 @@ package final class PreparedStatement: Sendable {
         self.traits = traits ?? SQLScan(bytes, body.text).traits.union(SQLScan.hidden(bytes, body.text))
         self.hash = Self.hash(body, planner)
         self.interned = text
+        self.alterationsBefore = Self.alterations.load(ordering: .acquiring)
     }
 
     /// The SQL, without a zero byte.
@@ -65,6 +67,19 @@ package final class PreparedStatement: Sendable {
     package var isStale: Bool { self.stale.load(ordering: .acquiring) }
 
     package func markStale() { self.stale.store(true, ordering: .releasing) }
+
+    /// Times that the types of columns were changed by a client of this process.
+    private static let alterations = Atomic<UInt64>(0)
+
+    /// Types of columns have changed since it was made, and with them perhaps those of its parameters: PostgreSQL reads
+    /// these from the text once. Who has prepared it keeps it, who prepares the text now gets another one.
+    package var isOutdated: Bool { self.alterationsBefore != Self.alterations.load(ordering: .acquiring) }
+
+    /// Neither stale nor outdated.
+    package var isCurrent: Bool { !self.isStale && !self.isOutdated }
+
+    /// A transaction that has changed types of columns is over.
+    package static func outdateAll() { self.alterations.wrappingAdd(1, ordering: .releasing) }
 
     package var useCount: UInt64 { self.uses.load(ordering: .relaxed) }
 

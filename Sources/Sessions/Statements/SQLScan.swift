@@ -37,15 +37,29 @@ package struct SQLScan: Sendable, Equatable {
         self.statementCount = reader.statementCount
     }
 
-    /// What a text may do to the session besides its `traits`, because it has a backslash; nothing without one.
+    /// What a text may do to the session besides its `traits`, because it has a backslash or a name in escapes; nothing
+    /// without them.
     ///
     /// With `standard_conforming_strings` off, which is not known here, its constants end elsewhere, and so do its
     /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag (in some encodings the backslash is a
-    /// part of a character, and only the tag is right); what leaves no tag is looked for.
+    /// part of a character, and only the tag is right); what leaves no tag is looked for. A name of the form `U&"..."`
+    /// may be any of those that are looked for.
     static func hidden(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> StatementTraits {
-        guard self.hasBackslash(bytes, range.clamped(to: 0..<bytes.count)) else { return [] }
+        let text = range.clamped(to: 0..<bytes.count)
+        let leavesNoTag: StatementTraits = [.setConfig, .advisoryLock, .temporary]
+        let hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
+        guard self.hasBackslash(bytes, text) else { return hidden }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
-        return scan.traits.intersection([.setConfig, .advisoryLock, .temporary]).union(.set)
+        return scan.traits.intersection(leavesNoTag).union(hidden).union(.set)
+    }
+
+    /// `U&"`, be it within a constant or a comment.
+    private static func hasEscapedName(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
+        for index in range.dropFirst() where bytes[index] == UInt8(ascii: "\"") {
+            let isEscaped = index >= range.lowerBound + 2 && bytes[index - 1] == UInt8(ascii: "&")
+            if isEscaped, bytes[index - 2] | 0x20 == UInt8(ascii: "u") { return true }
+        }
+        return false
     }
 
     private static func hasBackslash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {

@@ -57,6 +57,14 @@ package final class ServerStatements: @unchecked Sendable {
         if !self.deallocating.isEmpty { self.deallocating.removeAll() }
     }
 
+    /// A longer text is not kept for the chance that the next client asks for it.
+    private static let unnamedKeptMax = 4096
+
+    /// The client is done, and everything was answered.
+    package func endTurn() {
+        if case .statement(let held) = self.unnamed, held.text.count > Self.unnamedKeptMax { self.unnamed = .other }
+    }
+
     /// A simple query of the gateway's own ran, and took the unnamed statement away.
     package func queryRan() { self.unnamed = .none }
 

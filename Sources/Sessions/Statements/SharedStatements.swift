@@ -10,18 +10,30 @@ package final class SharedStatements: StatementSource, Sendable {
     package let sharesUnnamed: Bool
     package let recentMax: Int
     private let interner: TextInterner
+    private let makeRoom: @Sendable (Int) -> Bool
 
     /// - Parameters:
     ///   - capacity: statements (`prepared_statements_cache_size`).
     ///   - allowsNamed: `prepared_statements`.
     ///   - sharesUnnamed: `share_unnamed_statements`.
     ///   - recentMax: unnamed statements a client remembers (`client_anonymous_prepared_cache_size`).
-    package init(capacity: Int, allowsNamed: Bool, sharesUnnamed: Bool, recentMax: Int, interner: TextInterner) {
+    ///   - interner: keeps the texts of all pools.
+    ///   - makeRoom: called without the lock when `interner` has no room for a text of so many bytes; true when it has
+    ///     by now.
+    package init(
+        capacity: Int,
+        allowsNamed: Bool,
+        sharesUnnamed: Bool,
+        recentMax: Int,
+        interner: TextInterner,
+        makeRoom: @escaping @Sendable (Int) -> Bool
+    ) {
         self.cache = Mutex(StatementCache(capacity: capacity))
         self.allowsNamed = allowsNamed
         self.sharesUnnamed = sharesUnnamed
         self.recentMax = recentMax
         self.interner = interner
+        self.makeRoom = makeRoom
     }
 
     package func statement(
@@ -37,11 +49,27 @@ package final class SharedStatements: StatementSource, Sendable {
             }
         }
         if let known { return .found(known) }
-        guard let made = try? PreparedStatement(body, tail, planner: planner, interner: self.interner) else {
-            return .exhausted
-        }
+        guard let made = self.make(body, tail, planner) else { return .exhausted }
+        // What it was found to mean holds for its own client alone.
+        if made.traits.contains(.fetch) { return .found(made) }
         return .found(self.cache.withLock { $0.insert(made, isNamed: isNamed) })
     }
+
+    private func make(
+        _ body: ParseBody,
+        _ tail: borrowing Span<UInt8>,
+        _ planner: PlannerSettings?
+    ) -> PreparedStatement? {
+        if let made = try? PreparedStatement(body, tail, planner: planner, interner: self.interner) { return made }
+        guard self.makeRoom(body.text.count) else { return nil }
+        return try? PreparedStatement(body, tail, planner: planner, interner: self.interner)
+    }
+
+    /// Bytes of the statements that the pool knows.
+    package var knownBytes: Int { self.cache.withLock { $0.bytes } }
+
+    /// Forgets the statements used longest ago, `bytes` of them if there are so many. False when there are none.
+    package func forget(bytes: Int) -> Bool { self.cache.withLock { $0.forget(bytes: bytes) } }
 
     package func replacement(
         of old: PreparedStatement,

@@ -33,7 +33,7 @@ package struct StatementCache: Sendable {
         var probe = self.table.probe(Self.short(PreparedStatement.hash(body, planner)))
         while let slot = self.table.next(&probe) {
             guard let statement = self.statements[Int(slot)] else { continue }
-            guard statement.matches(body, bytes, planner), !statement.isStale else { continue }
+            guard statement.matches(body, bytes, planner), statement.isCurrent else { continue }
             self.order.touch(slot)
             self.hits &+= 1
             statement.noteUse(isNamed: isNamed)
@@ -54,7 +54,7 @@ package struct StatementCache: Sendable {
 
     private mutating func place(_ statement: PreparedStatement) -> PreparedStatement {
         if let slot = self.slot(matching: statement), let present = self.statements[Int(slot)] {
-            if !present.isStale {
+            if present.isCurrent {
                 self.order.touch(slot)
                 return present
             }
@@ -89,6 +89,17 @@ package struct StatementCache: Sendable {
 
     package mutating func removeAll() {
         while self.count > 0 { self.remove(self.order.oldest) }
+    }
+
+    /// Removes the least recently used statements until `wanted` of their bytes are gone. False when there are none.
+    package mutating func forget(bytes wanted: Int) -> Bool {
+        if self.count == 0 { return false }
+        let limit = self.bytes - wanted
+        while self.count > 0, self.bytes > limit {
+            self.remove(self.order.oldest)
+            self.evictions &+= 1
+        }
+        return true
     }
 
     /// From the most to the least recently used.

@@ -12,6 +12,8 @@ struct StatementChange: Sendable {
         case unnamed
         /// A statement on the server.
         case prepared(Int32)
+        /// A statement on the server that nobody wants any more.
+        case unwanted(Int32)
         case serverUnnamed
     }
 
@@ -50,6 +52,11 @@ extension ServerStatements {
         let count = self.earlierCount
         guard count > 0, self.changes[..<count].contains(where: { $0.subject == subject }) else { return false }
         return !self.changes[count...].contains { $0.subject == subject }
+    }
+
+    /// An earlier batch has prepared or closed the statement on the server, which may still skip that.
+    func isUnsettled(statement id: Int32) -> Bool {
+        self.isLatestUnsettled(.prepared(id)) || self.isLatestUnsettled(.unwanted(id))
     }
 
     /// Changes of batches before the open one. There are none in a single batch, however long it is.
@@ -106,7 +113,7 @@ extension ServerStatements {
             switch change.subject {
             case .unnamed: self.undo(index, to: failed ? .statement(nil) : change.before, client, later)
             case .serverUnnamed: self.undo(index, to: failed ? .server(.none) : change.before, client, later)
-            case .name, .allNames, .prepared: self.undo(index, to: change.before, client, later)
+            case .name, .allNames, .prepared, .unwanted: self.undo(index, to: change.before, client, later)
             }
         }
         self.changes.removeAll { $0.batch == batch && $0.sequence >= sequence }
@@ -128,6 +135,7 @@ extension ServerStatements {
         case (.unnamed, .statement(let statement)): client?.unnamed = statement
         case (.prepared(let id), .isPrepared(let was)):
             if was { self.prepared.restore(id) } else { self.prepared.remove(id) }
+        case (.unwanted(let id), .isPrepared): self.unwanted.append(id)
         case (.serverUnnamed, .server(let unnamed)): self.unnamed = unnamed
         default: return
         }

@@ -1,7 +1,7 @@
 /// The keywords by which a statement is told; those that mean the same to `StatementReader` share a case.
 enum StatementKeyword: UInt8 {
     case other
-    case all, `as`, atomic, begin, copy, create, deallocate, discard, end, execute, explain, prepare, set, start
+    case all, `as`, atomic, begin, copy, create, deallocate, discard, end, execute, explain, fetch, prepare, set, start
     case transaction, work
     /// ANALYZE, ANALYSE, VERBOSE.
     case explainOption
@@ -31,6 +31,7 @@ enum StatementKeyword: UInt8 {
         case 5:
             if word.equals(bytes, "begin") { return .begin }
             if word.equals(bytes, "start") { return .start }
+            if word.equals(bytes, "fetch") { return .fetch }
             if word.equals(bytes, "local") { return .scope }
         case 6:
             if word.equals(bytes, "create") { return .create }

@@ -221,6 +221,7 @@ struct StatementReader {
         case .set: self.phase = .set
         case .create: self.phase = .create
         case .copy: self.note(.copy)
+        case .fetch: self.note(.fetch)
         case .end:
             // No statement of a function's body begins like that: the body is over.
             self.isAtomic = false

@@ -35,6 +35,8 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     /// `SET`, but not `SET LOCAL` and `SET TRANSACTION`, which end with the transaction. Also where that cannot be told
     /// (`SQLScan.hidden`).
     package static let set = StatementTraits(rawValue: 1 << 13)
+    /// `FETCH`: its columns are those of a cursor of that name, in the transaction in which it is prepared.
+    package static let fetch = StatementTraits(rawValue: 1 << 14)
 
     /// What a text may do that nobody has looked into, as far as no tag tells of it.
     static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary]

@@ -44,6 +44,15 @@ package final class TextInterner: Sendable {
         self.state.withLock { $0.byteLimit = byteLimit }
     }
 
+    /// Bytes that have to go before a new text of `size` bytes fits; 0 when it does, nil when it never will.
+    package func lack(for size: Int) -> Int? {
+        self.state.withLock { state in
+            if size > state.byteLimit - Self.overheadPerText { return nil }
+            let cost = state.bytes + (state.uses.count + 1) * Self.overheadPerText
+            return max(cost - (state.byteLimit - size), 0)
+        }
+    }
+
     /// Nil when the text is not there yet and there is no room for it.
     package func intern(_ bytes: [UInt8]) -> InternedText? {
         let wanted = Key(bytes: bytes, hash: self.hash.code(bytes.span))

@@ -49,6 +49,20 @@ import Testing
         }
     }
 
+    /// What it says is not decoded.
+    @Test func aNameInEscapesMayBeAnyOfThem() {
+        let all: StatementTraits = [.setConfig, .advisoryLock, .temporary]
+        for text in [
+            "select U&\"set\\005fconfig\"('a', 'b', false)", "select u&\"pg!005fadvisory_lock\" uescape '!' (1)",
+            "create table U&\"pg\\005ftemp\".t (a int)",
+        ] {
+            for marks in [self.marks(.query(text)), self.marks(.parse("", text), .bind("", ""))] {
+                #expect(marks.isSuperset(of: all), "\(text)")
+            }
+        }
+        #expect(self.marks(.query("select u, \"a\", 1&\"b\"")) == [])
+    }
+
     /// FunctionCall names them by number.
     @Test func functionsAreKnownByNumber() {
         #expect(self.marks(self.call(2078)) == .setConfig)

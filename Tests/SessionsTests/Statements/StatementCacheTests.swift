@@ -38,6 +38,20 @@ private let colliding = TextHash { _ in 7 }
         #expect(shop.find("ab") === one)
     }
 
+    @Test func asManyBytesAreForgottenAsAreWanted() throws {
+        let shop = StatementShop(capacity: 100)
+        for text in ["aaaa", "bbbb", "cccc"] { _ = try #require(shop.prepare(text)) }
+        // Text and number of types.
+        #expect(shop.cache.bytes == 18)
+        #expect(shop.cache.forget(bytes: 7))
+        #expect(shop.cache.contents.map { String(decoding: $0.text, as: UTF8.self) } == ["cccc"])
+        #expect(shop.cache.evictions == 2)
+        #expect(shop.cache.forget(bytes: 1_000_000))
+        #expect(shop.cache.count == 0)
+        #expect(shop.cache.bytes == 0)
+        #expect(!shop.cache.forget(bytes: 1))
+    }
+
     @Test func theLeastRecentlyUsedIsEvicted() throws {
         let shop = StatementShop(capacity: 2)
         let a = try #require(shop.prepare("a"))

@@ -40,6 +40,27 @@ import Testing
         }
     }
 
+    /// The message in front of it fails: the server still has the statement, and would refuse to prepare it again.
+    @Test func aCloseThatWasSkippedIsSentAgain() {
+        let feed = self.prepared("a")
+        feed.read(.bind("", "a"), .sync)
+        feed.fail(.featureNotSupported, routine: "RevalidateCachedQuery")
+        feed.answer("Z")
+        feed.read(.execute("nobody"), .bind("", "a"), .sync)
+        feed.fail(.invalidCursorName)
+        feed.answer("Z")
+        #expect(feed.server.unwanted == [1])
+        _ = feed.takeSent()
+        feed.read(.bind("", "a"), .sync)
+        let fresh = "pggateway_2"
+        let closed = Talk.close(.statement, "pggateway_1").bytes
+        let expected = closed + bytes(of: .parse(fresh, "select 1"), .bind("", fresh), .sync)
+        #expect(feed.takeSent() == expected)
+        feed.answer("312Z")
+        #expect(feed.server.unwanted.isEmpty)
+        #expect(feed.server.prepared.ids == [2])
+    }
+
     @Test func otherErrorsLeaveTheStatement() {
         let feed = self.prepared("a")
         for (state, routine) in [

@@ -44,6 +44,21 @@ import Testing
         #expect(interner.byteLimit == Int.max)
     }
 
+    @Test func whatIsLackingForATextIsTold() throws {
+        let interner = TextInterner(byteLimit: 2 * TextInterner.overheadPerText + 10)
+        #expect(interner.lack(for: 10) == 0)
+        #expect(interner.lack(for: TextInterner.overheadPerText + 10) == 0)
+        #expect(interner.lack(for: TextInterner.overheadPerText + 11) == nil)
+        let first = try #require(interner.intern(self.text("12345")))
+        #expect(interner.lack(for: 5) == 0)
+        #expect(interner.lack(for: 9) == 4)
+        #expect(first.bytes.count == 5)
+        interner.setByteLimit(0)
+        #expect(interner.lack(for: 0) == nil)
+        interner.setByteLimit(.max)
+        #expect(interner.lack(for: 1 << 30) == 0)
+    }
+
     @Test func rowsAreLongestFirst() {
         let interner = TextInterner(byteLimit: 1 << 20)
         let texts = ["a", "ccc", "bb", String(repeating: "é", count: 200), ""]
