@@ -10,17 +10,15 @@ enum DurationText {
     static let hint =
         "write an integer (milliseconds) or a string such as 500ms, 3s, 1.5m, 100us; units: us, ms, s, m, h, d"
 
-    /// - Parameter acceptsBareNumber: false for quoted strings, where a number without unit is ambiguous.
-    static func parse(_ text: String, acceptsBareNumber: Bool) throws(ValueProblem) -> Duration {
+    /// A number without a unit is milliseconds, in quotes, too: pg_doorman reads it so.
+    static func parse(_ text: String) throws(ValueProblem) -> Duration {
         let trimmed = text.trimmedBlanks.lowercased()
         let digits = trimmed.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         if trimmed.hasPrefix("-") { throw ValueProblem("a duration cannot be negative") }
         guard !digits.isEmpty else { throw ValueProblem("is not a duration", hint: Self.hint) }
         let suffix = String(trimmed[digits.endIndex...]).trimmedBlanks
-        if suffix.isEmpty {
-            guard acceptsBareNumber, !digits.contains(".") else {
-                throw ValueProblem("a duration in quotes or with decimals needs a unit", hint: Self.hint)
-            }
+        if suffix.isEmpty, digits.contains(".") {
+            throw ValueProblem("a duration with decimals needs a unit", hint: Self.hint)
         }
         let name = suffix.isEmpty ? "ms" : suffix
         guard let unit = Self.units.first(where: { $0.name == name }) else {
@@ -71,15 +69,13 @@ enum SizeText {
 
     static let hint = "write an integer (bytes) or a string such as 64KB, 256MB, 1GB; units: B, K, KB, M, MB, G, GB"
 
-    static func parse(_ text: String, acceptsBareNumber: Bool) throws(ValueProblem) -> Int {
+    /// A number without a unit is bytes, in quotes, too.
+    static func parse(_ text: String) throws(ValueProblem) -> Int {
         let trimmed = text.trimmedBlanks.lowercased()
         if trimmed.hasPrefix("-") { throw ValueProblem("a size cannot be negative") }
         let digits = trimmed.prefix { $0.isASCII && $0.isNumber }
         guard !digits.isEmpty else { throw ValueProblem("is not a size", hint: Self.hint) }
         let suffix = String(trimmed[digits.endIndex...]).trimmedBlanks
-        guard !suffix.isEmpty || acceptsBareNumber else {
-            throw ValueProblem("a size in quotes needs a unit", hint: Self.hint)
-        }
         let name = suffix.isEmpty ? "b" : suffix
         guard let unit = Self.units.first(where: { $0.name == name }) else {
             throw ValueProblem("unknown size unit `\(suffix.prefix(20))`", hint: Self.hint)
@@ -105,7 +101,7 @@ enum OctalModeText {
     static func parse(_ text: String) throws(ValueProblem) -> UInt32 {
         let hint = "write permission bits as an octal string such as \"0600\", at most 0777"
         var digits = text.trimmedBlanks
-        if digits.hasPrefix("0o") { digits.removeFirst(2) }
+        if digits.hasPrefix("0o") || digits.hasPrefix("0O") { digits.removeFirst(2) }
         guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }),
             let mode = UInt32(digits, radix: 8)
         else { throw ValueProblem("is not an octal mode", hint: hint) }

@@ -56,9 +56,9 @@ struct ReferenceExpansion {
         return Expanded(text: content, isReplaced: true)
     }
 
-    /// Relative paths begin at the folder of the main file.
+    /// Relative paths begin at the folder of the main file. An empty one is no path, and does not mean the folder.
     func resolve(path: String) -> String {
-        if path.hasPrefix("/") || self.baseFolder.isEmpty { return path }
+        if path.isEmpty || path.hasPrefix("/") || self.baseFolder.isEmpty { return path }
         return self.baseFolder.hasSuffix("/") ? self.baseFolder + path : "\(self.baseFolder)/\(path)"
     }
 

@@ -65,10 +65,10 @@ package enum SettingsReference {
 
         | type | how it is written |
         |---|---|
-        | duration | integer = milliseconds; or a string with `us`, `ms`, `s`, `m`, `h`, `d` in any case, decimals \
-        allowed: `500ms`, `1.5s`, `0.1ms`, `100us`. At most 3650 days |
-        | size | integer = bytes; or a string with `B`, `K`, `KB`, `M`, `MB`, `G`, `GB` in any case, powers of 1024: \
-        `256MB` |
+        | duration | integer = milliseconds, in quotes or not; or a string with `us`, `ms`, `s`, `m`, `h`, `d` in any \
+        case, decimals allowed: `500ms`, `1.5s`, `0.1ms`, `100us`. At most 3650 days |
+        | size | integer = bytes, in quotes or not; or a string with `B`, `K`, `KB`, `M`, `MB`, `G`, `GB` in any \
+        case, powers of 1024: `256MB` |
         | seconds | integer = seconds; or a duration of whole seconds with a unit |
         | octal mode | string of octal digits: `"0600"`, `"600"`, `"0o660"` |
         | secret | a string that is never shown: `SHOW CONFIG` and messages mask it |

@@ -85,6 +85,7 @@ extension SettingsTable {
             status: .accepted(caution: "`server_tls_mode` decides"), "Removed in pg_doorman; without effect."
         ),
         accepted("verify_server_certificate", .bool, .reload, "Removed in pg_doorman; without effect."),
+        accepted("virtual_pool_count", .count, .restart, "Removed in pg_doorman; without effect."),
     ]
 
     /// Patroni-assisted fallback, in `general` and per pool.

@@ -43,13 +43,13 @@ struct ValueDecoder {
         let isBare = scalar.style != .quoted
         switch kind {
         case .duration(let minimum):
-            let value = try DurationText.parse(scalar.text, acceptsBareNumber: isBare)
+            let value = try DurationText.parse(scalar.text)
             guard value >= minimum else { throw ValueProblem("must be above 0") }
             return .duration(value)
         case .seconds(let range):
             return .duration(.seconds(try self.seconds(scalar, in: range)))
         case .size(let range):
-            let value = try SizeText.parse(scalar.text, acceptsBareNumber: isBare)
+            let value = try SizeText.parse(scalar.text)
             guard range.contains(value) else {
                 throw ValueProblem("is above \(SizeText.text(range.upperBound))")
             }
@@ -93,7 +93,7 @@ struct ValueDecoder {
     private func seconds(_ scalar: SettingsNode.Scalar, in range: ClosedRange<Int>) throws(ValueProblem) -> Int {
         let hasUnit = scalar.text.utf8.last.map { $0 > UInt8(ascii: "9") } ?? false
         guard hasUnit else { return try self.integer(scalar, in: range) }
-        let value = try DurationText.parse(scalar.text, acceptsBareNumber: false).components
+        let value = try DurationText.parse(scalar.text).components
         guard value.attoseconds == 0, let seconds = Int(exactly: value.seconds), range.contains(seconds) else {
             throw ValueProblem("is not a whole number of seconds within \(range.lowerBound) to \(range.upperBound)")
         }

@@ -7,13 +7,14 @@ import Testing
         ("0.1ms", .microseconds(100)),
         ("1.5s", .milliseconds(1500)), ("2M", .seconds(120)), ("1h", .seconds(3600)), ("1d", .seconds(86_400)),
         (" 7 MS ", .milliseconds(7)), ("\"250ms\"", .milliseconds(250)), ("0.25h", .seconds(900)),
+        ("\"3000\"", .seconds(3)), ("\" 100 \"", .milliseconds(100)),
     ])
     func durations(text: String, expected: Duration) throws {
         #expect(try Load.yaml(Load.general("query_wait_timeout: \(text)")).general.queryWaitTimeout == expected)
     }
 
     @Test(arguments: [
-        "3 parsecs", "-3s", "-1", "s", "\"\"", "\"3000\"", "1.5", "1..5s", "1.s", ".5s", "99999999999999999999s",
+        "3 parsecs", "-3s", "-1", "s", "\"\"", "\"1.5\"", "1.5", "1..5s", "1.s", ".5s", "99999999999999999999s",
         "3651d",
         "0.0000001s", "1.5.5s", "0x10", "١s", "true", "[1]", "{a: 1}", "9223372036854775807d", "0", "0.1us",
     ])
@@ -26,19 +27,19 @@ import Testing
     @Test(arguments: [
         ("1048576", 1 << 20), ("1MB", 1 << 20), ("256m", 256 << 20), ("64k", 64 << 10), ("64KB", 64 << 10),
         ("1G", 1 << 30),
-        ("12B", 12), ("0", 0),
+        ("12B", 12), ("0", 0), ("\"1048576\"", 1 << 20),
     ])
     func sizes(text: String, expected: Int) throws {
         #expect(try Load.yaml(Load.general("tcp_socket_buffer_size: \(text)")).general.tcpSocketBufferSize == expected)
     }
 
-    @Test(arguments: ["1.5MB", "-1", "1TB", "\"12\"", "2G", "99999999999999999999", "9999999999999999GB", "MB", "[]"])
+    @Test(arguments: ["1.5MB", "-1", "1TB", "\"\"", "2G", "99999999999999999999", "9999999999999999GB", "MB", "[]"])
     func refusedSizes(text: String) {
         let problems = Load.problems(yaml: Load.general("tcp_socket_buffer_size: \(text)"))
         #expect(problems.map(\.keyPath) == ["general.tcp_socket_buffer_size"])
     }
 
-    @Test(arguments: [("0600", UInt32(0o600)), ("\"600\"", 0o600), ("0o660", 0o660), ("0777", 0o777)])
+    @Test(arguments: [("0600", UInt32(0o600)), ("\"600\"", 0o600), ("0o660", 0o660), ("0O660", 0o660), ("0777", 0o777)])
     func modes(text: String, expected: UInt32) throws {
         #expect(try Load.yaml(Load.general("unix_socket_mode: \(text)")).general.unixSocketMode == expected)
     }

@@ -21,6 +21,8 @@ import Testing
         ("connect_timeout: 0", "general.connect_timeout"), ("audit_log: audit.json", "general.audit_log"),
         ("audit_log: \"\"", "general.audit_log"), ("audit_entries: 65537", "general.audit_entries"),
         ("audit_log_queue: 0", "general.audit_log_queue"), ("auth_failure_delay: -1", "general.auth_failure_delay"),
+        // Empty paths do not mean the folder of the settings.
+        ("unix_socket_dir: \"\"", "general.unix_socket_dir"), ("tls_ca_cert: \"\"", "general.tls_ca_cert"),
     ])
     func generalValues(line: String, keyPath: String) {
         #expect(Load.problems(yaml: Load.general(line)).map(\.keyPath) == [keyPath])
@@ -134,6 +136,7 @@ import Testing
         let settings = try Load.yaml(Load.general("client_prepared_statements_cache_size: 5"))
         #expect(settings.warnings.contains { $0.contains("old name of `client_anonymous_prepared_cache_size`") })
         #expect(Load.problems(yaml: Load.general("scaling_cooldown_sleep: 10ms")).isEmpty)
+        #expect(Load.problems(yaml: Load.general("virtual_pool_count: 1")).isEmpty)
     }
 
     @Test func poolWithoutUsersWarns() throws {

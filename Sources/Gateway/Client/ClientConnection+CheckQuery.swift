@@ -13,8 +13,9 @@ extension ClientConnection {
             self.askedCheck = query
             return false
         }
-        self.statements?.queryAnswered()
-        self.send(answer)
+        self.transactionCount &+= 1
+        self.home.counters(of: pool).transactions.add(1)
+        self.answered(query.wireLength, by: answer, pool)
         return true
     }
 }

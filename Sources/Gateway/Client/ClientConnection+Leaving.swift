@@ -27,6 +27,7 @@ extension ClientConnection {
             self.finish(reason: reason)
             return
         }
+        self.countOwnError()
         self.letGo()
         var writer = MessageWriter()
         writer.errorResponse(fields)
@@ -93,7 +94,11 @@ extension ClientConnection {
     private func letGo() {
         if let waiter = self.waiter {
             // When a server is already on its way, it is checked in by `granted`.
-            if let pool = self.pool { _ = pool.cancelWait(waiter) } else { self.login?.cancelWait(waiter) }
+            if let pool = self.pool {
+                if pool.cancelWait(waiter) { _ = pool.waitTimedOut(self, home: self.home) }
+            } else {
+                self.login?.cancelWait(waiter)
+            }
             self.waiter = nil
         }
         if let server = self.server {
@@ -133,6 +138,7 @@ extension ClientConnection {
     /// The server is gone: the client gets PostgreSQL's own reason if there was one, and is told otherwise.
     func serverLost(_ loss: ServerLoss) {
         let isExpected = self.server?.hasGotTerminate ?? false
+        if let server = self.server { self.account(server) }
         self.server = nil
         if self.phase == .login {
             self.login?.hasLostServer = true
