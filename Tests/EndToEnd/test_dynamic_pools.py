@@ -218,6 +218,36 @@ def test_second_login_on_a_warm_pool_is_proven(make_gateway, postgres):
             assert outcome(gateway, name) == "in"
 
 
+@pytest.mark.parametrize("change", ["alter role {name} rename to {name}_before", "drop role {name}"])
+@pytest.mark.parametrize("encryption", ["scram-sha-256", "md5"])
+def test_a_name_that_another_role_bears_now(make_gateway, postgres, encryption, change):
+    """Who proves the password of the new role gets no server that was opened by the old one's."""
+    gateway = make_gateway({"app": found(postgres, min_interval=0, pool_size=2)}, hba=RULES)
+    gateway.secrets.add("Second-owner-29")
+    role = "select rolname from pg_roles r join pg_stat_activity a on a.usesysid = r.oid where a.pid = pg_backend_pid()"
+    with roles(postgres, encryption=encryption) as [name]:
+        with enter(gateway, name) as first, enter(gateway, name) as second:
+            first.rows("begin")
+            assert first.value(role) == second.value(role) == name
+            with postgres.admin() as admin:
+                try:
+                    admin.execute(change.format(name=name))
+                    admin.execute(f"set password_encryption = '{encryption}'")
+                    admin.execute(f"create role {name} login password 'Second-owner-29'")
+                    wait_until(lambda: outcome(gateway, name, "Second-owner-29") == "in", "the new role comes in", 5)
+                    with enter(gateway, name, "Second-owner-29") as new:
+                        # The idle server of before is gone at once, ...
+                        assert new.value(role) == name
+                        # ... the busy one when it comes back.
+                        first.rows("rollback")
+                        new.rows("begin")
+                        with enter(gateway, name, "Second-owner-29") as other:
+                            assert new.value(role) == other.value(role) == name
+                finally:
+                    admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename ~ %s", (name,))
+                    admin.execute(f"drop role if exists {name}_before")
+
+
 # --- pools ------------------------------------------------------------------------------------------------------------
 
 
