@@ -10,7 +10,7 @@ import pytest
 from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
-from wire import LoginRefused, cancel_request, query
+from wire import Closed, LoginRefused, cancel_request, query
 
 LOCAL = "127.0.0.1/32"
 RULES = f"host all all {LOCAL} md5\nlocal all all md5\n"
@@ -216,6 +216,29 @@ def test_second_login_on_a_warm_pool_is_proven(make_gateway, postgres):
             gateway.reload(general={"query_wait_timeout": "7s"})
             assert outcome(gateway, name, "wrong") == "28P01"
             assert outcome(gateway, name) == "in"
+
+
+@pytest.mark.parametrize(
+    "before, after", [("scram-sha-256", "scram-sha-256"), ("md5", "scram-sha-256"), ("scram-sha-256", "md5")]
+)
+def test_the_same_password_stored_anew(make_gateway, postgres, before, after):
+    """The remembered secret still fits the client's password, and opens no server: it is not kept for its hour."""
+    gateway = make_gateway({"app": found(postgres, min_interval=0)}, hba=RULES)
+
+    def works():
+        try:
+            return outcome(gateway, name) == "in"
+        except Closed:
+            return False
+
+    with roles(postgres, encryption=before) as [name]:
+        assert works()
+        with postgres.admin() as admin:
+            admin.execute(f"set password_encryption = '{after}'")
+            admin.execute(f"alter role {name} password '{name}-Pass-7'")
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (name,))
+        wait_until(works, "the user works again", 5)
+        assert works()
 
 
 @pytest.mark.parametrize("change", ["alter role {name} rename to {name}_before", "drop role {name}"])

@@ -145,6 +145,11 @@ extension ServerConnection {
             self.pool.openAbandoned(self, home: self.home)
             return
         }
+        if failure.doubtsSecret, self.pool.plan.isDynamic {
+            // Clients prove themselves by what is remembered, and would go on to do so until that has grown old.
+            let key = self.pool.key
+            self.home.gateway.authQueries.distrust(user: key.user, database: key.database)
+        }
         var metadata = self.logMetadata(reason: failure.logText)
         if let first = self.opening?.transport?.firstFailure {
             metadata["first_attempt"] = .string(first.logText)
