@@ -1,8 +1,12 @@
 """Users who stand in no settings: their pools come with the first login, and access goes when it is taken away."""
 
+import base64
 import concurrent.futures
 import contextlib
+import hashlib
+import hmac
 import itertools
+import time
 
 import psycopg
 import pytest
@@ -239,6 +243,46 @@ def test_the_same_password_stored_anew(make_gateway, postgres, before, after):
             admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (name,))
         wait_until(works, "the user works again", 5)
         assert works()
+
+
+def verifier(password, salt, rounds):
+    """What a role may store as its password without any privilege."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    keys = (salt, stored, hmac.digest(salted, b"Server Key", "sha256"))
+    salt, stored, server = (base64.b64encode(key).decode() for key in keys)
+    return f"SCRAM-SHA-256${rounds}:{salt}${stored}:{server}"
+
+
+def test_costly_rounds_of_a_role_hold_nobody_up(make_gateway, postgres):
+    """The server says how many rounds its proof takes, and the role how many that are: no worker computes so many."""
+    static = {"username": "app", "password": postgres.secrets["app"], "pool_size": 1}
+    rules = f"host pggateway all {LOCAL} md5\nhost all all {LOCAL} password\n"
+    gateway = make_gateway({"app": found(postgres, [static], min_interval=0)}, {"worker_threads": 1}, hba=rules)
+
+    def longest_wait():
+        """Of another client, as a part of the time that the login takes."""
+        waits = []
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            began = time.monotonic()
+            login = thread.submit(outcome, gateway, name)
+            while not login.done():
+                asked = time.monotonic()
+                assert other.value("select 1") == "1"
+                waits.append(time.monotonic() - asked)
+            whole = time.monotonic() - began
+        assert login.result() == "in"
+        return max(waits) / whole
+
+    with roles(postgres) as [name], gateway.wire("app", "app", PASSWORDS["app"]) as other, postgres.admin() as admin:
+        parts = []
+        # The best of three: other processes take their time, too.
+        for salt in (b"a" * 16, b"b" * 16, b"c" * 16):
+            gateway.console(f"KILL USER {name}")
+            gateway.console("INVALIDATE AUTH")
+            admin.execute(f"alter role {name} password '{verifier(f'{name}-Pass-7', salt, 1_000_000)}'")
+            parts.append(longest_wait())
+        assert min(parts) < 0.2, parts
 
 
 @pytest.mark.parametrize("change", ["alter role {name} rename to {name}_before", "drop role {name}"])

@@ -108,15 +108,39 @@ extension ServerConnection {
             return bytes.count
         }
         self.opening?.exchange?.append(bytes)
-        while self.phase == .opening, let step = self.opening?.exchange?.next() {
-            switch step {
-            case .wait: continue
-            case .send(let bytes): self.send(bytes)
-            case .ready(let greeting): self.loggedIn(greeting)
-            case .failed(let failure): self.loginFailed(failure)
-            }
-        }
+        self.playOpening()
         return bytes.count
+    }
+
+    private func playOpening() {
+        while self.phase == .opening, let step = self.opening?.exchange?.next() { self.play(step) }
+    }
+
+    private func play(_ step: ServerOpening.Step) {
+        switch step {
+        case .wait: return
+        case .send(let bytes): self.send(bytes)
+        case .ready(let greeting): self.loggedIn(greeting)
+        case .failed(let failure): self.loginFailed(failure)
+        case .derive(let derivation): self.derive(derivation)
+        }
+    }
+
+    /// How many rounds the keys cost is the role's own choice, and the worker's other clients must not wait for them.
+    private func derive(_ derivation: SCRAMDerivation) {
+        let lanes = self.home.gateway.lookups.authLanes
+        Task(executorPreference: self.home.worker) {
+            let keys = await derivation.compute(on: lanes)
+            guard self.phase == .opening else { return }
+            guard let keys else {
+                let text = "its rounds of SCRAM could not be computed in time"
+                self.openingFailed(.login("cannot log in at the server: \(text)"))
+                return
+            }
+            // Nil for keys of an attempt that was given up.
+            if let step = self.opening?.exchange?.take(keys) { self.play(step) }
+            self.playOpening()
+        }
     }
 
     private func loggedIn(_ greeting: ServerGreeting) {
