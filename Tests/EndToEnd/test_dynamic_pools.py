@@ -1,8 +1,12 @@
 """Users who stand in no settings: their pools come with the first login, and access goes when it is taken away."""
 
+import base64
 import concurrent.futures
 import contextlib
+import hashlib
+import hmac
 import itertools
+import time
 
 import psycopg
 import pytest
@@ -10,7 +14,7 @@ import pytest
 from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
-from wire import LoginRefused, cancel_request, query
+from wire import Closed, LoginRefused, cancel_request, query
 
 LOCAL = "127.0.0.1/32"
 RULES = f"host all all {LOCAL} md5\nlocal all all md5\n"
@@ -216,6 +220,99 @@ def test_second_login_on_a_warm_pool_is_proven(make_gateway, postgres):
             gateway.reload(general={"query_wait_timeout": "7s"})
             assert outcome(gateway, name, "wrong") == "28P01"
             assert outcome(gateway, name) == "in"
+
+
+@pytest.mark.parametrize(
+    "before, after", [("scram-sha-256", "scram-sha-256"), ("md5", "scram-sha-256"), ("scram-sha-256", "md5")]
+)
+def test_the_same_password_stored_anew(make_gateway, postgres, before, after):
+    """The remembered secret still fits the client's password, and opens no server: it is not kept for its hour."""
+    gateway = make_gateway({"app": found(postgres, min_interval=0)}, hba=RULES)
+
+    def works():
+        try:
+            return outcome(gateway, name) == "in"
+        except Closed:
+            return False
+
+    with roles(postgres, encryption=before) as [name]:
+        assert works()
+        with postgres.admin() as admin:
+            admin.execute(f"set password_encryption = '{after}'")
+            admin.execute(f"alter role {name} password '{name}-Pass-7'")
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (name,))
+        wait_until(works, "the user works again", 5)
+        assert works()
+
+
+def verifier(password, salt, rounds):
+    """What a role may store as its password without any privilege."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    keys = (salt, stored, hmac.digest(salted, b"Server Key", "sha256"))
+    salt, stored, server = (base64.b64encode(key).decode() for key in keys)
+    return f"SCRAM-SHA-256${rounds}:{salt}${stored}:{server}"
+
+
+def test_costly_rounds_of_a_role_hold_nobody_up(make_gateway, postgres):
+    """The server says how many rounds its proof takes, and the role how many that are: no worker computes so many."""
+    static = {"username": "app", "password": postgres.secrets["app"], "pool_size": 1}
+    rules = f"host pggateway all {LOCAL} md5\nhost all all {LOCAL} password\n"
+    gateway = make_gateway({"app": found(postgres, [static], min_interval=0)}, {"worker_threads": 1}, hba=rules)
+
+    def longest_wait():
+        """Of another client, as a part of the time that the login takes."""
+        waits = []
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            began = time.monotonic()
+            login = thread.submit(outcome, gateway, name)
+            while not login.done():
+                asked = time.monotonic()
+                assert other.value("select 1") == "1"
+                waits.append(time.monotonic() - asked)
+            whole = time.monotonic() - began
+        assert login.result() == "in"
+        return max(waits) / whole
+
+    with roles(postgres) as [name], gateway.wire("app", "app", PASSWORDS["app"]) as other, postgres.admin() as admin:
+        parts = []
+        # The best of three: other processes take their time, too.
+        for salt in (b"a" * 16, b"b" * 16, b"c" * 16):
+            gateway.console(f"KILL USER {name}")
+            gateway.console("INVALIDATE AUTH")
+            admin.execute(f"alter role {name} password '{verifier(f'{name}-Pass-7', salt, 1_000_000)}'")
+            parts.append(longest_wait())
+        assert min(parts) < 0.2, parts
+
+
+@pytest.mark.parametrize("change", ["alter role {name} rename to {name}_before", "drop role {name}"])
+@pytest.mark.parametrize("encryption", ["scram-sha-256", "md5"])
+def test_a_name_that_another_role_bears_now(make_gateway, postgres, encryption, change):
+    """Who proves the password of the new role gets no server that was opened by the old one's."""
+    gateway = make_gateway({"app": found(postgres, min_interval=0, pool_size=2)}, hba=RULES)
+    gateway.secrets.add("Second-owner-29")
+    role = "select rolname from pg_roles r join pg_stat_activity a on a.usesysid = r.oid where a.pid = pg_backend_pid()"
+    with roles(postgres, encryption=encryption) as [name]:
+        with enter(gateway, name) as first, enter(gateway, name) as second:
+            first.rows("begin")
+            assert first.value(role) == second.value(role) == name
+            with postgres.admin() as admin:
+                try:
+                    admin.execute(change.format(name=name))
+                    admin.execute(f"set password_encryption = '{encryption}'")
+                    admin.execute(f"create role {name} login password 'Second-owner-29'")
+                    wait_until(lambda: outcome(gateway, name, "Second-owner-29") == "in", "the new role comes in", 5)
+                    with enter(gateway, name, "Second-owner-29") as new:
+                        # The idle server of before is gone at once, ...
+                        assert new.value(role) == name
+                        # ... the busy one when it comes back.
+                        first.rows("rollback")
+                        new.rows("begin")
+                        with enter(gateway, name, "Second-owner-29") as other:
+                            assert new.value(role) == other.value(role) == name
+                finally:
+                    admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename ~ %s", (name,))
+                    admin.execute(f"drop role if exists {name}_before")
 
 
 # --- pools ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from gateway import pool
 from polling import wait_until
 from wire import (
     GSSENC_REQUEST,
@@ -491,3 +492,58 @@ def test_many_half_open_connections(shared):
         for client in silent:
             client.reset()
     shared.wait_idle()
+
+
+# --- who the session is -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chief(make_gateway, postgres):
+    """`login(**parameters)` of a superuser whose pool has one server."""
+    with postgres.admin() as admin:
+        admin.execute("create role chief superuser login password 'Copper-anchor-70'")
+        admin.execute("create role clerk nologin")
+        (secret,) = admin.execute("select rolpassword from pg_authid where rolname = 'chief'").fetchone()
+        entry = {"username": "chief", "password": secret, "pool_size": 1}
+        gateway = make_gateway({"app": pool(postgres, users_=[entry])})
+        gateway.secrets.add("Copper-anchor-70")
+        clients = []
+
+        def login(**parameters):
+            clients.append(gateway.wire("chief", "app", "Copper-anchor-70", parameters=parameters))
+            return clients[-1]
+
+        yield login
+        for client in clients:
+            client.close()
+        gateway.wait_idle()
+        gateway.stop()
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'chief'")
+        admin.execute("drop role clerk; drop role chief")
+
+
+WHO = "select session_user || ' ' || current_user || ' ' || current_setting('log_statement')"
+
+
+def test_a_role_is_its_client_s_own(chief):
+    """Whoever asks for a role has it in each transaction, and what the user may set beside it, whoever came before."""
+    clients = {
+        "chief chief all": chief(),
+        "chief clerk all": chief(role="clerk"),
+        "chief clerk none": chief(role="clerk", log_statement="none"),
+        "chief clerk ddl": chief(options="-c role=clerk -c log_statement=ddl"),
+        "chief chief mod": chief(log_statement="mod"),
+    }
+    for before in clients.values():
+        for who, client in clients.items():
+            before.value("select 1")
+            assert client.value(WHO) == who
+
+
+def test_session_authorization_is_no_startup_parameter(chief):
+    """As with PostgreSQL: it changes nothing, for nobody."""
+    other = chief(session_authorization="clerk", role="clerk")
+    clerk = chief(role="clerk")
+    assert chief(session_authorization="clerk").value(WHO) == "chief chief all"
+    assert other.value(WHO) == "chief clerk all"
+    assert clerk.value(WHO) == "chief clerk all"

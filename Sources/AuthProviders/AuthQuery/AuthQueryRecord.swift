@@ -11,11 +11,13 @@ struct AuthQueryRecord: Sendable, Equatable {
 
     func lookup(_ freshness: SecretOrigin.Freshness) -> SecretLookup {
         guard let secret = self.secret else { return .notFound }
-        let parameters = self.startupParameters
-        return .found(
-            secret,
-            origin: SecretOrigin(name: AuthQueryService.sourceName, freshness: freshness, startupParameters: parameters)
+        let origin = SecretOrigin(
+            name: AuthQueryService.sourceName,
+            freshness: freshness,
+            startupParameters: self.startupParameters,
+            copy: secret
         )
+        return .found(secret, origin: origin)
     }
 }
 

@@ -114,19 +114,41 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
             return
         }
         self.opening?.append(bytes)
-        while self.phase == .opening, let step = self.opening?.next() {
-            switch step {
-            case .wait: continue
-            case .send(let bytes): self.send(bytes)
-            case .failed(let failure): self.transportFailed(failure)
-            case .ready(let greeting):
-                self.clearDeadline()
-                if let rest = self.opening?.takeUnread() { self.assembler.append(rest) }
-                self.opening = nil
-                self.transport = nil
-                self.phase = .idle
-                self.owner.opened(self, knownKeys: greeting.scramKeys)
+        self.playOpening()
+    }
+
+    private func playOpening() {
+        while self.phase == .opening, let step = self.opening?.next() { self.play(step) }
+    }
+
+    private func play(_ step: ServerOpening.Step) {
+        switch step {
+        case .wait: return
+        case .send(let bytes): self.send(bytes)
+        case .failed(let failure): self.transportFailed(failure)
+        case .derive(let derivation): self.derive(derivation)
+        case .ready(let greeting):
+            self.clearDeadline()
+            if let rest = self.opening?.takeUnread() { self.assembler.append(rest) }
+            self.opening = nil
+            self.transport = nil
+            self.phase = .idle
+            self.owner.opened(self, knownKeys: greeting.scramKeys)
+        }
+    }
+
+    private func derive(_ derivation: SCRAMDerivation) {
+        let lanes = self.home.gateway.lookups.authLanes
+        Task(executorPreference: self.home.worker) {
+            let keys = await derivation.compute(on: lanes)
+            guard self.phase == .opening else { return }
+            guard let keys else {
+                self.lost("the server's rounds of SCRAM could not be computed in time")
+                return
             }
+            // Nil for keys of an attempt that was given up.
+            if let step = self.opening?.take(keys) { self.play(step) }
+            self.playOpening()
         }
     }
 

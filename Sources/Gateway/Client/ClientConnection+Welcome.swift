@@ -81,6 +81,7 @@ extension ClientConnection {
                 } else if pool.plan.isDynamic {
                     // Else a pool of the settings stands in its place: its secret is another one.
                     pool.learn(identity.credential)
+                    if let secret = identity.secretOrigin?.copy { pool.noteSecret(secret, home: self.home) }
                     pool.prewarm(home: self.home)
                 }
                 return pool

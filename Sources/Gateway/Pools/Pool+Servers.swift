@@ -123,6 +123,20 @@ extension Pool {
         case .cleartext, .md5Hash, .scramKeys: self.state.withLock { $0.credential = credential }
         }
     }
+
+    /// A login was checked against the server's own secret. When it is another one than at the login before, the
+    /// password was changed, or the name is another role's now (renamed, or dropped and made again): servers that were
+    /// opened under the earlier one may belong to somebody else, and are handed out no more.
+    func noteSecret(_ secret: StoredSecret, home: WorkerHome) {
+        let isAnother = self.state.withLock { state in
+            let known = state.secret
+            state.secret = secret
+            return known != nil && known != secret
+        }
+        guard isAnother else { return }
+        self.gateway.log.info("another secret: new servers", metadata: ["pool": .string(self.key.description)])
+        self.reconnect(home: home)
+    }
 }
 
 extension Pool {
@@ -130,8 +144,10 @@ extension Pool {
     func inherit(from old: Pool) {
         guard self.plan.isPassthrough, old.plan.isPassthrough, self.plan.storedSecret == old.plan.storedSecret
         else { return }
-        let credential = old.state.withLock { $0.credential }
+        let (credential, secret) = old.state.withLock { ($0.credential, $0.secret) }
         self.learn(credential)
+        // What is opened with that credential belongs to the role of that secret.
+        self.state.withLock { $0.secret = secret }
     }
 
     /// Servers cannot be opened without a client: its proof is what opens them, and none has come yet.

@@ -18,6 +18,9 @@ final class Pool: Sendable {
         var waiters: ContiguousArray<ClientConnection?> = []
         /// What opens servers: from the plan, then from the last login that could tell.
         var credential: ServerCredential
+        /// The server's own secret of the pool's user, as it was at the last login that was checked against it; nil
+        /// where none was.
+        var secret: StoredSecret?
         /// Derived from a clear password at the last SCRAM login, to save the derivation.
         var knownKeys: SCRAMKeys?
         var parameterSets: ParameterSets

@@ -112,15 +112,40 @@ extension ServerConnection {
             return bytes.count
         }
         self.opening?.exchange?.append(bytes)
-        while self.phase == .opening, let step = self.opening?.exchange?.next() {
-            switch step {
-            case .wait: continue
-            case .send(var bytes): self.send(wiping: &bytes)
-            case .ready(let greeting): self.loggedIn(greeting)
-            case .failed(let failure): self.loginFailed(failure)
-            }
-        }
+        self.playOpening()
         return bytes.count
+    }
+
+    private func playOpening() {
+        while self.phase == .opening, let step = self.opening?.exchange?.next() { self.play(step) }
+    }
+
+    /// Consumes the step, so that the only copy of a password is the one that is wiped.
+    private func play(_ step: consuming ServerOpening.Step) {
+        switch consume step {
+        case .wait: return
+        case .send(var bytes): self.send(wiping: &bytes)
+        case .ready(let greeting): self.loggedIn(greeting)
+        case .failed(let failure): self.loginFailed(failure)
+        case .derive(let derivation): self.derive(derivation)
+        }
+    }
+
+    /// How many rounds the keys cost is the role's own choice, and the worker's other clients must not wait for them.
+    private func derive(_ derivation: SCRAMDerivation) {
+        let lanes = self.home.gateway.lookups.authLanes
+        Task(executorPreference: self.home.worker) {
+            let keys = await derivation.compute(on: lanes)
+            guard self.phase == .opening else { return }
+            guard let keys else {
+                let text = "its rounds of SCRAM could not be computed in time"
+                self.openingFailed(.login("cannot log in at the server: \(text)"))
+                return
+            }
+            // Nil for keys of an attempt that was given up.
+            if let step = self.opening?.exchange?.take(keys) { self.play(step) }
+            self.playOpening()
+        }
     }
 
     private func loggedIn(_ greeting: ServerGreeting) {
@@ -148,6 +173,11 @@ extension ServerConnection {
             self.close()
             self.pool.openAbandoned(self, home: self.home)
             return
+        }
+        if failure.doubtsSecret, self.pool.plan.isDynamic {
+            // Clients prove themselves by what is remembered, and would go on to do so until that has grown old.
+            let key = self.pool.key
+            self.home.gateway.authQueries.distrust(user: key.user, database: key.database)
         }
         var metadata = self.logMetadata(reason: failure.logText)
         if let first = self.opening?.transport?.firstFailure {

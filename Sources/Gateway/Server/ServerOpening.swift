@@ -1,3 +1,4 @@
+import AuthProviders
 import PGWire
 import Sessions
 
@@ -12,8 +13,27 @@ struct ServerOpening: Sendable {
     private var ready: Step?
     private let leavesRest: Bool
 
-    /// What came of the bytes that were taken; `.send` and `.wait` go on, the others are the end.
-    typealias Step = ServerLoginStep
+    /// A message whose answer waits for keys.
+    private var held: WireMessage?
+
+    /// What came of the bytes that were taken; `.ready` and `.failed` are the end.
+    enum Step: Sendable {
+        case wait
+        case send([UInt8])
+        case ready(ServerGreeting)
+        case failed(ServerLoginFailure)
+        /// To be computed off the worker, for `take(_:)`; nothing is due before.
+        case derive(SCRAMDerivation)
+
+        fileprivate init(_ step: ServerLoginStep) {
+            switch step {
+            case .wait: self = .wait
+            case .send(let bytes): self = .send(bytes)
+            case .ready(let greeting): self = .ready(greeting)
+            case .failed(let failure): self = .failed(failure)
+            }
+        }
+    }
 
     /// - Parameter leavesRest: what comes in one piece with the end of the login is for `takeUnread`, not judged here.
     init(
@@ -50,8 +70,12 @@ struct ServerOpening: Sendable {
     mutating func next() -> Step? {
         do throws(WireError) {
             if self.ready == nil {
-                guard let message = try self.assembler.next() else { return nil }
-                let step = self.login.receive(message)
+                guard self.held == nil, let message = try self.assembler.next() else { return nil }
+                if let derivation = self.login.derivation(for: message) {
+                    self.held = message
+                    return .derive(derivation)
+                }
+                let step = Step(self.login.receive(message))
                 guard case .ready(let greeting) = step else { return step }
                 guard greeting.status == .idle else { return .failed(.protocolViolation("it is in a transaction")) }
                 if self.leavesRest { return step }
@@ -61,6 +85,14 @@ struct ServerOpening: Sendable {
         } catch {
             return .failed(.protocolViolation(error.description))
         }
+    }
+
+    /// The keys that were asked for by `.derive`. Returns what to do now; nil when nobody waits for them.
+    mutating func take(_ keys: SCRAMKeys) -> Step? {
+        guard let message = self.held else { return nil }
+        self.held = nil
+        self.login.take(keys)
+        return Step(self.login.receive(message))
     }
 
     /// What came in one piece with the end of the login. Reports and notices are nothing to act on, but have to be
@@ -78,5 +110,16 @@ struct ServerOpening: Sendable {
             }
         }
         return self.assembler.unreadCount == 0 ? self.ready : nil
+    }
+}
+
+extension SCRAMDerivation {
+    /// Computed on a lane; nil when that has no room, or does not get to it in time.
+    func compute(on lanes: AuthLanes) async -> SCRAMKeys? {
+        do throws(AuthFailure) {
+            return try await lanes.run("server login", for: .computing) { () -> SCRAMKeys in self.keys }
+        } catch {
+            return nil
+        }
     }
 }

@@ -30,7 +30,7 @@ package struct SCRAMClient: Sendable {
         case finished
     }
 
-    private let secret: Secret
+    private var secret: Secret
     /// No other identity, in any case.
     private let gs2Header: [UInt8]
     /// Behind the gs2 header in `c=`; empty without channel binding.
@@ -124,6 +124,22 @@ package struct SCRAMClient: Sendable {
             default: [byte]
             }
         }
+    }
+
+    /// What `receiveFirst` would compute for this message, if it is more than `rounds` of PBKDF2.
+    func derivation(for message: [UInt8], above rounds: Int) -> SCRAMDerivation? {
+        guard case .challenged = self.state, case .password(let password, let known) = self.secret,
+            let challenge = try? self.readFirst(message), challenge.iterations > rounds,
+            challenge.iterations <= self.iterationsMax,
+            known?.fits(salt: challenge.salt, iterations: challenge.iterations) != true
+        else { return nil }
+        return SCRAMDerivation(password: password, salt: challenge.salt, iterations: challenge.iterations)
+    }
+
+    /// Keys derived from the password elsewhere; `receiveFirst` uses them if they fit.
+    mutating func know(_ keys: SCRAMKeys) {
+        guard case .password(let password, _) = self.secret else { return }
+        self.secret = .password(password, known: keys)
     }
 
     private struct Challenge {

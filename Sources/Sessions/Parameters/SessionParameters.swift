@@ -57,6 +57,8 @@ package final class SessionParameters: Sendable {
         settings.reserveCapacity(parameters.count)
         func set(_ name: String, _ value: String) throws(Refusal) {
             guard self.isParameterName(name) else { throw .invalidName(name) }
+            // In a startup packet it changes nothing: with PostgreSQL, too, the session is the one that has logged in.
+            if self.foldingCase(name) == "session_authorization" { return }
             settings.append(Entry(name: name, value: value))
         }
         if let options = parameters.last(where: { $0.name == "options" }) {
@@ -130,6 +132,8 @@ package final class SessionParameters: Sendable {
         return String(decoding: name.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 
+    private static func isRole(_ entry: Entry) -> Bool { self.foldingCase(entry.name) == "role" }
+
     private static func isApplicationName(_ entry: Entry) -> Bool {
         self.foldingCase(entry.name) == "application_name"
     }
@@ -147,13 +151,19 @@ package final class SessionParameters: Sendable {
 
     /// The simple query that turns a session with `old` applied into one with these parameters; nil when there is
     /// nothing to do. `set_config` rather than SET: it reads lists (`search_path`) the way a startup packet does.
+    ///
+    /// A `role` is left first and taken on last: what a session may set and reset is, as at its start, the affair of
+    /// the user who has logged in.
     package func query(replacing old: SessionParameters) -> String? {
         if self.isSame(as: old) { return nil }
         var text = ""
-        for entry in old.entries where !self.entries.contains(where: { $0.name.hasSameBytes(as: entry.name) }) {
+        for entry in old.entries where Self.isRole(entry) { text += "RESET \(SQLText.identifier(entry.name));" }
+        for entry in old.entries
+        where !Self.isRole(entry) && !self.entries.contains(where: { $0.name.hasSameBytes(as: entry.name) }) {
             text += "RESET \(SQLText.identifier(entry.name));"
         }
-        let changed = self.entries.filter { !old.entries.contains($0) }
+        let changed =
+            self.entries.filter { !Self.isRole($0) && !old.entries.contains($0) } + self.entries.filter(Self.isRole)
         if !changed.isEmpty {
             let calls = changed.map {
                 "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"
@@ -168,7 +178,8 @@ package final class SessionParameters: Sendable {
     /// it does not know (`my.name`) has no value when it was reset.
     package var queryAfterReset: String? {
         if self.entries.isEmpty { return nil }
-        let rows = self.entries.map { "(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)))" }
+        let ordered = self.entries.filter { !Self.isRole($0) } + self.entries.filter(Self.isRole)
+        let rows = ordered.map { "(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)))" }
         return "SELECT pg_catalog.set_config(w.name,w.value,false) FROM (VALUES " + rows.joined(separator: ",")
             + ") AS w(name,value) WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_settings AS s"
             + " WHERE pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) pg_catalog.lower(w.name)"

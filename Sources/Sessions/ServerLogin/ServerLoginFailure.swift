@@ -47,6 +47,17 @@ package enum ServerLoginFailure: Error, Sendable, Equatable {
         }
     }
 
+    /// The server has another secret of the user than the one our proof was made of, or does not let the user in at all:
+    /// where that secret is a copy, it may be out of date.
+    package var doubtsSecret: Bool {
+        switch self {
+        case .verifierDiffers, .serverSignatureInvalid, .credentialMissing: true
+        case .serverError(let fields):
+            fields.sqlState == .invalidPassword || fields.sqlState == .invalidAuthorization
+        case .protocolViolation, .methodUnsupported, .tlsUnavailable, .handshakeFailed, .channelBindingMissing: false
+        }
+    }
+
     /// The failure that ends a login when its SCRAM exchange fails.
     init(_ failure: SCRAMFailure) {
         switch failure {

@@ -33,6 +33,7 @@ struct ServerOpeningTests {
             case .send: return "send"
             case .ready(let greeting): return "ready \(greeting.processID)"
             case .failed(let failure): return failure.logText
+            case .derive: return "derive"
             }
         }
         return nil

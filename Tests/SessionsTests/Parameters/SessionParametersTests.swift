@@ -191,6 +191,28 @@ import Testing
         )
     }
 
+    /// What is set and reset in between is the affair of the user who has logged in.
+    @Test func aRoleIsLeftFirstAndTakenOnLast() throws {
+        #expect(
+            try self.query([("a", "1"), ("ROLE", "clerk")], [("role", "clerk"), ("z", "2")])
+                == "RESET \"ROLE\";RESET \"a\";"
+                + "SELECT pg_catalog.set_config(E'z',E'2',false),pg_catalog.set_config(E'role',E'clerk',false)"
+        )
+        #expect(
+            try self.query([("a", "1"), ("role", "clerk")], [("a", "2"), ("role", "clerk")])
+                == "RESET \"role\";"
+                + "SELECT pg_catalog.set_config(E'a',E'2',false),pg_catalog.set_config(E'role',E'clerk',false)"
+        )
+        #expect(try self.query([("a", "1"), ("role", "clerk")], []) == "RESET \"role\";RESET \"a\";")
+    }
+
+    /// As with PostgreSQL, where the session is the one that has logged in.
+    @Test func sessionAuthorizationInAStartupPacketChangesNothing() throws {
+        let asked = [("Session_Authorization", "boss"), ("a", "1"), ("options", "-c session_authorization=boss")]
+        #expect(try SessionParameters.parse(asked).entries == [SessionParameters.Entry(name: "a", value: "1")])
+        #expect(try SessionParameters.parse([("session_authorization", "boss")]) === SessionParameters.none)
+    }
+
     @Test func valuesCannotLeaveTheirQuotes() throws {
         #expect(
             try self.query([], [("application_name", "'); DROP TABLE t; --\\")])

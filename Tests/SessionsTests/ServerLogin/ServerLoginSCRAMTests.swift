@@ -116,6 +116,50 @@ import Testing
         #expect(sent.last != ServerScript.bytes { writer in writer.saslResponse(bytes(self.vector.clientFinal)) })
     }
 
+    /// What is computed elsewhere leads to the same answer as what `receive` computes; few rounds are not worth it.
+    @Test(arguments: [(8192, false), (8193, true)])
+    func costlyRoundsCanBeComputedElsewhere(rounds: Int, isCostly: Bool) throws {
+        let password = SecretBytes("pencil")
+        let script = ServerScript.bytes { server in
+            server.authenticationSASL(mechanisms: ["SCRAM-SHA-256"])
+            server.authenticationSASLContinue(bytes("r=ab,s=c2FsdA==,i=\(rounds)"))
+        }
+        var answers: [[UInt8]] = []
+        for isElsewhere in [false, true] {
+            var login = ServerLogin(user: "alice", database: "shop", credential: .cleartext(password))
+            _ = login.start()
+            var assembler = MessageAssembler(maximumBodyLength: 1000)
+            assembler.append(script)
+            while let message = try assembler.next() {
+                let derivation = login.derivation(for: message)
+                if isElsewhere, let derivation { login.take(derivation.keys) }
+                guard case .send(let answer) = login.receive(message, nonce: bytes("a")) else { continue }
+                answers.append(answer)
+                // The second message is the one with the rounds.
+                #expect((derivation != nil) == (isCostly && answers.count.isMultiple(of: 2)))
+            }
+        }
+        #expect(answers.count == 4)
+        #expect(answers.prefix(2) == answers.suffix(2))
+    }
+
+    /// A server can ask for no more than the limit, whoever computes.
+    @Test func nothingIsComputedElsewhereBeyondTheLimit() throws {
+        var login = ServerLogin(user: "alice", database: "shop", credential: .cleartext(SecretBytes("pencil")))
+        _ = login.start()
+        var assembler = MessageAssembler(maximumBodyLength: 1000)
+        assembler.append(
+            ServerScript.bytes { server in
+                server.authenticationSASL(mechanisms: ["SCRAM-SHA-256"])
+                server.authenticationSASLContinue(bytes("r=ab,s=c2FsdA==,i=9999999"))
+            }
+        )
+        while let message = try assembler.next() {
+            #expect(login.derivation(for: message) == nil)
+            _ = login.receive(message, nonce: bytes("a"))
+        }
+    }
+
     @Test func mechanismLists() throws {
         let lists: [([UInt8], Bool)] = [
             (bytes("SCRAM-SHA-256\0\0"), true), (bytes("X\0SCRAM-SHA-256\0\0"), true),

@@ -1,0 +1,35 @@
+package import PGWire
+
+/// The costly part of a proof by password: rounds of PBKDF2, as many as the server says. A value; may be computed on
+/// any thread.
+package struct SCRAMDerivation: Sendable {
+    let password: SecretBytes
+    let salt: [UInt8]
+    let iterations: Int
+
+    /// Computes for milliseconds up to seconds.
+    package var keys: SCRAMKeys { SCRAMKeys(password: self.password, salt: self.salt, iterations: self.iterations) }
+}
+
+/// For drivers with other things to do: what is costly is computed elsewhere before the message is taken. Without that
+/// `receive` computes it itself.
+extension ServerLogin {
+    /// Rounds that `receive` may compute while others wait; twice what PostgreSQL asks for unless it is told otherwise.
+    private static let roundsAtHand = 8192
+
+    /// What has to be computed for the answer to a message; nil when that takes no time worth speaking of.
+    package func derivation(for message: WireMessage) -> SCRAMDerivation? {
+        guard message.kind == BackendMessageKind.authentication, case .scramStarted(let client) = self.state
+        else { return nil }
+        var reader = ByteReader(message.body)
+        guard (try? reader.int32()) == AuthenticationCode.saslContinue else { return nil }
+        return client.derivation(for: reader.rest(), above: Self.roundsAtHand)
+    }
+
+    /// What `derivation(for:)` led to.
+    package mutating func take(_ keys: SCRAMKeys) {
+        guard case .scramStarted(var client) = self.state else { return }
+        client.know(keys)
+        self.state = .scramStarted(client)
+    }
+}
