@@ -128,9 +128,7 @@ extension ServerConnection {
         self.home.counters(of: self.pool).serverLogins.add(1)
         self.pool.state.withLock { state in
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
-            if state.parameterSets.welcome(for: .none) == nil {
-                state.parameterSets.remember(Welcome(greeting.parameters), for: .none)
-            }
+            state.parameterSets.greeted(with: Welcome(greeting.parameters))
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)
         self.pool.opened(self, home: self.home)
