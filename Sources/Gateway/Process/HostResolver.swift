@@ -14,19 +14,19 @@ final class HostResolver: Sendable {
         let expires: MonotonicMicroseconds
         var next = 0
 
-        /// Several addresses are used in turn.
-        mutating func take() -> SocketAddress? {
-            guard !self.addresses.isEmpty else { return nil }
-            let address = self.addresses[self.next % self.addresses.count]
-            self.next = (self.next + 1) % self.addresses.count
-            return address
+        /// All addresses, in the order in which they are to be tried: each is the first one in turn.
+        mutating func take() -> [SocketAddress] {
+            guard !self.addresses.isEmpty else { return [] }
+            let first = self.next % self.addresses.count
+            self.next = (first + 1) % self.addresses.count
+            return Array(self.addresses[first...] + self.addresses[..<first])
         }
     }
 
     /// Somebody who waits for a look-up.
     private struct Waiter: Sendable {
         let worker: Worker
-        let body: @Sendable (SocketAddress?) -> Void
+        let body: @Sendable ([SocketAddress]) -> Void
     }
 
     private struct State {
@@ -52,33 +52,34 @@ final class HostResolver: Sendable {
         self.lookUp = lookUp
     }
 
-    /// Calls `body` on `worker`, at once when the address is known; with nil when there is none.
+    /// Calls `body` on `worker`, at once when the addresses are known; without any when there is none. They are to be
+    /// tried in this order.
     func resolve(
         host: String,
         port: UInt16,
         for worker: Worker,
-        then body: @escaping @Sendable (SocketAddress?) -> Void
+        then body: @escaping @Sendable ([SocketAddress]) -> Void
     ) {
         if host.hasPrefix("/") {
-            body(SocketAddress(unixPath: "\(host)/.s.PGSQL.\(port)"))
+            body(SocketAddress(unixPath: "\(host)/.s.PGSQL.\(port)").map { [$0] } ?? [])
             return
         }
         if let numeric = SocketAddress(numericHost: host, port: port) {
-            body(numeric)
+            body([numeric])
             return
         }
         let key = ExactName("\(host):\(port)")
         let now = worker.now
         let waiter = Waiter(worker: worker, body: body)
-        let (known, isFirst) = self.state.withLock { state -> (SocketAddress?, Bool) in
+        let (known, isFirst) = self.state.withLock { state -> ([SocketAddress], Bool) in
             if let answer = state.answers[key], answer.expires > now {
-                return (state.answers[key]?.take(), false)
+                return (state.answers[key]?.take() ?? [], false)
             }
             let isFirst = state.waiting[key] == nil
             state.waiting[key, default: []].append(waiter)
-            return (nil, isFirst)
+            return ([], isFirst)
         }
-        if let known {
+        if !known.isEmpty {
             body(known)
             return
         }
@@ -89,10 +90,10 @@ final class HostResolver: Sendable {
     /// Everybody who waits gets what was found, whatever becomes of the remembered answer.
     private func found(_ addresses: [SocketAddress], for key: ExactName) {
         let expires = MonotonicClock.now() + Self.lifetime
-        let served = self.state.withLock { state -> [(Waiter, SocketAddress?)] in
+        let served = self.state.withLock { state -> [(Waiter, [SocketAddress])] in
             let waiters = state.waiting.removeValue(forKey: key) ?? []
             var answer = Answer(addresses: addresses, expires: expires)
-            var served: [(Waiter, SocketAddress?)] = []
+            var served: [(Waiter, [SocketAddress])] = []
             for waiter in waiters { served.append((waiter, answer.take())) }
             if !addresses.isEmpty {
                 if state.answers.count >= Self.entriesMax { state.answers.removeAll() }
@@ -100,8 +101,8 @@ final class HostResolver: Sendable {
             }
             return served
         }
-        for (waiter, address) in served {
-            waiter.worker.execute { waiter.body(address) }
+        for (waiter, addresses) in served {
+            waiter.worker.execute { waiter.body(addresses) }
         }
     }
 }
