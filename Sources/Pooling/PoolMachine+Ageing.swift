@@ -20,12 +20,28 @@ extension PoolMachine {
             else { continue }
             plan.closes.append(self.giveUp(index, because: .idleTimeout))
         }
-        while !self.isDraining, self.servers.counts.staying < self.limits.minPoolSize, self.mayOpen(now: now) {
-            let worker = self.nextPrewarmWorker
-            self.nextPrewarmWorker = (worker + 1) % self.workerCount
-            plan.opens.append(PlannedOpen(server: self.reserve(worker: worker, now: now), worker: worker))
-        }
+        self.beginPrewarm()
+        while let open = self.nextPrewarm(now: now) { plan.opens.append(open) }
         return plan
+    }
+
+    /// Begins a round of openings for `minPoolSize`: `nextPrewarm` gives as many as are missing now, and none beyond
+    /// that before the next round, so that servers which die as soon as they are open are not replaced without end.
+    package mutating func beginPrewarm() {
+        self.prewarmsLeft = max(self.limits.minPoolSize - self.servers.counts.staying, 0)
+    }
+
+    /// The next server to open for `minPoolSize`, and the worker to do it, all workers in turn; nil when enough are
+    /// there or being opened, when no more may be opened now, and at the end of a round. The driver calls it after
+    /// `beginPrewarm` and after each `opened` until nil.
+    package mutating func nextPrewarm(now: Microseconds) -> PlannedOpen? {
+        guard self.prewarmsLeft > 0, !self.isDraining, self.servers.counts.staying < self.limits.minPoolSize,
+            self.mayOpen(now: now)
+        else { return nil }
+        self.prewarmsLeft -= 1
+        let worker = self.nextPrewarmWorker
+        self.nextPrewarmWorker = (worker + 1) % self.workerCount
+        return PlannedOpen(server: self.reserve(worker: worker, now: now), worker: worker)
     }
 
     /// Reconnect: no server asked for before now is used again. Idle ones are listed for closing, busy ones close when

@@ -37,6 +37,8 @@ package struct PoolMachine: Sendable {
     var heldUntil: Microseconds = .min
     /// The worker that opens the next server nobody asked for.
     var nextPrewarmWorker = 0
+    /// How many of these may still be opened before the next `beginPrewarm`.
+    var prewarmsLeft = 0
     package internal(set) var isDraining = false
 
     /// - Parameters:

@@ -8,7 +8,9 @@ extension SettingsTable {
         ),
         SettingsKey(
             "server_host", .pool, .string, default: "127.0.0.1", .newPool, sample: "127.0.0.1",
-            "PostgreSQL's address; a leading `/` names the folder of its unix socket."
+            "PostgreSQL's address or host name; a leading `/` names the folder of its unix socket. Where a name has "
+                + "several addresses, each connection begins with the next of them and goes on to the others as long "
+                + "as nobody takes it."
         ),
         SettingsKey(
             "server_port", .pool, .integer(1...65_535), default: "5432", .newPool, sample: "5432",

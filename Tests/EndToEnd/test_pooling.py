@@ -432,6 +432,22 @@ def test_min_pool_size_is_kept(make_gateway, postgres, user):
     wait_until(lambda: gateway.pool_row(user=user)["sv_idle"] == "3", "three idle servers")
 
 
+@pytest.mark.parametrize("by_reload", (False, True))
+def test_the_minimum_does_not_wait_for_housekeeping(make_gateway, postgres, by_reload):
+    """More servers are asked for than may be opened at the same time, and the next round is half a minute away."""
+    entry = {"username": "app_md5", "password": postgres.secrets["app_md5"], "pool_size": 8, "min_pool_size": 7}
+    warm = {"app": pool(postgres, users_=[entry])}
+    gateway = make_gateway(
+        {"app": pool(postgres, users_=[{**entry, "min_pool_size": 0}])} if by_reload else warm,
+        general={"max_concurrent_creates": 2},
+    )
+    if by_reload:
+        gateway.reload(pools=warm)
+    wait_until(lambda: gateway.pool_row(user="app_md5")["sv_idle"] == "7", "seven idle servers")
+    gateway.reload(pools={"new": pool(postgres, users_=[entry])})
+    wait_until(lambda: gateway.pool_row("new", user="app_md5")["sv_idle"] == "7", "seven in a pool that is new")
+
+
 def test_min_pool_size_is_kept_over_an_outage(make_gateway, other_postgres):
     """The servers of the minimum die with PostgreSQL; when it is back they are there again, without any client."""
     users = [{"username": "app_md5", "password": other_postgres.secrets["app_md5"], "pool_size": 3, "min_pool_size": 2}]

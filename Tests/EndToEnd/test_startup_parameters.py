@@ -246,3 +246,13 @@ def test_statements_follow_the_time_zone_that_the_operator_lets_go_of(make_gatew
         for client, expected in ((tokyo, IN_TOKYO), (plain, IN_UTC)):
             assert answer_of(client, "another", prepares=True) == expected
     gateway.wait_idle()
+
+
+def test_greetings_stay_whole_however_many_are_asked_for(make_gateway, postgres):
+    """More sets of startup parameters than are remembered; each client is told everything."""
+    gateway = make_gateway()
+    with gateway.wire() as client:
+        everything = set(client.parameters)
+    for number in range(140):
+        with gateway.wire(parameters={"my.number": str(number)}) as client:
+            assert set(client.parameters) == everything, f"the {number}th client"

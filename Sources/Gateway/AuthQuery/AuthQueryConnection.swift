@@ -22,6 +22,8 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
     private var opening: ServerOpening?
     private var transport: OutgoingTransport?
     private var address: SocketAddress?
+    /// Further addresses of the server's name, for when nobody takes the connection at the present one.
+    private var otherAddresses: ArraySlice<SocketAddress> = []
     /// Of the look-up of the server's name and all attempts to open it together.
     private var openingDeadline: MonotonicMicroseconds = 0
     private var assembler = MessageAssembler(maximumBodyLength: AuthQueryConversation.messageBytesMax)
@@ -45,7 +47,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         let worker = self.home.worker
         self.openingDeadline = worker.now + plan.connectTimeout
         self.home.gateway.resolver.resolve(host: plan.host, port: plan.port, for: worker) { answer in
-            self.addressKnown(answer)
+            self.addressesKnown(answer)
         }
         guard self.phase == .opening, self.address == nil else { return }
         // The name is being looked up: there is no socket yet that a deadline could belong to.
@@ -53,30 +55,50 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.setDeadline(self.openingDeadline)
     }
 
-    private func addressKnown(_ answer: Result<SocketAddress, HostResolver.Failure>) {
+    private func addressesKnown(_ answer: Result<[SocketAddress], HostResolver.Failure>) {
         // The time may be over.
         guard self.phase == .opening else { return }
-        let plan = self.owner.plan
-        let address: SocketAddress
+        let addresses: [SocketAddress]
         switch answer {
-        case .success(let known): address = known
+        case .success(let known): addresses = known
         case .failure(let failure):
-            self.lost("cannot resolve server host \"\(plan.host)\": \(failure.reason)")
+            self.lost("cannot resolve server host \"\(self.owner.plan.host)\": \(failure.reason)")
             return
         }
+        guard let first = addresses.first else { return }
         // From the look-up's deadline to the one of the socket.
         self.home.worker.detach(self)
+        self.otherAddresses = addresses.dropFirst()
+        self.begin(at: first)
+    }
+
+    private func begin(at address: SocketAddress) {
+        let plan = self.owner.plan
         self.address = address
         self.transport = plan.tls.map { OutgoingTransport($0, host: plan.host, address: address) }
         self.connect(to: address)
     }
 
     private func connect(to address: SocketAddress) {
-        self.home.worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
-        self.setDeadline(self.openingDeadline)
+        let worker = self.home.worker
+        worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
+        // Where other addresses follow, this one has its share of what is left.
+        self.setDeadline(worker.now + (self.openingDeadline - worker.now) / Int64(self.otherAddresses.count + 1))
+    }
+
+    /// Nobody took the connection: another address that the server's name stands for may be a better one.
+    private func triesNextAddress() -> Bool {
+        guard self.phase == .opening, let next = self.otherAddresses.popFirst() else { return false }
+        self.close()
+        self.begin(at: next)
+        return true
     }
 
     override func connected() {
+        if !self.otherAddresses.isEmpty {
+            self.otherAddresses = []
+            self.setDeadline(self.openingDeadline)
+        }
         if let transport { transport.connected(self) } else { self.transportReady() }
     }
 
@@ -219,6 +241,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
     override func failed(_ error: Int32) { self.broken(self.codecFailureText ?? SystemErrorText.of(error)) }
 
     private func broken(_ reason: String) {
+        if self.triesNextAddress() { return }
         if self.phase == .opening, let failure = self.transport?.interrupted(reason) {
             self.transportFailed(failure)
         } else {
@@ -229,6 +252,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
     override func deadlinePassed() {
         switch self.phase {
         case .opening:
+            if self.triesNextAddress() { return }
             let what = self.address == nil ? "the server's name was not resolved" : "the server did not answer"
             self.lost("connect_timeout: \(what) in time")
         case .busy: self.lost("query_timeout: the server did not answer in time", mayRetry: false)

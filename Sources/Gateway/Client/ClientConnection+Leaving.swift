@@ -190,6 +190,12 @@ extension ClientConnection {
         }
     }
 
+    /// The process waits no longer: whatever the client is doing, it is told as far as that goes, and closed now.
+    func cutOff() {
+        self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+        self.finish()
+    }
+
     func leaveIfBetweenTransactions() {
         guard let server = self.server, server.isSettled, server.ledger.isReleasable, server.isAtBoundary,
             self.scanner.isAtBoundary, !self.isCollecting

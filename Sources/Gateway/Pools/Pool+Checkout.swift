@@ -104,6 +104,7 @@ extension Pool {
         }
         self.settle(server, step: step, client: client, home: home)
         self.openDue(home: home)
+        self.openMoreOfMinimum(home: home)
     }
 
     private func settle(_ server: ServerConnection, step: Checkin, client: ClientConnection?, home: WorkerHome) {

@@ -24,6 +24,21 @@ extension Pool {
         }
     }
 
+    /// Opens what is missing of the minimum, as many at a time as may be; each that has been opened brings the next.
+    /// One that cannot be opened brings none: the next housekeeping tries again. Any worker.
+    func openMinimum(home: WorkerHome) {
+        guard !self.awaitsFirstLogin else { return }
+        self.state.withLock { $0.machine.beginPrewarm() }
+        self.openMoreOfMinimum(home: home)
+    }
+
+    /// A server of the minimum may have been opened: the next.
+    func openMoreOfMinimum(home: WorkerHome) {
+        while let due = self.state.withLock({ $0.machine.nextPrewarm(now: home.worker.now) }) {
+            self.start(due, home: home)
+        }
+    }
+
     private func start(_ due: PlannedOpen, home: WorkerHome) {
         if due.worker == home.worker.index {
             self.open(due.server, on: home)
@@ -87,7 +102,7 @@ extension Pool {
     /// Opens the minimum of a pool that has just been made.
     func prewarm(home: WorkerHome) {
         guard self.plan.limits.minPoolSize > 0, self.state.withLock({ $0.machine.isEmpty }) else { return }
-        _ = self.housekeep(closeBudget: 0, home: home)
+        self.openMinimum(home: home)
     }
 
     /// Closes idle servers that a machine step has taken out; their descriptors may be registered anywhere.

@@ -142,11 +142,12 @@ final class PoolRegistry: Sendable {
     ///   - publish: lets everybody see the new settings. Under the registry's lock: whoever has seen them finds their
     ///     pools, and whoever finds their pools will see them.
     func apply(_ snapshot: Snapshot, gateway: Gateway, home: WorkerHome?, publish: () -> Void = {}) {
-        let (retired, kept) = self.state.withLock { state -> ([Pool], [(Pool, PoolPlan)]) in
+        let (retired, kept, made) = self.state.withLock { state -> ([Pool], [(Pool, PoolPlan)], [Pool]) in
             publish()
             state.generation = snapshot.generation
             var retired: [Pool] = []
             var kept: [(Pool, PoolPlan)] = []
+            var made: [Pool] = []
             // A dynamic pool stays as long as its database has such users.
             var wanted = snapshot.plans
             for (key, pool) in state.pools {
@@ -165,16 +166,19 @@ final class PoolRegistry: Sendable {
                 // The key won from a client's proof stays good as long as the stored secret does.
                 if let old { pool.inherit(from: old) }
                 state.enter(pool)
+                made.append(pool)
             }
-            return (retired, kept)
+            return (retired, kept, made)
         }
         guard let home else { return }
         for (pool, plan) in kept {
             let closes = pool.state.withLock { $0.machine.update(limits: plan.limits) }
             pool.close(closes, home: home)
             pool.openDue(home: home)
+            pool.openMinimum(home: home)
         }
         for pool in retired { pool.retire(home: home) }
+        for pool in made { pool.openMinimum(home: home) }
     }
 }
 

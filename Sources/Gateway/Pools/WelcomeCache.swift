@@ -9,7 +9,8 @@ struct Welcome: Sendable {
     let encoded: [UInt8]
     let reportsApplicationName: Bool
 
-    init(_ reports: [(name: String, value: String)]) {
+    init(_ told: [(name: String, value: String)]) {
+        let reports = told.filter { !Self.passes($0) }
         self.reports = reports
         var writer = MessageWriter(reservingCapacity: 512)
         for report in reports where report.name != Self.applicationName {
@@ -20,6 +21,17 @@ struct Welcome: Sendable {
     }
 
     static let applicationName = "application_name"
+
+    /// That a server is a standby ends at any moment, without a word to those who ask nothing of it, and clients that
+    /// want a primary (`target_session_attrs`) would be turned away for ever. A driver that is not told asks.
+    private static func passes(_ report: (name: String, value: String)) -> Bool {
+        report.name == "in_hot_standby" && report.value == "on"
+    }
+
+    /// Whether sessions are told the same by both.
+    func isSame(as other: Welcome) -> Bool {
+        self.encoded == other.encoded && self.reportsApplicationName == other.reportsApplicationName
+    }
 
     /// AuthenticationOk and all ParameterStatus messages of a session with these parameters.
     ///
@@ -94,6 +106,16 @@ struct ParameterSets {
 
     func welcome(for parameters: SessionParameters) -> Welcome? { self.welcomes.welcome(for: parameters) }
 
+    /// A server has logged in and told what it reports to a session without parameters of its own. Where an earlier one
+    /// has told otherwise, PostgreSQL is another one by now (upgraded, switched over, set up anew), and what was learnt
+    /// for other parameters is not true any more either.
+    mutating func greeted(with welcome: Welcome) {
+        if self.welcome(for: .none)?.isSame(as: welcome) == true { return }
+        self.forgetAll()
+        self.welcomes = WelcomeCache()
+        self.remember(welcome, for: .none)
+    }
+
     private mutating func forgetAll() {
         self.sets.removeAll(keepingCapacity: true)
         self.last = nil
@@ -120,7 +142,12 @@ private struct WelcomeCache {
     }
 
     mutating func remember(_ welcome: Welcome, for requested: SessionParameters) {
-        if self.entries.count >= Self.entriesMax { self.entries.removeAll(keepingCapacity: true) }
+        if self.entries.count >= Self.entriesMax {
+            // What sessions without parameters of their own are told stays: the others' welcomes are made from it.
+            let plain = self.welcome(for: .none)
+            self.entries.removeAll(keepingCapacity: true)
+            self.entries[SessionParameters.none.reportedEntries] = plain
+        }
         self.entries[requested.reportedEntries] = welcome
     }
 }

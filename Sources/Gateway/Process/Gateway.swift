@@ -194,7 +194,7 @@ package final class Gateway: @unchecked Sendable {
         self.authQueries.stop()
         for home in self.homes {
             home.worker.execute {
-                for client in home.clients { client.finish(reason: "shutdown") }
+                for client in home.clients { client.cutOff() }
                 home.worker.stop()
             }
         }

@@ -14,12 +14,12 @@ final class HostResolver: Sendable {
         let expires: MonotonicMicroseconds
         var next = 0
 
-        /// Several addresses are used in turn.
-        mutating func take() -> SocketAddress? {
-            guard !self.addresses.isEmpty else { return nil }
-            let address = self.addresses[self.next % self.addresses.count]
-            self.next = (self.next + 1) % self.addresses.count
-            return address
+        /// All addresses, in the order in which they are to be tried: each is the first one in turn.
+        mutating func take() -> [SocketAddress] {
+            guard !self.addresses.isEmpty else { return [] }
+            let first = self.next % self.addresses.count
+            self.next = (first + 1) % self.addresses.count
+            return Array(self.addresses[first...] + self.addresses[..<first])
         }
     }
 
@@ -32,7 +32,7 @@ final class HostResolver: Sendable {
     /// Somebody who waits for a look-up.
     private struct Waiter: Sendable {
         let worker: Worker
-        let body: @Sendable (Result<SocketAddress, Failure>) -> Void
+        let body: @Sendable (Result<[SocketAddress], Failure>) -> Void
     }
 
     private struct State {
@@ -58,37 +58,38 @@ final class HostResolver: Sendable {
         self.lookUp = lookUp
     }
 
-    /// Calls `body` on `worker`, at once when the address is known.
+    /// Calls `body` on `worker`, at once when the addresses are known: one at least, in the order in which they are to be
+    /// tried.
     func resolve(
         host: String,
         port: UInt16,
         for worker: Worker,
-        then body: @escaping @Sendable (Result<SocketAddress, Failure>) -> Void
+        then body: @escaping @Sendable (Result<[SocketAddress], Failure>) -> Void
     ) {
         if host.hasPrefix("/") {
             if let address = SocketAddress(unixPath: "\(host)/.s.PGSQL.\(port)") {
-                body(.success(address))
+                body(.success([address]))
             } else {
                 body(.failure(Failure(reason: "the path of its socket is too long")))
             }
             return
         }
         if let numeric = SocketAddress(numericHost: host, port: port) {
-            body(.success(numeric))
+            body(.success([numeric]))
             return
         }
         let key = ExactName("\(host):\(port)")
         let now = worker.now
         let waiter = Waiter(worker: worker, body: body)
-        let (known, isFirst) = self.state.withLock { state -> (SocketAddress?, Bool) in
+        let (known, isFirst) = self.state.withLock { state -> ([SocketAddress], Bool) in
             if let answer = state.answers[key], answer.expires > now {
-                return (state.answers[key]?.take(), false)
+                return (state.answers[key]?.take() ?? [], false)
             }
             let isFirst = state.waiting[key] == nil
             state.waiting[key, default: []].append(waiter)
-            return (nil, isFirst)
+            return ([], isFirst)
         }
-        if let known {
+        if !known.isEmpty {
             body(.success(known))
             return
         }
@@ -105,10 +106,10 @@ final class HostResolver: Sendable {
         case .found(let found): (addresses, failure) = (found, Failure(reason: "it has no address"))
         case .failed(let reason): (addresses, failure) = ([], Failure(reason: reason))
         }
-        let served = self.state.withLock { state -> [(Waiter, SocketAddress?)] in
+        let served = self.state.withLock { state -> [(Waiter, [SocketAddress])] in
             let waiters = state.waiting.removeValue(forKey: key) ?? []
             var answer = Answer(addresses: addresses, expires: expires)
-            var served: [(Waiter, SocketAddress?)] = []
+            var served: [(Waiter, [SocketAddress])] = []
             for waiter in waiters { served.append((waiter, answer.take())) }
             if !addresses.isEmpty {
                 if state.answers.count >= Self.entriesMax { state.answers.removeAll() }
@@ -116,10 +117,8 @@ final class HostResolver: Sendable {
             }
             return served
         }
-        for (waiter, address) in served {
-            waiter.worker.execute {
-                if let address { waiter.body(.success(address)) } else { waiter.body(.failure(failure)) }
-            }
+        for (waiter, addresses) in served {
+            waiter.worker.execute { waiter.body(addresses.isEmpty ? .failure(failure) : .success(addresses)) }
         }
     }
 }

@@ -13,8 +13,15 @@ extension ServerConnection {
         let knownKeys: SCRAMKeys?
         var exchange: ServerOpening?
         var transport: OutgoingTransport?
+        /// Further addresses of the server's name, for when nobody takes the connection at the present one.
+        var others: ArraySlice<SocketAddress> = []
         /// Of the look-up of the server's name and all attempts together.
         let deadline: MonotonicMicroseconds
+
+        /// Until when the present address may take to answer. Where others follow, it has its share of what is left.
+        func connectDeadline(now: MonotonicMicroseconds) -> MonotonicMicroseconds {
+            now + (self.deadline - now) / Int64(self.others.count + 1)
+        }
     }
 
     func open(credential: ServerCredential, knownKeys: SCRAMKeys?) {
@@ -23,7 +30,7 @@ extension ServerConnection {
         let deadline = worker.now + plan.connectTimeout
         self.opening = Opening(credential: credential, knownKeys: knownKeys, deadline: deadline)
         self.home.gateway.resolver.resolve(host: plan.serverHost, port: plan.serverPort, for: worker) { answer in
-            self.addressKnown(answer)
+            self.addressesKnown(answer)
         }
         guard self.phase == .opening, self.address == nil else { return }
         // The name is being looked up. There is no socket yet that a deadline could belong to, and the system's
@@ -32,19 +39,25 @@ extension ServerConnection {
         self.setDeadline(deadline)
     }
 
-    private func addressKnown(_ answer: Result<SocketAddress, HostResolver.Failure>) {
+    private func addressesKnown(_ answer: Result<[SocketAddress], HostResolver.Failure>) {
         // The time may be over.
         guard self.phase == .opening else { return }
-        let address: SocketAddress
+        let addresses: [SocketAddress]
         switch answer {
-        case .success(let known): address = known
+        case .success(let known): addresses = known
         case .failure(let failure):
             let host = self.pool.plan.serverHost
             self.openingFailed(.connect("cannot resolve server host \"\(host)\": \(failure.reason)"))
             return
         }
+        guard let first = addresses.first else { return }
         // From the look-up's deadline to the one of the socket.
         self.home.worker.detach(self)
+        self.opening?.others = addresses.dropFirst()
+        self.begin(at: first)
+    }
+
+    private func begin(at address: SocketAddress) {
         self.address = address
         let plan = self.pool.plan
         self.opening?.transport = plan.tls.map { OutgoingTransport($0, host: plan.serverHost, address: address) }
@@ -52,11 +65,27 @@ extension ServerConnection {
     }
 
     private func connect(to address: SocketAddress) {
-        self.home.worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
-        self.setDeadline(self.opening?.deadline ?? 0)
+        let worker = self.home.worker
+        worker.connect(self, to: address, options: self.home.gateway.snapshot.socketOptions)
+        self.setDeadline(self.opening?.connectDeadline(now: worker.now) ?? 0)
+    }
+
+    /// Nobody took the connection: another address that the server's name stands for may be a better one.
+    ///
+    /// - Returns: false when there is none left.
+    func triesNextAddress(after reason: String) -> Bool {
+        guard self.phase == .opening, let next = self.opening?.others.popFirst() else { return false }
+        self.log.debug("the server's next address is tried", metadata: self.logMetadata(reason: reason))
+        self.close()
+        self.begin(at: next)
+        return true
     }
 
     func socketConnected() {
+        if self.opening?.others.isEmpty == false {
+            self.opening?.others = []
+            self.setDeadline(self.opening?.deadline ?? 0)
+        }
         if let transport = self.opening?.transport { transport.connected(self) } else { self.beginLogin() }
     }
 
@@ -102,6 +131,7 @@ extension ServerConnection {
     }
 
     func openingTimedOut() {
+        if self.triesNextAddress(after: "it did not answer") { return }
         let what = self.address == nil ? "the server's name was not resolved" : "the server did not answer"
         self.openingFailed(.connect("connect_timeout: \(what) in time"))
     }
@@ -157,9 +187,7 @@ extension ServerConnection {
         self.home.counters(of: self.pool).serverLogins.add(1)
         self.pool.state.withLock { state in
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
-            if state.parameterSets.welcome(for: .none) == nil {
-                state.parameterSets.remember(Welcome(greeting.parameters), for: .none)
-            }
+            state.parameterSets.greeted(with: Welcome(greeting.parameters))
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)
         self.pool.opened(self, home: self.home)

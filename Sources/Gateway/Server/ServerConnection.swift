@@ -201,6 +201,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     private func lost(_ reason: String) {
         switch self.phase {
         case .opening:
+            if self.triesNextAddress(after: reason) { return }
             if let failure = self.opening?.transport?.interrupted(reason) {
                 self.transportFailed(failure)
             } else {

@@ -20,6 +20,39 @@ import Testing
         for _ in 0..<3 { #expect(sets.recall(utc).greeting == new.greeting(for: utc, named: "app")) }
     }
 
+    /// Everybody else's welcome is made from it.
+    @Test func whatSessionsWithoutParametersAreToldIsNeverForgotten() throws {
+        var sets = ParameterSets(applicationName: "app")
+        let plain = Welcome([("server_version", "15")])
+        sets.remember(plain, for: .none)
+        for number in 0..<1_000 {
+            let parameters = try SessionParameters.parse([(name: "my.number", value: String(number))])
+            sets.remember(Welcome([("server_version", "15"), ("my.number", String(number))]), for: parameters)
+            #expect(sets.welcome(for: parameters)?.reports.count == 2)
+            #expect(sets.welcome(for: .none)?.isSame(as: plain) == true, "\(number)")
+        }
+    }
+
+    /// PostgreSQL was upgraded, switched over or set up anew: the first server that tells so is believed.
+    @Test func whatANewServerTellsTakesThePlaceOfAllThatWasTold() throws {
+        var sets = ParameterSets(applicationName: "app")
+        let utc = try Self.parameters("UTC")
+        let (old, new) = (Welcome([("server_version", "15.1")]), Welcome([("server_version", "16.2")]))
+        sets.greeted(with: old)
+        sets.remember(old, for: utc)
+        sets.greeted(with: Welcome([("server_version", "15.1")]))
+        #expect(sets.recall(utc).greeting == old.greeting(for: utc, named: "app"), "the same again changes nothing")
+        sets.greeted(with: new)
+        #expect(sets.recall(.none).greeting == new.greeting(for: .none, named: "app"))
+        #expect(sets.recall(utc).greeting == nil, "it has to be asked")
+    }
+
+    /// It may have been promoted since. That it is none, stays true until it starts anew.
+    @Test func thatAServerIsAStandbyIsNotRemembered() {
+        #expect(Welcome([("in_hot_standby", "on"), ("server_version", "16")]).reports.map(\.name) == ["server_version"])
+        #expect(Welcome([("in_hot_standby", "off")]).reports.map(\.value) == ["off"])
+    }
+
     @Test func equalParametersShareAnObjectWhoeverAskedLast() throws {
         var sets = ParameterSets(applicationName: "app")
         let (one, same, other) = (try Self.parameters("UTC"), try Self.parameters("UTC"), try Self.parameters("CET"))

@@ -1,0 +1,117 @@
+"""PostgreSQL moves: to another version, another role, another address."""
+
+import contextlib
+import socket
+
+import pytest
+
+from fakeserver import FakeServer, plain_answer
+from gateway import BINARY, pool
+from wire import Closed, query
+
+TRUST = "host all all all trust\n"
+
+
+def reporting(**parameters):
+    """A server that reports these, and dies when it is told to."""
+
+    def script(peer):
+        peer.login(parameters=parameters)
+        while (sql := peer.next_query()) != "die":
+            peer.send(plain_answer(sql))
+
+    return script
+
+
+def told(gateway, **startup):
+    """What a new client is told."""
+    with gateway.wire("app", "app", parameters=startup) as client:
+        return client.parameters
+
+
+def make_die(gateway):
+    with gateway.wire("app", "app") as client, contextlib.suppress(Closed):
+        client.send(query("die"))
+        client.until_closed()
+
+
+def test_clients_are_told_what_the_server_of_today_reports(make_gateway):
+    """PostgreSQL starts again as another version in another time zone."""
+    before = {"server_version": "15.1", "TimeZone": "Etc/UTC", "DateStyle": "ISO, MDY"}
+    after = {"server_version": "16.2", "TimeZone": "Europe/Berlin", "DateStyle": "ISO, DMY"}
+    with FakeServer([reporting(**before), reporting(**after)]) as server:
+        gateway = make_gateway({"app": server.pool()}, hba=TRUST)
+        assert told(gateway).items() >= before.items()
+        assert told(gateway, DateStyle="German").items() >= {"server_version": "15.1"}.items()
+        make_die(gateway)
+        with gateway.wire("app", "app") as client:
+            client.value("select 1")
+        assert told(gateway).items() >= after.items()
+        assert told(gateway, DateStyle="German").items() >= {"server_version": "16.2"}.items()
+
+
+def test_that_a_server_is_a_standby_is_not_told_from_memory(make_gateway):
+    """It is promoted under its connections, and nobody asks it anything: a client that wants a primary has to ask, too,
+    as drivers do when they are not told."""
+    with FakeServer(reporting(in_hot_standby="on")) as server:
+        gateway = make_gateway({"app": server.pool()}, hba=TRUST)
+        for _ in range(2):
+            assert "in_hot_standby" not in told(gateway)
+    with FakeServer(reporting(in_hot_standby="off")) as server:
+        gateway = make_gateway({"app": server.pool()}, hba=TRUST)
+        for _ in range(2):
+            assert told(gateway)["in_hot_standby"] == "off"
+
+
+@pytest.fixture
+def with_hosts(tmp_path):
+    """A binary that sees an /etc/hosts of its own; it needs a mount namespace."""
+
+    def wrap(lines):
+        (tmp_path / "hosts").write_text(lines)
+        wrapper = tmp_path / "gateway"
+        mount = f"mount --bind {tmp_path}/hosts /etc/hosts"
+        wrapper.write_text(f"#!/bin/sh\nexec unshare -m sh -c '{mount} && exec \"$0\" \"$@\"' {BINARY} \"$@\"\n")
+        wrapper.chmod(0o755)
+        return wrapper
+
+    return wrap
+
+
+NAME = "database.example.org"
+
+
+@pytest.mark.parametrize("addresses", (("127.0.0.77", "127.0.0.1"), ("127.0.0.1", "127.0.0.77"), ("::1", "127.0.0.1")))
+def test_an_address_that_refuses_is_not_the_last_one(make_gateway, postgres, with_hosts, addresses):
+    """PostgreSQL listens at one address of its name: so it often is with `localhost`, and where a node is down."""
+    gateway = make_gateway(
+        {"app": {**pool(postgres), "server_host": NAME}},
+        hba=TRUST,
+        binary=with_hosts("".join(f"{address} {NAME}\n" for address in addresses)),
+        general={"server_lifetime": "1ms"},
+    )
+    for _ in range(4):
+        with gateway.wire("app_trust") as client:
+            assert client.value("select 1") == "1"
+    gateway.wait_idle()
+
+
+def test_an_address_that_does_not_answer_is_not_the_last_one(make_gateway, postgres, with_hosts):
+    """Nobody takes connections there, nor refuses them: the other address gets its share of `connect_timeout`."""
+    gateway = make_gateway(
+        {"app": {**pool(postgres), "server_host": NAME}},
+        hba=TRUST,
+        binary=with_hosts(f"127.0.0.77 {NAME}\n127.0.0.1 {NAME}\n"),
+        general={"server_lifetime": "1ms", "connect_timeout": "1s"},
+    )
+    with contextlib.ExitStack() as stack:
+        hole = stack.enter_context(socket.create_server(("127.0.0.77", postgres.port), backlog=0))
+        # Its queue is full.
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(hole.getsockname())
+        for _ in range(4):
+            with gateway.wire("app_trust") as client:
+                assert client.value("select 1") == "1"
+        gateway.wait_idle()
