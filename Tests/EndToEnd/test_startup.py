@@ -499,18 +499,20 @@ def test_many_half_open_connections(shared):
 
 @pytest.fixture
 def chief(make_gateway, postgres):
-    """`login(**parameters)` of a superuser whose pool has one server."""
+    """`login(database="app", **parameters)` of a superuser whose pools have one server each: `app`, and `kept` in
+    session mode."""
     with postgres.admin() as admin:
         admin.execute("create role chief superuser login password 'Copper-anchor-70'")
         admin.execute("create role clerk nologin")
         (secret,) = admin.execute("select rolpassword from pg_authid where rolname = 'chief'").fetchone()
         entry = {"username": "chief", "password": secret, "pool_size": 1}
-        gateway = make_gateway({"app": pool(postgres, users_=[entry])})
+        pools = {"app": pool(postgres, users_=[entry]), "kept": pool(postgres, "session", users_=[entry])}
+        gateway = make_gateway(pools)
         gateway.secrets.add("Copper-anchor-70")
         clients = []
 
-        def login(**parameters):
-            clients.append(gateway.wire("chief", "app", "Copper-anchor-70", parameters=parameters))
+        def login(database="app", **parameters):
+            clients.append(gateway.wire("chief", database, "Copper-anchor-70", parameters=parameters))
             return clients[-1]
 
         yield login
@@ -547,3 +549,16 @@ def test_session_authorization_is_no_startup_parameter(chief):
     assert chief(session_authorization="clerk").value(WHO) == "chief chief all"
     assert other.value(WHO) == "chief clerk all"
     assert clerk.value(WHO) == "chief clerk all"
+
+
+@pytest.mark.parametrize(
+    "sql", ["reset role", "discard all", "reset session authorization", "set role none; reset role"]
+)
+def test_resets_lead_back_to_the_role_of_the_startup_packet(chief, sql):
+    """As with PostgreSQL; not to the user who has logged in."""
+    client = chief("kept", role="clerk")
+    assert client.value(WHO) == "chief clerk all"
+    for statement in sql.split("; "):
+        client.send(query(statement))
+        client.ready()
+    assert client.value(WHO) == "chief clerk all"

@@ -180,13 +180,24 @@ package final class SessionParameters: Sendable {
         if self.entries.isEmpty { return nil }
         let ordered = self.entries.filter { !Self.isRole($0) } + self.entries.filter(Self.isRole)
         let rows = ordered.map { "(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)))" }
-        return "SELECT pg_catalog.set_config(w.name,w.value,false) FROM (VALUES " + rows.joined(separator: ",")
+        let query =
+            "SELECT pg_catalog.set_config(w.name,w.value,false) FROM (VALUES " + rows.joined(separator: ",")
             + ") AS w(name,value) WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_settings AS s"
             + " WHERE pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) pg_catalog.lower(w.name)"
             + " AND s.source OPERATOR(pg_catalog.<>) 'session')"
             + " OR pg_catalog.strpos(w.name,'.') OPERATOR(pg_catalog.>) 0"
             + " AND pg_catalog.length(pg_catalog.current_setting(w.name,true)) OPERATOR(pg_catalog.=) 0"
+        return self.entries.contains(where: Self.isRole) ? query + Self.orRoleWasReset : query
     }
+
+    /// `pg_settings` does not show the role, which is `none` when it was reset. That the client has SET ROLE NONE
+    /// before cannot be told from that: it gets the one of its startup packet, which lets it do less. A role that the
+    /// session may not have, because it has become somebody else, stays away.
+    private static let orRoleWasReset =
+        " OR pg_catalog.lower(w.name) OPERATOR(pg_catalog.=) 'role'"
+        + " AND pg_catalog.current_setting('role') OPERATOR(pg_catalog.=) 'none'"
+        + " AND EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) w.value"
+        + " AND pg_catalog.pg_has_role(session_user,r.oid,'MEMBER'))"
 }
 
 /// Text that the gateway puts into its own queries, quoted so that no setting of the session changes its meaning.

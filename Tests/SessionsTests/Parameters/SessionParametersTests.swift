@@ -29,6 +29,15 @@ import Testing
         #expect(query.contains("(VALUES (E'TimeZone',E'it''s'),(E'my.name',E'x')) AS w(name,value)"))
     }
 
+    /// What the others need is for the user to set, so the role comes last; nobody else's query speaks of roles.
+    @Test func aRoleThatWasResetIsGivenBackLast() throws {
+        let query = try #require(SessionParameters.parse([("role", "clerk"), ("z", "1")]).queryAfterReset)
+        #expect(query.contains("(VALUES (E'z',E'1'),(E'role',E'clerk')) AS w(name,value)"))
+        #expect(query.hasSuffix("AND pg_catalog.pg_has_role(session_user,r.oid,'MEMBER'))"))
+        let other = try #require(SessionParameters.parse([("z", "1")]).queryAfterReset)
+        #expect(!other.contains("pg_roles"))
+    }
+
     @Test func entriesAreSortedAndEachNameStandsOnce() throws {
         #expect(try self.parse([("b", "1"), ("a", "2"), ("b", "3")]) == ["a=2", "b=3"])
     }
