@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from conftest import DIRECT
-from fakeserver import FakeServer, row_description
+from fakeserver import FakeServer, error, ready, row_description
 from gateway import Gateway, pool
 from polling import send_until_stuck, wait_until
 from server import DATABASE
@@ -559,6 +559,26 @@ def test_an_answer_of_the_gateway_waits_for_the_end_of_a_message(make_gateway):
             gateway.console("SHOW CLIENTS")
             half.set()
             assert "".join(m.kind for m in client.ready()) == "T3TDCZ"
+
+
+def test_the_end_of_a_session_is_told_in_place_of_a_refusal(make_gateway):
+    """The server ends while it is to fail a Parse whose name is taken: that is why the client loses its session."""
+
+    def script(peer):
+        peer.login()
+        peer.until("S")
+        peer.send(message("1"), ready())
+        peer.until("S")
+        peer.send(message("1"), error("57P01", "terminating", "FATAL"))
+
+    with FakeServer(script) as server:
+        rules = "host all app all trust\nhost all all all md5\n"
+        gateway = make_gateway({"app": server.pool()}, hba=rules)
+        with gateway.wire("app", "app") as client:
+            assert kinds(client, parse("select 1", "n"), sync()) == "1Z"
+            client.send_together(parse("select 2", "n"), sync())
+            (last,) = client.until_closed()
+            assert last.sqlstate == "57P01", last
 
 
 @pytest.mark.parametrize("tail", (b"", flush()), ids=("closes", "closes with flush"))

@@ -4,6 +4,7 @@ import pytest
 
 from wire import bind, execute, parse, query, sync
 
+PATH = '"$user", public'
 CLEANING = ("RESET ALL", "DISCARD", "DEALLOCATE", "pg_advisory_unlock_all")
 
 
@@ -54,6 +55,8 @@ LASTING = [
     (["select pg_advisory_lock(3) -- " + "long " * 40_000], "select count(*) from pg_locks where objid = 3", "0"),
     (["create temp table t (a int) -- " + "long " * 40_000], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+    (["update pg_settings set setting = '1MB' where name = 'work_mem'"], "show work_mem", "4MB"),
+    (["update pg_catalog.pg_settings set setting = 'x' where name = 'search_path'"], "show search_path", PATH),
     (["select U&\"set\\005fconfig\"('work_mem', '1MB', false)"], "show work_mem", "4MB"),
     (["select U&\"pg\\005fadvisory\\005flock\"(3)"], "select count(*) from pg_locks where objid = 3", "0"),
     (['create table U&"pg\\005ftemp".t (a int)'], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
@@ -82,3 +85,12 @@ def test_what_lasts_is_cleaned(make_gateway, talk, texts, look, clean, extended)
             client.send(query(text))
             client.ready()
         assert other.value(look) == clean
+
+
+def test_a_table_in_the_numbered_temporary_schema_is_cleaned(make_gateway):
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire() as client, gateway.wire() as other:
+        client.rows("create temp table t on commit drop as select 1 as a")
+        schema = client.value("select pg_my_temp_schema()::regnamespace")
+        client.rows(f"create table {schema}.numbered as select 'mine' as a")
+        assert other.value("select coalesce(to_regclass('numbered')::text, '')") == ""

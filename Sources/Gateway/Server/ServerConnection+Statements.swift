@@ -159,6 +159,7 @@ extension ServerConnection {
         // Somebody has dropped statements behind the gateway's back: start anew with the next client.
         if verdict.isMissingStatement { self.scanner.residue.hasStatements = true }
         if let names = verdict.names { return self.renamed(bytes, body, names) }
-        return verdict.substitute
+        // The end of the session is no answer to what is to be refused.
+        return fields?.severity == .fatal || fields?.severity == .panic ? nil : verdict.substitute
     }
 }

@@ -13,6 +13,12 @@ struct SQLWord {
         }
         return true
     }
+
+    /// `pg_temp_3` and the like: what `pg_temp` stands for in a session.
+    @inline(__always)
+    func isNumberedTemporarySchema(_ bytes: borrowing Span<UInt8>) -> Bool {
+        self.count > 8 && SQLWord(start: self.start, count: 8).equals(bytes, "pg_temp_")
+    }
 }
 
 /// Reads names as PostgreSQL does (`downcase_truncate_identifier` and the `<xd>` rules of `scan.l`).

@@ -34,6 +34,8 @@ struct StatementReader {
     /// Within `BEGIN ATOMIC`, where statements begin and end that are part of another.
     private var isAtomic = false
     private var hasPlainBegin = false
+    /// UPDATE has been seen, in whatever statement.
+    private var hasUpdate = false
 
     mutating func end(isUnfinished: Bool) {
         if isUnfinished {
@@ -150,11 +152,11 @@ struct StatementReader {
         self.isEmpty = false
     }
 
-    /// In a body: INSERT, INTO, MERGE, and what `mention` knows.
+    /// In a body: INSERT, INTO, MERGE, UPDATE, and what `mention` knows.
     @inline(__always)
     private static func canCount(_ first: UInt8) -> Bool {
         switch first | 0x20 {
-        case UInt8(ascii: "i"), UInt8(ascii: "m"), UInt8(ascii: "p"), UInt8(ascii: "s"): true
+        case UInt8(ascii: "i"), UInt8(ascii: "m"), UInt8(ascii: "p"), UInt8(ascii: "s"), UInt8(ascii: "u"): true
         default: false
         }
     }
@@ -164,14 +166,17 @@ struct StatementReader {
     private mutating func mention(_ bytes: borrowing Span<UInt8>, _ start: Int, _ count: Int) {
         let word = SQLWord(start: start, count: count)
         switch count {
+        case 6 where word.equals(bytes, "update"): self.hasUpdate = true
         case 7 where word.equals(bytes, "pg_temp"): self.traits.insert(.temporary)
+        // A rule of this view sets the parameter.
+        case 11 where self.hasUpdate && word.equals(bytes, "pg_settings"): self.traits.insert(.setConfig)
         case 10 where word.equals(bytes, "set_config"): self.traits.insert(.setConfig)
         case 16 where word.equals(bytes, "pg_advisory_lock"),
             20 where word.equals(bytes, "pg_try_advisory_lock"),
             23 where word.equals(bytes, "pg_advisory_lock_shared"),
             27 where word.equals(bytes, "pg_try_advisory_lock_shared"):
             self.traits.insert(.advisoryLock)
-        default: return
+        default: if word.isNumberedTemporarySchema(bytes) { self.traits.insert(.temporary) }
         }
     }
 

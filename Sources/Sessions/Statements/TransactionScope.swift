@@ -61,8 +61,8 @@ struct TransactionScope {
             case .quotedName, .unicodeName:
                 // `set_config` in quotes is that function as well, `pg_temp` that schema.
                 let name = SQLWord(start: word.start &+ 1, count: word.count &- 2)
-                if token == .unicodeName || name.equals(bytes, "set_config") { self.calls &+= 1 }
-                if token == .unicodeName || name.equals(bytes, "pg_temp") { self.temporaries &+= 2 }
+                if token == .unicodeName || Self.sets(bytes, name) { self.calls &+= 1 }
+                if token == .unicodeName || Self.isTemporary(bytes, name) { self.temporaries &+= 2 }
                 self.dropWords = 0
             case .string, .dot, .symbol: self.dropWords = 0
             }
@@ -74,11 +74,21 @@ struct TransactionScope {
         switch word.count {
         case 4 where word.equals(bytes, "temp"), 9 where word.equals(bytes, "temporary"): self.temporaries &+= 1
         case 7 where word.equals(bytes, "pg_temp"): self.temporaries &+= 2
+        case 11 where word.equals(bytes, "pg_settings"): self.calls &+= 1
         case 10 where word.equals(bytes, "set_config"):
             self.calls &+= 1
             if self.calls <= Self.callsMax, Self.isLocal(bytes, lexer) { self.localCalls &+= 1 }
-        default: return
+        default: if word.isNumberedTemporarySchema(bytes) { self.temporaries &+= 2 }
         }
+    }
+
+    /// A name in quotes: the function, or the view of which an UPDATE sets parameters for the session.
+    private static func sets(_ bytes: borrowing Span<UInt8>, _ name: SQLWord) -> Bool {
+        name.equals(bytes, "set_config") || name.equals(bytes, "pg_settings")
+    }
+
+    private static func isTemporary(_ bytes: borrowing Span<UInt8>, _ name: SQLWord) -> Bool {
+        name.equals(bytes, "pg_temp") || name.isNumberedTemporarySchema(bytes)
     }
 
     private mutating func advance(_ bytes: borrowing Span<UInt8>, _ word: SQLWord) {

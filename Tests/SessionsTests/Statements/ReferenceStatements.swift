@@ -115,7 +115,7 @@ struct ReferenceStatements: Equatable {
         case "pg_temp": self.traits.insert(.temporary)
         case "pg_advisory_lock", "pg_try_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock_shared":
             self.traits.insert(.advisoryLock)
-        default: break
+        default: if name.count > 8, name.hasPrefix("pg_temp_") { self.traits.insert(.temporary) }
         }
     }
 

@@ -194,6 +194,10 @@ func scan(_ text: String, standardConformingStrings: Bool = true) -> SQLScan {
             ("create view x.temp as select 1", []), ("drop table temp", []), ("discard all", .discardAll),
             ("Discard /**/ All;", .discardAll), ("copy t from stdin", .copy), ("COPY (select 1) to stdout", .copy),
             ("discard \"all\"", []), ("select 1; copy t to stdout", [.copy, .multiple]),
+            ("update pg_settings set setting = 'a'", .setConfig), ("select * from pg_settings", []),
+            ("with a as (UPDATE pg_catalog.\"pg_settings\" set setting = 'a') select 1", .setConfig),
+            ("update t set a = 1", []), ("create table pg_temp_3.t()", .temporary), ("select pg_temp_", []),
+            ("select * from \"pg_temp_12\".t", .temporary),
         ])
     }
 

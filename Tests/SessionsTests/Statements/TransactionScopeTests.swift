@@ -46,6 +46,7 @@ import Testing
         "select \"set_config\"('a', 'b', true)", "select set_config", "select set_config('a', 'b', true",
         "select set_config('a', 'b', true;)", "select set_config('\\', 'b', true)",
         "select set_config(E'\\'', 'b', true)",
+        "select set_config('a','b',true); update pg_settings set setting = '1'",
         "select set_config('a','b',true), U&\"\\0073et_config\"('a','b',false)",
     ])
     func settingsThatMayStay(text: String) {
@@ -90,6 +91,7 @@ import Testing
         "create temp table t () on commit drop; create table \"pg_temp\".t ()",
         "explain create temp table t on commit drop as select 1",
         "create temp table t (a text default '\\') on commit drop",
+        "create temp table t () on commit drop; create table pg_temp_3.x ()",
         "create temp table t () on commit drop; create table U&\"pg\\005ftemp\".x ()",
         "create temp table x.temp () on commit drop",
     ])
