@@ -2,6 +2,7 @@ import PGWire
 import Reactor
 import Sessions
 import Synchronization
+import Telemetry
 
 /// `pooler_check_query`: a client without a server that asks it is told what a server of its pool has once answered.
 extension ClientConnection {

@@ -27,8 +27,8 @@ package enum ConsoleArgument: String, Sendable {
         _ = cursor.next()
         let parts = first.text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard let database = parts.first, !database.isEmpty else { throw .syntax(at: first) }
-        guard parts.count == 2, let user = parts.last else { return [database.lowercased()] }
-        return [database.lowercased(), try Self.user(user, of: first, &cursor)]
+        guard parts.count == 2, let user = parts.last else { return [database.foldedName] }
+        return [database.foldedName, try Self.user(user, of: first, &cursor)]
     }
 
     /// What stands behind the dot: the rest of its word, or else the next name. Where there are more dots, which of
@@ -39,7 +39,7 @@ package enum ConsoleArgument: String, Sendable {
         _ cursor: inout ConsoleTokenCursor
     ) throws(ConsoleError) -> String {
         guard !rest.contains(".") else { throw .tooManyDots(token) }
-        if !rest.isEmpty { return rest.lowercased() }
+        if !rest.isEmpty { return rest.foldedName }
         if let next = cursor.upcoming, next.kind == .word, next.text.contains(".") { throw .tooManyDots(next) }
         return try cursor.expectName()
     }
