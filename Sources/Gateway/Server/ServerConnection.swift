@@ -168,7 +168,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     override func deadlinePassed() {
         switch self.phase {
         case .opening: self.openingTimedOut()
-        case .errand: self.errandFailed("the server did not answer in time")
+        case .errand: self.errandTimedOut()
         case .parked: self.retire("a cancel request was not answered in time")
         case .looking: self.retire("the server stopped in the middle of a message")
         default: return
