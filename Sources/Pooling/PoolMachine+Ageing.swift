@@ -51,6 +51,19 @@ extension PoolMachine {
         return self.giveUpIdle(because: .retired)
     }
 
+    /// A server that was idle does not answer any more, nor has its connection ended: the host is gone, or the way to
+    /// it, and those that have been idle for so long that they would be checked hang on the same. They are listed for
+    /// closing, so that nobody has to wait for each of them.
+    package mutating func giveUpDoubtful(now: Microseconds) -> [PlannedClose] {
+        let checkAfter = self.limits.serverIdleCheckTimeout
+        guard checkAfter > 0 else { return [] }
+        var closes: [PlannedClose] = []
+        for index in self.idleOldestFirst() where now - self.servers[index].lastUsed > checkAfter {
+            closes.append(self.giveUp(index, because: .doubtful))
+        }
+        return closes
+    }
+
     /// The pool leaves the settings: waiters are still served, but nothing is kept. Idle servers are listed for
     /// closing, busy ones close when they come back and nobody waits. When `isEmpty` the driver may drop the machine.
     package mutating func drain() -> [PlannedClose] {

@@ -6,6 +6,8 @@ package enum CloseReason: String, Sendable {
     case retired = "reconnect"
     /// The pool size was lowered.
     case overLimit = "pool size"
+    /// Another one that had been idle for as long does not answer any more.
+    case doubtful = "idle like one that does not answer"
     /// The pool is going away and nobody waits.
     case draining = "pool removed"
     /// The machine does not know this server as one in use: the driver's book-keeping differs from the machine's.

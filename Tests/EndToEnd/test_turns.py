@@ -225,6 +225,8 @@ def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
     silent = threading.Event()
 
     def script(peer):
+        if silent.is_set():
+            return peer.exactly(1 << 20)
         peer.login()
         while True:
             sql = peer.next_query()
@@ -255,6 +257,49 @@ def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
         assert time.monotonic() - began < 4.5
         for client in clients:
             client.close()
+
+
+@pytest.mark.parametrize("by_login", (False, True))
+def test_idle_servers_that_vanish_without_a_word_cost_no_request(make_gateway, by_login):
+    """As behind a firewall that has forgotten them, or when their host is gone: they neither answer nor end. The first
+    client waits for one of them, and gets a new one in time; nobody waits for the others."""
+    silent = threading.Event()
+
+    def script(peer):
+        peer.login()
+        vanishes = peer.server.peers.index(peer) < 3
+        while True:
+            sql = peer.next_query()
+            if vanishes and silent.is_set():
+                return peer.until("X")
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway(
+            {"app": server.pool(user="app_trust", pool_size=4)},
+            {"server_idle_check_timeout": "100ms", "query_wait_timeout": "3s"},
+            hba=HBA,
+        )
+        clients = [gateway.wire("app_trust") for _ in range(3)]
+        for client in clients:
+            client.rows("begin work")
+        for client in clients:
+            client.rows("commit")
+        wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "3", "all servers are idle")
+        wait_until(is_over(0.2), "they have been idle for long")
+        silent.set()
+        if by_login:
+            with gateway.wire("app_trust", parameters={"search_path": "elsewhere"}) as client:
+                client.rows("select 1")
+        else:
+            clients[0].rows("select 1")
+        wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "1", "one server, and that is new")
+        assert server.connections == 4
+        for client in clients:
+            client.rows("select 1")
+            client.close()
+        assert not server.problems
+        gateway.wait_idle()
 
 
 def test_a_login_that_times_out_leaves_the_queue(make_gateway):

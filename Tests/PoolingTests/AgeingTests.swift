@@ -96,42 +96,24 @@ struct AgeingTests {
         #expect(pool.counts.total == 5)
     }
 
-    @Test("an opening that has ended makes room for the next one of the minimum")
-    func prewarmGoesOn() throws {
-        var pool = PoolMachine(.make(size: 8, min: 4, creates: 1))
-        let round = pool.housekeeping(now: 0, closeBudget: .max)
-        var open = try #require(round.opens.first)
-        for step in 1...3 {
-            #expect(pool.nextPrewarm(now: 1) == nil)
-            #expect(pool.opened(open.server, worker: open.worker, now: 1) == .idle)
-            let next = pool.nextPrewarm(now: 1)
-            open = try #require(next)
-            #expect(open.worker == step % 2)
+    @Test("those that have been idle for as long as one that does not answer are given up with it")
+    func doubtful() throws {
+        let limits = PoolLimits.make(size: 3, idleCheck: 10 * second)
+        var (pool, servers) = try Self.pool(limits, servers: 3)
+        let now = 20 * second
+        guard case .server(let first, lastWorker: _, needsCheck: true) = pool.checkout(worker: 0, now: now) else {
+            throw Unexpected("no server to be checked")
         }
-        let until = 2 + PoolMachine.openRetryDelay
-        #expect(pool.openFailed(open.server, now: 2) == .heldBack(until: until))
-        #expect(pool.nextPrewarm(now: until) == nil, "the round is over")
-        let secondRound = pool.housekeeping(now: until, closeBudget: .max)
-        let again = try #require(secondRound.opens.first)
-        #expect(pool.opened(again.server, worker: again.worker, now: until) == .idle)
-        #expect(pool.nextPrewarm(now: until) == nil)
-        #expect(pool.counts.idle == 4)
+        guard case .server(let second, _, _) = pool.checkout(worker: 0, now: now) else { throw Unexpected("no second") }
+        #expect(pool.checkin(second, worker: 0, now: now) == .idle)
+        let closes = pool.giveUpDoubtful(now: now)
+        let expected = servers.filter { $0 != first && $0 != second }
+        #expect(closes.map(\.server) == expected)
+        #expect(closes.map(\.reason) == [.doubtful])
+        #expect(pool.counts.idle == 1)
         #expect(pool.violation() == nil)
-    }
-
-    @Test("servers of the minimum that die at once are opened once in a round")
-    func prewarmEnds() throws {
-        var pool = PoolMachine(.make(size: 8, min: 4, creates: 2))
-        var due = pool.housekeeping(now: 0, closeBudget: .max).opens
-        var count = 0
-        while let open = due.popLast() {
-            count += 1
-            #expect(pool.opened(open.server, worker: open.worker, now: 1) == .idle)
-            pool.closed(open.server, now: 1)
-            while let next = pool.nextPrewarm(now: 1) { due.append(next) }
-        }
-        #expect(count == 4)
-        #expect(pool.isEmpty)
+        #expect(pool.update(limits: .make(size: 3)).isEmpty)
+        #expect(pool.giveUpDoubtful(now: now + 100 * second).isEmpty, "nothing is checked: nothing is doubted")
     }
 
     @Test("a server whose lifetime ended is replaced in the same round when the minimum asks for it")

@@ -68,7 +68,7 @@ extension ClientConnection {
         case .server(let server, needsCheck: true):
             self.phase = .waiting
             self.pauseReading()
-            let deadline = pool.waitDeadline(since: self.waitingSince)
+            let deadline = pool.checkDeadline(since: self.waitingSince, home: self.home)
             server.run(Errand(purpose: .check(self), statements: [";"], deadline: deadline))
         case .waiting(let waiter):
             self.phase = .waiting

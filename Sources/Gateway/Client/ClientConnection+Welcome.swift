@@ -131,7 +131,9 @@ extension ClientConnection {
             switch await self.server(of: pool, since: since, login: login) {
             case .failure(let failure): return .failure(failure)
             case .success(let server):
-                let learnt = await self.apply(parametersOn: server, until: deadline, login: login)
+                let isDoubtful = login.isServerDoubtful
+                let end = isDoubtful ? pool.checkDeadline(since: self.waitingSince, home: self.home) : deadline
+                let learnt = await self.apply(parametersOn: server, until: end, login: login)
                 guard login.hasLostServer, triesLeft > 0, self.home.worker.now < deadline else { return learnt }
                 triesLeft -= 1
             }
@@ -151,7 +153,7 @@ extension ClientConnection {
         await withCheckedContinuation { continuation in
             login.wait(continuation)
             switch pool.checkout(for: self, home: self.home, since: since) {
-            case .server(let server, _): login.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
+            case .server(let server, let needsCheck): login.came(server, isDoubtful: needsCheck)
             case .waiting(let waiter): self.waiter = waiter
             }
         }
@@ -211,7 +213,7 @@ extension ClientConnection {
             server.pool.checkin(server, home: server.home)
             return
         }
-        login.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
+        login.came(server, isDoubtful: false)
     }
 
     func loginCheckoutFailed(_ failure: CheckoutFailure) {

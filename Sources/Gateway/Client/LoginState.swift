@@ -40,6 +40,8 @@ final class LoginState: @unchecked Sendable {
     var endReason: AuthFailure?
     /// The server that was to learn its parameters broke away.
     var hasLostServer = false
+    /// The server that came was idle for so long that it may not answer.
+    private(set) var isServerDoubtful = false
     /// Counts the verdict, until there is one.
     var providerUse: ProviderUse?
     /// When the client was asked first; before that, when the provider was.
@@ -117,6 +119,12 @@ final class LoginState: @unchecked Sendable {
         guard let waiters = self.waiters, let waiter = waiters.message else { return }
         waiters.message = nil
         waiter.resume(returning: result)
+    }
+
+    /// A server that the login's task waits for.
+    func came(_ server: ServerConnection, isDoubtful: Bool) {
+        self.isServerDoubtful = isDoubtful
+        self.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
     }
 
     func deliver(_ result: Result<ServerConnection, CheckoutFailure>) {

@@ -154,6 +154,12 @@ extension Pool {
         return timeout <= 0 || overflows ? .max : deadline
     }
 
+    /// When a server that is asked for a sign of life is given up: half-way, so that there is time for another one.
+    func checkDeadline(since: MonotonicMicroseconds, home: WorkerHome) -> MonotonicMicroseconds {
+        let (end, now) = (self.waitDeadline(since: since), home.worker.now)
+        return end == .max ? end : now + max(end - now, 0) / 2
+    }
+
     /// Counts a wait that ends without a server.
     func waitTimedOut(_ client: ClientConnection, home: WorkerHome) -> CheckoutFailure {
         let waited = max(home.worker.now - client.waitingSince, 0)

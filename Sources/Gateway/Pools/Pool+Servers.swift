@@ -118,6 +118,11 @@ extension Pool {
         }
     }
 
+    /// A server that was idle does not answer any more: those that have been idle for as long go with it.
+    func closeDoubtful(home: WorkerHome) {
+        self.close(self.state.withLock { $0.machine.giveUpDoubtful(now: home.worker.now) }, home: home)
+    }
+
     /// The pool has left the settings. Waiters are sent to look their pool up again; servers close as they come back.
     func retire(home: WorkerHome) {
         self.isRetired.store(true, ordering: .releasing)

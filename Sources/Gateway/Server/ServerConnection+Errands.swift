@@ -148,6 +148,14 @@ extension ServerConnection {
         self.pool.checkin(self, home: self.home)
     }
 
+    func errandTimedOut() {
+        switch self.errand?.purpose {
+        case .check, .learn: self.pool.closeDoubtful(home: self.home)
+        case .cleanup, nil: break
+        }
+        self.errandFailed("the server did not answer in time")
+    }
+
     func errandFailed(_ reason: String) {
         let errand = self.errand
         self.errand = nil

@@ -165,7 +165,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     override func deadlinePassed() {
         switch self.phase {
         case .opening: self.openingTimedOut()
-        case .errand: self.errandFailed("the server did not answer in time")
+        case .errand: self.errandTimedOut()
         case .parked: self.retire("a cancel request was not answered in time")
         case .looking: self.retire("the server stopped in the middle of a message")
         case .finishing: self.retire("server_finish_timeout: its client has left, and it has not finished in time")
