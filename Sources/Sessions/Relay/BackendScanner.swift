@@ -115,6 +115,9 @@ package struct BackendScanner: Sendable {
         ledger.errorReceived()
     }
 
+    /// It answers nothing of the client's.
+    mutating func noteHiddenError() { self.endedWithError = true }
+
     mutating func noteReady(_ status: TransactionStatus) {
         self.endedWithError = false
         // Others see what was altered when the transaction is over.

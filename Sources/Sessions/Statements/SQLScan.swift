@@ -50,7 +50,7 @@ package struct SQLScan: Sendable, Equatable {
         let hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
         guard self.hasBackslash(bytes, text) else { return hidden }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
-        return scan.traits.intersection(leavesNoTag).union(hidden).union(.set)
+        return scan.traits.intersection(leavesNoTag.union(.copy)).union(hidden).union(.set)
     }
 
     /// `U&"`, be it within a constant or a comment.
