@@ -416,6 +416,34 @@ def deallocate_talk(sql):
 TALKS += [deallocate_talk(sql) for sql in DEALLOCATES]
 
 
+@talk
+def a_deallocate_that_was_skipped_runs_later(t):
+    """The portal has outlived the error in front of its Execute."""
+    t.say(query("begin"))
+    t.say(parse("select 1", "a"), parse("deallocate a", "d"), bind((), "p", "d"), sync())
+    t.say(query("savepoint s"))
+    t.say(bind((), "", "nobody"), execute("p"), sync())
+    t.say(query("rollback to s"))
+    t.say(execute("p"), sync())
+    t.say(execute("p"), sync())
+    t.say(query("rollback"))
+    t.run("a")
+
+
+@talk
+def a_deallocate_in_an_aborted_transaction_leaves_nothing(t):
+    t.say(query("begin"))
+    t.say(parse("select 1", "a"), parse("deallocate a", "d"), bind((), "p", "d"), sync())
+    t.say(query("savepoint s"))
+    t.say(query("select 1/0"))
+    t.say(execute("p"), sync())
+    t.say(close_statement("a"), sync())
+    t.say(query("rollback to s"))
+    t.run("a")
+    t.say(query("rollback"))
+    t.run("a")
+
+
 # --- drivers ----------------------------------------------------------------------------------------------------------
 
 

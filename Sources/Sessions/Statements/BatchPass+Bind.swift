@@ -92,7 +92,9 @@ extension BatchPass {
                 self.client.names.set(name, to: nil)
             }
         }
-        if !Self.isText(bytes, name) {
+        // A name that the server was lent, and has not deallocated, must not be found there later.
+        let mayBeLent = self.server.lentCount > 0 && !name.isEmpty && Self.mangled(bytes, name) == nil
+        if mayBeLent || !Self.isText(bytes, name) {
             self.server.script.push(.close)
             return .forward
         }

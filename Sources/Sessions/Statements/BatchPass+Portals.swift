@@ -42,6 +42,7 @@ extension BatchPass {
         self.server.lentCount += 1
         self.server.note(.name(name), before: .statement(known))
         self.client.names.set(name, to: nil)
+        self.server.note(.portalRun(portalName), before: .isPrepared(true))
         self.client.portals[portalName]?.isDone = true
         return nil
     }

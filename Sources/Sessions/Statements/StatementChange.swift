@@ -15,6 +15,8 @@ struct StatementChange: Sendable {
         /// A statement on the server that nobody wants any more.
         case unwanted(Int32)
         case serverUnnamed
+        /// A portal of the client's that deallocates was run.
+        case portalRun([UInt8])
     }
 
     enum Before: Sendable {
@@ -115,7 +117,8 @@ extension ServerStatements {
             switch change.subject {
             case .unnamed: self.undo(index, to: failed ? .statement(nil) : change.before, client, later)
             case .serverUnnamed: self.undo(index, to: failed ? .server(.none) : change.before, client, later)
-            case .name, .allNames, .prepared, .unwanted: self.undo(index, to: change.before, client, later)
+            case .name, .allNames, .prepared, .unwanted, .portalRun:
+                self.undo(index, to: change.before, client, later)
             }
         }
         self.changes.removeAll { $0.batch == batch && $0.sequence >= sequence }
@@ -139,6 +142,7 @@ extension ServerStatements {
             if was { self.prepared.restore(id) } else { self.prepared.remove(id) }
         case (.unwanted(let id), .isPrepared): self.unwanted.append(id)
         case (.serverUnnamed, .server(let unnamed)): self.unnamed = unnamed
+        case (.portalRun(let name), .isPrepared): client?.portals[name]?.isDone = false
         default: return
         }
     }
