@@ -154,6 +154,15 @@ extension ClientConnection {
         self.resumeReading()
     }
 
+    /// A COPY has failed, and PostgreSQL may or may not answer what it was sent behind it.
+    func refuseUncountable() {
+        let text = "a COPY has failed, and which of the messages behind it will be answered cannot be told"
+        self.leave(
+            with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
+            reason: text
+        )
+    }
+
     // MARK: Statements longer than what is read at once
 
     /// The rest of a long Parse is still to come, or it is whole and held.

@@ -52,14 +52,8 @@ extension ServerConnection {
                 passage.keep(bytes, to: kept)
                 passage.start = offset
             case .error:
-                if self.saysFarewell(bytes, body: scan.body) {
-                    passage.keep(bytes, to: kept)
-                    passage.start = offset
-                } else if let substitute = self.judge(bytes, body: scan.body, client, statements) {
-                    passage.keep(bytes, to: kept)
-                    passage.out += substitute
-                    passage.start = offset
-                }
+                let isCountable = self.takeError(bytes, scan.body, from: kept, to: offset, &passage, client, statements)
+                guard isCountable else { return bytes.count }
             case .ready:
                 if self.ledger.isOutsideTransaction { continue scan }
                 // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
@@ -83,6 +77,36 @@ extension ServerConnection {
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
+    }
+
+    /// The client gets the error at `start..<end`, or what stands for it, or nothing. False when that was the last it
+    /// hears.
+    private func takeError(
+        _ bytes: Span<UInt8>,
+        _ body: Range<Int>,
+        from start: Int,
+        to end: Int,
+        _ passage: inout Passage,
+        _ client: ClientConnection,
+        _ statements: ServerStatements
+    ) -> Bool {
+        if self.saysFarewell(bytes, body: body) {
+            passage.keep(bytes, to: start)
+            passage.start = end
+            return true
+        }
+        let verdict = self.judge(bytes, body: body, client, statements)
+        if let substitute = verdict.substitute {
+            passage.keep(bytes, to: start)
+            passage.out += substitute
+            passage.start = end
+        }
+        if !verdict.isUncountable { return true }
+        passage.keep(bytes, to: end)
+        client.send(passage.out)
+        self.home.giveBack(scratch: &passage.out)
+        client.refuseUncountable()
+        return false
     }
 
     private func pass(_ bytes: Span<UInt8>, _ passage: inout Passage, to end: Int, _ client: ClientConnection) {
@@ -138,23 +162,19 @@ extension ServerConnection {
         }
     }
 
-    /// Notes an error, and what it says about a prepared statement. Returns what the client gets in its place.
+    /// Notes an error, and what it says about a prepared statement; says what the client gets in its place.
     private func judge(
         _ bytes: borrowing Span<UInt8>,
         body: Range<Int>,
         _ client: ClientConnection,
         _ statements: ServerStatements
-    ) -> [UInt8]? {
+    ) -> ServerStatements.Verdict {
         let fields = self.noteError(bytes, body: body)
-        let verdict = statements.errorReceived(
-            sqlState: fields?.sqlState,
-            routine: fields?.routine,
-            client: client.statements
-        )
+        var verdict = statements.errorReceived(fields, client: client.statements)
         if let id = verdict.staleStatement { self.pool.statements.expire(id) }
         // Somebody has dropped statements behind the gateway's back: start anew with the next client.
         if verdict.isMissingStatement { self.scanner.residue.hasStatements = true }
-        if let names = verdict.names { return self.renamed(bytes, body, names) }
-        return verdict.substitute
+        if let names = verdict.names { verdict.substitute = self.renamed(bytes, body, names) }
+        return verdict
     }
 }

@@ -18,6 +18,17 @@ extension AnswerLedger {
         self.isHeldMixed = false
     }
 
+    /// The gateway has put a message of its own into the COPY (`BatchPass.withinCopy`). Where the COPY has failed, it
+    /// may be answered or not, as a Sync in doubt.
+    mutating func challengeSent() {
+        self.isCopyIn = false
+        self.hasBatch = false
+        self.heldSyncs += 1
+    }
+
+    /// The server has seen a Sync, the client has not sent it: for the client everything is skipped up to the next one.
+    mutating func skipGoesOn() { self.isUnsynced = true }
+
     mutating func requestSentInDoubt() {
         guard self.barrier == nil else { return }
         // Without a Sync since the failure the server may skip the request or answer it.

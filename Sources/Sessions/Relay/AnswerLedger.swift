@@ -148,7 +148,10 @@ package struct AnswerLedger: Sendable {
     /// come anyway.)
     package mutating func extendedSent() {
         // A server in COPY breaks the connection over it; one whose COPY has just failed answers or skips it.
-        if self.isCopyIn { self.isLost = true }
+        if self.isCopyIn {
+            self.isLost = true
+            self.isHeldMixed = true
+        }
         if self.isUnsynced {
             // Did that end a COPY of this batch, or was it stray and a COPY is still to come?
             if self.tokens.last == Token.batchCopyEnd { self.isLost = true }

@@ -113,6 +113,9 @@ package struct BackendScanner: Sendable {
         ledger.errorReceived()
     }
 
+    /// It answers nothing of the client's.
+    mutating func noteHiddenError() { self.endedWithError = true }
+
     mutating func noteReady() { self.endedWithError = false }
 
     /// The last ErrorResponse was not passed on.

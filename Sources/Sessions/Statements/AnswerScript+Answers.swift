@@ -2,10 +2,7 @@
 extension AnswerScript {
     /// A message that is neither an error nor asynchronous has come. True when the client must not see it.
     mutating func received(_ kind: UInt8) -> Bool {
-        guard self.head < self.tokens.count else {
-            if kind == 0x5A { self.isSkipping = false }
-            return false
-        }
+        guard self.head < self.tokens.count else { return kind == 0x5A ? self.readyReceived() : false }
         let token = self.tokens[self.head]
         let isEnd =
             switch kind {
@@ -19,12 +16,13 @@ extension AnswerScript {
             }
         if kind == 0x5A { return self.readyReceived() }
         if isEnd { self.pop() }
-        return token.edit == .swallow
+        guard token.edit == .swallow else { return false }
+        if token.kind == .probe, isEnd { self.probeAnswered() }
+        return true
     }
 
     private mutating func readyReceived() -> Bool {
-        // A Sync that may have been ignored was not.
-        if self.head < self.tokens.count, self.tokens[self.head].kind == .probe { return false }
+        if self.inquiry.isOpen, let isOwn = self.readyReceivedInDoubt() { return isOwn }
         while self.head < self.tokens.count, !self.tokens[self.head].kind.isTerminator { self.head &+= 1 }
         guard self.head < self.tokens.count else {
             self.drained()
@@ -76,16 +74,24 @@ extension AnswerScript {
         return failure
     }
 
-    /// The request at the head waits for COPY data: the server ignores the Syncs sent behind it.
-    mutating func copyInReceived() {
+    /// The request at the head waits for COPY data: the server ignores the Syncs sent behind it. False when there are
+    /// also requests behind it, which its text did not let expect.
+    @discardableResult
+    mutating func copyInReceived() -> Bool {
         var index = self.head + 1
-        while index < self.tokens.count, self.tokens[index].kind == .sync {
-            self.tokens[index].kind = .void
-            self.batch &-= 1
+        scan: while index < self.tokens.count {
+            switch self.tokens[index].kind {
+            case .sync:
+                self.tokens[index].kind = .void
+                self.batch &-= 1
+            case .void: break
+            default: break scan
+            }
             index += 1
         }
         // A COPY by Execute is closed by the Sync behind its data.
         if self.head < self.tokens.count, self.tokens[self.head].kind == .execute { self.openCount = 1 }
+        return index >= self.tokens.count
     }
 
     /// The gateway's own answers that are next, for the client.

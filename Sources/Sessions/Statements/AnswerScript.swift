@@ -74,13 +74,15 @@ package struct AnswerScript: Sendable {
     var openCount = 0
     /// Messages were sent that the server may not answer before it gets Flush or Sync.
     var isUnflushed = false
+    /// See `AnswerScript+Inquiry.swift`.
+    var inquiry = Inquiry()
 
     package init() {}
 
     package var isEmpty: Bool { self.head == self.tokens.count }
+    /// Nothing is left of an earlier turn.
+    var isFresh: Bool { self.isEmpty && !self.awaitsReady && !self.isSkipping && !self.inquiry.isOpen }
     var isFull: Bool { self.tokens.count &- self.head >= Self.tokensMax }
-    /// The next answer is that of an Execute.
-    var isExecuteNext: Bool { self.head < self.tokens.count && self.tokens[self.head].kind == .execute }
     /// Messages with a lower sequence number were answered or skipped.
     var answeredSequence: Int { self.base &+ self.head }
     /// The sequence number of the token that comes next.
@@ -109,6 +111,7 @@ package struct AnswerScript: Sendable {
         self.answeredBatch = 0
         self.openCount = 0
         self.isUnflushed = false
+        self.inquiry = Inquiry()
     }
 
     // MARK: Towards the server
@@ -177,10 +180,4 @@ package struct AnswerScript: Sendable {
     }
 
     mutating func flushed() { self.isUnflushed = false }
-
-    /// The gateway asks by a Close and a Sync of its own whether Syncs in front of them are still to be answered.
-    mutating func pushProbe() {
-        self.push(.probe, edit: .swallow)
-        self.pushTerminator(.sync, edit: .swallow)
-    }
 }

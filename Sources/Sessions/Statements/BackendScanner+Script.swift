@@ -57,7 +57,7 @@ extension BackendScanner {
             switch header.kind {
             case 0x44, 0x64: continue
             case 0x45:
-                self.noteErrorResponse(ledger: &ledger)
+                self.noteErrorResponse(ledger: &ledger, statements)
                 return ScriptScan(
                     taken: position &- offset,
                     kept: start &- offset,
@@ -70,7 +70,7 @@ extension BackendScanner {
             case 0x41, 0x4E: continue
             case 0x47:
                 ledger.copyInReceived()
-                statements.script.copyInReceived()
+                if !statements.script.copyInReceived() { ledger.isHeldMixed = true }
                 continue
             case 0x57: self.noteUnknowable()
             case 0x43:
@@ -95,7 +95,10 @@ extension BackendScanner {
                 statements.readyReceived()
                 if ledger.isOutsideTransaction { client?.endPortals(before: statements.script.answeredBatch) }
             }
-            if isDropped { return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped) }
+            if isDropped {
+                if header.kind == 0x33, statements.script.isSkipping { ledger.skipGoesOn() }
+                return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped)
+            }
             if stopsAtReady, header.kind == 0x5A { return Self.stop(.ready, taken: position &- offset) }
         }
         return Self.stop(.none, taken: position &- offset)
@@ -103,6 +106,15 @@ extension BackendScanner {
 
     private static func stop(_ stop: ScriptScan.Stop, taken: Int, body: Range<Int> = 0..<0) -> ScriptScan {
         ScriptScan(taken: taken, kept: taken, stop: stop, body: body)
+    }
+
+    private mutating func noteErrorResponse(ledger: inout AnswerLedger, _ statements: ServerStatements) {
+        statements.isMixed = ledger.isHeldMixed
+        if statements.script.isEchoDue {
+            self.noteHiddenError()
+        } else {
+            self.noteErrorResponse(ledger: &ledger)
+        }
     }
 
     private mutating func noteCompletion(
@@ -144,12 +156,24 @@ extension ServerStatements {
         package var isMissingStatement = false
         /// The server's name of the statement that was bound, and the client's.
         package var names: (server: [UInt8], client: [UInt8])?
+        /// Nobody can tell which of the messages sent behind a failed COPY will be answered.
+        package var isUncountable = false
     }
 
-    /// An ErrorResponse has come; `sqlState` and `routine` are its fields, if it could be read.
-    package func errorReceived(sqlState: SQLState?, routine: String?, client: ClientStatements?) -> Verdict {
+    /// An ErrorResponse has come; `error` is what it says, if it could be read.
+    package func errorReceived(_ error: ServerMessageFields?, client: ClientStatements?) -> Verdict {
+        let (sqlState, routine) = (error?.sqlState, error?.routine)
+        let isFatal = error?.severity == .fatal || error?.severity == .panic
+        if self.script.isEchoDue, !isFatal {
+            self.script.echoReceived()
+            return Verdict(substitute: [])
+        }
         let failure = self.script.errorReceived()
         var verdict = Verdict(substitute: failure.substitute)
+        // "unexpected message type 0x51 during COPY from stdin": that it ends the session, PostgreSQL says next.
+        let isEnding = isFatal || (sqlState == .protocolViolation && routine == "CopyGetData")
+        if self.script.inquiry.challenge != 0 { self.script.copyFailed(isEnding: isEnding) }
+        verdict.isUncountable = self.isMixed && !isEnding
         if let sequence = failure.sequence {
             self.takeBack(from: sequence, batch: failure.batch, client: client)
         }

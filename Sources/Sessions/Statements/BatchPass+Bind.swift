@@ -22,6 +22,7 @@ extension BatchPass {
         switch self.resolve(bytes, name, counts: true) {
         case .hold: return .hold
         case .unnamed(let id):
+            if self.isOneTooMany(self.client.unnamed) { return self.refuse(StatementError.tooManyPortals) }
             self.server.script.push(.bind, payload: id)
             self.notePortal(bytes, portal, statement: self.client.unnamed)
             return .forward
@@ -30,9 +31,7 @@ extension BatchPass {
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: body.lowerBound..<(portalEnd + 1), name, by: mangled, header)
         case .shared(let statement):
-            if self.client.portals.count >= ClientStatements.portalsMax, self.isOwn(statement) {
-                return self.refuse(StatementError.tooManyPortals)
-            }
+            if self.isOneTooMany(statement) { return self.refuse(StatementError.tooManyPortals) }
             self.server.script.pushBind(statement.id, name: bytes.extracting(name))
             self.notePortal(bytes, portal, statement: statement)
             let before = body.lowerBound..<(portalEnd + 1)

@@ -1,38 +1,33 @@
 import PGWire
 
-/// What a client sends into a COPY that has begun: the server reads COPY data and nothing else.
+/// What a client sends into a COPY that has begun, and behind one that has failed.
 extension BatchPass {
     /// Neither COPY data nor its end nor Sync, while the server waits for those.
     ///
-    /// Nothing here may wait for the server's answer, which waits for the client. PostgreSQL steps over Flush, and
-    /// breaks the connection over everything else (08P01), so that is passed on as it is. Only where the COPY has
-    /// failed by the time the server reads it does the connection go on: behind the COPY of a Query the message is
-    /// answered, behind that of an Execute it is skipped. The ledger has lost the count then, and the server stays with
-    /// this client.
+    /// PostgreSQL steps over Flush, and ends the session over everything else (08P01). But the COPY may have failed by
+    /// the time the message is read, and then it is carried out or skipped like any other. It can neither wait for
+    /// news, since the server waits for the client, nor go out before there are any. So in its place goes an empty
+    /// message of its kind. Within COPY the kind is all that PostgreSQL reads of it; elsewhere it is malformed, which
+    /// changes nothing, for the failure has ended or aborted the transaction. Either way an error comes of the COPY,
+    /// and the message is held until then.
     mutating func withinCopy(_ header: MessageHeader, ledger: inout AnswerLedger) -> Step {
-        switch header.kind {
-        // Flush
-        case 0x48:
-            // With a body it is an error where there is no COPY any more.
+        // Flush. With a body it is an error where there is no COPY any more.
+        if header.kind == 0x48 {
             if header.bodyLength != 0 { ledger.extendedSent() }
             return .forward
-        // Query, FunctionCall
-        case 0x51, 0x46: ledger.querySent()
-        default: ledger.extendedSent()
         }
-        // It may be carried out under the client's own names: what comes next waits until that is over.
+        self.appendHeader(header.kind, bodyLength: 0)
+        ledger.challengeSent()
+        self.server.script.challengeSent(header.kind)
         self.server.mustSettle = true
-        if self.server.script.isExecuteNext { return .forward }
-        switch header.kind {
-        case 0x51: self.server.script.pushTerminator(.query)
-        case 0x46: self.server.script.pushTerminator(.functionCall)
-        case 0x50: self.server.script.push(.parse)
-        case 0x42: self.server.script.push(.bind)
-        // The same message ends the answer for a statement and for a portal.
-        case 0x44: self.server.script.push(.describePortal)
-        case 0x45: self.server.script.push(.execute)
-        default: self.server.script.push(.close)
-        }
-        return .forward
+        return .hold
+    }
+
+    /// A COPY has failed, and which of the Syncs behind it will be answered is not known: nothing goes on before it is.
+    mutating func inquire(ledger: inout AnswerLedger) -> Step {
+        // Asked already, or the server is about to end.
+        if ledger.barrier != nil || self.server.script.inquiry.isEnding { return .hold }
+        self.out.append(contentsOf: self.server.probe(ledger: &ledger))
+        return .hold
     }
 }

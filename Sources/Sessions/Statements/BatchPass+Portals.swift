@@ -1,12 +1,19 @@
-/// Portals whose execution ends prepared statements (`DEALLOCATE`, `DISCARD ALL` by the extended protocol).
+/// Portals whose execution ends prepared statements (`DEALLOCATE`, `DISCARD ALL` by the extended protocol), or begins a
+/// COPY.
 ///
 /// PostgreSQL carries them out itself, so that everything around them is as it has to be. For `DEALLOCATE name` the
 /// server first gets a statement of that name, an empty one, because servers know clients' statements by other names.
 extension BatchPass {
-    private static var ownTraits: StatementTraits { [.deallocate, .deallocateAll, .discardAll] }
+    private static var ownTraits: StatementTraits { [.deallocate, .deallocateAll, .discardAll, .copy] }
 
     func isOwn(_ statement: PreparedStatement) -> Bool {
         !statement.traits.isDisjoint(with: Self.ownTraits)
+    }
+
+    /// The client has as many portals of such statements as it may.
+    func isOneTooMany(_ statement: PreparedStatement?) -> Bool {
+        guard let statement, self.client.portals.count >= ClientStatements.portalsMax else { return false }
+        return self.isOwn(statement)
     }
 
     mutating func notePortal(_ bytes: borrowing Span<UInt8>, _ portal: Range<Int>, statement: PreparedStatement?) {
@@ -20,7 +27,8 @@ extension BatchPass {
     /// Execute of the portal follows. Nil when it may go to the server.
     mutating func prepareToExecute(_ portalName: [UInt8]) -> Step? {
         guard let portal = self.client.portals[portalName] else { return nil }
-        if !portal.statement.traits.isDisjoint(with: [.discardAll, .deallocateAll]) {
+        // What becomes of a message behind a COPY is known when the COPY has begun or is over.
+        if !portal.statement.traits.isDisjoint(with: [.discardAll, .deallocateAll, .copy]) {
             self.server.mustSettle = true
             return nil
         }

@@ -22,7 +22,10 @@ extension BatchPass {
         let end = body.isEmpty || bytes[body.upperBound - 1] != 0 ? body.upperBound : body.upperBound - 1
         if SQLScan.isPlain(bytes, body.lowerBound..<end) { return self.pass(ledger: &ledger) }
         let scan = SQLScan(bytes, body.lowerBound..<end)
-        self.mark(scan.traits.union(SQLScan.hidden(bytes, body.lowerBound..<end)))
+        let traits = scan.traits.union(SQLScan.hidden(bytes, body.lowerBound..<end))
+        self.mark(traits)
+        // What becomes of a message behind a COPY is known when the COPY has begun or is over.
+        if traits.contains(.copy) { self.server.mustSettle = true }
         if scan.traits.isDisjoint(with: [.prepare, .execute, .deallocate, .deallocateAll, .discardAll]) {
             return self.pass(ledger: &ledger)
         }

@@ -9,7 +9,7 @@ package final class ClientStatements: @unchecked Sendable {
     /// Unnamed statements used lately, the last one first.
     private var recent: ContiguousArray<PreparedStatement> = []
     /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
-    /// (`DEALLOCATE`, `DISCARD ALL`).
+    /// (`DEALLOCATE`, `DISCARD ALL`, `COPY`).
     var portals: [[UInt8]: OwnPortal] = [:]
     private(set) var planner: PlannerSettings?
     /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.

@@ -112,12 +112,16 @@ extension FrontendScanner {
         // CopyDone, CopyFail
         case 0x63, 0x66:
             if pass.mustAwaitCopy(ledger) { return .hold }
-            ledger.copyEndSent()
-            pass.server.script.copyEndSent()
+            // Elsewhere it is stray, and means nothing.
+            if ledger.isCopyIn {
+                ledger.copyEndSent()
+                pass.server.script.copyEndSent()
+            }
             return .forward
         default: break
         }
         if ledger.isCopyIn { return pass.withinCopy(header, ledger: &ledger) }
+        if ledger.isDoubtful { return pass.inquire(ledger: &ledger) }
         if pass.server.script.isSkipping { return .skip }
         if pass.mustHold { return .hold }
         if header.kind == 0x50, header.wireLength > Self.parseLimit {
@@ -153,8 +157,11 @@ extension FrontendScanner {
 
 extension BatchPass {
     mutating func sync(isMalformed: Bool, ledger: inout AnswerLedger) -> Step {
-        // Malformed, it is answered by an error before its ReadyForQuery.
-        if isMalformed { ledger.extendedSent() }
+        if isMalformed {
+            if ledger.isDoubtful { return self.inquire(ledger: &ledger) }
+            // It is answered by an error before its ReadyForQuery.
+            ledger.extendedSent()
+        }
         if !ledger.isCopyIn { self.server.script.pushTerminator(.sync) }
         ledger.syncSent()
         return .forward

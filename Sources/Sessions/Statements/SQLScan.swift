@@ -45,7 +45,7 @@ package struct SQLScan: Sendable, Equatable {
     static func hidden(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> StatementTraits {
         guard self.hasBackslash(bytes, range.clamped(to: 0..<bytes.count)) else { return [] }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
-        return scan.traits.intersection([.setConfig, .advisoryLock, .temporary]).union(.set)
+        return scan.traits.intersection([.setConfig, .advisoryLock, .temporary, .copy]).union(.set)
     }
 
     private static func hasBackslash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {

@@ -31,6 +31,8 @@ package final class ServerStatements: @unchecked Sendable {
     var deallocating: [[UInt8]] = []
     /// Statements of the client's own names that the server was given to deallocate, and has not yet.
     package internal(set) var lentCount = 0
+    /// When the last error came, requests had been passed on into its COPY, or behind it.
+    var isMixed = false
     /// Books since the last `takeCounts`.
     private(set) var hits: UInt64 = 0
     private(set) var misses: UInt64 = 0
@@ -50,7 +52,7 @@ package final class ServerStatements: @unchecked Sendable {
 
     /// A client takes the server over.
     package func beginTurn() {
-        if !self.script.isEmpty || self.script.awaitsReady || self.script.isSkipping { self.script.reset() }
+        if !self.script.isFresh { self.script.reset() }
         if !self.changes.isEmpty { self.changes.removeAll() }
         self.mustSettle = false
         self.lentCount = 0
@@ -64,18 +66,29 @@ package final class ServerStatements: @unchecked Sendable {
 
     /// What is to be sent to learn whether the Syncs in doubt are still to be answered; the client sees nothing of it.
     package func probe(ledger: inout AnswerLedger) -> [UInt8] {
+        let maySkip = ledger.isUnsynced
+        // An error of the gateway's own message may have made it skip.
+        let isLed = maySkip || self.script.inquiry.challenge != 0
+        if isLed { ledger.syncSent() }
         ledger.extendedSent()
         ledger.syncSent()
-        self.script.pushProbe()
-        return Self.probeMessages
+        self.script.pushProbe(isLed: isLed, maySkip: maySkip)
+        return isLed ? Self.ledProbe : Self.plainProbe
     }
 
     /// The Close of a statement that no server has changes nothing, in whatever state the transaction is.
-    private static let probeMessages: [UInt8] = {
+    private static let plainProbe: [UInt8] = {
         var writer = MessageWriter()
         writer.close(kind: .statement, name: "pggateway_refused")
         writer.sync()
         return writer.bytes
+    }()
+
+    /// A Sync behind a failure changes nothing either: no transaction is open that it could end.
+    private static let ledProbe: [UInt8] = {
+        var writer = MessageWriter()
+        writer.sync()
+        return writer.bytes + ServerStatements.plainProbe
     }()
 
     /// DEALLOCATE ALL or DISCARD ALL was carried out.

@@ -91,6 +91,8 @@ extension ServerStatements {
     /// Everything of the batches answered by now stands.
     func settleChanges() {
         if self.changes.isEmpty { return }
+        // Also where a Sync that a COPY was to ignore has ended the batch, and nobody had counted on it.
+        if self.script.isEmpty { return self.changes.removeAll(keepingCapacity: true) }
         let answered = self.script.answeredBatch
         self.changes.removeAll { $0.batch < answered }
     }

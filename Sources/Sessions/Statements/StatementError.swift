@@ -44,7 +44,7 @@ package enum StatementError {
 
     static let tooManyPortals = Self.error(
         .programLimitExceeded,
-        "a transaction may have at most \(ClientStatements.portalsMax) portals for DEALLOCATE or DISCARD ALL"
+        "a transaction may have at most \(ClientStatements.portalsMax) portals for COPY, DEALLOCATE or DISCARD ALL"
     )
 
     /// - Parameter name: as the client wrote it, in whatever encoding.

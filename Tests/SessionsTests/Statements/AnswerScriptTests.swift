@@ -213,6 +213,29 @@ import Testing
         #expect(!script.awaitsReady)
     }
 
+    /// A query with two COPYs: the Sync was read within the first, or within the second.
+    @Test func syncsWithinALaterCopyAreVoid() {
+        var script = AnswerScript()
+        script.pushTerminator(.query)
+        for _ in 0..<2 {
+            script.pushTerminator(.sync)
+            let isAllVoid = script.copyInReceived()
+            #expect(isAllVoid)
+        }
+        _ = self.dropped(&script, "CZ")
+        #expect(script.isEmpty)
+        #expect(!script.awaitsReady)
+    }
+
+    @Test func requestsBehindACopyAreTold() {
+        var script = AnswerScript()
+        script.push(.execute)
+        script.pushTerminator(.sync)
+        script.push(.bind)
+        let isAllVoid = script.copyInReceived()
+        #expect(!isAllVoid)
+    }
+
     /// The client gets the answer to its own Sync, and nothing of the probe.
     @Test func whatComesBeforeTheAnswerToAProbeIsTheClients() {
         for (answers, dropped) in [("3Z", "3Z"), ("Z3Z", "3Z"), ("ZZ3Z", "3Z")] {
@@ -226,6 +249,27 @@ import Testing
             #expect(script.isEmpty)
             #expect(!script.awaitsReady)
         }
+    }
+
+    /// A Sync went ahead of the probe: one ReadyForQuery is the gateway's own. Without another one the server has
+    /// skipped up to that Sync, and the client has not sent it.
+    @Test func behindASyncOfTheGatewaysOneReadyIsKeptBack() {
+        for (answers, dropped, isSkipping) in [("Z3Z", "Z3Z", true), ("ZZ3Z", "Z3Z", false), ("ZZZ3Z", "Z3Z", false)] {
+            var script = AnswerScript()
+            script.pushProbe(isLed: true, maySkip: true)
+            #expect(self.dropped(&script, answers) == dropped, "\(answers)")
+            #expect(script.isEmpty)
+            #expect(script.isSkipping == isSkipping, "\(answers)")
+            #expect(!script.inquiry.isOpen)
+        }
+    }
+
+    @Test func aQuestionIsForgottenWithItsTurn() {
+        var script = AnswerScript()
+        script.challengeSent(0x51)
+        #expect(!script.isFresh)
+        script.reset()
+        #expect(script.isFresh)
     }
 
     // MARK: Bounds

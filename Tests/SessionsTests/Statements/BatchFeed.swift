@@ -12,6 +12,8 @@ final class BatchFeed {
     /// What went to the server, and what the client got from the gateway.
     private(set) var sent: [UInt8] = []
     private(set) var answered: [UInt8] = []
+    /// The kinds of the server's answers that the client got.
+    private(set) var told = ""
     /// Why nothing is read any more.
     private(set) var stop: FrontendScanner.BatchScan.Stop?
     private(set) var isHeld = false
@@ -90,8 +92,16 @@ final class BatchFeed {
         for kind in kinds {
             let code = kind.asciiValue ?? 0
             self.server.takeInjected(into: &self.answered)
-            if kind == "Z" { self.ledger.readyReceived(status) }
-            _ = self.server.script.received(code)
+            if kind == "Z" {
+                self.ledger.readyReceived(status)
+            } else if self.ledger.isDoubtful {
+                self.ledger.answerReceived()
+            }
+            if !self.server.script.received(code) {
+                self.told.append(kind)
+            } else if kind == "3", self.server.script.isSkipping {
+                self.ledger.skipGoesOn()
+            }
             if kind == "Z" { self.server.readyReceived() }
         }
         self.server.takeInjected(into: &self.answered)
@@ -101,15 +111,18 @@ final class BatchFeed {
     /// The server asks for COPY data.
     func beginCopy() {
         self.ledger.copyInReceived()
-        self.server.script.copyInReceived()
+        if !self.server.script.copyInReceived() { self.ledger.isHeldMixed = true }
         self.read([])
     }
 
     @discardableResult
     func fail(_ state: SQLState = .syntaxError, routine: String? = nil) -> ServerStatements.Verdict {
         self.server.takeInjected(into: &self.answered)
-        self.ledger.errorReceived()
-        let verdict = self.server.errorReceived(sqlState: state, routine: routine, client: self.client)
+        self.server.isMixed = self.ledger.isHeldMixed
+        if !self.server.script.isEchoDue { self.ledger.errorReceived() }
+        var error = ServerMessageFields(severity: .error, sqlState: state, message: "failed")
+        error.routine = routine
+        let verdict = self.server.errorReceived(error, client: self.client)
         self.read([])
         return verdict
     }
@@ -117,6 +130,11 @@ final class BatchFeed {
     /// The statement's name on servers.
     func serverName(_ name: String) -> String? {
         self.client.names.find(Array(name.utf8)).map { FakeBackend.string($0.serverName) }
+    }
+
+    func takeTold() -> String {
+        defer { self.told = "" }
+        return self.told
     }
 
     func takeSent() -> [UInt8] {

@@ -100,7 +100,7 @@ extension FakeBackend {
         guard command.hasRows else {
             if portal.isDone { throw Failure("55000", "portal \"\(Self.string(name))\" cannot be run") }
             self.portals[name]?.isDone = true
-            if command == .copyIn { return self.beginCopy(isExtended: true) }
+            if command.isCopy { return self.beginCopy(command, isExtended: true) }
             return try self.run(command)
         }
         if command == .divideByZero { throw Failure("22012", "division by zero") }

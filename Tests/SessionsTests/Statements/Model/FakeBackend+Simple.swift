@@ -1,8 +1,14 @@
 /// Simple queries, function calls, COPY, and what commands do.
 extension FakeBackend {
     mutating func query(_ body: [UInt8]) {
+        guard body.last == 0 else {
+            self.fail(.malformed)
+            self.endImplicitTransaction()
+            self.ready()
+            return
+        }
         self.statements[[]] = nil
-        let text = Self.string(body.last == 0 ? Array(body.dropLast()) : body)
+        let text = Self.string(Array(body.dropLast()))
         guard let commands = FakeCommand.split(text) else {
             self.fail(Failure("42601", "syntax error in \"\(text)\""))
             self.endImplicitTransaction()
@@ -14,9 +20,9 @@ extension FakeBackend {
             do throws(Failure) {
                 try self.checkAborted(command)
                 self.portals[[]] = nil
-                if command == .copyIn {
+                if command.isCopy {
                     // Always the last one: the rest of the text would have to wait.
-                    self.beginCopy(isExtended: false)
+                    self.beginCopy(command, isExtended: false)
                     return
                 }
                 if command == .discardAll, commands.count > 1 { throw Self.inBlock }
@@ -46,8 +52,14 @@ extension FakeBackend {
         }
     }
 
-    mutating func functionCall() {
-        if self.isFailed { self.fail(.aborted) } else { self.answer("V", [0, 0, 0, 1, 0x37]) }
+    mutating func functionCall(_ body: [UInt8]) {
+        if self.isFailed {
+            self.fail(.aborted)
+        } else if body.isEmpty {
+            self.fail(.malformed)
+        } else {
+            self.answer("V", [0, 0, 0, 1, 0x37])
+        }
         self.endImplicitTransaction()
         self.ready()
     }
@@ -90,23 +102,32 @@ extension FakeBackend {
 
     // MARK: COPY
 
-    mutating func beginCopy(isExtended: Bool) {
+    mutating func beginCopy(_ command: FakeCommand, isExtended: Bool) {
         self.answer("G", [0, 0, 0])
         self.flush()
-        self.copy = Copy(isExtended: isExtended)
+        let copy = Copy(command: command, isExtended: isExtended)
+        self.copy = copy
+        if command == .copyTrapped(0) { self.endCopy(copy, Self.trapped) }
     }
+
+    private static let trapped = Failure("P0001", "trapped")
 
     /// Within COPY, Flush and Sync mean nothing.
     mutating func copyMessage(_ kind: UInt8, _ body: [UInt8]) {
-        guard let copy = self.copy else { return }
+        guard var copy = self.copy else { return }
         switch kind {
-        case UInt8(ascii: "d"):
-            self.copy?.rows += 1
-            if body.starts(with: "bad".utf8) { self.endCopy(copy, Failure("22P02", "bad row")) }
-        case UInt8(ascii: "c"): self.endCopy(copy, nil)
+        case UInt8(ascii: "c"): self.endCopy(copy, copy.command == .copyLate ? Self.trapped : nil)
         case UInt8(ascii: "f"): self.endCopy(copy, Failure("57014", "COPY from stdin failed"))
-        case UInt8(ascii: "H"), UInt8(ascii: "S"): return
-        default: self.endCopy(copy, Failure("08P01", "unexpected message type within COPY"))
+        case UInt8(ascii: "H"): return
+        case UInt8(ascii: "d"), UInt8(ascii: "S"):
+            copy.read += 1
+            if kind == UInt8(ascii: "d") { copy.rows += 1 }
+            self.copy = copy
+            if copy.command == .copyTrapped(copy.read) { return self.endCopy(copy, Self.trapped) }
+            if body.starts(with: "bad".utf8) { self.endCopy(copy, Failure("22P02", "bad row")) }
+        default:
+            self.copy = nil
+            self.die(of: Failure("08P01", "unexpected message type within COPY", routine: "CopyGetData"))
         }
     }
 

@@ -53,6 +53,8 @@ struct FakeBackend {
     var isSkipping = false
     /// Reads COPY data.
     var copy: Copy?
+    /// It has ended the session.
+    var isDead = false
     var path: String
     /// Everything ever answered, and how much of it was flushed.
     var output: [UInt8] = []
@@ -61,8 +63,11 @@ struct FakeBackend {
     private var unread: [UInt8] = []
 
     struct Copy {
+        var command: FakeCommand
         var isExtended: Bool
         var rows = 0
+        /// Pieces of data and Syncs.
+        var read = 0
     }
 
     init(path: String = "public") { self.path = path }
@@ -89,6 +94,7 @@ struct FakeBackend {
     // MARK: Messages
 
     private mutating func handle(_ kind: UInt8, _ body: [UInt8]) {
+        if self.isDead { return }
         if self.copy != nil {
             self.copyMessage(kind, body)
             return
@@ -102,7 +108,7 @@ struct FakeBackend {
         if self.isSkipping { return }
         switch kind {
         case UInt8(ascii: "Q"): self.query(body)
-        case UInt8(ascii: "F"): self.functionCall()
+        case UInt8(ascii: "F"): self.functionCall(body)
         case UInt8(ascii: "H"): self.flush()
         case UInt8(ascii: "d"), UInt8(ascii: "c"), UInt8(ascii: "f"): return
         default:
@@ -155,13 +161,22 @@ struct FakeBackend {
 
     /// An error is flushed at once. It aborts the transaction.
     mutating func fail(_ failure: Failure) {
-        let routine = failure.routine.map { "R\($0)\0" } ?? ""
-        self.answer(
-            "E",
-            Array("SERROR\0VERROR\0C\(failure.code)\0M\(failure.message)\0Fpostgres.c\0\(routine)\0".utf8)
-        )
-        self.flush()
+        self.report("ERROR", failure)
         if self.isInBlock { self.isFailed = true } else { self.portals.removeAll() }
+    }
+
+    /// The session ends.
+    mutating func die(of failure: Failure) {
+        self.fail(failure)
+        self.report("FATAL", Failure("08P01", "protocol synchronization was lost"))
+        self.isDead = true
+    }
+
+    private mutating func report(_ severity: String, _ failure: Failure) {
+        let routine = failure.routine.map { "R\($0)\0" } ?? ""
+        let head = "S\(severity)\0V\(severity)\0"
+        self.answer("E", Array("\(head)C\(failure.code)\0M\(failure.message)\0Fpostgres.c\0\(routine)\0".utf8))
+        self.flush()
     }
 
     // MARK: Transactions

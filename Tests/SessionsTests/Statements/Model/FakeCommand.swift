@@ -14,6 +14,10 @@ enum FakeCommand: Equatable {
     case divideByZero
     case update
     case copyIn
+    /// Fails when so many pieces of data and Syncs were read; by a trigger, say, or because it is cancelled.
+    case copyTrapped(Int)
+    /// Fails at its end.
+    case copyLate
     /// The parser refuses it.
     case syntaxError
     /// The parser does not mind it, its analysis fails.
@@ -56,6 +60,10 @@ enum FakeCommand: Equatable {
             self = FakeCommand.deallocation(words[1])
             return
         }
+        if words.starts(with: ["copy", "trapped"]), words.count == 5, let count = Int(words[2]) {
+            self = .copyTrapped(count)
+            return
+        }
         switch words.joined(separator: " ").lowercased() {
         case "begin": self = .begin
         case "commit": self = .commit
@@ -66,6 +74,7 @@ enum FakeCommand: Equatable {
         case "select 1/0": self = .divideByZero
         case "update t set a = 1": self = .update
         case "copy t from stdin": self = .copyIn
+        case "copy late from stdin": self = .copyLate
         case "select * from missing": self = .missingTable
         case "values (1),(2),(3)": self = .rows(3)
         default: self = first == "select" ? .rows(1) : .syntaxError
@@ -82,6 +91,13 @@ enum FakeCommand: Equatable {
 
     /// Allowed in an aborted transaction.
     var isExit: Bool { self == .commit || self == .rollback }
+
+    var isCopy: Bool {
+        switch self {
+        case .copyIn, .copyTrapped, .copyLate: true
+        default: false
+        }
+    }
 
     var hasRows: Bool {
         switch self {

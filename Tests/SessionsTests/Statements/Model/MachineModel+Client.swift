@@ -122,7 +122,13 @@ extension MachineModel {
 
     /// Everything may have been answered: is the server free?
     func settled(_ client: ModelClient) {
-        guard let server = client.server, client.scanner.isAtBoundary, server.isSettled else { return }
+        guard let server = client.server, client.scanner.isAtBoundary else { return }
+        guard server.isSettled else {
+            if server.ledger.awaitsOnlyDoubtful, server.ledger.isOutsideTransaction {
+                server.wire += server.statements.probe(ledger: &server.ledger)
+            }
+            return
+        }
         self.checkBelief(server)
         if server.ledger.isReleasable {
             self.release(client, server)

@@ -10,11 +10,24 @@ extension MachineModel {
         }
         let taken = self.relay(server, client)
         server.unread.removeFirst(taken)
+        if server.backend.isDead, server.fetched == server.backend.output.count {
+            self.lost(client)
+            return
+        }
         if server.scanner.isAtBoundary { self.settled(client) }
         if client.isHeld {
             client.isHeld = false
             self.pump(client)
         }
+    }
+
+    /// The server has ended the session, and so the client's.
+    private func lost(_ client: ModelClient) {
+        if !client.direct.isDead { self.note(client, "lost its server") }
+        if client.compared < client.direct.output.count {
+            self.note(client, "answers are missing: \(self.missing(client))")
+        }
+        self.vanish(client)
     }
 
     private func relay(_ server: ModelServer, _ client: ModelClient) -> Int {
@@ -77,11 +90,8 @@ extension MachineModel {
     ) -> [UInt8]? {
         self.tally.errors += 1
         let fields = try? ServerMessageFields.decode(body: Array(bytes[body]))
-        let verdict = server.statements.errorReceived(
-            sqlState: fields?.sqlState,
-            routine: fields?.routine,
-            client: client.statements
-        )
+        let verdict = server.statements.errorReceived(fields, client: client.statements)
+        if verdict.isUncountable { self.note(client, "the count is lost") }
         // Nobody meddles with the servers, and nobody changes a table.
         if verdict.isMissingStatement { self.note(client, "the server lacks a statement: \(fields?.message ?? "")") }
         if verdict.staleStatement != nil { self.note(client, "a statement has become stale") }
