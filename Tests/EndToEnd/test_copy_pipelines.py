@@ -61,6 +61,7 @@ TALKS = {
     "in a transaction": query("begin") + TRAPPED + sync() + copy_done() + sync() + SELECT + query("rollback") + SELECT,
     "interrupted by a batch": SINK + sync() + ROW + SELECT,
     "interrupted by a query": query("copy sink from stdin; copy sink from stdin") + ROW + copy_done() + SELECT,
+    "behind a deallocation": query("deallocate s; copy sink from stdin") + ROW + copy_done() + SELECT,
     "flushed": TRAPPED + flush() + query("select 'skipped'") + SELECT,
 }
 

@@ -66,7 +66,8 @@ extension BatchPass {
         }
         self.server.mustSettle = true
         if scan.deallocated.isEmpty { return self.pass(ledger: &ledger) }
-        return self.lendNames(bytes, body: body, scan.deallocated, ledger: &ledger)
+        let hasCopy = scan.traits.contains(.copy)
+        return self.lendNames(bytes, body: body, scan.deallocated, hasCopy: hasCopy, ledger: &ledger)
     }
 
     /// For the time of one query the server gets statements of the client's own names, for PostgreSQL to deallocate.
@@ -74,6 +75,7 @@ extension BatchPass {
         _ bytes: borrowing Span<UInt8>,
         body: Range<Int>,
         _ names: [[UInt8]],
+        hasCopy: Bool,
         ledger: inout AnswerLedger
     ) -> Step {
         let known = Set(names).filter { self.client.names.find($0) != nil }
@@ -84,6 +86,11 @@ extension BatchPass {
         _ = self.pass(ledger: &ledger)
         self.appendHeader(0x51, bodyLength: body.count)
         self.append(bytes, body)
+        if hasCopy {
+            // Nothing but data may follow. What is not deallocated goes when the turn ends.
+            self.server.lentCount += known.count
+            return .done
+        }
         for name in known {
             self.server.script.push(.close, edit: .swallow)
             self.append(kind: 0x43, body: Array("S".utf8) + name + [0])

@@ -40,6 +40,16 @@ import Testing
         ])
     }
 
+    /// What was lent cannot be closed right behind the query, for PostgreSQL reads data there.
+    @Test func deallocateAndCopyInOneQuery() {
+        for text in ["deallocate a; copy t from stdin", "deallocate nobody; copy t from stdin"] {
+            self.check([
+                .parse("a", "select 1"), .sync, .query(text), .copyData("1"), .copyDone, .bind("", "a"), .execute(""),
+                .sync, .parse("a", "select 2"), .sync, .query("deallocate a"), .bind("", "a"), .sync,
+            ])
+        }
+    }
+
     @Test func aDeallocationTakesTheUnnamedPortal() {
         self.check([
             .parse("a", "values (1),(2),(3)"), .sync, .query("begin"), .bind("", "a"), .execute("", 1), .sync,
