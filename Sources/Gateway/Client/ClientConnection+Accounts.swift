@@ -28,7 +28,7 @@ extension ClientConnection {
             counters.transactions.add(transactions)
             counters.transactionTime.add(UInt64(max(now - self.transactionBegan, 0)))
         }
-        self.accountBytes(server)
+        server.book(in: counters)
         if let statements = server.statements {
             let counts = statements.takeCounts()
             guard counts.hits | counts.misses | counts.evictions != 0 else { return }
@@ -49,10 +49,16 @@ extension ClientConnection {
 
     /// The bytes alone, in the middle of a request or an answer, too: one that takes hours shows while it lasts.
     func accountBytes(_ server: ServerConnection) {
-        let counters = self.home.counters(of: server.pool)
-        counters.sentBytes.add(server.toClient)
-        counters.receivedBytes.add(server.fromClient)
-        server.toClient = 0
-        server.fromClient = 0
+        server.book(in: self.home.counters(of: server.pool))
+    }
+}
+
+extension ServerConnection {
+    /// Enters the bytes of its client.
+    fileprivate func book(in counters: PoolCounters) {
+        counters.sentBytes.add(self.toClient)
+        counters.receivedBytes.add(self.fromClient)
+        self.toClient = 0
+        self.fromClient = 0
     }
 }

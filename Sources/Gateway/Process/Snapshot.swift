@@ -252,7 +252,7 @@ final class Snapshot: Sendable {
 
     private static func decided(_ rule: HBARule, _ makers: RuleMakers) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
-            let options = try MethodOptions(rule)
+            let options = try MethodOptions(rule, settingsFile: makers.settings.sourceFiles.first ?? "")
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),
