@@ -28,10 +28,7 @@ extension ClientConnection {
             counters.transactions.add(transactions)
             counters.transactionTime.add(UInt64(max(now - self.transactionBegan, 0)))
         }
-        counters.sentBytes.add(server.turn.receivedBytes &- server.accountedReceived)
-        counters.receivedBytes.add(server.turn.sentBytes &- server.accountedSent)
-        server.accountedReceived = server.turn.receivedBytes
-        server.accountedSent = server.turn.sentBytes
+        server.book(in: counters)
         if let statements = server.statements {
             let counts = statements.takeCounts()
             guard counts.hits | counts.misses | counts.evictions != 0 else { return }
@@ -41,5 +38,27 @@ extension ClientConnection {
             counters.statementMisses.add(counts.misses)
             counters.statementEvictions.add(counts.evictions)
         }
+    }
+
+    /// An error that the gateway itself tells a client of a pool. Those before and within the login are no pool's.
+    func countOwnError() {
+        guard let pool = self.pool else { return }
+        self.errorCount &+= 1
+        self.home.counters(of: pool).errors.add(1)
+    }
+
+    /// The bytes alone, in the middle of a request or an answer, too: one that takes hours shows while it lasts.
+    func accountBytes(_ server: ServerConnection) {
+        server.book(in: self.home.counters(of: server.pool))
+    }
+}
+
+extension ServerConnection {
+    /// Enters the bytes of its client.
+    fileprivate func book(in counters: PoolCounters) {
+        counters.sentBytes.add(self.toClient)
+        counters.receivedBytes.add(self.fromClient)
+        self.toClient = 0
+        self.fromClient = 0
     }
 }

@@ -2,6 +2,7 @@ import PGWire
 import Reactor
 import Sessions
 import Synchronization
+import Telemetry
 
 /// `pooler_check_query`: a client without a server that asks it is told what a server of its pool has once answered.
 extension ClientConnection {
@@ -13,8 +14,9 @@ extension ClientConnection {
             self.askedCheck = query
             return false
         }
-        self.statements?.queryAnswered()
-        self.send(answer)
+        self.transactionCount &+= 1
+        self.home.counters(of: pool).transactions.add(1)
+        self.answered(query.wireLength, by: answer, pool)
         return true
     }
 }

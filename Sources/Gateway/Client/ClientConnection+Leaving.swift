@@ -27,6 +27,7 @@ extension ClientConnection {
             self.finish(reason: reason)
             return
         }
+        self.countOwnError()
         self.letGo()
         var writer = MessageWriter()
         writer.errorResponse(fields)
@@ -133,6 +134,7 @@ extension ClientConnection {
     /// The server is gone: the client gets PostgreSQL's own reason if there was one, and is told otherwise.
     func serverLost(_ loss: ServerLoss) {
         let isExpected = self.server?.hasGotTerminate ?? false
+        if let server = self.server { self.account(server) }
         self.server = nil
         if self.phase == .login {
             self.login?.hasLostServer = true

@@ -173,6 +173,7 @@ extension ClientConnection {
         guard let server = self.server, !self.isTerminating else { return bytes.count }
         if let shared = server.statements { return self.relay(bytes, through: server, shared) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
+        server.fromClient &+= UInt64(offset)
         if server.ledger.isSettled {
             if self.scanner.isAtBoundary { server.restoreParameters(of: self) }
             self.requestBegins(server)
@@ -182,6 +183,8 @@ extension ClientConnection {
             if scan.forwarded > 0 {
                 server.send(bytes.extracting(offset..<(offset + scan.forwarded)))
                 server.turn.sentBytes &+= UInt64(scan.forwarded)
+                server.fromClient &+= UInt64(scan.forwarded)
+                if server.fromClient > ServerConnection.unbookedMax { self.accountBytes(server) }
                 offset += scan.forwarded
             }
             switch scan.stop {

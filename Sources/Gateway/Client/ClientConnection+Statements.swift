@@ -29,7 +29,7 @@ extension ClientConnection {
     ) -> Int {
         if server.isSettled { self.requestBegins(server) }
         if own.collectedLength > 0 { return self.collect(bytes, own) }
-        var offset = self.scanner.takeSkipped(available: bytes.count)
+        var offset = self.takeSkipped(bytes.count, server)
         while true {
             let scan = self.pass(bytes, from: offset, server, own, shared)
             offset += scan.taken
@@ -50,7 +50,7 @@ extension ClientConnection {
                 self.pauseReading()
                 return offset
             case .skip:
-                offset += self.scanner.takeSkipped(available: bytes.count - offset)
+                offset += self.takeSkipped(bytes.count - offset, server)
                 if !self.scanner.isAtBoundary { return offset }
             case .collect:
                 self.beginCollecting(bytes, at: offset, own)
@@ -63,6 +63,13 @@ extension ClientConnection {
                 return bytes.count
             }
         }
+    }
+
+    /// Bytes of the client's that nobody gets.
+    private func takeSkipped(_ available: Int, _ server: ServerConnection) -> Int {
+        let taken = self.scanner.takeSkipped(available: available)
+        server.fromClient &+= UInt64(taken)
+        return taken
     }
 
     /// One pass: what it collected and what it lets through goes out.
@@ -83,6 +90,8 @@ extension ClientConnection {
             out: &out,
             ledger: &server.ledger
         )
+        server.fromClient &+= UInt64(scan.taken)
+        if server.fromClient > ServerConnection.unbookedMax { self.accountBytes(server) }
         if !marks.isEmpty { server.scanner.residue.note(marks) }
         if !out.isEmpty {
             server.turn.sentBytes &+= UInt64(out.count)
@@ -137,6 +146,7 @@ extension ClientConnection {
         guard shared.isInjectionNext, server.scanner.isAtBoundary else { return false }
         var out = self.home.takeScratch()
         shared.takeInjected(into: &out)
+        server.toClient &+= UInt64(out.count)
         self.send(out)
         self.home.giveBack(scratch: &out)
         return true
@@ -191,7 +201,7 @@ extension ClientConnection {
             return
         }
         // What is dropped after an error is this message; the scanner must not look for it in what follows.
-        if case .skip = scan.stop { _ = self.scanner.takeSkipped(available: message.count) }
+        if case .skip = scan.stop { _ = self.takeSkipped(message.count, server) }
         own.collected = []
         own.collectedLength = 0
         self.batchPassed(server)

@@ -33,7 +33,7 @@ extension ClientConnection {
     }
 
     /// Tells the client the answer to a query that no server has seen, and enters it in the books.
-    private func answered(_ received: Int, by answer: [UInt8], _ pool: Pool) {
+    func answered(_ received: Int, by answer: [UInt8], _ pool: Pool) {
         self.statements?.queryAnswered()
         self.queryCount &+= 1
         let counters = self.home.counters(of: pool)

@@ -197,4 +197,17 @@ extension ServerCounts {
         self.statementMisses &+= turn.statementMisses
         self.statementCount = turn.statementCount
     }
+
+    /// The later of two pictures of one server, of which the other one is known to be of a time when a client held it.
+    func later(_ other: ServerCounts) -> ServerCounts {
+        ServerCounts(
+            transactions: max(self.transactions, other.transactions),
+            queries: max(self.queries, other.queries),
+            sentBytes: max(self.sentBytes, other.sentBytes),
+            receivedBytes: max(self.receivedBytes, other.receivedBytes),
+            statementHits: max(self.statementHits, other.statementHits),
+            statementMisses: max(self.statementMisses, other.statementMisses),
+            statementCount: other.statementCount
+        )
+    }
 }

@@ -19,7 +19,7 @@ extension Pool {
             poolMode: self.plan.mode.rawValue,
             clientsIdle: clientsIdle,
             clientsActive: clientsActive,
-            clientsWaiting: max(clientsWaiting, counts.waiting),
+            clientsWaiting: clientsWaiting,
             serversActive: counts.busy,
             serversIdle: counts.idle,
             serversLogin: counts.opening,
@@ -36,14 +36,17 @@ extension Pool {
         self.state.withLock { $0.machine.oldestLoan(now: now) }
     }
 
-    func serverRows(now: MonotonicMicroseconds) -> [ServerRow] {
+    /// - Parameter present: by the server's number, what the workers know of servers that clients hold: the pool's own
+    ///   figures end where a client's turn begins.
+    func serverRows(now: MonotonicMicroseconds, present: [UInt32: ServerCounts]) -> [ServerRow] {
         let records = self.state.withLock { state in
             state.machine.records().map { record in
                 (record, record.server.slot < state.facts.count ? state.facts[record.server.slot] : ServerFacts())
             }
         }
         return records.map { record, facts in
-            ServerRow(
+            let counts = present[facts.number].map { facts.counts.later($0) } ?? facts.counts
+            return ServerRow(
                 number: facts.number,
                 processID: facts.processID,
                 database: self.key.database,
@@ -52,16 +55,21 @@ extension Pool {
                 tls: facts.tls.map { TLSColumns($0) },
                 state: record.state.shown,
                 wait: .idle,
-                transactions: Int(clamping: facts.counts.transactions),
-                queries: Int(clamping: facts.counts.queries),
-                bytesSent: Int(clamping: facts.counts.sentBytes),
-                bytesReceived: Int(clamping: facts.counts.receivedBytes),
+                transactions: Int(clamping: counts.transactions),
+                queries: Int(clamping: counts.queries),
+                bytesSent: Int(clamping: counts.sentBytes),
+                bytesReceived: Int(clamping: counts.receivedBytes),
                 ageSeconds: Int(max(now - record.openedAt, 0) / 1_000_000),
-                preparedHits: Int(clamping: facts.counts.statementHits),
-                preparedMisses: Int(clamping: facts.counts.statementMisses),
-                preparedCount: facts.counts.statementCount
+                preparedHits: Int(clamping: counts.statementHits),
+                preparedMisses: Int(clamping: counts.statementMisses),
+                preparedCount: counts.statementCount
             )
         }
+    }
+
+    /// What a server had done when it last changed hands.
+    func counts(of id: ServerID) -> ServerCounts {
+        self.state.withLock { id.slot < $0.facts.count ? $0.facts[id.slot].counts : ServerCounts() }
     }
 
     var statsRow: StatsRow {

@@ -20,8 +20,7 @@ extension Gateway {
         switch request {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
-        case .servers:
-            return .rows((self.pools.all + self.pools.leaving).flatMap { $0.serverRows(now: home.worker.now) })
+        case .servers: return .rows(await self.serverRows(now: home.worker.now))
         case .stats: return .rows(self.pools.all.map { $0.statsRow })
         case .databases: return .rows(self.databaseRows)
         case .users: return .rows(self.userRows)
@@ -86,6 +85,17 @@ extension Gateway {
             }
         }
         return all.sorted { $0.number < $1.number }
+    }
+
+    private func serverRows(now: MonotonicMicroseconds) async -> [ServerRow] {
+        var present: [UInt32: ServerCounts] = [:]
+        for home in self.homes {
+            let counts: [UInt32: ServerCounts] = await withCheckedContinuation { continuation in
+                home.worker.execute { continuation.resume(returning: home.presentCounts) }
+            }
+            present.merge(counts) { $1 }
+        }
+        return (self.pools.all + self.pools.leaving).flatMap { $0.serverRows(now: now, present: present) }
     }
 
     private func poolRows(now: MonotonicMicroseconds) async -> [PoolRow] {
@@ -206,7 +216,9 @@ struct ClientFacts: Sendable {
         self.user = client.user
         self.applicationName = client.parameters.applicationName ?? client.pool?.plan.applicationName ?? ""
         self.address = client.peer.description
-        self.pool = client.pool?.key
+        // A login may wait for a server, too, in a pool that is not the client's yet.
+        let awaitsLogin = client.phase == .login && client.waiter != nil
+        self.pool = awaitsLogin ? client.login?.pool?.key : client.pool?.key
         self.serverUser = client.pool?.plan.serverUser
         self.isLoggingIn = client.phase == .startup || client.phase == .login
         self.transactions = client.transactionCount
@@ -217,7 +229,8 @@ struct ClientFacts: Sendable {
         switch client.phase {
         case .active: self.state = .active
         case .waiting: self.state = .waiting
-        case .startup, .login, .idle, .console, .closing: self.state = .idle
+        case .login: self.state = awaitsLogin ? .waiting : .idle
+        case .startup, .idle, .console, .closing: self.state = .idle
         }
         self.wait = client.unsentCount > 0 ? .write : (client.phase == .idle ? .idle : .read)
     }

@@ -67,6 +67,16 @@ final class WorkerHome: @unchecked Sendable {
         client.homeIndex = -1
     }
 
+    /// What the servers that clients of this worker hold have done until now, by the servers' numbers.
+    var presentCounts: [UInt32: ServerCounts] {
+        var counts: [UInt32: ServerCounts] = [:]
+        for client in self.clients {
+            guard let server = client.server else { continue }
+            counts[server.number] = server.countsUntilNow
+        }
+        return counts
+    }
+
     // MARK: Waiting clients
 
     /// Clients of this worker wait in `pool`: their deadlines are looked after until none is left.

@@ -10,6 +10,9 @@ extension ServerConnection {
     /// Output that may wait for a slow client before its server is not read any more.
     static let clientBacklog = 64 * 1024
 
+    /// Bytes of a request or an answer under way that may be missing in the pool's books.
+    static let unbookedMax: UInt64 = 1024 * 1024
+
     /// Bytes of a ReadyForQuery message.
     static let readyForQueryLength = 6
 
@@ -37,7 +40,9 @@ extension ServerConnection {
         }
         if offset > start {
             self.turn.receivedBytes &+= UInt64(offset - start)
+            self.toClient &+= UInt64(offset - start)
             client.send(bytes.extracting(start..<offset))
+            if self.toClient > Self.unbookedMax { client.accountBytes(self) }
             if client.unsentCount > Self.clientBacklog {
                 client.isThrottlingServer = true
                 self.pauseReading()
@@ -96,6 +101,7 @@ extension ServerConnection {
             case .parameterStatus:
                 guard self.isRestoring else { continue }
                 let start = scan.body.lowerBound - MessageHeader.size
+                self.toClient &+= UInt64(scan.body.upperBound - start)
                 self.client?.send(bytes.extracting(start..<scan.body.upperBound))
             case .error:
                 let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))

@@ -64,6 +64,8 @@ extension ServerConnection {
                 if self.ledger.isOutsideTransaction { continue scan }
                 // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
                 passage.keep(bytes, to: offset - Self.readyForQueryLength)
+                self.turn.receivedBytes &+= UInt64(offset - start)
+                self.toClient &+= UInt64(passage.out.count)
                 client.send(passage.out)
                 client.refuseTransactionBlock()
                 return bytes.count
@@ -73,6 +75,7 @@ extension ServerConnection {
             passage.keep(bytes, to: offset)
             statements.takeInjected(into: &passage.out)
         }
+        self.turn.receivedBytes &+= UInt64(offset - start)
         self.pass(bytes, &passage, to: offset, client)
         self.expect(self.scanner.bytesToCome)
         if isInvalid {
@@ -88,14 +91,15 @@ extension ServerConnection {
     private func pass(_ bytes: Span<UInt8>, _ passage: inout Passage, to end: Int, _ client: ClientConnection) {
         if passage.out.isEmpty {
             guard passage.start < end else { return self.home.giveBack(scratch: &passage.out) }
-            self.turn.receivedBytes &+= UInt64(end - passage.start)
+            self.toClient &+= UInt64(end - passage.start)
             client.send(bytes.extracting(passage.start..<end))
         } else {
             passage.keep(bytes, to: end)
-            self.turn.receivedBytes &+= UInt64(passage.out.count)
+            self.toClient &+= UInt64(passage.out.count)
             client.send(passage.out)
         }
         self.home.giveBack(scratch: &passage.out)
+        if self.toClient > Self.unbookedMax { client.accountBytes(self) }
         if client.unsentCount > Self.clientBacklog {
             client.isThrottlingServer = true
             self.pauseReading()

@@ -94,10 +94,12 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var isSpent = false
     /// Its client's Terminate was passed on: it ends as soon as it has answered what stood before that.
     var hasGotTerminate = false
-    /// Counts of the present client's turn, and how much of its bytes is in the pool's books already.
+    /// Counts of the present client's turn.
     var turn = ServerCounts()
-    var accountedReceived: UInt64 = 0
-    var accountedSent: UInt64 = 0
+    /// Bytes that the client has sent and got, as far as they are not in the pool's books yet. Not those of `turn`:
+    /// where statements are shared the gateway asks for other things than the client, and answers some itself.
+    var fromClient: UInt64 = 0
+    var toClient: UInt64 = 0
 
     init(id: ServerID, pool: Pool, home: WorkerHome) {
         self.id = id
@@ -116,15 +118,6 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
 
     /// Answers to requests of the present client, up to ReadyForQuery each.
     var answersOfTurn: UInt64 { self.turn.queries &+ UInt64(self.ledger.readyCount) }
-
-    func takeCounts() -> ServerCounts {
-        var counts = self.turn
-        counts.statementCount = self.statements?.preparedCount ?? 0
-        self.turn = ServerCounts()
-        self.accountedReceived = 0
-        self.accountedSent = 0
-        return counts
-    }
 
     var log: Logger { self.home.gateway.log }
 

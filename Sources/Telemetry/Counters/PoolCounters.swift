@@ -6,11 +6,11 @@
 package final class PoolCounters: Sendable {
     /// Finished transactions; in session mode each transaction of the session.
     @usableFromInline package let transactions = Counter()
-    /// Finished queries: simple queries, and executions of the extended protocol.
+    /// Finished queries: simple queries, and what stands before each Sync of the extended protocol.
     @usableFromInline package let queries = Counter()
-    /// From clients to servers.
+    /// From clients.
     @usableFromInline package let receivedBytes = Counter()
-    /// From servers to clients.
+    /// To clients.
     @usableFromInline package let sentBytes = Counter()
     /// From checkout to check-in, summed.
     @usableFromInline package let transactionTime = Counter()

@@ -64,7 +64,10 @@ package struct StatsRow: ConsoleRow, Equatable {
         .text("database", "Name of the pool") { $0.database },
         .text("user", "User whose pool it is") { $0.user },
         .number("total_xact_count", "Transactions since start") { $0.total.transactions },
-        .number("total_query_count", "Queries since start") { $0.total.queries },
+        .number(
+            "total_query_count",
+            "Queries since start: simple queries, and what stands before each Sync of the extended protocol"
+        ) { $0.total.queries },
         .number("total_received", "Bytes received from clients since start") { $0.total.bytesReceived },
         .number("total_sent", "Bytes sent to clients since start") { $0.total.bytesSent },
         .number("total_xact_time", "Microseconds spent in transactions since start") {

@@ -1,0 +1,25 @@
+import Sessions
+
+/// What a server connection has done, for the console.
+extension ServerConnection {
+    /// Of the turn that is over; the next one counts from zero.
+    func takeCounts() -> ServerCounts {
+        let counts = self.presentTurn
+        self.turn = ServerCounts()
+        return counts
+    }
+
+    /// Since it was opened, the present turn included. Called while a client holds it: nobody else changes what the
+    /// pool knows of it then.
+    var countsUntilNow: ServerCounts {
+        var counts = self.pool.counts(of: self.id)
+        counts.add(self.presentTurn)
+        return counts
+    }
+
+    private var presentTurn: ServerCounts {
+        var counts = self.turn
+        counts.statementCount = self.statements?.preparedCount ?? 0
+        return counts
+    }
+}

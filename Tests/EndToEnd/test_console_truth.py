@@ -1,0 +1,170 @@
+"""What the console's tables say, against what clients have done."""
+
+import subprocess
+
+import pytest
+
+from gateway import pool
+from polling import wait_until
+from server import PASSWORDS, executable
+from wire import Wire, bind, describe_portal, execute, parse, query, startup, sync
+
+SELECT = "select id, word from numbers where id = $1"
+
+
+class CountingWire(Wire):
+    """Counts the bytes that go either way."""
+
+    sent = received = 0
+
+    def _write(self, data):
+        self.sent += len(data)
+        super()._write(data)
+
+    def receive(self, timeout=None):
+        answer = super().receive(timeout)
+        self.received += 5 + len(answer.body)
+        return answer
+
+
+def counting(gateway, database):
+    client = CountingWire(gateway.host, gateway.port).login("app", database, PASSWORDS["app"])
+    client.sent = client.received = 0
+    return client
+
+
+def stats(gateway, database):
+    [row] = [r for r in gateway.console("SHOW STATS") if (r["database"], r["user"]) == (database, "app")]
+    return {name: int(value) for name, value in row.items() if name not in ("database", "user")}
+
+
+def grown(gateway, database, before, *names):
+    after = stats(gateway, database)
+    return tuple(after[name] - before[name] for name in names)
+
+
+def active_server(gateway, database):
+    [row] = [r for r in gateway.console("SHOW SERVERS") if r["database_name"] == database and r["state"] == "active"]
+    return {name: int(row[name]) for name in row if name.endswith("_count") or name.startswith("bytes_")}
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_servers_tell_what_the_present_client_does(make_gateway, postgres, mode):
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1)})
+    with counting(gateway, "app") as client:
+        client.rows("begin work")
+        before = active_server(gateway, "app")
+        sent, received = client.sent, client.received
+        for _ in range(10):
+            client.rows("select 1")
+        now = active_server(gateway, "app")
+        assert now["query_count"] - before["query_count"] == 10
+        assert now["bytes_sent"] - before["bytes_sent"] == client.sent - sent
+        assert now["bytes_received"] - before["bytes_received"] == client.received - received
+        client.rows("commit")
+        if mode == "session":
+            client.rows("select 1")
+            assert active_server(gateway, "app")["transaction_count"] - now["transaction_count"] == 2
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session", "statement"))
+@pytest.mark.parametrize(
+    "batch",
+    [
+        pytest.param([parse(SELECT), bind(("5",)), describe_portal(), execute(), sync()] * 5, id="unnamed"),
+        pytest.param([parse(SELECT, "s"), *[bind(("5",), statement="s"), execute()] * 10, sync()], id="named"),
+        pytest.param([parse(SELECT, "t"), sync()] * 2, id="twice"),
+        pytest.param([query("prepare x as select 1")], id="as SQL"),
+        pytest.param([query("/* ping */;")] * 3, id="check query"),
+        pytest.param([query("select length('" + "y" * 100_000 + "')")], id="long"),
+        pytest.param([parse("select '" + "z" * 100_000 + "'"), bind(), execute(), sync()] * 2, id="long parse"),
+        pytest.param([parse("nonsense"), parse(SELECT, "u"), bind(("5",), statement="u"), sync()], id="skipped"),
+    ],
+)
+def test_statistics_count_the_bytes_of_the_client(make_gateway, postgres, mode, batch):
+    """Not those that the gateway makes of them, nor those that it spares the server."""
+    general = {"pooler_check_query": "/* ping */;"}
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1)}, general)
+    count = sum(1 for message in batch if message[:1] in (b"Q", b"S"))
+    for _ in range(2):
+        before = stats(gateway, "app")
+        with counting(gateway, "app") as client:
+            client.send_together(*batch)
+            client.ready(count)
+            sent, received = client.sent, client.received
+            names = ("total_received", "total_sent", "total_query_count", "total_xact_count")
+            expected = (sent, received, count, count)
+            wait_until(
+                lambda: grown(gateway, "app", before, *names) == expected,
+                lambda: f"{expected}, and not {grown(gateway, 'app', before, *names)}",
+                deadline=3.0,
+            )
+            client.leave()
+        gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_a_long_answer_counts_while_it_lasts(make_gateway, postgres, mode):
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1)})
+    before = stats(gateway, "app")
+    with counting(gateway, "app") as client:
+        client.send(query("copy (select repeat('x', 1000) from generate_series(1, 100000)) to stdout"))
+        while client.received < 20_000_000:
+            client.receive()
+        [sent] = grown(gateway, "app", before, "total_sent")
+        assert sent > 15_000_000
+        assert active_server(gateway, "app")["bytes_received"] > 15_000_000
+
+
+def test_errors_of_the_gateway_are_counted(make_gateway, postgres):
+    pools = {mode: pool(postgres, mode, pool_size=1) for mode in ("transaction", "statement")}
+    gateway = make_gateway(pools, {"query_wait_timeout": "200ms"})
+    before = {mode: stats(gateway, mode) for mode in pools}
+    with gateway.wire(database="transaction") as holder, gateway.wire(database="transaction") as waiting:
+        holder.rows("begin work")
+        waiting.send(query("select 1"))
+        assert [m.sqlstate for m in waiting.until_closed()] == ["53300"]
+    assert grown(gateway, "transaction", before["transaction"], "total_errors") == (1,)
+    with gateway.wire(database="statement") as client:
+        client.send(query("begin work"))
+        assert [m.sqlstate for m in client.until_closed() if m.kind == "E"] == ["25001"]
+    assert grown(gateway, "statement", before["statement"], "total_errors") == (1,)
+
+
+def test_every_client_is_counted_once(make_gateway, postgres):
+    """Under load the figures are taken at different moments. They still speak of as many clients as there are."""
+    gateway = make_gateway({"app": pool(postgres, pool_size=3)}, {"query_wait_timeout": "30s"})
+    command = [executable("pgbench"), "-n", "-h", gateway.host, "-p", str(gateway.port), "-U", "app", "-c", "24"]
+    command += ["-T", "4", "-f", "/dev/stdin", "app"]
+    environment = {"PGPASSWORD": PASSWORDS["app"], "PATH": "/usr/bin:/bin", "PGSSLMODE": "disable"}
+    load = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+    load.stdin.write("select 1;\n")
+    load.stdin.close()
+    with gateway.console_wire() as console:
+
+        def clients():
+            [row] = [r for r in console.dicts("SHOW POOLS") if r["user"] == "app"]
+            return sum(int(row[name]) for name in ("cl_idle", "cl_active", "cl_waiting"))
+
+        wait_until(lambda: clients() >= 24, "the load is on")
+        sums = set()
+        while load.poll() is None and len(sums) < 3:
+            sums.add(clients())
+            assert max(sums) <= 24, sums
+    assert load.wait(20) == 0, load.stdout.read()
+    load.stdout.close()
+
+
+def test_a_login_that_waits_for_a_server_is_a_waiting_client(make_gateway, postgres):
+    gateway = make_gateway({"app": pool(postgres, pool_size=1)}, {"query_wait_timeout": "20s"})
+    with gateway.wire("app_trust") as holder, gateway.wire(login=False) as newcomer:
+        holder.rows("begin work")
+        # Nobody has asked for these parameters yet: a server has to say what it makes of them.
+        newcomer.send(startup({"user": "app_trust", "database": "app", "TimeZone": "Asia/Tokyo"}))
+        wait_until(lambda: gateway.pool_row(user="app_trust")["cl_waiting"] == "1", "the login waits")
+        states = sorted(row["state"] for row in gateway.console("SHOW CLIENTS") if row["user"] == "app_trust")
+        assert states == ["active", "waiting"]
+        holder.rows("commit")
+        newcomer.ready()
+        assert gateway.pool_row(user="app_trust")["cl_waiting"] == "0"
