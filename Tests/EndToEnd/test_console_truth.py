@@ -131,6 +131,19 @@ def test_errors_of_the_gateway_are_counted(make_gateway, postgres):
     assert grown(gateway, "statement", before["statement"], "total_errors") == (1,)
 
 
+def test_the_wait_of_a_client_that_leaves_is_counted(make_gateway, postgres):
+    gateway = make_gateway({"app": pool(postgres, pool_size=1)}, {"query_wait_timeout": "20s"})
+    before = stats(gateway, "app")
+    with gateway.wire() as holder, gateway.wire() as waiting:
+        holder.rows("begin work")
+        waiting.send(query("select 1"))
+        wait_until(lambda: int(gateway.pool_row()["maxwait_us"]) >= 200_000, "it has waited for a while")
+        waiting.reset()
+        wait_until(lambda: gateway.pool_row()["cl_waiting"] == "0", "it has left")
+        [waited] = grown(gateway, "app", before, "total_wait_time")
+        assert waited >= 200_000
+
+
 def test_every_client_is_counted_once(make_gateway, postgres):
     """Under load the figures are taken at different moments. They still speak of as many clients as there are."""
     gateway = make_gateway({"app": pool(postgres, pool_size=3)}, {"query_wait_timeout": "30s"})

@@ -94,7 +94,11 @@ extension ClientConnection {
     private func letGo() {
         if let waiter = self.waiter {
             // When a server is already on its way, it is checked in by `granted`.
-            if let pool = self.pool { _ = pool.cancelWait(waiter) } else { self.login?.cancelWait(waiter) }
+            if let pool = self.pool {
+                if pool.cancelWait(waiter) { _ = pool.waitTimedOut(self, home: self.home) }
+            } else {
+                self.login?.cancelWait(waiter)
+            }
             self.waiter = nil
         }
         if let server = self.server {
