@@ -273,7 +273,8 @@ def test_custom_queries(make, custom, user, query):
     ("select rolname, rolpassword as secret from pg_authid where rolname = $1", "no column passwd"),
     ("select rolpassword as passwd from no_such_table where rolname = $1", "42P01"),
     ("selec $1", "42601"),
-    ("select secret as passwd from accounts where name = $1", "42P01"),
+    ("select secret as passwd from accounts where name = $1", "name the schema"),
+    ("select usename, passwd from lookup($1)", "name the schema"),
 ])  # fmt: skip
 def test_misconfigured_queries(make, custom, query, reason):
     """Nobody gets in, the client learns nothing, the log says why."""

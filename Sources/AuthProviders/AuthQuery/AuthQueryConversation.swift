@@ -76,7 +76,8 @@ package struct AuthQueryConversation: Sendable {
     private var reply: AuthQueryReply {
         if let error = self.error {
             let code = error.sqlState?.text ?? ""
-            return Self.isAboutTheName(code) ? .refused(error.description) : .failed("auth_query: \(error.description)")
+            if Self.isAboutTheName(code) { return .refused(error.description) }
+            return .failed("auth_query: \(error.description)\(Self.hint(for: code))")
         }
         guard self.hasColumns else { return .failed("auth_query returns no columns") }
         return .rows(AuthQueryRows(columns: self.columns, rows: self.rows))
@@ -87,6 +88,11 @@ package struct AuthQueryConversation: Sendable {
     /// choosing a name, or tell unknown names by that.
     private static func isAboutTheName(_ code: String) -> Bool {
         code.hasPrefix("22") || code == "P0001" || code == "P0002"
+    }
+
+    /// For tables and functions that are not found: with pg_doorman they need no schema.
+    private static func hint(for code: String) -> String {
+        code == "42P01" || code == "42883" ? " (it runs with search_path = pg_catalog: name the schema)" : ""
     }
 
     private mutating func readColumns(_ body: [UInt8]) throws(WireError) {
