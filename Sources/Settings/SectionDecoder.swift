@@ -84,7 +84,8 @@ struct SectionDecoder {
             diagnostics.report(entry.location, path, "unknown key")
             return
         }
-        let here = NearestName.find(entry.key, among: SettingsTable.keys(of: section).map(\.name))
+        let known = SettingsTable.keys(of: section).map(\.name)
+        let here = Self.meant(by: entry.key, among: known) ?? NearestName.find(entry.key, among: known)
         var hint: String?
         let home = SettingsTable.keys.first { $0.name == entry.key && $0.section != section }
         if let here, here.distance <= 2 {
@@ -95,6 +96,15 @@ struct SectionDecoder {
             hint = "the nearest known key is `\(here.name)`"
         }
         diagnostics.report(entry.location, path, "unknown key", hint: hint)
+    }
+
+    /// Names that pg_doorman's pages and its older versions have, and what they mean: another key is nearer by its
+    /// letters.
+    private static let otherNames = ["tls_ca_file": "tls_ca_cert", "default_pool_size": "pool_size"]
+
+    private static func meant(by name: String, among known: [String]) -> (name: String, distance: Int)? {
+        guard let present = Self.otherNames[name], known.contains(present) else { return nil }
+        return (name: present, distance: 1)
     }
 
     /// Typed defaults by ``SettingsKey/identity``, made from the table once. A default that does not decode is missing

@@ -20,6 +20,7 @@ import Testing
         ("server_host: x", "it belongs into `pools.<name>`"),
         ("pools: {}", "it belongs at the top level"),
         ("hsot: x", "did you mean `host`?"),
+        ("tls_ca_file: x", "did you mean `tls_ca_cert`?"),
     ])
     func hints(line: String, hint: String) {
         #expect(Load.problems(yaml: Load.general(line)).map(\.hint) == [hint])
