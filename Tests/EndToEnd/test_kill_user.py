@@ -172,3 +172,13 @@ def test_kills_under_load(make_gateway, postgres):
         client.rows("delete from sink where b = 'crowd'")
     gateway.wait_idle()
     wait_until(lambda: len(postgres.backends()) <= 2, "no server is left behind")
+
+
+def test_letters_beyond_ascii_keep_their_case(gateway):
+    """As in PostgreSQL: another user's sessions must not end because the names differ by case only."""
+    with gateway.wire("übung_имя") as client:
+        client.value("select 1")
+        [row] = gateway.console("KILL USER Übung_имя")
+        assert row == {"clients": "0", "pools": "0"}
+        assert client.value("select 1") == "1"
+        kill(gateway, "übung_имя", 1)

@@ -7,7 +7,8 @@ import Testing
     @Test(
         arguments: [
             ("KILL USER app", ["app"]), ("kill user App;", ["app"]), ("KILL USER \"App\"", ["App"]),
-            ("KILL USER \"a \"\"b\"\"\"", ["a \"b\""]),
+            ("KILL USER \"a \"\"b\"\"\"", ["a \"b\""]), ("KILL USER ÜBUNG", ["Übung"]),
+            ("INVALIDATE AUTH Shop.Ünal", ["shop", "Ünal"]),
             ("INVALIDATE AUTH", []), ("invalidate auth shop", ["shop"]), ("INVALIDATE AUTH Shop.App", ["shop", "app"]),
             ("INVALIDATE AUTH \"Shop\"", ["Shop"]), ("INVALIDATE AUTH \"My Shop\".\"My App\"", ["My Shop", "My App"]),
             ("INVALIDATE AUTH \"Shop\".app", ["Shop", "app"]), ("INVALIDATE AUTH shop.\"App\"", ["shop", "App"]),

@@ -23,12 +23,12 @@ package enum ConsoleArgument: String, Sendable {
             }
             _ = cursor.next()
             let rest = String(dot.text.dropFirst())
-            return [database, rest.isEmpty ? try cursor.expectName() : rest.lowercased()]
+            return [database, rest.isEmpty ? try cursor.expectName() : rest.foldedName]
         }
         _ = cursor.next()
         let parts = first.text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard let database = parts.first, !database.isEmpty else { throw .syntax(at: first) }
-        guard parts.count == 2, let user = parts.last else { return [database.lowercased()] }
-        return [database.lowercased(), user.isEmpty ? try cursor.expectName() : user.lowercased()]
+        guard parts.count == 2, let user = parts.last else { return [database.foldedName] }
+        return [database.foldedName, user.isEmpty ? try cursor.expectName() : user.foldedName]
     }
 }

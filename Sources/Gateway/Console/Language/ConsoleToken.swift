@@ -32,9 +32,17 @@ struct ConsoleToken: Hashable, Sendable {
     /// The name that an identifier stands for: as it is when quoted, in lower case when not; nil when it is none.
     var name: String? {
         switch self.kind {
-        case .word: self.text.lowercased()
+        case .word: self.text.foldedName
         case .identifier: self.text
         case .string, .sign: nil
         }
+    }
+}
+
+extension StringProtocol {
+    /// As PostgreSQL folds a name that is not quoted: in UTF-8, letters beyond ASCII stay as they are.
+    var foldedName: String {
+        let bytes = self.utf8.map { (byte: UInt8) -> UInt8 in (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
