@@ -5,10 +5,15 @@ public struct MethodOptions: Sendable {
     /// In the order of the rule; every name once.
     public let entries: [(name: String, value: String)]
 
+    /// Where relative paths in the options begin: the folder of the file that the rule stands in, with a `/` at its
+    /// end. Empty for the folder that the process runs in.
+    public let folder: String
+
     /// Throws when a name stands twice.
     public init(
         method: String,
-        entries: [(name: String, value: String)] = []
+        entries: [(name: String, value: String)] = [],
+        folder: String = ""
     ) throws(AuthConfigurationError) {
         for (index, entry) in entries.enumerated() {
             guard !entries[..<index].contains(where: { earlier in earlier.name == entry.name }) else {
@@ -17,6 +22,12 @@ public struct MethodOptions: Sendable {
         }
         self.method = method
         self.entries = entries
+        self.folder = folder
+    }
+
+    /// A path that an option names, with ``folder`` in front of a relative one.
+    public func resolve(path: String) -> String {
+        path.isEmpty || path.hasPrefix("/") ? path : self.folder + path
     }
 
     /// Refuses every option that is not listed; a provider calls this first, so that a misspelled option is an error.

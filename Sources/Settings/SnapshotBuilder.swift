@@ -113,6 +113,7 @@ struct SnapshotBuilder {
         for (itemPath, item) in self.userTables(node, path: path) {
             var values = self.sections.decode(item, as: .user, keyPath: itemPath, into: &self.diagnostics)
             values.inherit(from: pool)
+            self.resolveKeyFiles(&values)
             SettingsValidation.check(user: values, into: &self.diagnostics)
             let user = UserSettings(values, parameters: self.parameters(of: values, pool, inherited))
             let place = values.location(of: "username")
@@ -138,6 +139,7 @@ struct SnapshotBuilder {
         for (itemPath, item) in self.userTables(node, path: path) {
             var values = self.sections.decode(item, as: .serverUser, keyPath: itemPath, into: &self.diagnostics)
             values.inherit(from: pool)
+            self.resolveKeyFiles(&values)
             SettingsValidation.check(serverUser: values, into: &self.diagnostics)
             let entry = ServerUserSettings(values, pool: pool, parameters: parameters)
             if let name = entry.serverUsername {
@@ -155,6 +157,18 @@ struct SnapshotBuilder {
             entries.append(entry)
         }
         return entries
+    }
+
+    /// The files that stand in place of passwords are named like all others: from the folder of the main file.
+    private func resolveKeyFiles(_ values: inout SectionValues) {
+        let prefixes = [
+            "password": PasswordShape.tokenKeyPrefix, "server_password": PasswordShape.serverTokenKeyPrefix,
+        ]
+        for (name, prefix) in prefixes {
+            guard let path = values.secret(name)?.file(behind: prefix), !path.isEmpty else { continue }
+            let whole = self.sections.decoder.references.resolve(path: path)
+            values.set(name, .secret(SecretText(prefix + whole)))
+        }
     }
 
     private mutating func parameters(

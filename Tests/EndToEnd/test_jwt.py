@@ -1,6 +1,7 @@
 """Logins by token: method `jwt`, users with a key file, token life, tokens for servers, Talos."""
 
 import struct
+import subprocess
 import time
 
 import jwt
@@ -432,3 +433,23 @@ def test_talos_refusals_on_warm_pools(make_talos, key):
     ):
         assert refused(gateway, "talos", bad, "shop")
     assert session(gateway, good)[0] == ["owner"]
+
+
+@pytest.mark.parametrize("where", ("in the settings", "in a file"))
+def test_key_files_are_named_from_the_folder_of_their_file(make, key, where):
+    """Wherever the gateway is started from."""
+    user = {"username": "app", "password": "jwt-pkey-fpath:public.pem", "server_username": "app_trust",
+            "server_password": "jwt-priv-key-fpath:private.pem", "pool_size": 2}  # fmt: skip
+    rule = "host all all 127.0.0.1/32 jwt keys=of_rule.pem\n"
+    gateway = make(rule, users=[user], start=False)
+    folder = gateway.folder
+    if where == "in a file":
+        folder = gateway.folder / "rules"
+        folder.mkdir()
+        (folder / "own.hba").write_text(rule)
+        gateway.change(general={"pg_hba": {"content": None, "path": "rules/own.hba"}})
+    (folder / "of_rule.pem").write_text(tokens.public_pem(key))
+    (gateway.folder / "public.pem").write_text(tokens.public_pem(key))
+    (gateway.folder / "private.pem").write_text(tokens.private_pem(key))
+    checked = subprocess.run([gateway.binary, "-t", gateway.file], cwd="/", capture_output=True, text=True, timeout=20)
+    assert checked.returncode == 0, checked.stderr

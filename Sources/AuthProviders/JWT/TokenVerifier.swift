@@ -54,7 +54,7 @@ extension TokenKeys {
     init(paths: [String], option: String, of options: MethodOptions) throws(AuthConfigurationError) {
         do throws(KeyFileError) {
             var keys: [TokenKey] = []
-            for path in paths { keys += try KeyFile.publicKeys(path: path) }
+            for path in paths { keys += try KeyFile.publicKeys(path: options.resolve(path: path)) }
             self.init(keys: keys)
         } catch {
             throw .invalidOption(method: options.method, name: option, reason: error.description)

@@ -118,7 +118,9 @@ final class Snapshot: Sendable {
         for rule in self.policy.rules {
             try Self.checkCertificates(rule, settings.general.clientTLS)
             let use = previous?.use(of: rule) ?? RuleUse()
-            deciding.append(try Self.provider(for: rule, registry: registry, services: services, use: use))
+            let file = settings.sourceFiles.first ?? ""
+            deciding.append(
+                try Self.provider(for: rule, settingsFile: file, registry: registry, services: services, use: use))
         }
         self.deciding = deciding
         let pools = try SnapshotPools(settings, tls: serverTLS, providers: Set(registry.registered.map { $0.name }))
@@ -213,12 +215,13 @@ final class Snapshot: Sendable {
 
     private static func provider(
         for rule: HBARule,
+        settingsFile: String,
         registry: AuthProviderRegistry,
         services: AuthServices,
         use: RuleUse
     ) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
-            let options = try MethodOptions(rule)
+            let options = try MethodOptions(rule, settingsFile: settingsFile)
             return DecidedRule(
                 rule: rule,
                 attemptRule: LoginAttempt.Rule(options: options, file: rule.file, line: rule.line),
