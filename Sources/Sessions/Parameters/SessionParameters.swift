@@ -134,6 +134,12 @@ package final class SessionParameters: Sendable {
         self.foldingCase(entry.name) == "application_name"
     }
 
+    /// A value may name one half of it (`ISO`, `DMY`): the other half stays as it was, which is to be the server's own
+    /// and not that of the client before.
+    private static func isDateStyle(_ entry: Entry) -> Bool {
+        self.foldingCase(entry.name) == "datestyle"
+    }
+
     private static func isParameterName(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= 63 else { return false }
         func isLetter(_ byte: UInt8) -> Bool {
@@ -149,11 +155,13 @@ package final class SessionParameters: Sendable {
     /// nothing to do. `set_config` rather than SET: it reads lists (`search_path`) the way a startup packet does.
     package func query(replacing old: SessionParameters) -> String? {
         if self.isSame(as: old) { return nil }
-        var text = ""
-        for entry in old.entries where !self.entries.contains(where: { $0.name.hasSameBytes(as: entry.name) }) {
-            text += "RESET \(SQLText.identifier(entry.name));"
-        }
         let changed = self.entries.filter { !old.entries.contains($0) }
+        var text = ""
+        for entry in old.entries {
+            let isKept = self.entries.contains { $0.name.hasSameBytes(as: entry.name) }
+            let isOverlaid = Self.isDateStyle(entry) && changed.contains { $0.name.hasSameBytes(as: entry.name) }
+            if !isKept || isOverlaid { text += "RESET \(SQLText.identifier(entry.name));" }
+        }
         if !changed.isEmpty {
             let calls = changed.map {
                 "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"
