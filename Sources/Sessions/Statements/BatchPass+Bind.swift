@@ -10,6 +10,8 @@ extension BatchPass {
         case unnamed(Int32)
         /// Nothing: PostgreSQL is to say so.
         case unknown
+        /// A statement whose result has another type than the client was told.
+        case changed
         case hold
     }
 
@@ -21,6 +23,9 @@ extension BatchPass {
         let (portal, name) = (body.lowerBound..<portalEnd, (portalEnd + 1)..<nameEnd)
         switch self.resolve(bytes, name, counts: true) {
         case .hold: return .hold
+        case .changed:
+            _ = self.refuse(StatementError.changedResult)
+            return .refused
         case .unnamed(let id):
             self.server.script.push(.bind, payload: id)
             self.notePortal(bytes, portal, statement: self.client.unnamed)
@@ -31,7 +36,8 @@ extension BatchPass {
             return self.rewrite(bytes, before: body.lowerBound..<(portalEnd + 1), name, by: mangled, header)
         case .shared(let statement):
             if self.client.portals.count >= ClientStatements.portalsMax, self.isOwn(statement) {
-                return self.refuse(StatementError.tooManyPortals)
+                _ = self.refuse(StatementError.tooManyPortals)
+                return .refused
             }
             self.server.script.pushBind(statement.id, name: bytes.extracting(name))
             self.notePortal(bytes, portal, statement: statement)
@@ -50,6 +56,7 @@ extension BatchPass {
         let before = body.lowerBound..<(body.lowerBound + 1)
         switch self.resolve(bytes, name, counts: false) {
         case .hold: return .hold
+        case .changed: return self.refuse(StatementError.changedResult)
         case .unnamed(let id):
             self.server.script.push(.describeStatement, payload: id)
             return .forward
@@ -123,6 +130,9 @@ extension BatchPass {
             if name.isEmpty { self.dropServerUnnamed() }
             return .unknown
         }
+        // Drivers remember what they were told of a statement's columns, and read rows by that: before the name stands
+        // for a fresh one, its client is told. In a failed transaction PostgreSQL has another error first.
+        if statement.isStale, !name.isEmpty, !self.isFailed, self.client.learnsOfChange(statement) { return .changed }
         let planner = self.client.planner
         if statement.isStale || !PlannerSettings.equal(statement.planner, planner) {
             if let fresh = self.source.replacement(of: statement, planner: planner, isNamed: !name.isEmpty) {

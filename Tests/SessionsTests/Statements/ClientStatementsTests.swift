@@ -70,4 +70,18 @@ import Testing
         #expect(client.names.find([0x62]) === statements[1])
         #expect(self.recalled(client, "select 0") == nil)
     }
+
+    @Test func aClientIsToldOfAChangeOnce() throws {
+        let client = ClientStatements(planner: nil)
+        let statement = try self.statement("select 1")
+        #expect(client.learnsOfChange(statement))
+        #expect(!client.learnsOfChange(statement))
+        client.replace(statement, by: try self.statement("select 2"))
+        #expect(client.learnsOfChange(statement))
+        // By the server's own error.
+        let other = try self.statement("select 3")
+        client.names.set([0x61], to: other)
+        client.expire(other.id)
+        #expect(!client.learnsOfChange(other))
+    }
 }
