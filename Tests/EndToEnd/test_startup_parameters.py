@@ -256,3 +256,23 @@ def test_greetings_stay_whole_however_many_are_asked_for(make_gateway, postgres)
     for number in range(140):
         with gateway.wire(parameters={"my.number": str(number)}) as client:
             assert set(client.parameters) == everything, f"the {number}th client"
+
+
+# --- from one client to the next ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ("transaction", "statement"))
+@pytest.mark.parametrize("how", ("startup", "set"))
+def test_half_a_date_style_takes_nothing_of_the_client_before(make_gateway, postgres, mode, how):
+    """pgjdbc says `ISO` and leaves the order of day and month to the server."""
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1)})
+    other = {"DateStyle": "SQL, DMY"} if how == "startup" else {}
+    with gateway.wire(parameters={"DateStyle": "ISO"}) as client, gateway.wire(parameters=other) as before:
+        if how == "set":
+            before.rows("set datestyle to 'SQL, DMY'")
+        for _ in range(2):
+            assert show(before, "DateStyle") == "SQL, DMY"
+            assert client.parameters["DateStyle"] == show(client, "DateStyle") == "ISO, MDY"
+            assert show(before, "DateStyle") == "SQL, DMY"
+            assert client.value("select '01/02/2024'::date") == "2024-01-02"
+    gateway.wait_idle()

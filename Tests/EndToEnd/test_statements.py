@@ -298,7 +298,34 @@ def test_a_changed_table_heals(make_gateway, postgres):
                 found.append(next((m.sqlstate for m in answer if m.kind == "E"), None))
             assert found in ([None] * 3, ["0A000", None, None]), found
             assert [m.columns for m in answer if m.kind == "T"] == [["a", "b", "c"]]
-            assert run(two, "fresh") == run(one, "mine") == "1"
+            assert run(two, "fresh") == "1"
+            # What the other client has met it is told, too.
+            assert [run(one, "mine") for _ in range(2)] in (["0A000", "1"], ["1", "1"])
+    gateway.wait_idle()
+
+
+def test_everybody_who_has_a_statement_is_told_that_its_result_has_changed(make_gateway, postgres):
+    """Drivers read rows by the columns that they were told of: pgjdbc took the wide number for a narrow one, and 42
+    for 0."""
+    gateway = one_server(make_gateway)
+    with postgres.admin() as admin:
+        admin.execute("drop table if exists widening")
+        admin.execute("create table widening as select 42 as id")
+        admin.execute("grant select on widening to public")
+    clients = [gateway.wire() for _ in range(3)]
+    for client in clients:
+        assert kinds(client, parse("select * from widening", "mine"), bind((), "", "mine"), execute(), sync()) == "12DCZ"
+    with postgres.admin() as admin:
+        admin.execute("alter table widening alter id type bigint")
+    for client in clients:
+        client.send_together(bind((), "", "mine", results=(1,)), execute(), sync())
+        errors = [m.fields for m in client.ready() if m.kind == "E"]
+        # By the routine drivers tell that it helps to prepare the statement anew.
+        assert [(e["C"], e["M"], e["R"]) for e in errors] == [
+            ("0A000", "cached plan must not change result type", "RevalidateCachedQuery")
+        ]
+        assert [run(client, "mine") for _ in range(2)] == ["42"] * 2
+        client.close()
     gateway.wait_idle()
 
 

@@ -138,6 +138,12 @@ package final class SessionParameters: Sendable {
         self.foldingCase(entry.name) == "application_name"
     }
 
+    /// A value may name one half of it (`ISO`, `DMY`): the other half stays as it was, which is to be the server's own
+    /// and not that of the client before.
+    private static func isDateStyle(_ entry: Entry) -> Bool {
+        self.foldingCase(entry.name) == "datestyle"
+    }
+
     private static func isParameterName(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= 63 else { return false }
         func isLetter(_ byte: UInt8) -> Bool {
@@ -156,14 +162,15 @@ package final class SessionParameters: Sendable {
     /// the user who has logged in.
     package func query(replacing old: SessionParameters) -> String? {
         if self.isSame(as: old) { return nil }
-        var text = ""
-        for entry in old.entries where Self.isRole(entry) { text += "RESET \(SQLText.identifier(entry.name));" }
-        for entry in old.entries
-        where !Self.isRole(entry) && !self.entries.contains(where: { $0.name.hasSameBytes(as: entry.name) }) {
-            text += "RESET \(SQLText.identifier(entry.name));"
-        }
         let changed =
             self.entries.filter { !Self.isRole($0) && !old.entries.contains($0) } + self.entries.filter(Self.isRole)
+        var text = ""
+        for entry in old.entries where Self.isRole(entry) { text += "RESET \(SQLText.identifier(entry.name));" }
+        for entry in old.entries where !Self.isRole(entry) {
+            let isKept = self.entries.contains { $0.name.hasSameBytes(as: entry.name) }
+            let isOverlaid = Self.isDateStyle(entry) && changed.contains { $0.name.hasSameBytes(as: entry.name) }
+            if !isKept || isOverlaid { text += "RESET \(SQLText.identifier(entry.name));" }
+        }
         if !changed.isEmpty {
             let calls = changed.map {
                 "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"

@@ -10,7 +10,15 @@ extension BatchPass {
         case unnamed(Int32)
         /// Nothing: PostgreSQL is to say so.
         case unknown
+        /// A statement whose result has another type than the client was told.
+        case changed
         case hold
+    }
+
+    /// Not all of a Bind may be there.
+    private mutating func refuseBind(_ error: ServerMessageFields) -> Step {
+        _ = self.refuse(error)
+        return .refused
     }
 
     /// - Parameter body: the part of the body that is there.
@@ -21,8 +29,9 @@ extension BatchPass {
         let (portal, name) = (body.lowerBound..<portalEnd, (portalEnd + 1)..<nameEnd)
         switch self.resolve(bytes, name, counts: true) {
         case .hold: return .hold
+        case .changed: return self.refuseBind(StatementError.changedResult)
         case .unnamed(let id):
-            if self.isOneTooMany(self.client.unnamed) { return self.refuse(StatementError.tooManyPortals) }
+            if self.isOneTooMany(self.client.unnamed) { return self.refuseBind(StatementError.tooManyPortals) }
             self.server.script.push(.bind, payload: id)
             self.notePortal(bytes, portal, statement: self.client.unnamed)
             return .forward
@@ -31,7 +40,7 @@ extension BatchPass {
             guard let mangled = Self.mangled(bytes, name) else { return .forward }
             return self.rewrite(bytes, before: body.lowerBound..<(portalEnd + 1), name, by: mangled, header)
         case .shared(let statement):
-            if self.isOneTooMany(statement) { return self.refuse(StatementError.tooManyPortals) }
+            if self.isOneTooMany(statement) { return self.refuseBind(StatementError.tooManyPortals) }
             self.server.script.pushBind(statement.id, name: bytes.extracting(name))
             self.notePortal(bytes, portal, statement: statement)
             let before = body.lowerBound..<(portalEnd + 1)
@@ -49,6 +58,7 @@ extension BatchPass {
         let before = body.lowerBound..<(body.lowerBound + 1)
         switch self.resolve(bytes, name, counts: false) {
         case .hold: return .hold
+        case .changed: return self.refuse(StatementError.changedResult)
         case .unnamed(let id):
             self.server.script.push(.describeStatement, payload: id)
             return .forward
@@ -124,6 +134,9 @@ extension BatchPass {
             if name.isEmpty { self.dropServerUnnamed() }
             return .unknown
         }
+        // Drivers remember what they were told of a statement's columns, and read rows by that: before the name stands
+        // for a fresh one, its client is told. In a failed transaction PostgreSQL has another error first.
+        if statement.isStale, !name.isEmpty, !self.isFailed, self.client.learnsOfChange(statement) { return .changed }
         let planner = self.client.planner
         if statement.isStale || !PlannerSettings.equal(statement.planner, planner) {
             if let fresh = self.source.replacement(of: statement, planner: planner, isNamed: !name.isEmpty) {

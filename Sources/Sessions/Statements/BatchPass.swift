@@ -22,6 +22,8 @@ package struct BatchPass<Source: StatementSource>: ~Copyable {
         case answer
         /// The server would ignore it: it does not get it.
         case skip
+        /// Something else that fails has gone in its place; nothing of it goes on, though not all of it may be there.
+        case refused
         /// A name is longer than anybody's.
         case nameTooLong
     }

@@ -11,6 +11,8 @@ package final class ClientStatements: @unchecked Sendable {
     /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
     /// (`DEALLOCATE`, `DISCARD ALL`, `COPY`).
     var portals: [[UInt8]: OwnPortal] = [:]
+    /// Stale statements with names of which the client has been told: their next use prepares them afresh.
+    private var toldStale: Set<Int32> = []
     private(set) var planner: PlannerSettings?
     /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
     package var collected: [UInt8] = []
@@ -26,6 +28,8 @@ package final class ClientStatements: @unchecked Sendable {
 
     /// Portals of that kind a client may have in one transaction.
     static let portalsMax = 256
+    /// More are forgotten: a client is told of them once more.
+    private static let toldMax = 64
     /// More are not compared one by one.
     private static let recentMax = 32
     /// Bytes of a text that is remembered. Longer ones would keep the texts of others out (`query_interner_max_size`),
@@ -73,10 +77,21 @@ package final class ClientStatements: @unchecked Sendable {
         self.recent.insert(statement, at: 0)
     }
 
-    /// The statement with this id is of no more use to anybody.
+    /// The statement with this id is of no more use to anybody, as the client is told.
     func expire(_ id: Int32) {
         if let unnamed = self.unnamed, unnamed.id == id { unnamed.markStale() }
-        for statement in self.names.statements where statement.id == id { statement.markStale() }
+        for statement in self.names.statements where statement.id == id {
+            statement.markStale()
+            _ = self.learnsOfChange(statement)
+        }
+    }
+
+    /// Whether the client has to be told that the statement is stale; from now on it has been.
+    func learnsOfChange(_ stale: PreparedStatement) -> Bool {
+        if self.toldStale.contains(stale.id) { return false }
+        if self.toldStale.count >= Self.toldMax { self.toldStale.removeAll() }
+        self.toldStale.insert(stale.id)
+        return true
     }
 
     /// Puts a fresh statement wherever the client has `stale`.
@@ -84,5 +99,6 @@ package final class ClientStatements: @unchecked Sendable {
         self.names.replace(stale, by: fresh)
         if self.unnamed === stale { self.unnamed = fresh }
         self.recent.removeAll { $0 === stale }
+        self.toldStale.remove(stale.id)
     }
 }

@@ -82,7 +82,7 @@ extension FrontendScanner {
                 // A Parse that is longer than the buffer would never be whole in it.
                 let isLong = header.kind == 0x50 && header.wireLength > Self.collectedLimit
                 return BatchScan(taken: position - offset, stop: isLong ? .collect : .none)
-            case .skip:
+            case .skip, .refused:
                 self.skipMessage(header)
                 return BatchScan(taken: position - offset, stop: .skip)
             case .hold:
@@ -148,7 +148,7 @@ extension FrontendScanner {
         default: step = pass.close(bytes, body: body)
         }
         switch step {
-        case .done, .forward, .forwardRest: ledger.extendedSent()
+        case .done, .forward, .forwardRest, .refused: ledger.extendedSent()
         default: break
         }
         return step

@@ -37,6 +37,13 @@ package enum StatementError {
         "a statement of more than \(FrontendScanner.parseLimit) bytes cannot be prepared"
     )
 
+    /// In PostgreSQL's words, down to the routine: drivers know the error by that, and prepare the statement anew.
+    static let changedResult: ServerMessageFields = {
+        var error = Self.error(.featureNotSupported, "cached plan must not change result type")
+        error.routine = "RevalidateCachedQuery"
+        return error
+    }()
+
     static let tooMany = Self.error(
         .programLimitExceeded,
         "a client may have at most \(StatementNames.countMax) prepared statements"

@@ -177,6 +177,15 @@ import Testing
         )
     }
 
+    /// `ISO` alone would keep the order of day and month of the client before.
+    @Test func aDateStyleBeginsAtTheServersOwn() throws {
+        #expect(
+            try self.query([("DateStyle", "German"), ("a", "1")], [("DateStyle", "ISO"), ("a", "1")])
+                == "RESET \"DateStyle\";SELECT pg_catalog.set_config(E'DateStyle',E'ISO',false)"
+        )
+        #expect(try self.query([("DateStyle", "ISO"), ("a", "1")], [("DateStyle", "ISO")]) == "RESET \"a\";")
+    }
+
     /// Two schemas: PostgreSQL compares bytes.
     @Test func spellingsOfALetterAreDifferentValues() throws {
         let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")

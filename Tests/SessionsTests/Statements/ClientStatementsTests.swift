@@ -90,4 +90,18 @@ import Testing
         #expect(replay.count == 3 && replay.bytes == expected.bytes)
         #expect(client.replay(limit: expected.bytes.count - 1) == nil)
     }
+
+    @Test func aClientIsToldOfAChangeOnce() throws {
+        let client = ClientStatements(planner: nil)
+        let statement = try self.statement("select 1")
+        #expect(client.learnsOfChange(statement))
+        #expect(!client.learnsOfChange(statement))
+        client.replace(statement, by: try self.statement("select 2"))
+        #expect(client.learnsOfChange(statement))
+        // By the server's own error.
+        let other = try self.statement("select 3")
+        client.names.set([0x61], to: other)
+        client.expire(other.id)
+        #expect(!client.learnsOfChange(other))
+    }
 }

@@ -61,6 +61,24 @@ import Testing
         #expect(feed.server.prepared.ids == [2])
     }
 
+    /// Somebody else has met the change. Drivers read rows by the columns that they were told of.
+    @Test func whoeverHasAStatementIsToldOfItsChange() {
+        let fresh = "pggateway_2"
+        for (first, second) in [
+            (Talk.bind("", "a"), Talk.bind("", fresh)), (.describe(.statement, "a"), .describe(.statement, fresh)),
+        ] {
+            let feed = self.prepared("a")
+            feed.client.names.find([0x61])?.markStale()
+            feed.read(first, .sync)
+            #expect(feed.takeSent() == bytes(of: .describe(.statement, "pggateway_refused"), .sync))
+            let told = feed.fail(.invalidStatementName).substitute
+            #expect(told == StatementError.encoded(StatementError.changedResult))
+            feed.answer("Z")
+            feed.read(first, .sync)
+            #expect(feed.takeSent() == bytes(of: .parse(fresh, "select 1"), second, .sync))
+        }
+    }
+
     @Test func otherErrorsLeaveTheStatement() {
         let feed = self.prepared("a")
         for (state, routine) in [
