@@ -104,10 +104,10 @@ struct AgeingTests {
         guard case .server(let first, lastWorker: _, needsCheck: true) = pool.checkout(worker: 0, now: now) else {
             throw Unexpected("no server to be checked")
         }
-        guard case .server(let second, _, _) = pool.checkout(worker: 0, now: now) else { throw Unexpected("no second") }
-        #expect(pool.checkin(second, worker: 0, now: now) == .idle)
+        guard case .server(let other, _, _) = pool.checkout(worker: 0, now: now) else { throw Unexpected("no other") }
+        #expect(pool.checkin(other, worker: 0, now: now) == .idle)
         let closes = pool.giveUpDoubtful(now: now)
-        let expected = servers.filter { $0 != first && $0 != second }
+        let expected = servers.filter { $0 != first && $0 != other }
         #expect(closes.map(\.server) == expected)
         #expect(closes.map(\.reason) == [.doubtful])
         #expect(pool.counts.idle == 1)

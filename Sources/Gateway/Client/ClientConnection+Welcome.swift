@@ -289,14 +289,3 @@ extension ClientConnection {
         self.resumeReading()
     }
 }
-
-extension CheckoutFailure {
-    /// Why a login ends that needed a server.
-    fileprivate var reason: AuthFailure.Reason {
-        switch self {
-        case .server: .serverRefused
-        case .shuttingDown: .shuttingDown
-        case .waitTimeout, .connect, .login, .poolRemoved: .serverUnavailable
-        }
-    }
-}

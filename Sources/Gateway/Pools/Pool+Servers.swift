@@ -1,3 +1,4 @@
+import AuthProviders
 import Logging
 import PGWire
 import Pooling
@@ -227,6 +228,17 @@ enum CheckoutFailure: Error, Sendable {
                 sqlState: .adminShutdown,
                 message: "terminating connection due to administrator command"
             )
+        }
+    }
+}
+
+extension CheckoutFailure {
+    /// Why a login ends that needed a server.
+    var reason: AuthFailure.Reason {
+        switch self {
+        case .server: .serverRefused
+        case .shuttingDown: .shuttingDown
+        case .waitTimeout, .connect, .login, .poolRemoved: .serverUnavailable
         }
     }
 }

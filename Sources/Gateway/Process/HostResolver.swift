@@ -58,8 +58,8 @@ final class HostResolver: Sendable {
         self.lookUp = lookUp
     }
 
-    /// Calls `body` on `worker`, at once when the addresses are known: one at least, in the order in which they are to be
-    /// tried.
+    /// Calls `body` on `worker`, at once when the addresses are known: one at least, in the order in which they are to
+    /// be tried.
     func resolve(
         host: String,
         port: UInt16,

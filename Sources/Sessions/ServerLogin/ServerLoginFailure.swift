@@ -47,8 +47,8 @@ package enum ServerLoginFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// The server has another secret of the user than the one our proof was made of, or does not let the user in at all:
-    /// where that secret is a copy, it may be out of date.
+    /// The server has another secret of the user than the one our proof was made of, or does not let the user in at
+    /// all: where that secret is a copy, it may be out of date.
     package var doubtsSecret: Bool {
         switch self {
         case .verifierDiffers, .serverSignatureInvalid, .credentialMissing: true

@@ -1,3 +1,4 @@
+import PGWire
 import Testing
 
 @testable import Gateway

@@ -43,13 +43,16 @@ private let colliding = TextHash { _ in 7 }
         for text in ["aaaa", "bbbb", "cccc"] { _ = try #require(shop.prepare(text)) }
         // Text and number of types.
         #expect(shop.cache.bytes == 18)
-        #expect(shop.cache.forget(bytes: 7))
+        let forgot = shop.cache.forget(bytes: 7)
+        #expect(forgot)
         #expect(shop.cache.contents.map { String(decoding: $0.text, as: UTF8.self) } == ["cccc"])
         #expect(shop.cache.evictions == 2)
-        #expect(shop.cache.forget(bytes: 1_000_000))
+        let forgotAll = shop.cache.forget(bytes: 1_000_000)
+        #expect(forgotAll)
         #expect(shop.cache.count == 0)
         #expect(shop.cache.bytes == 0)
-        #expect(!shop.cache.forget(bytes: 1))
+        let forgotMore = shop.cache.forget(bytes: 1)
+        #expect(!forgotMore)
     }
 
     @Test func theLeastRecentlyUsedIsEvicted() throws {
