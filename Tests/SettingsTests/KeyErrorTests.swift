@@ -124,7 +124,8 @@ import Testing
                 7,
             ]
             """
-        #expect(Load.problems(toml: toml).map(\.line) == [6, 7])
+        // Beside them: the file has no pools.
+        #expect(Load.problems(toml: toml).filter { $0.keyPath == "general.hba" }.map(\.line) == [6, 7])
     }
 
     @Test(arguments: [

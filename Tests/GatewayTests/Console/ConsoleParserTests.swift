@@ -175,8 +175,6 @@ struct ConsoleParserTests {
             ("ABORT TO a", "42601", "syntax error at or near \"TO\""),
             ("COMMIT AND", "42601", "syntax error at end of input"),
             ("START", "42601", "syntax error at end of input"),
-            ("ROLLBACK TO a", "42601", "syntax error at or near \"TO\""),
-            ("COMMIT AND CHAIN", "42601", "syntax error at or near \"AND\""),
             ("CLOSE cursor", "42601", "syntax error at or near \"cursor\""),
             ("UNLISTEN channel", "42601", "syntax error at or near \"channel\""),
             ("DISCARD", "42601", "syntax error at end of input"),

@@ -160,7 +160,10 @@ extension MachineModel {
     }
 
     func terminateIfSettled(_ client: ModelClient) {
-        if let server = client.server, !server.ledger.isAmbiguous {
+        // As the gateway does: PostgreSQL gets the message where it waits for more.
+        if let server = client.server, !server.ledger.isAmbiguous, !server.ledger.owesOnlyUnsynced,
+            !server.ledger.isCopyIn
+        {
             guard server.isSettled, server.scanner.isAtBoundary else { return }
         }
         self.remove(client)
