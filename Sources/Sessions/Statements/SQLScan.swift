@@ -32,7 +32,10 @@ package struct SQLScan: Sendable, Equatable {
                 break scanning
             }
         }
-        self.traits = reader.traits.subtracting(TransactionScope.ending(reader.traits, bytes, range))
+        var traits = reader.traits.subtracting(TransactionScope.ending(reader.traits, bytes, range))
+        // A rule of that view makes `UPDATE pg_settings SET setting = ...` a call of `set_config`.
+        if reader.mentionsSettings, Self.holds("update", bytes, range) { traits.insert(.setConfig) }
+        self.traits = traits
         self.deallocated = reader.deallocated
         self.statementCount = reader.statementCount
     }
@@ -40,16 +43,47 @@ package struct SQLScan: Sendable, Equatable {
     /// What a text may do to the session besides its `traits`, because it has a backslash; nothing without one.
     ///
     /// With `standard_conforming_strings` off, which is not known here, its constants end elsewhere, and so do its
-    /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag (in some encodings the backslash is a
-    /// part of a character, and only the tag is right); what leaves no tag is looked for.
+    /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag; what leaves no tag is looked for. In
+    /// some encodings the backslash is a part of a character: then every word counts, wherever it stands.
     static func hidden(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> StatementTraits {
-        guard self.hasBackslash(bytes, range.clamped(to: 0..<bytes.count)) else { return [] }
+        let text = range.clamped(to: 0..<bytes.count)
+        guard self.hasBackslash(bytes, text) else { return [] }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
-        return scan.traits.intersection([.setConfig, .advisoryLock, .temporary]).union(.set)
+        let traits = scan.traits.intersection([.setConfig, .advisoryLock, .temporary]).union(.set)
+        return self.hasBackslash(bytes, text, behindLetter: true) ? traits.union(self.mentions(bytes, text)) : traits
     }
 
-    private static func hasBackslash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
-        for index in range where bytes[index] == UInt8(ascii: "\\") { return true }
+    /// - Parameter behindLetter: count only such as come right behind a byte beyond ASCII, and may be the end of a
+    ///   character with it (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
+    private static func hasBackslash(
+        _ bytes: borrowing Span<UInt8>,
+        _ text: Range<Int>,
+        behindLetter: Bool = false
+    ) -> Bool {
+        for index in text where bytes[index] == UInt8(ascii: "\\") {
+            if !behindLetter || (index > text.lowerBound && bytes[index &- 1] >= 0x80) { return true }
+        }
+        return false
+    }
+
+    /// What leaves no tag, by its words alone.
+    private static func mentions(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> StatementTraits {
+        var traits: StatementTraits = []
+        if self.holds("set_config", bytes, text) || self.holds("pg_settings", bytes, text) { traits.insert(.setConfig) }
+        if self.holds("advisory_lock", bytes, text) { traits.insert(.advisoryLock) }
+        if self.holds("temp", bytes, text) { traits.insert(.temporary) }
+        return traits
+    }
+
+    /// - Parameter word: in lower case; matched in any case, wherever it stands.
+    private static func holds(_ word: StaticString, _ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let text = range.clamped(to: 0..<bytes.count)
+        let count = word.utf8CodeUnitCount
+        guard text.count >= count else { return false }
+        for start in text.lowerBound...(text.upperBound &- count)
+        where SQLWord(start: start, count: count).equals(bytes, word) {
+            return true
+        }
         return false
     }
 }

@@ -6,6 +6,8 @@ struct StatementReader {
     private(set) var traits: StatementTraits = []
     private(set) var deallocated: [[UInt8]] = []
     private(set) var statementCount = 0
+    /// The view that an UPDATE sets parameters by.
+    private(set) var mentionsSettings = false
 
     /// Where in a statement the reader is. In `body` nothing but single words counts any more.
     enum Phase: UInt8 {
@@ -166,6 +168,7 @@ struct StatementReader {
         switch count {
         case 7 where word.equals(bytes, "pg_temp"): self.traits.insert(.temporary)
         case 10 where word.equals(bytes, "set_config"): self.traits.insert(.setConfig)
+        case 11 where word.equals(bytes, "pg_settings"): self.mentionsSettings = true
         case 16 where word.equals(bytes, "pg_advisory_lock"),
             20 where word.equals(bytes, "pg_try_advisory_lock"),
             23 where word.equals(bytes, "pg_advisory_lock_shared"),
