@@ -106,7 +106,9 @@ extension SettingsTable {
         ),
         SettingsKey(
             "tcp_user_timeout", .general, .seconds(0...2_147_483), default: "60", .reload,
-            "Seconds that sent data may stay unacknowledged; 0 keeps the kernel's rule; new sockets."
+            "Seconds that data may stay unacknowledged, or unsent because the other side reads nothing: a client that "
+                + "pauses within a large result, a server whose COPY waits for a lock. Then the connection breaks. "
+                + "0 keeps the kernel's rule, by which a peer may take its time as with PostgreSQL; new sockets."
         ),
         SettingsKey(
             "tcp_defer_accept", .general, .seconds(0...3600), default: "1", .reload,

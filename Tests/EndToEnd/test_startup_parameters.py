@@ -276,3 +276,11 @@ def test_half_a_date_style_takes_nothing_of_the_client_before(make_gateway, post
             assert show(before, "DateStyle") == "SQL, DMY"
             assert client.value("select '01/02/2024'::date") == "2024-01-02"
     gateway.wait_idle()
+
+
+def test_a_program_may_call_itself_by_a_name_that_is_not_utf_8(make_gateway):
+    """A program of a LATIN1 environment, which PostgreSQL lets in."""
+    gateway = make_gateway()
+    with gateway.wire(parameters={"application_name": b"caf\xe9"}) as client:
+        assert client.parameters["application_name"] == show(client, "application_name") == "caf?"
+    gateway.wait_idle()

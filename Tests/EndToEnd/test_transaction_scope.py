@@ -50,6 +50,9 @@ LASTING = [
     (["select set_config('work_mem', '1MB', 1 = 2)"], "show work_mem", "4MB"),
     (["select set_config('my.claim', 'x', true), set_config('work_mem', '1MB', false)"], "show work_mem", "4MB"),
     (["begin", "set local work_mem = '1MB'", "set work_mem = '2MB'", "commit"], "show work_mem", "4MB"),
+    # A rule of the view calls set_config.
+    (["update pg_settings set setting = '1024' where name = 'work_mem'"], "show work_mem", "4MB"),
+    (["UPDATE pg_catalog.\"pg_settings\" SET setting = '1024' WHERE name = 'work_mem'"], "show work_mem", "4MB"),
     (["set work_mem = '2MB' -- " + "long " * 20_000], "show work_mem", "4MB"),
     (["select set_config('work_mem', '1MB', false) -- " + "long " * 40_000], "show work_mem", "4MB"),
     (["select pg_advisory_lock(3) -- " + "long " * 40_000], "select count(*) from pg_locks where objid = 3", "0"),
@@ -94,3 +97,21 @@ def test_a_table_in_the_numbered_temporary_schema_is_cleaned(make_gateway):
         schema = client.value("select pg_my_temp_schema()::regnamespace")
         client.rows(f"create table {schema}.numbered as select 'mine' as a")
         assert other.value("select coalesce(to_regclass('numbered')::text, '')") == ""
+
+
+@pytest.mark.parametrize(
+    "rest, look, clean",
+    (
+        ("'; select set_config('work_mem', '1MB', false); select '1'", "show work_mem", "4MB"),
+        ("', pg_advisory_lock(1234), '1'", "select count(*) from pg_locks where objid = 1234", "0"),
+    ),
+    ids=("setting", "lock"),
+)
+def test_a_letter_that_ends_in_a_backslash_hides_nothing(make_gateway, rest, look, clean):
+    """In SJIS the second byte of some letters is a backslash, which escapes no quote."""
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire(parameters={"client_encoding": "SJIS"}) as client, gateway.wire() as other:
+        client.send(query(b"select E'\x83\x5c" + rest.encode()))
+        assert "E" not in [m.kind for m in client.ready()]
+        assert other.value(look) == clean
+    gateway.wait_idle()

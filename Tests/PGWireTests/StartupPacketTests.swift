@@ -110,6 +110,17 @@ struct StartupPacketTests {
         #expect(error == .lengthOutOfRange(length: 8, minimum: 16, maximum: 268))
     }
 
+    /// What a program calls itself may be in an encoding of its own.
+    @Test(
+        arguments: [
+            ([0x63, 0x61, 0x66, 0xE9], "caf?"), ([0xFF, 0x61, 0xC3], "?a?"), ([0xC3, 0xA9], "é"), ([], ""),
+        ] as [([UInt8], String)]
+    )
+    func anApplicationNameIsNoReasonToRefuse(name: [UInt8], expected: String) throws {
+        let body = bytes(.string("user"), .string("u"), .string("application_name"), .raw(name + [0]), .raw([0]))
+        #expect(try self.message(startupPacket(body: body))?.applicationName == expected)
+    }
+
     static let malformed: [(body: [UInt8], error: WireError)] = [
         ([], .missingTerminator),
         (bytes(.string("user"), .string("a")), .missingTerminator),

@@ -23,12 +23,21 @@ package struct StartupMessage: Sendable {
         while let next = reader.peek, next != 0 {
             let name = try reader.cString()
             guard !reader.isAtEnd else { throw .parameterWithoutValue }
-            parameters.append((name, try reader.cString()))
+            parameters.append((name, try Self.value(of: name, &reader)))
         }
         guard !reader.isAtEnd else { throw .missingTerminator }
         guard reader.remaining == 1 else { throw .emptyParameterName }
         _ = try reader.uint8()
         self.init(version: version, parameters: parameters)
+    }
+
+    /// No encoding is agreed on yet, and what a program calls itself may be in its own. That is no reason to refuse it:
+    /// PostgreSQL shows question marks for all that is not ASCII.
+    private static func value(of name: String, _ reader: inout ByteReader) throws(WireError) -> String {
+        guard name == "application_name" else { return try reader.cString() }
+        let bytes = try reader.cStringBytes()
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        return String(decoding: bytes.map { $0 < 0x80 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     }
 
     package var version: ProtocolVersion {

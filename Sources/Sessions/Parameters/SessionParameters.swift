@@ -68,7 +68,7 @@ package final class SessionParameters: Sendable {
             switch name {
             case "user", "database", "options": continue
             case "replication":
-                if !["false", "off", "no", "0"].contains(value.lowercased()) { throw .replicationUnsupported }
+                if !self.isFalse(value) { throw .replicationUnsupported }
             default:
                 if name.utf8.starts(with: StartupMessage.extensionPrefix.utf8) { continue }
                 try set(name, value)
@@ -77,6 +77,14 @@ package final class SessionParameters: Sendable {
         if settings.isEmpty { return .none }
         if settings.count == 1 { return SessionParameters(entries: settings) }
         return SessionParameters(entries: self.lastOfEachName(settings).sorted(by: Entry.isSorted))
+    }
+
+    /// PostgreSQL takes the beginning of a word, too, where it can only be that word.
+    private static func isFalse(_ value: String) -> Bool {
+        switch value.lowercased() {
+        case "f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0": true
+        default: false
+        }
     }
 
     /// Parameter names ignore case in PostgreSQL.

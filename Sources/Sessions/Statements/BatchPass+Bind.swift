@@ -136,7 +136,11 @@ extension BatchPass {
         }
         // Drivers remember what they were told of a statement's columns, and read rows by that: before the name stands
         // for a fresh one, its client is told. In a failed transaction PostgreSQL has another error first.
-        if statement.isStale, !name.isEmpty, !self.isFailed, self.client.learnsOfChange(statement) { return .changed }
+        if statement.isStale, !name.isEmpty, !self.client.knowsOfChange(statement) {
+            if self.isFailed { return self.supply(statement, isNamed: true, counts: counts) }
+            self.client.learnOfChange(statement)
+            return .changed
+        }
         let planner = self.client.planner
         if statement.isStale || !PlannerSettings.equal(statement.planner, planner) {
             if let fresh = self.source.replacement(of: statement, planner: planner, isNamed: !name.isEmpty) {

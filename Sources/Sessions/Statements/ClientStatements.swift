@@ -82,16 +82,16 @@ package final class ClientStatements: @unchecked Sendable {
         if let unnamed = self.unnamed, unnamed.id == id { unnamed.markStale() }
         for statement in self.names.statements where statement.id == id {
             statement.markStale()
-            _ = self.learnsOfChange(statement)
+            self.learnOfChange(statement)
         }
     }
 
-    /// Whether the client has to be told that the statement is stale; from now on it has been.
-    func learnsOfChange(_ stale: PreparedStatement) -> Bool {
-        if self.toldStale.contains(stale.id) { return false }
+    /// Whether the client has been told that the statement, which it has under a name, is stale.
+    func knowsOfChange(_ stale: PreparedStatement) -> Bool { self.toldStale.contains(stale.id) }
+
+    func learnOfChange(_ stale: PreparedStatement) {
         if self.toldStale.count >= Self.toldMax { self.toldStale.removeAll() }
         self.toldStale.insert(stale.id)
-        return true
     }
 
     /// Puts a fresh statement wherever the client has `stale`.

@@ -6,7 +6,7 @@
 /// is either refused by PostgreSQL or read as here.
 ///
 /// The server lexes after converting to its own encoding. In client encodings whose characters may end in a backslash
-/// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB) the end of an `E'...'` can be missed.
+/// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB) the end of an `E'...'` can be missed: see `SQLScan.hidden`.
 struct SQLLexer {
     enum Token: UInt8 {
         /// Nothing is left.

@@ -41,14 +41,15 @@ package struct SQLScan: Sendable, Equatable {
     /// without them.
     ///
     /// With `standard_conforming_strings` off, which is not known here, its constants end elsewhere, and so do its
-    /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag (in some encodings the backslash is a
-    /// part of a character, and only the tag is right); what leaves no tag is looked for. A name of the form `U&"..."`
-    /// may be any of those that are looked for.
+    /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag; what leaves no tag is looked for. In
+    /// some encodings the backslash is a part of a character: then every word counts, wherever it stands. A name of the
+    /// form `U&"..."` may be any of those that are looked for.
     static func hidden(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> StatementTraits {
         let text = range.clamped(to: 0..<bytes.count)
         let leavesNoTag: StatementTraits = [.setConfig, .advisoryLock, .temporary]
-        let hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
+        var hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
         guard self.hasBackslash(bytes, text) else { return hidden }
+        if self.hasBackslash(bytes, text, behindLetter: true) { hidden.formUnion(self.mentions(bytes, text)) }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
         return scan.traits.intersection(leavesNoTag.union(.copy)).union(hidden).union(.set)
     }
@@ -62,8 +63,37 @@ package struct SQLScan: Sendable, Equatable {
         return false
     }
 
-    private static func hasBackslash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
-        for index in range where bytes[index] == UInt8(ascii: "\\") { return true }
+    /// - Parameter behindLetter: count only such as come right behind a byte beyond ASCII, and may be the end of a
+    ///   character with it (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
+    private static func hasBackslash(
+        _ bytes: borrowing Span<UInt8>,
+        _ text: Range<Int>,
+        behindLetter: Bool = false
+    ) -> Bool {
+        for index in text where bytes[index] == UInt8(ascii: "\\") {
+            if !behindLetter || (index > text.lowerBound && bytes[index &- 1] >= 0x80) { return true }
+        }
+        return false
+    }
+
+    /// What leaves no tag, by its words alone.
+    private static func mentions(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> StatementTraits {
+        var traits: StatementTraits = []
+        if self.holds("set_config", bytes, text) || self.holds("pg_settings", bytes, text) { traits.insert(.setConfig) }
+        if self.holds("advisory_lock", bytes, text) { traits.insert(.advisoryLock) }
+        if self.holds("temp", bytes, text) { traits.insert(.temporary) }
+        return traits
+    }
+
+    /// - Parameter word: in lower case; matched in any case, wherever it stands.
+    private static func holds(_ word: StaticString, _ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let text = range.clamped(to: 0..<bytes.count)
+        let count = word.utf8CodeUnitCount
+        guard text.count >= count else { return false }
+        for start in text.lowerBound...(text.upperBound &- count)
+        where SQLWord(start: start, count: count).equals(bytes, word) {
+            return true
+        }
         return false
     }
 }

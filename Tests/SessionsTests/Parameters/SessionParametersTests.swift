@@ -63,12 +63,12 @@ import Testing
         #expect(try self.parse([("search_path", "")]) == ["search_path="])
     }
 
-    @Test(arguments: ["false", "off", "no", "0", "FALSE", "Off"])
+    @Test(arguments: ["false", "off", "no", "0", "FALSE", "Off", "f", "N", "of"])
     func replicationTurnedOffIsFine(value: String) throws {
         #expect(try self.parse([("replication", value)]) == [])
     }
 
-    @Test(arguments: ["true", "on", "yes", "1", "database", "", "junk"])
+    @Test(arguments: ["true", "on", "yes", "1", "database", "", "junk", "o", "00", "falsey"])
     func replicationIsRefused(value: String) {
         #expect(throws: SessionParameters.Refusal.replicationUnsupported) { try self.parse([("replication", value)]) }
     }

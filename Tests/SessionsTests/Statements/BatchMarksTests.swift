@@ -63,6 +63,17 @@ import Testing
         #expect(self.marks(.query("select u, \"a\", 1&\"b\"")) == [])
     }
 
+    /// In SJIS the backslash is the second half of a letter: the constant ends where the lexer reads an escaped quote.
+    @Test func aLetterThatEndsInABackslashHidesNoFunction() {
+        for (text, trait) in [
+            ("'; select SET_CONFIG('work_mem', '1MB', false); select '1'", .setConfig),
+            ("', pg_advisory_lock(1), '1'", .advisoryLock), ("'; create temp table t (a int); select '1'", .temporary),
+        ] as [(String, StatementTraits)] {
+            let query = Array("select E'".utf8) + [0x83, 0x5C] + Array(text.utf8) + [0]
+            #expect(self.marks(.raw("Q", query)).contains([.set, trait]), "\(text)")
+        }
+    }
+
     /// FunctionCall names them by number.
     @Test func functionsAreKnownByNumber() {
         #expect(self.marks(self.call(2078)) == .setConfig)

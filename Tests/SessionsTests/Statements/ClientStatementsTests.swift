@@ -94,14 +94,15 @@ import Testing
     @Test func aClientIsToldOfAChangeOnce() throws {
         let client = ClientStatements(planner: nil)
         let statement = try self.statement("select 1")
-        #expect(client.learnsOfChange(statement))
-        #expect(!client.learnsOfChange(statement))
+        #expect(!client.knowsOfChange(statement))
+        client.learnOfChange(statement)
+        #expect(client.knowsOfChange(statement))
         client.replace(statement, by: try self.statement("select 2"))
-        #expect(client.learnsOfChange(statement))
+        #expect(!client.knowsOfChange(statement))
         // By the server's own error.
         let other = try self.statement("select 3")
         client.names.set([0x61], to: other)
         client.expire(other.id)
-        #expect(!client.learnsOfChange(other))
+        #expect(client.knowsOfChange(other))
     }
 }

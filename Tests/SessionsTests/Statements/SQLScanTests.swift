@@ -122,6 +122,17 @@ func scan(_ text: String, standardConformingStrings: Bool = true) -> SQLScan {
         #expect(scan("deallocate u&\"a\"").deallocated.isEmpty)
     }
 
+    /// By a rule of the view, under the tag of an UPDATE.
+    @Test func anUpdateOfTheViewOfSettingsSetsThem() {
+        self.check([
+            ("update pg_settings set setting = '1MB' where name = 'work_mem'", .setConfig),
+            ("UPDATE ONLY pg_catalog.\"pg_settings\" SET setting = $1", .setConfig),
+            ("with a as (select 1) update pg_settings set setting = '1'", .setConfig),
+            ("update pg_settings set setting = set_config('a', 'b', true)", .setConfig),
+            ("select setting from pg_settings where name = $1", []), ("update my_pg_settings set a = 1", []),
+        ])
+    }
+
     @Test func namesAreCutAt63Bytes() {
         func name(_ text: String) -> [UInt8]? { scan("deallocate " + text).deallocated.first }
         let long = String(repeating: "A", count: 70)

@@ -65,8 +65,8 @@ import Testing
     @Test func whoeverHasAStatementIsToldOfItsChange() {
         let fresh = "pggateway_2"
         for (first, second) in [
-            (Talk.bind("", "a"), Talk.bind("", fresh)), (.describe(.statement, "a"), .describe(.statement, fresh)),
-        ] {
+            (.bind("", "a"), .bind("", fresh)), (.describe(.statement, "a"), .describe(.statement, fresh)),
+        ] as [(Talk, Talk)] {
             let feed = self.prepared("a")
             feed.client.names.find([0x61])?.markStale()
             feed.read(first, .sync)
