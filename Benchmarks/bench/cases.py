@@ -80,7 +80,7 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
     results = []
     skip = 0.0
     if case.tail:
-        rounds, seconds, skip = max(2, rounds // TAIL_STRETCH), seconds + TAIL_STRETCH, 1.0
+        rounds, seconds, skip = max(5, rounds // TAIL_STRETCH), seconds + TAIL_STRETCH, 1.0
     for pooler in (baseline, *candidates):
         run_load(case.load, pooler, seconds=seconds)
     while len(results) < rounds or len(results) < rounds * PATIENCE and is_open(case, candidates, results):
