@@ -83,7 +83,9 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
         rounds, seconds, skip = max(5, rounds // TAIL_STRETCH), seconds + TAIL_STRETCH, 1.0
     for pooler in (baseline, *candidates):
         run_load(case.load, pooler, seconds=seconds)
-    while len(results) < rounds or len(results) < rounds * PATIENCE and is_open(case, candidates, results):
+    # Looked at after whole batches only: each look more is a chance to stop by chance.
+    while len(results) < rounds or len(results) < rounds * PATIENCE and (
+            len(results) % rounds or is_open(case, candidates, results)):
         middle = candidates if len(results) % 2 == 0 else candidates[::-1]
         measured = {"first": run_load(case.load, baseline, seconds, skip_seconds=skip)}
         for pooler in middle:

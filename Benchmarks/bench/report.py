@@ -123,8 +123,8 @@ class Report:
                  "one PostgreSQL, transaction mode, 20 servers per pool, clients and servers over 127.0.0.1.\n"
                  "Rounds are short and interleaved; PgBouncer is measured twice in each round, and the column\n"
                  "*PgBouncer again* is its second run divided by its first: the noise. `(<= target: pass)` marks\n"
-                 "what is to be reached; a case whose median lies within two standard errors of its target gets\n"
-                 "up to four times as many rounds. This PgBouncer has no prepared statements in transaction mode: in the rows\n"
+                 "what is to be reached. A case whose median lies within two standard errors of a target gets more\n"
+                 "rounds, up to four times as many. This PgBouncer has no prepared statements in transaction mode: in the rows\n"
                  "named *prepared* its figure is that of the same load with `-M extended`.\n\n")
         with open(path, "w") as file:
             file.write(intro + self.text())
@@ -140,6 +140,6 @@ def machine_facts(postgres, poolers, load_before, options):
     }
     for pooler in poolers:
         facts[pooler.label] = pooler.version()
-    facts["rounds"] = f"{options.rounds} of {options.seconds:g} s per pooler and case"
+    facts["rounds"] = f"at least {options.rounds} of {options.seconds:g} s per pooler and case; the column says how many"
     facts["machine in use by others before the run"] = f"{load_before:.0%}"
     return facts

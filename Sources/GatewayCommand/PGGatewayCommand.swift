@@ -17,8 +17,8 @@ struct PGGatewayCommand: ParsableCommand {
             discussion: """
                 \(name) [-l LEVEL] [-F text|structured] CONFIG   runs the gateway with a settings file (YAML or TOML)
                 \(name) -t CONFIG                                checks the settings: exit 0 when good, 78 when not
-                Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully. One that comes while the
-                gateway starts takes effect when it has started.
+                Signals: SIGHUP reloads the settings; SIGTERM and SIGINT stop gracefully; SIGUSR1 and SIGUSR2
+                do nothing. One that comes while the gateway starts takes effect when it has started.
                 """,
             version: "pggateway \(Gateway.version)",
             subcommands: [Run.self, Demo.self, Reference.self, HBACommand.self],

@@ -53,8 +53,8 @@ package enum SettingsReference {
         * An unknown key, a key that stands twice, and a value of the wrong type are errors. The errors of a load, the
           first hundred of them, are reported together, each with file, line and key; for an unknown key the nearest
           known one is named. Once there are none, rules, certificates, keys and PAM services are looked at: what is
-          wrong there is told with its key, or with file and line of the rule. At start the process exits with 78; a
-          reload keeps the settings that are in force.
+          wrong there is reported together, too, each with file, line and key, or with file and line of the rule. At
+          start the process exits with 78; a reload keeps the settings that are in force.
         * A key of pg_doorman that has no effect yet is checked for its type and reported as a warning.
         * The users of a pool are a list, or a map with numbers as keys, taken in the order of the numbers.
         * A YAML value that is empty or `null` counts as not written. Merge keys (`<<`) are refused; anchors and aliases

@@ -154,19 +154,23 @@ def test_every_client_is_counted_once(make_gateway, postgres):
                             stderr=subprocess.STDOUT, text=True)
     load.stdin.write("select 1;\n")
     load.stdin.close()
-    with gateway.console_wire() as console:
+    try:
+        with gateway.console_wire() as console:
 
-        def clients():
-            [row] = [r for r in console.dicts("SHOW POOLS") if r["user"] == "app"]
-            return sum(int(row[name]) for name in ("cl_idle", "cl_active", "cl_waiting"))
+            def clients():
+                [row] = [r for r in console.dicts("SHOW POOLS") if r["user"] == "app"]
+                return sum(int(row[name]) for name in ("cl_idle", "cl_active", "cl_waiting"))
 
-        wait_until(lambda: clients() >= 24, "the load is on")
-        sums = set()
-        while load.poll() is None and len(sums) < 3:
-            sums.add(clients())
-            assert max(sums) <= 24, sums
-    assert load.wait(20) == 0, load.stdout.read()
-    load.stdout.close()
+            wait_until(lambda: clients() >= 24, "the load is on")
+            sums = set()
+            while load.poll() is None and len(sums) < 3:
+                sums.add(clients())
+                assert max(sums) <= 24, sums
+        assert load.wait(20) == 0, load.stdout.read()
+    finally:
+        load.kill()
+        load.wait()
+        load.stdout.close()
 
 
 def test_a_login_that_waits_for_a_server_is_a_waiting_client(make_gateway, postgres):

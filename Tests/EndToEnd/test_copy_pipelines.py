@@ -118,7 +118,6 @@ class Slow:
 
     def __init__(self, reads_sync):
         self.reads_sync = reads_sync
-        self.seen = ""
 
     def __call__(self, peer):
         peer.login()
@@ -133,7 +132,6 @@ class Slow:
         peer.send(ready() if self.reads_sync else ready() + ready())
         while True:
             for one in held:
-                self.seen += one.kind
                 answer = {"C": message("3"), "P": message("1"), "B": message("2"), "E": command_complete("DO")}
                 peer.send(answer.get(one.kind, b""), ready() if one.kind in "SQ" else b"")
             held = [peer.receive()]

@@ -102,7 +102,7 @@ def test_a_frozen_server_that_finishes_alone_gives_its_place_away(make_gateway, 
         goodbye(client, "clear")
         with gateway.wire() as other:
             assert int(other.value("select pg_backend_pid()")) != pid
-        assert int(gateway.pool_row()["sv_active"]) == 0
+        wait_until(lambda: gateway.pool_row()["sv_active"] == "0", "nobody holds a server")
     finally:
         os.kill(pid, signal.SIGCONT)
         client.close()

@@ -8,7 +8,8 @@ from gateway import pool
 from wire import LoginRefused, query
 
 #: RFC 6761: never resolved.
-NAME = "nosuch.invalid"
+#: An empty label: refused without a question to a name server.
+NAME = "no..such.invalid"
 TRUST = "host all all all trust\n"
 
 

@@ -258,7 +258,7 @@ def test_greetings_stay_whole_however_many_are_asked_for(make_gateway, postgres)
             assert set(client.parameters) == everything, f"the {number}th client"
 
 
-# --- from one client to the next ---------------------------------------------------------------------------------------
+# --- from one client to the next --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ("transaction", "statement"))

@@ -314,7 +314,8 @@ def test_everybody_who_has_a_statement_is_told_that_its_result_has_changed(make_
         admin.execute("grant select on widening to public")
     clients = [gateway.wire() for _ in range(3)]
     for client in clients:
-        assert kinds(client, parse("select * from widening", "mine"), bind((), "", "mine"), execute(), sync()) == "12DCZ"
+        prepares = [parse("select * from widening", "mine"), bind((), "", "mine"), execute(), sync()]
+        assert kinds(client, *prepares) == "12DCZ"
     with postgres.admin() as admin:
         admin.execute("alter table widening alter id type bigint")
     for client in clients:

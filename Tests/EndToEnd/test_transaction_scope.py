@@ -58,7 +58,6 @@ LASTING = [
     (["select pg_advisory_lock(3) -- " + "long " * 40_000], "select count(*) from pg_locks where objid = 3", "0"),
     (["create temp table t (a int) -- " + "long " * 40_000], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
-    (["update pg_settings set setting = '1MB' where name = 'work_mem'"], "show work_mem", "4MB"),
     (["update pg_catalog.pg_settings set setting = 'x' where name = 'search_path'"], "show search_path", PATH),
     (["select U&\"set\\005fconfig\"('work_mem', '1MB', false)"], "show work_mem", "4MB"),
     (["select U&\"pg\\005fadvisory\\005flock\"(3)"], "select count(*) from pg_locks where objid = 3", "0"),

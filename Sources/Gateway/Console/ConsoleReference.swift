@@ -91,13 +91,14 @@ package enum ConsoleReference {
         |---|---|
         | 42601 | The command is unknown or has a syntax error |
         | 42704 | `SHOW` of an unknown name (the hint names the nearest), `SET` of an unknown setting |
-        | 25P01 | A savepoint outside a transaction |
+        | 25P01 | A savepoint, or `AND CHAIN`, outside a transaction |
         | 25P02 | A command in a failed transaction |
         | 3B001 | An unknown savepoint |
         | 08P01 | A malformed message, or a Bind message with parameters |
         | 0A000 | A function call message |
         | 53400 | A session holds more than \(ConsoleLimits.preparedStatements) prepared statements or \
-        \(ConsoleLimits.portals) portals, a transaction more than \(ConsoleLimits.savepoints) savepoints, or a query \
+        \(ConsoleLimits.portals) portals, a transaction more than \(ConsoleLimits.savepoints) savepoints (those \
+        of one name in a row count as one), or a query \
         more than \(ConsoleLimits.statementsPerQuery) commands |
 
         A message may have \(ConsoleLimits.messageBytes) bytes.

@@ -14,7 +14,8 @@ package struct PeriodAverages: Sendable, Equatable {
     package var transactionTime: UInt64 = 0
     /// `avg_query_time`, microseconds per query.
     package var queryTime: UInt64 = 0
-    /// `avg_wait_time`, microseconds per wait, whether a checkout or the deadline ended it.
+    /// `avg_wait_time`, microseconds per wait, whether a checkout, the deadline or the client's leaving
+    /// ended it.
     package var waitTime: UInt64 = 0
 
     package init() {}
