@@ -65,8 +65,12 @@ extension Worker {
         }
         var total = held
         if endpoint.channel.mayHaveBytes, !isRedelivery {
+            let isSecret = endpoint.channel.wipesReceived
             let count = self.read(endpoint, behind: held)
-            if count <= 0, !self.goesOn(endpoint, afterReading: count, held: held) { return }
+            if count <= 0, !self.goesOn(endpoint, afterReading: count, held: held) {
+                if isSecret { unsafe cr_wipe(self.receiveBuffer.baseAddress, held) }
+                return
+            }
             total += max(count, 0)
         }
         let hasMore = endpoint.channel.mayHaveBytes

@@ -189,6 +189,17 @@ def test_clients_and_idle_servers_hold_no_room_for_long_texts(make_gateway, post
             assert long_texts(client, 5, salt=f"{number} ") == []
 
 
+def test_unnamed_statements_that_clients_remember_keep_nobody_out(make_gateway):
+    """They are remembered for speed alone."""
+    gateway = make_gateway(general={"query_interner_max_size": "1MB"})
+    with ExitStack() as stack:
+        for number in range(12):
+            client = stack.enter_context(gateway.wire())
+            for text in range(32):
+                client.send_together(parse(f"select {number}, {text} -- " + "x" * 4000), sync())
+                assert [m.kind for m in client.ready()] == ["1", "Z"], f"client {number}, text {text}"
+
+
 def test_texts_that_clients_hold_stay(make_gateway):
     gateway = make_gateway(general={"query_interner_max_size": "1MB"})
     with gateway.wire() as client:

@@ -448,6 +448,14 @@ def test_the_minimum_does_not_wait_for_housekeeping(make_gateway, postgres, by_r
     wait_until(lambda: gateway.pool_row("new", user="app_md5")["sv_idle"] == "7", "seven in a pool that is new")
 
 
+def test_the_first_login_brings_the_minimum(make_gateway, postgres):
+    """What opens servers is won from its proof; the next round of housekeeping is half a minute away."""
+    entry = {"username": "app", "password": postgres.secrets["app"], "pool_size": 5, "min_pool_size": 4}
+    gateway = make_gateway({"app": pool(postgres, users_=[entry])}, general={"max_concurrent_creates": 2})
+    with gateway.wire("app"):
+        wait_until(lambda: gateway.pool_row(user="app")["sv_idle"] == "4", "four idle servers")
+
+
 def test_min_pool_size_is_kept_over_an_outage(make_gateway, other_postgres):
     """The servers of the minimum die with PostgreSQL; when it is back they are there again, without any client."""
     users = [{"username": "app_md5", "password": other_postgres.secrets["app_md5"], "pool_size": 3, "min_pool_size": 2}]

@@ -230,6 +230,30 @@ SCRAM = {
 }
 
 
+def test_last_words_while_a_proof_is_computed(make_gateway):
+    """So many rounds take a while; the server ends meanwhile, and says why."""
+    def script(peer):
+        if "cancel" in peer.startup():
+            return
+        peer.send(authentication(10, b"SCRAM-SHA-256\0\0"))
+        body = peer.until("p")[-1].body
+        nonce = body[body.index(b"r=") + 2 :].decode()
+        peer.send(
+            authentication(11, f"r={nonce}more,s=MDEyMzQ1Njc4OWFiY2RlZg==,i=1000000".encode()),
+            error("57P01", "terminating connection due to administrator command", "FATAL"),
+        )
+
+    with FakeServer(script) as server:
+        gateway = make_gateway(
+            {"app": server.pool(password="", server_username="app", server_password=PASSWORD)},
+            general=QUICK, hba="host all all all trust\n",
+        )  # fmt: skip
+        gateway.secrets.add(PASSWORD)
+        with pytest.raises(LoginRefused) as refusal:
+            gateway.wire("app", "app")
+        assert refusal.value.sqlstate == "57P01"
+
+
 @pytest.mark.parametrize("name", SCRAM)
 @pytest.mark.parametrize("passthrough", (True, False), ids=("passthrough", "server_password"))
 def test_hostile_scram(make_gateway, name, passthrough):

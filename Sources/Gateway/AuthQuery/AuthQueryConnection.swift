@@ -143,10 +143,10 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         while self.phase == .opening, let step = self.opening?.next() { self.play(step) }
     }
 
-    private func play(_ step: ServerOpening.Step) {
-        switch step {
+    private func play(_ step: consuming ServerOpening.Step) {
+        switch consume step {
         case .wait: return
-        case .send(let bytes): self.send(bytes)
+        case .send(var bytes): self.send(wiping: &bytes)
         case .failed(let failure): self.transportFailed(failure)
         case .derive(let derivation): self.derive(derivation)
         case .ready(let greeting):
@@ -159,10 +159,12 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
         }
     }
 
+    /// As with servers.
     private func derive(_ derivation: SCRAMDerivation) {
+        self.pauseReading()
         let lanes = self.home.gateway.lookups.authLanes
         Task(executorPreference: self.home.worker) {
-            let keys = await derivation.compute(on: lanes)
+            let keys = await derivation.compute(on: lanes) { nil }
             guard self.phase == .opening else { return }
             guard let keys else {
                 self.lost("the server's rounds of SCRAM could not be computed in time")
@@ -171,6 +173,7 @@ final class AuthQueryConnection: Endpoint, TransportUser, @unchecked Sendable {
             // Nil for keys of an attempt that was given up.
             if let step = self.opening?.take(keys) { self.play(step) }
             self.playOpening()
+            self.resumeReading()
         }
     }
 

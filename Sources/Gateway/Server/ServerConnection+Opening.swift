@@ -162,10 +162,14 @@ extension ServerConnection {
     }
 
     /// How many rounds the keys cost is the role's own choice, and the worker's other clients must not wait for them.
+    /// Nor is anything read meanwhile: what a server sends before its turn has no bound, and its last words come later.
     private func derive(_ derivation: SCRAMDerivation) {
+        self.pauseReading()
+        let pool = self.pool
         let lanes = self.home.gateway.lookups.authLanes
         Task(executorPreference: self.home.worker) {
-            let keys = await derivation.compute(on: lanes)
+            // Another one of the pool may have logged in by them while this one waited.
+            let keys = await derivation.compute(on: lanes) { pool.state.withLock { $0.knownKeys } }
             guard self.phase == .opening else { return }
             guard let keys else {
                 let text = "its rounds of SCRAM could not be computed in time"
@@ -175,6 +179,7 @@ extension ServerConnection {
             // Nil for keys of an attempt that was given up.
             if let step = self.opening?.exchange?.take(keys) { self.play(step) }
             self.playOpening()
+            self.resumeReading()
         }
     }
 

@@ -104,8 +104,9 @@ extension ServerConnection {
                 self.toClient &+= UInt64(scan.body.upperBound - start)
                 self.client?.send(bytes.extracting(start..<scan.body.upperBound))
             case .error:
-                if self.isAnsweringReplay { continue }
                 let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
+                let isEnd = fields?.severity == .fatal || fields?.severity == .panic
+                if self.isAnsweringReplay, !isEnd { continue }
                 self.syncFailed(fields)
                 return offset
             case .invalid:

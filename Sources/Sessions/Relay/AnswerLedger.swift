@@ -114,6 +114,12 @@ package struct AnswerLedger: Sendable {
         return counts
     }
 
+    /// The ReadyForQuery received last answers a Sync of the gateway's own: nobody's request.
+    package mutating func uncountReady() {
+        self.readyCount -= 1
+        if self.status == .idle { self.idleCount -= 1 }
+    }
+
     /// A transaction was begun in the client's name; the answer to that does not pass this ledger.
     package mutating func transactionBegun() { self.status = .inTransaction }
 

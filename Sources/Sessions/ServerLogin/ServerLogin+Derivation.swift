@@ -7,6 +7,9 @@ package struct SCRAMDerivation: Sendable {
     let salt: [UInt8]
     let iterations: Int
 
+    /// These keys are of the salt and the rounds that are asked for.
+    package func isAnswered(by keys: SCRAMKeys) -> Bool { keys.fits(salt: self.salt, iterations: self.iterations) }
+
     /// Computes for milliseconds up to seconds.
     package var keys: SCRAMKeys { SCRAMKeys(password: self.password, salt: self.salt, iterations: self.iterations) }
 }

@@ -42,7 +42,7 @@ extension AnswerScript {
         var sequence: Int?
         var batch = 0
         /// The statement that was bound or described.
-        var statement: Int32?
+        var statement: StatementID?
         /// The client's name of it, when it was bound.
         var name: [UInt8]?
         /// What the client gets instead.
@@ -130,7 +130,7 @@ extension AnswerScript {
         guard first > 0, first <= self.texts.count else { return }
         self.texts.removeSubrange(0..<first)
         for index in self.tokens.indices where self.tokens[index].hasText {
-            self.tokens[index].payload &-= Int32(clamping: first)
+            self.tokens[index].payload &-= Int64(first)
         }
     }
 

@@ -14,7 +14,7 @@ package struct AnswerScript: Sendable {
         var edit = Edit.none
         /// `inject`, `substitute`: the index in `texts`, or one of the negative constants. `bind`,
         /// `describeStatement`: the statement's id.
-        var payload: Int32 = 0
+        var payload: Int64 = 0
         /// `bind`: where the client's name of the statement stands in `names`.
         var name: Int32 = 0
         var nameLength: UInt16 = 0
@@ -48,8 +48,8 @@ package struct AnswerScript: Sendable {
         case substitute
     }
 
-    static let parseComplete: Int32 = -1
-    static let closeComplete: Int32 = -2
+    static let parseComplete: Int64 = -1
+    static let closeComplete: Int64 = -2
 
     /// Bytes of names that are kept; errors about later Binds show the server's name.
     private static let namesMax = 256 * 1024
@@ -116,7 +116,7 @@ package struct AnswerScript: Sendable {
 
     // MARK: Towards the server
 
-    mutating func push(_ kind: Kind, edit: Edit = .none, payload: Int32 = 0) {
+    mutating func push(_ kind: Kind, edit: Edit = .none, payload: Int64 = 0) {
         self.push(Token(kind: kind, edit: edit, payload: payload))
     }
 
@@ -129,7 +129,7 @@ package struct AnswerScript: Sendable {
     }
 
     /// A terminator was sent.
-    mutating func pushTerminator(_ kind: Kind, edit: Edit = .none, payload: Int32 = 0) {
+    mutating func pushTerminator(_ kind: Kind, edit: Edit = .none, payload: Int64 = 0) {
         self.push(kind, edit: edit, payload: payload)
         self.batch &+= 1
         self.openCount = 0
@@ -151,13 +151,13 @@ package struct AnswerScript: Sendable {
         }
     }
 
-    private mutating func keep(_ text: [UInt8]) -> Int32 {
+    private mutating func keep(_ text: [UInt8]) -> Int64 {
         self.texts.append(text)
-        return Int32(clamping: self.texts.count - 1)
+        return Int64(self.texts.count - 1)
     }
 
     /// Bind of a statement that servers know by another name than the client does.
-    mutating func pushBind(_ statement: Int32, name: borrowing Span<UInt8>) {
+    mutating func pushBind(_ statement: StatementID, name: borrowing Span<UInt8>) {
         var token = Token(kind: .bind, payload: statement, name: Int32(clamping: self.names.count))
         if self.names.count < Self.namesMax {
             token.nameLength = UInt16(clamping: name.count)

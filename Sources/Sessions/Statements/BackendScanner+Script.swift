@@ -96,6 +96,7 @@ extension BackendScanner {
                 if ledger.isOutsideTransaction { client?.endPortals(before: statements.script.answeredBatch) }
             }
             if isDropped {
+                if header.kind == 0x5A { ledger.uncountReady() }
                 if header.kind == 0x33, statements.script.isSkipping { ledger.skipGoesOn() }
                 return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped)
             }
@@ -156,7 +157,7 @@ extension ServerStatements {
         /// What the client gets in place of the server's words.
         package var substitute: [UInt8]?
         /// PostgreSQL will not run this statement any more: its pool needs a fresh one.
-        package var staleStatement: Int32?
+        package var staleStatement: StatementID?
         /// The server lacks a statement that it should have: its session was meddled with.
         package var isMissingStatement = false
         /// The server's name of the statement that was bound, and the client's.

@@ -7,7 +7,7 @@ extension BatchPass {
         /// The statement, under its own name.
         case shared(PreparedStatement)
         /// The server's unnamed statement.
-        case unnamed(Int32)
+        case unnamed(StatementID)
         /// Nothing: PostgreSQL is to say so.
         case unknown
         /// A statement whose result has another type than the client was told.
@@ -136,11 +136,7 @@ extension BatchPass {
         }
         // Drivers remember what they were told of a statement's columns, and read rows by that: before the name stands
         // for a fresh one, its client is told. In a failed transaction PostgreSQL has another error first.
-        if statement.isStale, !name.isEmpty, !self.client.knowsOfChange(statement) {
-            if self.isFailed { return self.supply(statement, isNamed: true, counts: counts) }
-            self.client.learnOfChange(statement)
-            return .changed
-        }
+        if statement.isStale, !name.isEmpty, let place = self.tell(statement, counts: counts) { return place }
         let planner = self.client.planner
         if statement.isStale || !PlannerSettings.equal(statement.planner, planner) {
             if let fresh = self.source.replacement(of: statement, planner: planner, isNamed: !name.isEmpty) {
@@ -150,6 +146,22 @@ extension BatchPass {
         }
         self.mark(statement.traits)
         return self.supply(statement, isNamed: !name.isEmpty, counts: counts)
+    }
+
+    /// Tells the client, once, that the result of a statement has changed; nil when it knows. What tells it is a message
+    /// of its batch and may be skipped like any other, and then it does not know.
+    private mutating func tell(_ statement: PreparedStatement, counts: Bool) -> Place? {
+        if self.server.isUnsettled(.told(statement.id)) { return .hold }
+        if self.client.knowsOfChange(statement) { return self.server.isChanged(.told(statement.id)) ? .changed : nil }
+        if self.isFailed {
+            // Unless the end of the transaction is on its way.
+            if self.server.script.awaitsReady { return .hold }
+            self.mark(statement.traits)
+            return self.supply(statement, isNamed: true, counts: counts)
+        }
+        self.server.note(.told(statement.id), before: .isPrepared(false))
+        self.client.learnOfChange(statement)
+        return .changed
     }
 
     /// Sees to it that the server has the statement.

@@ -29,15 +29,17 @@ extension BatchPass {
             known.noteUse(isNamed: false)
             return .found(known)
         }
-        let lookup = self.source.statement(
-            tail: tail,
-            planner: self.client.planner,
-            isNamed: isNamed
-        )
+        let planner = self.client.planner
+        var lookup = self.source.statement(tail: tail, planner: planner, isNamed: isNamed)
+        if case .exhausted = lookup {
+            // Before anybody is refused, what is remembered for speed alone goes.
+            self.client.forgetRecent()
+            lookup = self.source.statement(tail: tail, planner: planner, isNamed: isNamed)
+        }
         switch lookup {
         case .malformed: return nil
         case .found(let statement):
-            if !isNamed, !statement.traits.contains(.fetch) {
+            if !isNamed, !statement.traits.contains(.fetch), self.source.mayRemember {
                 self.client.remember(statement, limit: self.source.recentMax)
             }
         case .exhausted: break
@@ -146,7 +148,7 @@ extension BatchPass {
         self.server.unwanted.removeAll()
     }
 
-    private mutating func closePrepared(_ id: Int32) {
+    private mutating func closePrepared(_ id: StatementID) {
         self.server.script.push(.close, edit: .swallow)
         self.append(kind: 0x43, body: Array("S".utf8) + PreparedStatement.serverName(id) + [0])
     }

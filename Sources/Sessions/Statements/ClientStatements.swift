@@ -12,7 +12,7 @@ package final class ClientStatements: @unchecked Sendable {
     /// (`DEALLOCATE`, `DISCARD ALL`, `COPY`).
     var portals: [[UInt8]: OwnPortal] = [:]
     /// Stale statements with names of which the client has been told: their next use prepares them afresh.
-    private var toldStale: Set<Int32> = []
+    private var toldStale: Set<StatementID> = []
     private(set) var planner: PlannerSettings?
     /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
     package var collected: [UInt8] = []
@@ -77,8 +77,11 @@ package final class ClientStatements: @unchecked Sendable {
         self.recent.insert(statement, at: 0)
     }
 
+    /// Gives up what it holds for its convenience alone.
+    func forgetRecent() { self.recent.removeAll() }
+
     /// The statement with this id is of no more use to anybody, as the client is told.
-    func expire(_ id: Int32) {
+    func expire(_ id: StatementID) {
         if let unnamed = self.unnamed, unnamed.id == id { unnamed.markStale() }
         for statement in self.names.statements where statement.id == id {
             statement.markStale()
@@ -93,6 +96,9 @@ package final class ClientStatements: @unchecked Sendable {
         if self.toldStale.count >= Self.toldMax { self.toldStale.removeAll() }
         self.toldStale.insert(stale.id)
     }
+
+    /// What was to tell it was skipped.
+    func forgetChange(_ id: StatementID) { self.toldStale.remove(id) }
 
     /// Puts a fresh statement wherever the client has `stale`.
     func replace(_ stale: PreparedStatement, by fresh: PreparedStatement) {

@@ -4,7 +4,7 @@ extension PreparedStatement {
     static let namePrefix = Array("pggateway_".utf8)
 
     /// The name of the statement with this id on servers.
-    static func serverName(_ id: Int32) -> [UInt8] {
+    static func serverName(_ id: StatementID) -> [UInt8] {
         var digits: [UInt8] = []
         var rest = id
         repeat {

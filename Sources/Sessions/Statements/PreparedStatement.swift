@@ -1,6 +1,10 @@
 package import PGWire
 import Synchronization
 
+/// The number of a statement, given out once in the life of the process. 64 bits: every text that is not known yet takes
+/// one, and of 32 bits a busy gateway would run out within weeks.
+package typealias StatementID = Int64
+
 /// A statement as the clients of a pool share it: what is prepared, and the name that servers know it by.
 ///
 /// Immutable but for its counters; any thread.
@@ -20,7 +24,7 @@ package final class PreparedStatement: Sendable {
     }
 
     /// Of this process, never given twice.
-    package let id: Int32
+    package let id: StatementID
     /// `pggateway_` and the id, without a zero byte.
     package let serverName: [UInt8]
     package let parameterTypes: [UInt8]
@@ -123,18 +127,18 @@ package final class PreparedStatement: Sendable {
 
 /// Gives out the numbers in servers' statement names, each once. Any thread.
 package final class StatementNumbers: Sendable {
-    private let last: Atomic<Int32>
+    private let last: Atomic<StatementID>
 
     package static let process = StatementNumbers()
 
-    package init(after last: Int32 = 0) {
+    package init(after last: StatementID = 0) {
         self.last = Atomic(last)
     }
 
     /// Nil when all have been given: two statements never share a name.
-    package func next() -> Int32? {
+    package func next() -> StatementID? {
         var last = self.last.load(ordering: .relaxed)
-        while last < Int32.max {
+        while last < StatementID.max {
             let outcome = self.last.weakCompareExchange(expected: last, desired: last + 1, ordering: .relaxed)
             if outcome.exchanged { return last + 1 }
             last = outcome.original

@@ -23,7 +23,7 @@ package final class ServerStatements: @unchecked Sendable {
     /// What becomes undone when a message is skipped, batch by batch; empty as soon as everything was answered.
     var changes: ContiguousArray<StatementChange> = []
     /// Statements that the server holds and nobody wants any more; closed in front of the next batch.
-    var unwanted: [Int32] = []
+    var unwanted: [StatementID] = []
     /// A request was sent that may drop statements in ways the gateway sees only afterwards: nothing that depends on
     /// them goes out before it is answered.
     package internal(set) var mustSettle = false

@@ -65,6 +65,8 @@ package final class SharedStatements: StatementSource, Sendable {
         return try? PreparedStatement(body, tail, planner: planner, interner: self.interner)
     }
 
+    package var mayRemember: Bool { self.interner.isHalfEmpty }
+
     /// Bytes of the statements that the pool knows.
     package var knownBytes: Int { self.cache.withLock { $0.bytes } }
 
@@ -84,7 +86,7 @@ package final class SharedStatements: StatementSource, Sendable {
     }
 
     /// PostgreSQL will not run this statement any more: nobody is to find it again.
-    package func expire(_ id: Int32) {
+    package func expire(_ id: StatementID) {
         self.cache.withLock { cache in
             if let statement = cache.contents.first(where: { $0.id == id }) { cache.removeStale(statement) }
         }

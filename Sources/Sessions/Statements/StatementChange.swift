@@ -11,10 +11,12 @@ struct StatementChange: Sendable {
         case allNames
         case unnamed
         /// A statement on the server.
-        case prepared(Int32)
+        case prepared(StatementID)
         /// A statement on the server that nobody wants any more.
-        case unwanted(Int32)
+        case unwanted(StatementID)
         case serverUnnamed
+        /// The client was told that the result of a statement has changed.
+        case told(StatementID)
         /// A portal of the client's that deallocates was run.
         case portalRun([UInt8])
     }
@@ -57,8 +59,13 @@ extension ServerStatements {
     }
 
     /// An earlier batch has prepared or closed the statement on the server, which may still skip that.
-    func isUnsettled(statement id: Int32) -> Bool {
+    func isUnsettled(statement id: StatementID) -> Bool {
         self.isLatestUnsettled(.prepared(id)) || self.isLatestUnsettled(.unwanted(id))
+    }
+
+    /// The open batch has changed the subject.
+    func isChanged(_ subject: StatementChange.Subject) -> Bool {
+        self.changes.contains { $0.subject == subject && $0.batch == self.script.batch }
     }
 
     /// Changes of batches before the open one. There are none in a single batch, however long it is.
@@ -117,7 +124,9 @@ extension ServerStatements {
             switch change.subject {
             case .unnamed: self.undo(index, to: failed ? .statement(nil) : change.before, client, later)
             case .serverUnnamed: self.undo(index, to: failed ? .server(.none) : change.before, client, later)
-            case .name, .allNames, .prepared, .unwanted, .portalRun:
+            // The error that told it is the failure.
+            case .told where failed: continue
+            case .name, .allNames, .prepared, .unwanted, .portalRun, .told:
                 self.undo(index, to: change.before, client, later)
             }
         }
@@ -142,6 +151,7 @@ extension ServerStatements {
             if was { self.prepared.restore(id) } else { self.prepared.remove(id) }
         case (.unwanted(let id), .isPrepared): self.unwanted.append(id)
         case (.serverUnnamed, .server(let unnamed)): self.unnamed = unnamed
+        case (.told(let id), .isPrepared): client?.forgetChange(id)
         case (.portalRun(let name), .isPrepared): client?.portals[name]?.isDone = false
         default: return
         }

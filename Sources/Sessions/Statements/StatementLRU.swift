@@ -7,7 +7,7 @@ package struct StatementLRU: Sendable {
     package var capacity: Int
     private var order = SlotOrder()
     private var table = SlotTable()
-    private var slotIDs: ContiguousArray<Int32> = []
+    private var slotIDs: ContiguousArray<StatementID> = []
 
     package init(capacity: Int) {
         self.capacity = capacity
@@ -18,15 +18,15 @@ package struct StatementLRU: Sendable {
     package var isEmpty: Bool { self.order.count == 0 }
 
     /// The id that has to go before another one fits.
-    package var victim: Int32? {
+    package var victim: StatementID? {
         let slot = self.order.oldest
         return self.count < max(self.capacity, 1) || slot == SlotOrder.none ? nil : self.slotIDs[Int(slot)]
     }
 
-    package func contains(_ id: Int32) -> Bool { self.slot(of: id) != nil }
+    package func contains(_ id: StatementID) -> Bool { self.slot(of: id) != nil }
 
     /// Makes `id` the most recently used; false when it is not there.
-    package mutating func touch(_ id: Int32) -> Bool {
+    package mutating func touch(_ id: StatementID) -> Bool {
         guard let slot = self.slot(of: id) else { return false }
         self.order.touch(slot)
         return true
@@ -34,9 +34,9 @@ package struct StatementLRU: Sendable {
 
     /// Adds `id` as the most recently used. Returns what had to go for it: the least recently used if there was no
     /// room. One that is there already is touched.
-    package mutating func insert(_ id: Int32) -> Int32? {
+    package mutating func insert(_ id: StatementID) -> StatementID? {
         if self.touch(id) { return nil }
-        var evicted: Int32?
+        var evicted: StatementID?
         if self.count >= max(self.capacity, 1) { evicted = self.removeOldest() }
         self.fill(self.order.addNewest(), id)
         return evicted
@@ -44,19 +44,19 @@ package struct StatementLRU: Sendable {
 
     /// Undoes an eviction: `id` is the least recently used again, even if there is no room. One that is there stays as
     /// it is.
-    package mutating func restore(_ id: Int32) {
+    package mutating func restore(_ id: StatementID) {
         if self.contains(id) { return }
         self.fill(self.order.addOldest(), id)
     }
 
     /// Removes the least recently used while there are more than `capacity`; nil when there are not.
-    package mutating func evictExcess() -> Int32? {
+    package mutating func evictExcess() -> StatementID? {
         self.count > self.capacity ? self.removeOldest() : nil
     }
 
     /// False when it was not there.
     @discardableResult
-    package mutating func remove(_ id: Int32) -> Bool {
+    package mutating func remove(_ id: StatementID) -> Bool {
         guard let slot = self.slot(of: id) else { return false }
         self.remove(slot: slot)
         return true
@@ -68,8 +68,8 @@ package struct StatementLRU: Sendable {
     }
 
     /// From the least to the most recently used.
-    package var ids: [Int32] {
-        var ids: [Int32] = []
+    package var ids: [StatementID] {
+        var ids: [StatementID] = []
         ids.reserveCapacity(self.count)
         var slot = self.order.oldest
         while slot != SlotOrder.none {
@@ -79,7 +79,7 @@ package struct StatementLRU: Sendable {
         return ids
     }
 
-    private func slot(of id: Int32) -> Int32? {
+    private func slot(of id: StatementID) -> Int32? {
         var probe = self.table.probe(Self.hash(id))
         while let slot = self.table.next(&probe) {
             if self.slotIDs[Int(slot)] == id { return slot }
@@ -87,12 +87,12 @@ package struct StatementLRU: Sendable {
         return nil
     }
 
-    private mutating func fill(_ slot: Int32, _ id: Int32) {
+    private mutating func fill(_ slot: Int32, _ id: StatementID) {
         if Int(slot) == self.slotIDs.count { self.slotIDs.append(id) } else { self.slotIDs[Int(slot)] = id }
         self.table.insert(slot, hash: Self.hash(id))
     }
 
-    private mutating func removeOldest() -> Int32? {
+    private mutating func removeOldest() -> StatementID? {
         let slot = self.order.oldest
         guard slot != SlotOrder.none else { return nil }
         let id = self.slotIDs[Int(slot)]
@@ -107,8 +107,8 @@ package struct StatementLRU: Sendable {
 
     /// Ids follow one another. Spread, they do not stand in one long run of the table, along which a removal would have
     /// to look.
-    private static func hash(_ id: Int32) -> UInt32 {
-        let product = UInt32(bitPattern: id) &* 0x9E37_79B1
+    private static func hash(_ id: StatementID) -> UInt32 {
+        let product = UInt32(truncatingIfNeeded: id ^ (id >> 32)) &* 0x9E37_79B1
         return product ^ (product >> 15)
     }
 }

@@ -17,4 +17,6 @@ package protocol StatementSource {
     var sharesUnnamed: Bool { get }
     /// Unnamed statements a client remembers (`client_anonymous_prepared_cache_size`).
     var recentMax: Int { get }
+    /// There is so much room for texts that clients may hold some that they do not need.
+    var mayRemember: Bool { get }
 }

@@ -37,6 +37,11 @@ package final class TextInterner: Sendable {
         self.state.withLock { ($0.uses.count, $0.bytes) }
     }
 
+    /// Less than half of the limit is used.
+    var isHalfEmpty: Bool {
+        self.state.withLock { $0.bytes + $0.uses.count * Self.overheadPerText < $0.byteLimit / 2 }
+    }
+
     package var byteLimit: Int { self.state.withLock { $0.byteLimit } }
 
     /// A lowered limit drops nothing: it refuses new texts until enough are gone.

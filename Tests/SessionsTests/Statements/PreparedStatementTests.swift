@@ -36,12 +36,12 @@ import Testing
 
     /// Two statements with one name would hand one client the other's.
     @Test func exhaustedNumbersAreRefused() throws {
-        let numbers = StatementNumbers(after: Int32.max - 1)
+        let numbers = StatementNumbers(after: .max - 1)
         let interner = TextInterner(byteLimit: 1000)
         let bytes = parseBody("select 1")
         let body = try #require(parts(bytes))
         let last = try PreparedStatement(body, bytes.span, planner: nil, interner: interner, numbers: numbers)
-        #expect(last.id == Int32.max)
+        #expect(last.id == .max)
         for _ in 0..<3 {
             #expect(numbers.next() == nil)
             #expect(throws: PreparedStatement.Refusal.numbersExhausted) {
@@ -53,7 +53,7 @@ import Testing
 
     @Test func numbersAreGivenOnceByAllThreads() async {
         let numbers = StatementNumbers()
-        let all = await withTaskGroup(of: [Int32].self) { group in
+        let all = await withTaskGroup(of: [StatementID].self) { group in
             for _ in 0..<4 { group.addTask { (0..<5000).compactMap { _ in numbers.next() } } }
             return await group.reduce(into: []) { $0 += $1 }
         }

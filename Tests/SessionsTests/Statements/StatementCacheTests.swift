@@ -10,7 +10,7 @@ private let colliding = TextHash { _ in 7 }
         let shop = StatementShop(capacity: 100, hash: collides ? colliding : .keyed)
         let one = try planner([("search_path", "a")])
         let two = try planner([("search_path", "b")])
-        var seen: Set<Int32> = []
+        var seen: Set<StatementID> = []
         for query in ["select 1", "select 2", "select 1 ", "", "Select 1", "select 12345678", "select 12345679"] {
             for types in [[], [23], [25], [23, 25], [0]] as [[Int32]] {
                 for planner in [nil, one, two] {

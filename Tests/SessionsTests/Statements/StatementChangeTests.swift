@@ -4,7 +4,7 @@ import Testing
 
 /// What is undone when messages are skipped, and what waits because it might be.
 @Suite struct StatementChangeTests {
-    private func prepared(_ feed: BatchFeed) -> [Int32] { feed.server.prepared.ids.sorted() }
+    private func prepared(_ feed: BatchFeed) -> [StatementID] { feed.server.prepared.ids.sorted() }
 
     @Test func aFailedParseLeavesNothing() {
         let feed = BatchFeed()

@@ -32,7 +32,7 @@ import Testing
 
     @Test func anEvictionIsUndone() {
         var lru = StatementLRU(capacity: 2)
-        for id: Int32 in [1, 2, 3] { _ = lru.insert(id) }
+        for id: StatementID in [1, 2, 3] { _ = lru.insert(id) }
         lru.restore(1)
         #expect(lru.ids == [1, 2, 3])
         lru.restore(3)
@@ -45,7 +45,7 @@ import Testing
 
     @Test func capacityChanges() {
         var lru = StatementLRU(capacity: 4)
-        for id in Int32(1)...4 { _ = lru.insert(id) }
+        for id in StatementID(1)...4 { _ = lru.insert(id) }
         lru.capacity = 2
         #expect(lru.evictExcess() == 1)
         #expect(lru.evictExcess() == 2)
@@ -61,7 +61,7 @@ import Testing
     /// Ids that follow one another must not form a run in the table that every removal walks along.
     @Test(.timeLimit(.minutes(1)))
     func manyIDsInARowCostNoMoreThanFew() {
-        let capacity: Int32 = 50_000
+        let capacity: StatementID = 50_000
         var lru = StatementLRU(capacity: Int(capacity))
         var isRight = true
         for id in 0..<(4 * capacity) { isRight = lru.insert(id) == (id < capacity ? nil : id - capacity) && isRight }
@@ -71,17 +71,17 @@ import Testing
 
     /// The obvious list, least recently used first.
     private struct Model {
-        var ids: [Int32] = []
+        var ids: [StatementID] = []
         var capacity = 0
 
-        mutating func insert(_ id: Int32) -> Int32? {
+        mutating func insert(_ id: StatementID) -> StatementID? {
             if self.touch(id) { return nil }
             let evicted = self.ids.count >= max(self.capacity, 1) ? self.ids.removeFirst() : nil
             self.ids.append(id)
             return evicted
         }
 
-        mutating func touch(_ id: Int32) -> Bool {
+        mutating func touch(_ id: StatementID) -> Bool {
             guard let index = self.ids.firstIndex(of: id) else { return false }
             self.ids.append(self.ids.remove(at: index))
             return true
@@ -94,7 +94,7 @@ import Testing
         var lru = StatementLRU(capacity: capacity)
         var model = Model(capacity: capacity)
         // Ids that share places in the table, some of them far apart.
-        let ids = (0..<Int32(20)).map { $0 } + (0..<20).map { $0 * 64 } + [.max, .min, -1, 1 << 30]
+        let ids = (0..<StatementID(20)).map { $0 } + (0..<20).map { $0 * 64 } + [.max, .min, -1, 1 << 30]
         for step in 0..<40_000 {
             var isRight = true
             let id = ids.randomElement(using: &random) ?? 0

@@ -79,6 +79,19 @@ import Testing
         }
     }
 
+    /// A message in front of it has failed, and the client has heard of that only.
+    @Test func aChangeThatWasSkippedIsToldAgain() {
+        let feed = self.prepared("a")
+        feed.client.names.find([0x61])?.markStale()
+        feed.read(.execute("nobody"), .bind("", "a"), .bind("", "a"), .sync)
+        feed.fail(.invalidCursorName)
+        feed.answer("Z")
+        _ = feed.takeSent()
+        feed.read(.bind("", "a"), .sync)
+        let told = feed.fail(.invalidStatementName).substitute
+        #expect(told == StatementError.encoded(StatementError.changedResult))
+    }
+
     @Test func otherErrorsLeaveTheStatement() {
         let feed = self.prepared("a")
         for (state, routine) in [

@@ -9,6 +9,7 @@ final class ModelPool: StatementSource {
     let allowsNamed = true
     let sharesUnnamed: Bool
     let recentMax: Int
+    let mayRemember = true
     /// The text behind each name on servers.
     private(set) var texts: [[UInt8]: [UInt8]] = [:]
 
