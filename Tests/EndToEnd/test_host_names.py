@@ -17,7 +17,7 @@ TRUST = "host all all all trust\n"
 def words():
     """What the system says to a name that it cannot resolve; what exactly depends on its name servers."""
     with pytest.raises(socket.gaierror) as raised:
-        socket.getaddrinfo(NAME, 5432)
+        socket.getaddrinfo(NAME.encode(), 5432)
     return raised.value.strerror
 
 
