@@ -220,6 +220,18 @@ def test_a_login_asks_the_next_server_when_one_is_dead(make_gateway):
         gateway.wait_idle()
 
 
+def leave_idle(gateway, seconds):
+    """Three clients, whose servers have been idle for so long."""
+    clients = [gateway.wire("app_trust") for _ in range(3)]
+    for client in clients:
+        client.rows("begin work")
+    for client in clients:
+        client.rows("commit")
+    wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "3", "all servers are idle")
+    wait_until(is_over(seconds), "they have been idle for long")
+    return clients
+
+
 def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
     """query_wait_timeout is for the whole way, checks of idle servers included."""
     silent = threading.Event()
@@ -240,15 +252,7 @@ def test_the_wait_for_servers_that_do_not_answer_is_bounded(make_gateway):
             {"server_idle_check_timeout": "1ms", "query_wait_timeout": "1s"},
             hba=HBA,
         )
-        clients = [gateway.wire("app_trust") for _ in range(3)]
-        for client in clients:
-            client.send(query("begin work"))
-            client.ready()
-        for client in clients:
-            client.send(query("commit"))
-            client.ready()
-        wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "3", "all servers are idle")
-        wait_until(is_over(0.02), "they have been idle for long")
+        clients = leave_idle(gateway, seconds=0.02)
         silent.set()
         began = time.monotonic()
         clients[0].send(query("select 1"))
@@ -280,13 +284,7 @@ def test_idle_servers_that_vanish_without_a_word_cost_no_request(make_gateway, b
             {"server_idle_check_timeout": "100ms", "query_wait_timeout": "3s"},
             hba=HBA,
         )
-        clients = [gateway.wire("app_trust") for _ in range(3)]
-        for client in clients:
-            client.rows("begin work")
-        for client in clients:
-            client.rows("commit")
-        wait_until(lambda: gateway.pool_row(user="app_trust")["sv_idle"] == "3", "all servers are idle")
-        wait_until(is_over(0.2), "they have been idle for long")
+        clients = leave_idle(gateway, seconds=0.2)
         silent.set()
         if by_login:
             with gateway.wire("app_trust", parameters={"search_path": "elsewhere"}) as client:
