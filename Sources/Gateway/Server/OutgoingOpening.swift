@@ -269,8 +269,9 @@ final class OutgoingOpening: @unchecked Sendable {
         guard let endpoint, let derivation = self.derivation, attempt == self.attempts else { return }
         self.derivation = nil
         guard let keys else {
-            let text = "the keys for its \(derivation.rounds) rounds of SCRAM could not be computed in time"
-            self.end(.connect("cannot log in at the server: \(text)"))
+            // The lane has a time limit of its own.
+            let text = "the keys for the server's \(derivation.rounds) rounds of SCRAM were not computed in time"
+            self.end(.connect("auth_lane_timeout: \(text)"))
             return
         }
         if let step = self.login?.take(keys) { self.play(step) }
