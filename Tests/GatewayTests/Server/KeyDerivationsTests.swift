@@ -120,6 +120,23 @@ struct KeyDerivationsTests {
         #expect(self.begun.all == ["secret"] && left.all.isEmpty)
     }
 
+    @Test func whatCameTooLateIsThereForTheNextAttempt() async {
+        let gate = DispatchSemaphore(value: 0)
+        let (left, came) = (Notes<SCRAMKeys?>(), Notes<SCRAMKeys?>())
+        let first = self.begin("secret", told: left, behind: gate)
+        await self.begun.reach(1)
+        first.giveUp()
+        gate.signal()
+        while self.derivations.spareCount < 1 { await Task.yield() }
+        let second = self.begin("secret", told: came)
+        await came.reach(1)
+        second.giveUp()
+        let expected: [SCRAMKeys?] = [self.derivation("secret").keys]
+        #expect(came.all == expected)
+        #expect(self.begun.all == ["secret"] && left.all.isEmpty)
+        #expect(self.derivations.spareCount == 0, "once: whoever has logged in knows them")
+    }
+
     @Test func keysThatAreKnownByThenSpareTheWork() async throws {
         let told = Notes<SCRAMKeys?>()
         let known = try #require(
