@@ -99,26 +99,37 @@ def run_case(case, baseline, candidates, rounds, seconds, progress):
 
 
 def is_open(case, candidates, results):
-    """Whether a median lies so near its target, by what the rounds differ, that chance decides on which side.
-
-    Within two standard errors of a median: 1.25 standard deviations over the root of the number of rounds, a standard
-    deviation being three quarters of what lies between the quartiles.
-    """
+    """Whether a median lies so near its target, by what the rounds differ, that chance decides on which side."""
     for pooler in candidates:
-        target = case.targets.get(pooler.workers)
-        if target is not None and not case.tail:
+        if case.tail:
+            value, error = tail_ratio(results, pooler.name)
+            target = TAIL_TARGET
+        else:
             found = ratios(results, pooler.name)
-            error = 1.25 * 0.75 * (found.upper_cpu - found.lower_cpu) / len(results) ** 0.5
-            if abs(found.cpu - target) < 2 * error:
-                return True
+            value, error, target = found.cpu, found.cpu_error, case.targets.get(pooler.workers)
+        if target is not None and abs(value - target) < 2 * error:
+            return True
     return False
+
+
+def median_error(values):
+    """The standard error of a median, by the quartiles of the values.
+
+    1.25 standard deviations over the root of their number, a standard deviation being three quarters of what lies
+    between the quartiles.
+    """
+    if len(values) < 2:
+        return float("nan")
+    lower, _, upper = statistics.quantiles(values, method="inclusive")
+    return 1.25 * 0.75 * (upper - lower) / len(values) ** 0.5
 
 
 @dataclass
 class Ratios:
     """The medians over the rounds of one pooler's figures, each divided by the baseline of its own round.
 
-    `lower_cpu` and `upper_cpu` are the quartiles: half of the rounds lie between them.
+    `lower_cpu` and `upper_cpu` are the quartiles: half of the rounds lie between them. `cpu_error` is the standard
+    error of `cpu`.
     """
 
     cpu: float
@@ -128,6 +139,7 @@ class Ratios:
     switches: float
     lower_cpu: float
     upper_cpu: float
+    cpu_error: float
 
 
 def ratios(results, name):
@@ -144,12 +156,13 @@ def ratios(results, name):
     cpu = column("cpu")
     medians = [statistics.median(column(attribute)) for attribute in ("throughput", "p50", "p99", "switches")]
     lower, middle, upper = statistics.quantiles(cpu, method="inclusive") if len(cpu) > 1 else cpu * 3
-    return Ratios(middle, *medians, lower, upper)
+    return Ratios(middle, *medians, lower, upper, median_error(cpu))
 
 
 def tail_ratio(results, name):
-    """The median of p99 / p50 over the rounds."""
-    return statistics.median(measured[name].p99 / measured[name].p50 for measured in results)
+    """The median of p99 / p50 over the rounds, and its standard error."""
+    values = [measured[name].p99 / measured[name].p50 for measured in results]
+    return statistics.median(values), median_error(values)
 
 
 def evenness(results, name):
