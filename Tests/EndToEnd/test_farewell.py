@@ -109,6 +109,45 @@ def test_a_frozen_server_that_finishes_alone_gives_its_place_away(make_gateway, 
     wait_until(lambda: pid not in postgres.backends("app"), "PostgreSQL has seen the end")
 
 
+def leave_at_work(client, postgres, table, seconds):
+    """Asks for a row, which is committed some time later, says goodbye, and hears nothing of it."""
+    client.rows("begin work")
+    client.rows(f"insert into {table} values ('kept')")
+    client.send_together(query(f"select pg_sleep({seconds})"), query("commit"), TERMINATE)
+    wait_until(postgres.sleeping, "the query runs")
+    client.close()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_a_graceful_stop_waits_for_a_server_that_finishes_alone(make_gateway, postgres, mode):
+    """No client is left then, and the process ends before shutdown_timeout."""
+    gateway = make_gateway(
+        general={"shutdown_timeout": "30s"}, pool_options={"server_host": postgres.socket_dir, "mode": mode}
+    )
+    table = f"farewell_{uuid.uuid4().hex}"
+    with postgres.admin() as admin:
+        admin.execute(f"create table {table} (x text); grant all on {table} to public")
+        leave_at_work(gateway.wire(), postgres, table, 0.3)
+        gateway.signal(signal.SIGTERM)
+        gateway.wait()
+        assert admin.execute(f"select x from {table}").fetchall() == [("kept",)]
+        admin.execute(f"drop table {table}")
+    assert "cut off" not in gateway.log()
+
+
+def test_shutdown_timeout_ends_the_wait_for_a_server_that_finishes_alone(make_gateway, postgres):
+    gateway = make_gateway(general={"shutdown_timeout": "300ms"})
+    table = f"farewell_{uuid.uuid4().hex}"
+    with postgres.admin() as admin:
+        admin.execute(f"create table {table} (x text); grant all on {table} to public")
+        leave_at_work(gateway.wire(), postgres, table, 30)
+        gateway.signal(signal.SIGTERM)
+        gateway.wait()
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
+        admin.execute(f"drop table {table}")
+    assert "cut off servers=1" in gateway.log(), gateway.tail()
+
+
 @pytest.mark.parametrize("mode", ("transaction", "session"))
 @pytest.mark.parametrize(
     "how, stays",

@@ -1,15 +1,18 @@
 import PGWire
 import Reactor
+import Synchronization
 
 /// A server whose client has gone before it has answered everything.
 extension ServerConnection {
     /// The client has gone after its Terminate, and not all of what it asked for before has been answered. PostgreSQL
     /// gets that, and Terminate behind it; its answers are read until it closes, for a reset could overtake what it
     /// has not read yet. The session is busy until then, `server_finish_timeout` at most, and ends with its socket if
-    /// its host does. PostgreSQL goes on with what it has begun when the connection is closed under it.
+    /// its host does. PostgreSQL goes on with what it has begun when the connection is closed under it. A graceful stop
+    /// waits for it as for a client.
     func finishAlone() {
         self.client = nil
         self.phase = .finishing
+        self.home.gateway.finishingServers.add(1, ordering: .relaxed)
         self.turn.receivedBytes = 0
         self.letCancellersGo()
         self.expect(0)
