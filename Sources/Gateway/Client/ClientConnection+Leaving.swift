@@ -121,7 +121,7 @@ extension ClientConnection {
         guard self.phase == .active, let server = self.server else { return }
         self.server = nil
         self.account(server)
-        server.finishAlone()
+        server.finishAlone(without: self)
     }
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.

@@ -8,10 +8,11 @@ extension ServerConnection {
     /// gets that, and Terminate behind it; its answers are read until it closes, for a reset could overtake what it
     /// has not read yet. The session is busy until then, `server_finish_timeout` at most, and ends with its socket if
     /// its host does. PostgreSQL goes on with what it has begun when the connection is closed under it. A graceful stop
-    /// waits for it as for a client.
-    func finishAlone() {
+    /// waits for it as for a client, and KILL USER ends it as it ends a client.
+    func finishAlone(without client: ClientConnection) {
         self.client = nil
         self.phase = .finishing
+        self.home.finishing[self.number] = FinishingServer(server: self, client: client)
         self.home.gateway.finishingServers.add(1, ordering: .relaxed)
         self.turn.receivedBytes = 0
         self.letCancellersGo()
@@ -24,6 +25,12 @@ extension ServerConnection {
         if self.isReadingPaused { self.resumeReading() }
     }
 
+    /// It is closed.
+    func finishedAlone() {
+        self.home.finishing[self.number] = nil
+        self.home.gateway.serverFinished()
+    }
+
     /// Bytes of answers that are read for nobody. Behind them PostgreSQL gets what it gets when a client has closed: a
     /// reset, which ends a query that goes on writing.
     private static let unheardMax: UInt64 = 16 * 1024 * 1024
@@ -34,4 +41,10 @@ extension ServerConnection {
         if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
         return count
     }
+}
+
+/// A server that finishes alone, and the client that has left it: whose session it is.
+struct FinishingServer {
+    let server: ServerConnection
+    let client: ClientConnection
 }

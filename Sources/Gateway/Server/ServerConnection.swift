@@ -252,7 +252,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     /// Closes and tells the pool.
     func discard() {
         guard self.phase != .closed else { return }
-        let finishedAlone = self.phase == .finishing
+        let wasAlone = self.phase == .finishing
         self.phase = .closed
         self.opening?.transport?.abandon()
         self.opening = nil
@@ -262,7 +262,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         self.errand = nil
         self.close()
         self.pool.closed(self, home: self.home)
-        if finishedAlone { self.home.gateway.serverFinished() }
+        if wasAlone { self.finishedAlone() }
     }
 
     private func logClosing(_ reason: String) {
