@@ -111,7 +111,11 @@ final class PoolRegistry: Sendable {
     /// Takes out the dynamic pools that nobody uses. Returns their number.
     func collect() -> Int {
         self.state.withLock { state in
-            let idle = state.pools.values.filter { $0.plan.isDynamic && $0.isUnused }
+            state.forgetEmptied()
+            // Whoever still works with a pool that a reload has replaced asks for the new one at the next transaction.
+            let idle = state.pools.values.filter { pool in
+                pool.plan.isDynamic && pool.isUnused && state.leaving[pool.key] == nil
+            }
             for pool in idle { state.leave(pool) }
             state.forgetEmptied()
             return idle.count
