@@ -87,7 +87,10 @@ extension SettingsTable {
         ),
         SettingsKey(
             "shutdown_timeout", .general, .duration, default: "10s", .reload,
-            "A graceful stop waits so long for clients in a transaction, then closes them."
+            """
+            A graceful stop waits so long for clients in a transaction, and for servers that still have to do what \
+            their clients asked for before they left, then closes them.
+            """
         ),
     ]
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from gateway import pool
+from gateway import pool, users
 from polling import wait_until
 from server import PASSWORDS, executable
 from wire import Wire, bind, describe_portal, execute, parse, query, startup, sync
@@ -185,3 +185,33 @@ def test_a_login_that_waits_for_a_server_is_a_waiting_client(make_gateway, postg
         holder.rows("commit")
         newcomer.ready()
         assert gateway.pool_row(user="app_trust")["cl_waiting"] == "0"
+
+
+def told_of_the_end(client):
+    """The SQLSTATE that a query brings which is a client's last."""
+    client.send(query("select 'served'"))
+    return client.until_closed()[-1].sqlstate
+
+
+def test_what_a_pool_counts_after_it_has_left_the_settings_is_in_later_totals(make_gateway, postgres):
+    """Its clients end their transactions there, and are told there that it is gone."""
+    listed = users(postgres)
+    gateway = make_gateway({"app": pool(postgres, users_=listed)})
+    inside, outside = gateway.wire(), gateway.wire()
+    inside.rows("begin work")
+    inside.value("select 1")
+    outside.value("select 1")
+    before = stats(gateway, "app")
+    others = [user for user in listed if user["username"] != "app"]
+    gateway.reload(pools={"app": pool(postgres, users_=others)})
+    assert told_of_the_end(outside) == "57P01"
+    inside.value("select 2")
+    # For one client the user is back before the transaction is over, for the other one too late.
+    gateway.reload(pools={"app": pool(postgres, users_=listed)})
+    assert grown(gateway, "app", before, "total_errors", "total_query_count", "total_xact_count") == (1, 1, 0)
+    gateway.reload(pools={"app": pool(postgres, users_=others)})
+    inside.error("select 1 / 0")
+    inside.rows("rollback")
+    assert told_of_the_end(inside) == "57P01"
+    gateway.reload(pools={"app": pool(postgres, users_=listed)})
+    assert grown(gateway, "app", before, "total_errors", "total_query_count", "total_xact_count") == (3, 3, 1)

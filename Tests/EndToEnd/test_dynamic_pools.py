@@ -483,6 +483,22 @@ def test_totals_of_a_pool_that_was_collected_go_on_when_it_comes_again(make_gate
         assert int(auth_row(gateway)["dynamic_pools_created"]) == 3
 
 
+def test_a_session_outlives_a_reload_and_the_collection_after_it(make_gateway, postgres):
+    """The pool that takes the place of the session's waits for it."""
+    gateway = make_gateway(
+        {"app": found(postgres)}, general={"retain_connections_time": "50ms", "retain_connections_max": 0}, hba=RULES
+    )
+    with roles(postgres, 2) as [name, other], enter(gateway, name) as client:
+        assert client.value("select current_user") == name
+        assert outcome(gateway, other) == "in"
+        gateway.reload(pools={"app": {"application_name": "changed"}})
+        wait_until(lambda: not gateway.pool_row(user=other), "what nobody uses is collected")
+        client.send(query("select current_user"))
+        said = client.until("ZE")
+        assert said[-1].kind == "Z", str(said[-1])
+        assert dynamic_pools(gateway) == 1
+
+
 def test_rotating_names_leave_nothing(make_gateway, postgres):
     """10 000 names, each with a pool for a moment: the memory and the pools are where they were."""
     gateway = make_gateway(

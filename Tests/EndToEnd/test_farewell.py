@@ -18,6 +18,8 @@ ROW_BYTES = 10_000
 #: With some of these numbers the last requests do not fit into the server's socket (some 200 kB) when the end comes,
 #: and are not so many that the gateway stops to read its client (64 KiB).
 ROWS = (5, 15, 17, 19, 21, 23, 25, 40)
+#: Of 40 rows a server's socket takes some 130 kB, the gateway 64, and the client's socket the rest and the end.
+UNREAD = {"unix_socket_buffer_size": "64kB", "tcp_socket_buffer_size": "1MB"}
 
 
 def goodbye(client, how):
@@ -49,6 +51,50 @@ def test_all_requests_before_terminate_are_carried_out(make_gateway, postgres, h
             other.rows(f"truncate {table}")
             client.close()
         other.rows(f"drop table {table}")
+
+
+@pytest.mark.parametrize("how", ("clear", "end"))
+def test_requests_that_the_gateway_has_not_read_yet_are_carried_out(make_gateway, postgres, how):
+    """The server takes no more for a while, so its client, which says goodbye and closes, is not read to the end."""
+    gateway = start(
+        make_gateway,
+        general=UNREAD,
+        pool_options={"server_host": postgres.socket_dir, "pool_size": 1},
+    )
+    table = f"farewell_{uuid.uuid4().hex}"
+    count = 40
+    with postgres.admin() as admin:
+        admin.execute(f"create table {table} (x text); grant all on {table} to public")
+        client = gateway.wire() if how == "clear" else tls_wire(gateway, "app")
+        client.rows("begin work")
+        row = query(f"insert into {table} values ('{'x' * ROW_BYTES}')")
+        client.send_together(query("select pg_sleep(0.3)"), row * count, query("commit"), TERMINATE)
+        goodbye(client, how)
+        with gateway.wire() as other:
+            assert other.value(f"select count(*) from {table}") == str(count)
+        admin.execute(f"drop table {table}")
+        client.close()
+    gateway.wait_idle()
+
+
+def test_a_frozen_server_whose_client_left_requests_unread_gives_its_place_away(make_gateway, postgres):
+    """Within server_finish_timeout, as one that finishes alone does."""
+    gateway = make_gateway(
+        general=UNREAD | {"server_finish_timeout": "500ms", "query_wait_timeout": "20s"},
+        pool_options={"server_host": postgres.socket_dir, "pool_size": 1},
+    )
+    client = gateway.wire()
+    pid = int(client.value("select pg_backend_pid()"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        client.send_together(query(f"select '{'x' * ROW_BYTES}'") * 40, TERMINATE)
+        goodbye(client, "clear")
+        with gateway.wire() as other:
+            assert int(other.value("select pg_backend_pid()")) != pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        client.close()
+    gateway.wait_idle()
 
 
 @pytest.mark.parametrize("how", ("clear", "end", "notice"))
@@ -107,6 +153,45 @@ def test_a_frozen_server_that_finishes_alone_gives_its_place_away(make_gateway, 
         os.kill(pid, signal.SIGCONT)
         client.close()
     wait_until(lambda: pid not in postgres.backends("app"), "PostgreSQL has seen the end")
+
+
+def leave_at_work(client, postgres, table, seconds):
+    """Asks for a row, which is committed some time later, says goodbye, and hears nothing of it."""
+    client.rows("begin work")
+    client.rows(f"insert into {table} values ('kept')")
+    client.send_together(query(f"select pg_sleep({seconds})"), query("commit"), TERMINATE)
+    wait_until(postgres.sleeping, "the query runs")
+    client.close()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_a_graceful_stop_waits_for_a_server_that_finishes_alone(make_gateway, postgres, mode):
+    """No client is left then, and the process ends before shutdown_timeout."""
+    gateway = make_gateway(
+        general={"shutdown_timeout": "30s"}, pool_options={"server_host": postgres.socket_dir, "mode": mode}
+    )
+    table = f"farewell_{uuid.uuid4().hex}"
+    with postgres.admin() as admin:
+        admin.execute(f"create table {table} (x text); grant all on {table} to public")
+        leave_at_work(gateway.wire(), postgres, table, 0.3)
+        gateway.signal(signal.SIGTERM)
+        gateway.wait()
+        assert admin.execute(f"select x from {table}").fetchall() == [("kept",)]
+        admin.execute(f"drop table {table}")
+    assert "cut off" not in gateway.log()
+
+
+def test_shutdown_timeout_ends_the_wait_for_a_server_that_finishes_alone(make_gateway, postgres):
+    gateway = make_gateway(general={"shutdown_timeout": "300ms"})
+    table = f"farewell_{uuid.uuid4().hex}"
+    with postgres.admin() as admin:
+        admin.execute(f"create table {table} (x text); grant all on {table} to public")
+        leave_at_work(gateway.wire(), postgres, table, 30)
+        gateway.signal(signal.SIGTERM)
+        gateway.wait()
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
+        admin.execute(f"drop table {table}")
+    assert "cut off servers=1" in gateway.log(), gateway.tail()
 
 
 @pytest.mark.parametrize("mode", ("transaction", "session"))

@@ -8,7 +8,7 @@ import pytest
 from fakeserver import FakeServer
 from polling import wait_until
 from test_cancel import HeldCancel
-from wire import Closed, bind, copy_data, execute, flush, parse, query, startup
+from wire import Closed, bind, copy_data, execute, flush, parse, query, startup, terminate
 
 PID = "select pg_backend_pid()"
 HBA = "host all all 127.0.0.1/32 trust\n"
@@ -98,6 +98,28 @@ def test_a_user_at_work(make_gateway, postgres, work, mode):
         assert postgres.value("select count(*) from sink where b = 'killed'") == 0
         assert bystander.value(PID) == theirs
         bystander.rows("commit")
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_a_server_that_finishes_alone(make_gateway, postgres, mode):
+    """Its client has said goodbye and gone: what it asked for ends with the sessions of the user."""
+    gateway = make_gateway(pool_options={"server_host": postgres.socket_dir, "mode": mode, "pool_size": 1})
+    client = gateway.wire()
+    client.rows("begin; insert into sink values (6, 'left')")
+    pid = int(client.value(PID))
+    with postgres.admin() as holder:
+        holder.execute("select pg_advisory_lock(6)")
+        client.send_together(query("select pg_advisory_lock(6)"), query("commit"), terminate())
+        blocked = "select wait_event = 'advisory' from pg_stat_activity where pid = %s"
+        wait_until(lambda: postgres.value(blocked, pid), "its last requests are under way")
+        client.close()
+        wait_until(lambda: gateway.pool_row()["cl_active"] == "0", "the client has gone")
+        kill(gateway, "app", 0)
+        with gateway.wire() as following:
+            assert int(following.value(PID)) != pid
+    wait_until(lambda: pid not in postgres.backends(), "PostgreSQL has let go of it")
+    assert postgres.value("select count(*) from sink where b = 'left'") == 0
     gateway.wait_idle()
 
 

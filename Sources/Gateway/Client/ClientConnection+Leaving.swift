@@ -116,12 +116,22 @@ extension ClientConnection {
         self.pool = nil
     }
 
+    /// It has hung up while its server takes no more of its requests. Behind those there may be more, and a goodbye: as
+    /// PostgreSQL reads to the end what a client has sent that closes, they are passed on as the server takes them, for
+    /// as long as a server may finish alone. Where its deadline counts the life of a token, it goes at once.
+    func hungUpBehindRequests() {
+        guard self.expiry == nil, !self.hasPeerBrokenOff() else {
+            return self.vanished("client closed the connection")
+        }
+        self.setDeadline(self.home.worker.now + self.gateway.snapshot.serverFinishTimeout)
+    }
+
     /// It has said goodbye before it closed: what it asked for until then is carried out, though nobody hears of it.
     func leaveServerToFinish() {
         guard self.phase == .active, let server = self.server else { return }
         self.server = nil
         self.account(server)
-        server.finishAlone()
+        server.finishAlone(without: self)
     }
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.

@@ -77,16 +77,17 @@ extension ClientConnection {
         }
     }
 
-    /// Looked up per transaction: a reload may have replaced the pool.
+    /// Looked up per transaction: a reload may have replaced the pool. Nil when there is none any more; the old one
+    /// then counts the error that the client is told.
     func currentPool() -> Pool? {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
-        self.leavePool()
         // Who worked as somebody by `server_users` that say otherwise now has to log in again.
-        guard self.mayStay(in: pool.key) else { return nil }
-        self.pool = self.gateway.pools.pin(pool.key)
-        if let pool = self.pool { self.parameters = pool.recall(self.changed(self.requested)).parameters }
-        return self.pool
+        guard self.mayStay(in: pool.key), let next = self.gateway.pools.pin(pool.key) else { return nil }
+        self.leavePool()
+        self.pool = next
+        self.parameters = next.recall(self.changed(self.requested)).parameters
+        return next
     }
 
     private func mayStay(in key: PoolKey) -> Bool {

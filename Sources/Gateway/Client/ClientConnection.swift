@@ -162,12 +162,11 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .waiting, .login, .console: self.vanished("client closed the connection")
         case .active:
+            if self.isThrottledByServer { return self.hungUpBehindRequests() }
             // Behind what is held there may be more, and a goodbye; a client that broke off hears no answer to it, and
             // where the count of answers is lost, the one that it waits for may never come.
             let isHopeless = self.server?.ledger.isLost ?? false
-            if self.isThrottledByServer || (self.isHeld && (isHopeless || self.hasPeerBrokenOff())) {
-                self.vanished("client closed the connection")
-            }
+            if self.isHeld, isHopeless || self.hasPeerBrokenOff() { self.vanished("client closed the connection") }
         case .startup, .idle, .closing: return
         }
     }
@@ -199,6 +198,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
             self.loginTimedOut()
         case .closing:
             self.finish()
+        case .active where self.isThrottledByServer && self.expiry == nil:
+            self.vanished("server_finish_timeout: it has left, and its server does not take what it asked for")
         case .idle, .waiting, .active, .console:
             self.expiryDue()
         }

@@ -124,10 +124,9 @@ extension Pool {
         self.close(self.state.withLock { $0.machine.giveUpDoubtful(now: home.worker.now) }, home: home)
     }
 
-    /// The pool has left the settings. Waiters are sent to look their pool up again; servers close as they come back.
+    /// The pool has left the registry. Waiters are sent to look their pool up again; servers close as they come back.
     func retire(home: WorkerHome) {
         self.isRetired.store(true, ordering: .releasing)
-        self.gateway.pools.noteRetired(self)
         let (closes, waiting) = self.state.withLock { state in
             let closes = state.machine.drain()
             return (closes, state.waiters.compactMap { $0 })

@@ -37,8 +37,8 @@ final class Pool: Sendable {
     let statements: SharedStatements
     /// A lock of its own: it is taken for check queries only.
     let checkAnswers = Mutex(CheckAnswers())
-    /// One per worker, each written by its worker alone. Those of the pool that this one replaces, so that totals never
-    /// fall.
+    /// One per worker, each written by its worker alone. Those of the pool that this one replaces, which may still
+    /// count: totals never fall, and nothing is missing in them.
     let counters: [PoolCounters]
     /// What pools of the same key had counted that were gone before it; see `PastTotals`.
     private let past: CounterTotals
@@ -50,8 +50,8 @@ final class Pool: Sendable {
     let gateway: Gateway
 
     /// - Parameters:
-    ///   - old: the pool of the same key that this one replaces.
-    ///   - past: what pools of the same key had counted, if none is replaced.
+    ///   - old: the pool of the same key that this one replaces, or one that was taken out and may still count.
+    ///   - past: what pools of the same key had counted, if there is none.
     init(plan: PoolPlan, gateway: Gateway, replacing old: Pool? = nil, continuing past: CounterTotals? = nil) {
         self.key = plan.key
         self.plan = plan
@@ -88,10 +88,14 @@ extension Pool {
 
     func unpin() { self.pins.subtract(1, ordering: .releasing) }
 
-    /// Nobody works with it, and it holds and opens no server. Under the registry's lock.
-    var isUnused: Bool {
+    /// Nobody works with it, it holds and opens no server, and is to open none. Under the registry's lock.
+    var isUnused: Bool { self.isDone && self.state.withLock { $0.machine.limits.minPoolSize == 0 } }
+
+    /// Nobody works with it, and it holds and opens no server: once it is retired it counts no more. Under the
+    /// registry's lock.
+    var isDone: Bool {
         guard self.pins.load(ordering: .acquiring) == 0 else { return false }
-        return self.state.withLock { $0.machine.isEmpty && $0.machine.limits.minPoolSize == 0 }
+        return self.state.withLock { $0.machine.isEmpty }
     }
 
     var totals: CounterTotals {

@@ -30,9 +30,10 @@ final class PoolRegistry: Sendable {
         var generation: UInt64 = 0
         /// By database.
         var dynamic: [String: DynamicCounts] = [:]
-        /// Retired pools, as long as they have servers or waiters, or a little longer.
-        var leaving: [Pool] = []
-        /// Of pools that have gone.
+        /// Retired pools, as long as anybody works with them or they have servers or waiters, or a little longer: they
+        /// still count. All pools of a key that are there at a time have the same counters.
+        var leaving: [PoolKey: [Pool]] = [:]
+        /// Of pools that have gone and count no more.
         var past = PastTotals()
     }
 
@@ -47,15 +48,8 @@ final class PoolRegistry: Sendable {
 
     /// Retired pools of which a server is still lent.
     var leaving: [Pool] {
-        self.state.withLock { $0.leaving }.filter { $0.serverCounts.staying > 0 }
-    }
-
-    /// A pool that is not in the registry any more. Any worker, not under the pool's lock.
-    func noteRetired(_ pool: Pool) {
-        self.state.withLock { state in
-            state.forgetEmptied()
-            state.leaving.append(pool)
-        }
+        self.state.withLock { $0.leaving.values.flatMap { $0 } }.filter { $0.serverCounts.staying > 0 }
+            .sorted { ($0.key.database, $0.key.user) < ($1.key.database, $1.key.user) }
     }
 
     func dynamicCounts(of database: String) -> DynamicCounts {
@@ -99,12 +93,11 @@ final class PoolRegistry: Sendable {
                 old.pin()
                 return (old, nil, false)
             }
-            let past = state.past.take(wanted.key)
-            let pool = Pool(plan: wanted.plan, gateway: gateway, replacing: old, continuing: past)
+            let pool = state.make(wanted.plan, gateway: gateway)
             pool.pin()
             if let old {
                 pool.inherit(from: old)
-                state.left(old)
+                state.leave(old)
             }
             state.enter(pool)
             return (pool, old, true)
@@ -119,8 +112,12 @@ final class PoolRegistry: Sendable {
     func collect() -> Int {
         self.state.withLock { state in
             state.forgetEmptied()
-            let idle = state.pools.values.filter { $0.plan.isDynamic && $0.isUnused }
+            // Whoever still works with a pool that a reload has replaced asks for the new one at the next transaction.
+            let idle = state.pools.values.filter { pool in
+                pool.plan.isDynamic && pool.isUnused && state.leaving[pool.key] == nil
+            }
             for pool in idle { state.leave(pool) }
+            state.forgetEmptied()
             return idle.count
         }
     }
@@ -129,6 +126,7 @@ final class PoolRegistry: Sendable {
     func removeDynamic(where isMeant: (PoolKey) -> Bool) -> [Pool] {
         self.state.withLock { state in
             let meant = state.pools.values.filter { $0.plan.isDynamic && isMeant($0.key) }
+            state.forgetEmptied()
             for pool in meant { state.leave(pool) }
             return meant
         }
@@ -145,6 +143,7 @@ final class PoolRegistry: Sendable {
         let (retired, kept, made) = self.state.withLock { state -> ([Pool], [(Pool, PoolPlan)], [Pool]) in
             publish()
             state.generation = snapshot.generation
+            state.forgetEmptied()
             var retired: [Pool] = []
             var kept: [(Pool, PoolPlan)] = []
             var made: [Pool] = []
@@ -160,11 +159,9 @@ final class PoolRegistry: Sendable {
                 }
             }
             for (key, plan) in wanted where state.pools[key] == nil {
-                let old = retired.first { $0.key == key }
-                let past = state.past.take(key)
-                let pool = Pool(plan: plan, gateway: gateway, replacing: old, continuing: past)
+                let pool = state.make(plan, gateway: gateway)
                 // The key won from a client's proof stays good as long as the stored secret does.
-                if let old { pool.inherit(from: old) }
+                if let old = retired.first(where: { $0.key == key }) { pool.inherit(from: old) }
                 state.enter(pool)
                 made.append(pool)
             }
@@ -188,8 +185,20 @@ extension Pool {
 }
 
 extension PoolRegistry.State {
+    /// Lets go of retired pools that count no more, and keeps what they had counted.
     fileprivate mutating func forgetEmptied() {
-        self.leaving.removeAll { pool in pool.state.withLock { $0.machine.isEmpty } }
+        for (key, pools) in self.leaving where pools.contains(where: { $0.isDone }) {
+            let left = pools.filter { !$0.isDone }
+            self.leaving[key] = left.isEmpty ? nil : left
+            // Whoever else is there of that key counts on in the same counters.
+            if left.isEmpty, self.pools[key] == nil, let last = pools.last { self.past.keep(last.totals, of: key) }
+        }
+    }
+
+    /// A pool that goes on counting where those before it have come to, who may still count themselves.
+    fileprivate mutating func make(_ plan: PoolPlan, gateway: Gateway) -> Pool {
+        let before = self.pools[plan.key] ?? self.leaving[plan.key]?.last
+        return Pool(plan: plan, gateway: gateway, replacing: before, continuing: self.past.take(plan.key))
     }
 
     fileprivate mutating func enter(_ pool: Pool) {
@@ -201,11 +210,7 @@ extension PoolRegistry.State {
 
     fileprivate mutating func leave(_ pool: Pool) {
         self.pools[pool.key] = nil
-        self.past.keep(pool.totals, of: pool.key)
-        self.left(pool)
-    }
-
-    fileprivate mutating func left(_ pool: Pool) {
+        self.leaving[pool.key, default: []].append(pool)
         guard pool.isFound else { return }
         self.dynamic[pool.key.database, default: .init()].current -= 1
         self.dynamic[pool.key.database, default: .init()].destroyed += 1

@@ -39,7 +39,8 @@ extension Gateway {
 
     /// A client of `home` leaves: that worker takes the next connection if it now has the fewest clients.
     func noteDeparture(from home: WorkerHome) {
-        let left = home.worker.clientCount.subtract(1, ordering: .relaxed).newValue
+        // Whoever sees the client gone sees the server that it has left to finish.
+        let left = home.worker.clientCount.subtract(1, ordering: .releasing).newValue
         guard let present = self.homeOnDuty else { return }
         let there = present.worker.clientCount.load(ordering: .relaxed)
         if there - left > Self.tolerance(among: left) { self.frontDoor?.handDuty(to: home) }

@@ -42,6 +42,8 @@ package final class Gateway: @unchecked Sendable {
     let stopping = Atomic<Bool>(false)
     /// Clients that have a place among `max_connections`; see `Gateway+Limits.swift`.
     let admittedClients = Atomic<Int>(0)
+    /// Servers that carry out what a client has asked for that is gone; see `ServerConnection.finishAlone`.
+    let finishingServers = Atomic<Int>(0)
     /// Settings that take a restart, as they were at the start; see `Gateway+FixedSettings.swift`.
     let fixedSettings: [String: String]
     private(set) var frontDoor: FrontDoor?
@@ -125,7 +127,7 @@ package final class Gateway: @unchecked Sendable {
 
     func makeServerNumber() -> UInt32 { self.nextServerNumber.wrappingAdd(1, ordering: .relaxed).newValue }
 
-    var clientCount: Int { self.homes.reduce(0) { $0 + $1.worker.clientCount.load(ordering: .relaxed) } }
+    var clientCount: Int { self.homes.reduce(0) { $0 + $1.worker.clientCount.load(ordering: .acquiring) } }
 
     // MARK: Reload
 
@@ -175,8 +177,9 @@ package final class Gateway: @unchecked Sendable {
 
     // MARK: Stop
 
-    /// Stops gracefully: no new clients, the others leave at the end of their transactions; after `shutdown_timeout`
-    /// whoever is left is cut off. Blocks; on the main thread.
+    /// Stops gracefully: no new clients, the others leave at the end of their transactions, and servers carry out what
+    /// clients have asked for that are gone; after `shutdown_timeout` whoever is left is cut off. Blocks; on the main
+    /// thread.
     package func stop() {
         self.log.notice("stopping")
         self.stopping.store(true, ordering: .releasing)
@@ -188,11 +191,11 @@ package final class Gateway: @unchecked Sendable {
                 for client in home.clients { client.askToLeave() }
             }
         }
-        let left = self.events.waitUntilEmpty(timeout: timeout) { self.clientCount }
-        if left > 0 {
-            let count: Logger.MetadataValue = .stringConvertible(left)
-            self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": count])
+        // In this order: a client that leaves its server to finish is counted until the server is.
+        self.events.waitUntilEmpty(timeout: timeout) {
+            self.clientCount + self.finishingServers.load(ordering: .relaxed)
         }
+        self.warnOfThoseLeft()
         self.authQueries.stop()
         for home in self.homes {
             home.worker.execute {
@@ -205,8 +208,26 @@ package final class Gateway: @unchecked Sendable {
         self.log.notice("stopped")
     }
 
+    private func warnOfThoseLeft() {
+        let (clients, servers) = (self.clientCount, self.finishingServers.load(ordering: .relaxed))
+        if clients > 0 {
+            let count: Logger.MetadataValue = .stringConvertible(clients)
+            self.log.warning("shutdown_timeout: clients cut off", metadata: ["clients": count])
+        }
+        if servers > 0 {
+            let count: Logger.MetadataValue = .stringConvertible(servers)
+            self.log.warning("shutdown_timeout: servers that finished alone cut off", metadata: ["servers": count])
+        }
+    }
+
     func clientLeft() {
-        if self.stopping.load(ordering: .relaxed) { self.events.clientLeft() }
+        if self.stopping.load(ordering: .relaxed) { self.events.somebodyLeft() }
+    }
+
+    /// A server that carried out what a client had asked for that is gone has ended.
+    func serverFinished() {
+        self.finishingServers.subtract(1, ordering: .relaxed)
+        if self.stopping.load(ordering: .relaxed) { self.events.somebodyLeft() }
     }
 }
 

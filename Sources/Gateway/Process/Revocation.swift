@@ -41,22 +41,25 @@ extension Gateway {
 extension WorkerHome {
     fileprivate func kill(user: String) -> Int {
         let meant = self.clients.filter { client in
-            client.isKillable && client.worksAs(user)
+            client.isKillable && client.worksAs(user, in: client.pool?.key)
         }
         let failure = AuthFailure.endedByAdministrator(log: "KILL USER")
         for client in meant {
             client.login?.endReason = client.login?.endReason ?? failure
             client.leave(with: failure.fields, reason: "KILL USER")
         }
+        // What is left of sessions whose clients have gone by themselves.
+        let left = self.finishing.values.filter { $0.client.worksAs(user, in: $0.server.pool.key) }
+        for one in left { one.server.retire("KILL USER") }
         return meant.count
     }
 }
 
 extension ClientConnection {
     /// By the name that the client gave, or by the one that its proof gave it.
-    fileprivate func worksAs(_ user: String) -> Bool {
+    fileprivate func worksAs(_ user: String, in key: PoolKey?) -> Bool {
         if self.user.hasSameBytes(as: user) || self.mapped?.user.hasSameBytes(as: user) == true { return true }
-        guard let key = self.pool?.key, key.kind == .own else { return false }
+        guard let key, key.kind == .own else { return false }
         return key.user.hasSameBytes(as: user)
     }
 

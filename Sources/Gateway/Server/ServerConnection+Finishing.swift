@@ -1,15 +1,19 @@
 import PGWire
 import Reactor
+import Synchronization
 
 /// A server whose client has gone before it has answered everything.
 extension ServerConnection {
     /// The client has gone after its Terminate, and not all of what it asked for before has been answered. PostgreSQL
     /// gets that, and Terminate behind it; its answers are read until it closes, for a reset could overtake what it
     /// has not read yet. The session is busy until then, `server_finish_timeout` at most, and ends with its socket if
-    /// its host does. PostgreSQL goes on with what it has begun when the connection is closed under it.
-    func finishAlone() {
+    /// its host does. PostgreSQL goes on with what it has begun when the connection is closed under it. A graceful stop
+    /// waits for it as for a client, and KILL USER ends it as it ends a client.
+    func finishAlone(without client: ClientConnection) {
         self.client = nil
         self.phase = .finishing
+        self.home.finishing[self.number] = FinishingServer(server: self, client: client)
+        self.home.gateway.finishingServers.add(1, ordering: .relaxed)
         self.turn.receivedBytes = 0
         self.letCancellersGo()
         self.expect(0)
@@ -19,6 +23,12 @@ extension ServerConnection {
         self.send(terminate.bytes)
         self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.serverFinishTimeout)
         if self.isReadingPaused { self.resumeReading() }
+    }
+
+    /// It is closed.
+    func finishedAlone() {
+        self.home.finishing[self.number] = nil
+        self.home.gateway.serverFinished()
     }
 
     /// Bytes of answers that are read for nobody. Behind them PostgreSQL gets what it gets when a client has closed: a
@@ -31,4 +41,10 @@ extension ServerConnection {
         if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
         return count
     }
+}
+
+/// A server that finishes alone, and the client that has left it: whose session it is.
+struct FinishingServer {
+    let server: ServerConnection
+    let client: ClientConnection
 }

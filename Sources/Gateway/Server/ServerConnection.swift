@@ -250,6 +250,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     /// Closes and tells the pool.
     func discard() {
         guard self.phase != .closed else { return }
+        let wasAlone = self.phase == .finishing
         self.phase = .closed
         self.opening?.abandon()
         self.opening = nil
@@ -259,6 +260,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
         self.errand = nil
         self.close()
         self.pool.closed(self, home: self.home)
+        if wasAlone { self.finishedAlone() }
     }
 
     private func logClosing(_ reason: String) {
