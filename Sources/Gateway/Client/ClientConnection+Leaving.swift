@@ -27,10 +27,10 @@ extension ClientConnection {
             self.finish(reason: reason)
             return
         }
-        self.countOwnError()
-        self.letGo()
         var writer = MessageWriter()
         writer.errorResponse(fields)
+        self.countOwnError(bytes: writer.bytes.count)
+        self.letGo()
         self.send(writer.bytes)
         self.sayGoodbye()
     }
