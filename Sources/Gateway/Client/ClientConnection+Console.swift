@@ -73,8 +73,8 @@ extension ClientConnection {
             console.isPerforming = true
             self.pauseReading()
             let arguments = console.session.arguments
-            if request.changesState {
-                let words = ([request.rawValue] + arguments).joined(separator: " ")
+            if let command = request.changingCommand {
+                let words = ([command] + arguments).joined(separator: " ")
                 self.log.notice("console command", metadata: self.logMetadata(["command": .string(words)]))
             }
             Task(executorPreference: self.home.worker) {
