@@ -32,7 +32,9 @@ extension ClientConnection {
         self.clearDeadline()
         self.phase = .console
         self.beginExpiry(identity)
-        self.log.info("console client logged in", metadata: self.logMetadata(["rule": .string(login.rule)]))
+        if self.gateway.snapshot.logsConnections {
+            self.log.info("console client logged in", metadata: self.logMetadata(["rule": .string(login.rule)]))
+        }
         self.send(writer.bytes)
         self.resumeReading()
     }
