@@ -58,8 +58,12 @@ package struct ConfigRow: ConsoleRow, Equatable {
 
     package static let fields: [ConsoleField<Self>] = [
         .text("key", "Path of the setting, such as `general.port`") { $0.key },
-        .text("value", "Value in force; secrets are masked") { $0.value },
-        .text("default", "Value when the setting is absent; NULL when it has no default") { $0.defaultValue },
+        .text("value", "Value in force; empty when the setting is absent and has no value; secrets are masked") {
+            $0.value
+        },
+        .text("default", "Value, or what holds, when the setting is absent; NULL when it has no default") {
+            $0.defaultValue
+        },
         .text("changeable", "`yes` when `RELOAD` applies a change, `no` when it takes a restart") {
             $0.isChangeable ? "yes" : "no"
         },
