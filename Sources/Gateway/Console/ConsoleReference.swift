@@ -38,8 +38,10 @@ package enum ConsoleReference {
         return (["## Commands", "", "| command | what it does |", "|---|---|"] + rows).joined(separator: "\n")
     }
 
+    /// The heading's name in links, as renderers of Markdown make it: without brackets and dots.
     private static func anchor(_ command: ConsoleCommand) -> String {
-        command.name.lowercased().split(separator: " ").joined(separator: "-")
+        let kept = command.name.lowercased().filter { $0.isLetter || $0.isNumber || $0 == "_" || $0 == " " }
+        return kept.split(separator: " ").joined(separator: "-")
     }
 
     private static func section(_ command: ConsoleCommand) -> String {
