@@ -40,8 +40,8 @@ extension ClientConnection {
         }
     }
 
-    /// An error of so many bytes that the gateway itself tells a client of a pool. Those before and within the login are
-    /// no pool's.
+    /// An error of so many bytes that the gateway itself tells a client of a pool. Those before and within the login
+    /// are no pool's.
     func countOwnError(bytes: Int) {
         guard let pool = self.pool else { return }
         self.errorCount &+= 1
