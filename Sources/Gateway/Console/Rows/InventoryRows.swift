@@ -32,9 +32,12 @@ package struct ConnectionsRow: ConsoleRow, Equatable {
 
     package static let fields: [ConsoleField<Self>] = [
         .number("total", "Connections accepted since start") { $0.total },
-        .number("errors", "Connections that failed before the login was complete") { $0.errors },
+        .number(
+            "errors",
+            "Connections that failed before the login was complete, those that left without a word not among them"
+        ) { $0.errors },
         .number("tls", "Connections whose TLS handshake was completed") { $0.tls },
-        .number("plain", "Connections that sent a startup packet or a cancel request unencrypted") { $0.plain },
+        .number("plain", "Connections that sent a valid startup packet or a cancel request unencrypted") { $0.plain },
         .number("cancel", "Connections that carried a cancel request") { $0.cancel },
     ]
 }
