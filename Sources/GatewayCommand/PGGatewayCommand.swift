@@ -41,7 +41,10 @@ extension SettingsSource {
 struct LogOptions: ParsableArguments {
     @Option(
         name: [.customShort("l"), .long],
-        help: "error, warn, info, debug, trace, off; or rules such as 'warn,pool=debug'."
+        help: """
+            error, warn, info, debug, trace or off. Rules for modules ('warn,pool=debug') are accepted; all lines are \
+            of the module pggateway.
+            """
     )
     var logLevel = "info"
 

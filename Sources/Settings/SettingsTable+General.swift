@@ -178,7 +178,7 @@ extension SettingsTable {
             "Password of the admin console."
         ),
         SettingsKey(
-            "pg_hba", .general, .hbaRules, unset: "no rules", .reload,
+            "pg_hba", .general, .hbaRules, unset: "passwords from everywhere", .reload,
             sample: """
                 content: |
                   local all all                scram-sha-256
@@ -187,7 +187,8 @@ extension SettingsTable {
                 """,
             """
             Who may log in from where and how: the rules themselves as a string, `{content: ...}`, or `{path: ...}` of \
-            a pg_hba file; `content` wins over `path`. Not together with `hba`.
+            a pg_hba file; `content` wins over `path`. Not together with `hba`. Without either, whoever has a password \
+            may log in from everywhere (`local all all md5`, `host all all all md5`).
             """
         ),
         SettingsKey(

@@ -198,6 +198,18 @@ def test_early_refusals(make_gateway, tmp_path):
     for client in (silent, mute):
         client.close()
     assert not trail.records("logout")
+    check_log(trail)
+
+
+def check_log(trail):
+    """Each refused login has one line in the log, with the code of its record."""
+    refused = sorted(r["reason"] for r in trail.records("login") if r["verdict"] == "refused")
+
+    def codes():
+        lines = [line for line in trail.gateway.log().splitlines() if re.search("login failed|refused or ended", line)]
+        return sorted(re.search(r" code=(\w+)|$", line)[1] or "none" for line in lines)
+
+    wait_until(lambda: codes() == refused, lambda: f"{refused}, and not {codes()}", deadline=2.0)
 
 
 @pytest.mark.parametrize("method", ("md5", "password"), ids=("exchange", "task"))
@@ -218,6 +230,8 @@ def test_a_login_that_an_administrator_ends(make_gateway, tmp_path, method):
     assert (record["verdict"], record["reason"]) == ("refused", "ended_by_administrator")
     assert record["reason_text"] == "KILL USER"
     trail.gateway.wait_for_log(lambda log: "code=ended_by_administrator" in log, "the log has the same code")
+    check_log(trail)
+    assert 'command="KILL USER app"' in trail.gateway.log()
     assert not [r for r in trail.records("logout") if r["user"] == "app"]
 
 
@@ -226,6 +240,7 @@ def test_too_many_clients(make_gateway, tmp_path):
     with trail.gateway.wire(), trail.gateway.wire():
         record = trail.refusal()
     assert (record["reason"], record["user"]) == ("too_many_clients", "app")
+    check_log(trail)
 
 
 def test_server_refuses_and_server_is_away(make_gateway, postgres, tmp_path):

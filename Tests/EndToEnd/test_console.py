@@ -113,6 +113,8 @@ def test_config_shows_no_secret(shared):
     rows = shared.console("SHOW CONFIG")
     keys = " ".join(row["key"] for row in rows)
     assert all(key in keys for key in ("host", "port", "worker_threads", "query_wait_timeout")), keys
+    defaults = {row["key"]: row["default"] for row in rows}
+    assert defaults["general.port"] == "5432" and defaults["general.admin_username"] is None
     for name in SHOWS:
         shared.check_secrets(str(shared.console(f"SHOW {name}")))
 

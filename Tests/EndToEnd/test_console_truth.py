@@ -75,6 +75,7 @@ def test_servers_tell_what_the_present_client_does(make_gateway, postgres, mode)
         pytest.param([parse(SELECT, "s"), *[bind(("5",), statement="s"), execute()] * 10, sync()], id="named"),
         pytest.param([parse(SELECT, "t"), sync()] * 2, id="twice"),
         pytest.param([query("prepare x as select 1")], id="as SQL"),
+        pytest.param([query("deallocate all")], id="deallocate"),
         pytest.param([query("/* ping */;")] * 3, id="check query"),
         pytest.param([query("select length('" + "y" * 100_000 + "')")], id="long"),
         pytest.param([parse("select '" + "z" * 100_000 + "'"), bind(), execute(), sync()] * 2, id="long parse"),
@@ -125,10 +126,11 @@ def test_errors_of_the_gateway_are_counted(make_gateway, postgres):
         waiting.send(query("select 1"))
         assert [m.sqlstate for m in waiting.until_closed()] == ["53300"]
     assert grown(gateway, "transaction", before["transaction"], "total_errors") == (1,)
-    with gateway.wire(database="statement") as client:
+    with counting(gateway, "statement") as client:
         client.send(query("begin work"))
         assert [m.sqlstate for m in client.until_closed() if m.kind == "E"] == ["25001"]
-    assert grown(gateway, "statement", before["statement"], "total_errors") == (1,)
+        expected = (1, client.received)
+    assert grown(gateway, "statement", before["statement"], "total_errors", "total_sent") == expected
 
 
 def test_the_wait_of_a_client_that_leaves_is_counted(make_gateway, postgres):

@@ -293,6 +293,15 @@ def test_log_levels(make_gateway):
     assert len(loud.log()) > len(quiet.log())
 
 
+def test_connections_that_are_not_to_be_logged(make_gateway):
+    """Those of the console neither."""
+    gateway = make_gateway(general={"log_client_connections": False, "log_client_disconnections": False})
+    with gateway.wire() as client:
+        client.leave()
+    gateway.wait_idle()
+    assert not re.search("logged in|disconnected", gateway.log()), gateway.log()
+
+
 def test_the_port_is_taken(make_gateway):
     first = make_gateway()
     second = make_gateway(start=False, general={"port": first.port})

@@ -56,7 +56,8 @@ package enum AuditReference {
         return """
             ## Reasons of a refused login
 
-            The same codes stand in the log as `code`. Those that are slowed look alike to the client.
+            The same codes stand in the log as `code`; a TLS handshake that failed has the reason of `SHOW TLS` \
+            there. Those that are slowed look alike to the client.
 
 
             """ + (["| reason | slowed | meaning |", "|---|---|---|"] + rows).joined(separator: "\n")

@@ -1,5 +1,6 @@
 import AuthProviders
 import HBA
+import Logging
 import PGWire
 import Reactor
 import Synchronization
@@ -32,7 +33,16 @@ extension ClientConnection {
         return subject
     }
 
-    /// Refused before there was a login.
+    /// Refused before there was a login: told to the log and to the audit stream.
+    func refusedAtStartup(_ reason: AuthFailure.Reason, _ text: String) {
+        self.log.warning(
+            "login failed",
+            metadata: self.logMetadata(["reason": .string(text), "code": .string(reason.rawValue)])
+        )
+        self.noteRefusedAtStartup(reason, text)
+    }
+
+    /// The same for what has a line of its own in the log.
     func noteRefusedAtStartup(_ reason: AuthFailure.Reason, _ text: String) {
         self.gateway.statistics.loginFailures.add(1, ordering: .relaxed)
         guard self.gateway.audit.isOn else { return }

@@ -40,11 +40,14 @@ extension ClientConnection {
         }
     }
 
-    /// An error that the gateway itself tells a client of a pool. Those before and within the login are no pool's.
-    func countOwnError() {
+    /// An error of so many bytes that the gateway itself tells a client of a pool. Those before and within the login
+    /// are no pool's.
+    func countOwnError(bytes: Int) {
         guard let pool = self.pool else { return }
         self.errorCount &+= 1
-        self.home.counters(of: pool).errors.add(1)
+        let counters = self.home.counters(of: pool)
+        counters.errors.add(1)
+        counters.sentBytes.add(UInt64(bytes))
     }
 
     /// The bytes alone, in the middle of a request or an answer, too: one that takes hours shows while it lasts.

@@ -32,7 +32,9 @@ extension ClientConnection {
         self.clearDeadline()
         self.phase = .console
         self.beginExpiry(identity)
-        self.log.info("console client logged in", metadata: self.logMetadata(["rule": .string(login.rule)]))
+        if self.gateway.snapshot.logsConnections {
+            self.log.info("console client logged in", metadata: self.logMetadata(["rule": .string(login.rule)]))
+        }
         self.send(writer.bytes)
         self.resumeReading()
     }
@@ -73,8 +75,8 @@ extension ClientConnection {
             console.isPerforming = true
             self.pauseReading()
             let arguments = console.session.arguments
-            if request.changesState {
-                let words = ([request.rawValue] + arguments).joined(separator: " ")
+            if let command = request.changingCommand {
+                let words = ([command] + arguments).joined(separator: " ")
                 self.log.notice("console command", metadata: self.logMetadata(["command": .string(words)]))
             }
             Task(executorPreference: self.home.worker) {

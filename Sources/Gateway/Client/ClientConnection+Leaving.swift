@@ -27,10 +27,10 @@ extension ClientConnection {
             self.finish(reason: reason)
             return
         }
-        self.countOwnError()
-        self.letGo()
         var writer = MessageWriter()
         writer.errorResponse(fields)
+        self.countOwnError(bytes: writer.bytes.count)
+        self.letGo()
         self.send(writer.bytes)
         self.sayGoodbye()
     }
@@ -187,7 +187,8 @@ extension ClientConnection {
                 sqlState: .cannotConnectNow,
                 message: "the gateway is shutting down"
             )
-            self.leave(with: fields, reason: "shutdown")
+            // A login that fails has a line of its own in the log.
+            self.leave(with: fields, reason: self.login == nil ? "shutdown" : nil)
         case .idle where self.deferredBegin != nil, .waiting where self.deferredBegin != nil:
             // It believes itself in a transaction.
             return

@@ -34,10 +34,10 @@ extension ClientConnection {
                 return bytes.count
             case .cancel(let request): self.cancelRequested(request)
             case .refuse(let fields):
-                self.noteRefusedAtStartup(.startupInvalid, fields.message)
-                self.leave(with: fields, reason: fields.message)
+                self.refusedAtStartup(.startupInvalid, fields.message)
+                self.leave(with: fields, reason: nil)
             case .hangUp(let error):
-                self.noteRefusedAtStartup(.startupInvalid, error.description)
+                self.refusedAtStartup(.startupInvalid, error.description)
                 self.finish(reason: "startup: \(error.description)")
             case .login(let login): self.startupUnderstood(login, bytes.extracting(packet))
             }
@@ -83,13 +83,13 @@ extension ClientConnection {
         if !login.negotiation.isEmpty { self.send(login.negotiation) }
         if let refusal = self.gateway.admit(self) {
             let isFull = refusal.sqlState == .tooManyConnections
-            self.noteRefusedAtStartup(isFull ? .tooManyClients : .shuttingDown, refusal.message)
-            self.leave(with: refusal, reason: refusal.message)
+            self.refusedAtStartup(isFull ? .tooManyClients : .shuttingDown, refusal.message)
+            self.leave(with: refusal, reason: nil)
             return
         }
         if let fields = refusal?.fields {
-            self.noteRefusedAtStartup(.startupInvalid, fields.message)
-            self.leave(with: fields, reason: fields.message)
+            self.refusedAtStartup(.startupInvalid, fields.message)
+            self.leave(with: fields, reason: nil)
             return
         }
         self.requested = parameters ?? .none

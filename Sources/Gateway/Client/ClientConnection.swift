@@ -192,7 +192,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .startup:
             self.handshakeTimedOut()
-            self.noteRefusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
+            self.refusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
             self.finish(reason: "client_login_timeout before a startup packet")
         case .login:
             self.loginTimedOut()

@@ -143,8 +143,8 @@ package struct ConsoleCommand: Sendable {
             .request(.preparedStatements),
             StatementRow.self,
             """
-            One row for each prepared statement that a pool knows, the one used last first. A pool knows at most \
-            `prepared_statements_cache_size` of them.
+            One row for each prepared statement that a pool knows, the one that a client prepared last first. A pool \
+            knows at most `prepared_statements_cache_size` of them.
             """
         ),
         .show(

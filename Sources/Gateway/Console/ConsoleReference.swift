@@ -38,8 +38,10 @@ package enum ConsoleReference {
         return (["## Commands", "", "| command | what it does |", "|---|---|"] + rows).joined(separator: "\n")
     }
 
+    /// The heading's name in links, as renderers of Markdown make it: without brackets and dots.
     private static func anchor(_ command: ConsoleCommand) -> String {
-        command.name.lowercased().split(separator: " ").joined(separator: "-")
+        let kept = command.name.lowercased().filter { $0.isLetter || $0.isNumber || $0 == "_" || $0 == " " }
+        return kept.split(separator: " ").joined(separator: "-")
     }
 
     private static func section(_ command: ConsoleCommand) -> String {
@@ -85,7 +87,7 @@ package enum ConsoleReference {
         """
         ## Errors
 
-        Errors have severity `ERROR`, and the session goes on.
+        Errors have severity `ERROR`, and the session goes on. A message that is too long ends it (`FATAL`, 08P01).
 
         | SQLSTATE | when |
         |---|---|
@@ -94,6 +96,9 @@ package enum ConsoleReference {
         | 25P01 | A savepoint, or `AND CHAIN`, outside a transaction |
         | 25P02 | A command in a failed transaction |
         | 3B001 | An unknown savepoint |
+        | 22023 | `RELOAD`: the new settings have a mistake |
+        | 26000, 34000 | An unknown prepared statement, an unknown portal |
+        | 42P05, 42P03 | The name of a prepared statement, or of a portal, is taken |
         | 08P01 | A malformed message, or a Bind message with parameters |
         | 0A000 | A function call message |
         | 53400 | A session holds more than \(ConsoleLimits.preparedStatements) prepared statements or \

@@ -51,11 +51,14 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
 }
 
 extension ConsoleRequest {
-    /// Worth a line in the log.
-    package var changesState: Bool {
+    /// What changes the state, as it is typed: worth a line in the log. Nil for what only shows.
+    package var changingCommand: String? {
         switch self {
-        case .reload, .shutdown, .killUser, .invalidateAuth: true
-        default: false
+        case .reload: "RELOAD"
+        case .shutdown: "SHUTDOWN"
+        case .killUser: "KILL USER"
+        case .invalidateAuth: "INVALIDATE AUTH"
+        default: nil
         }
     }
 }

@@ -174,7 +174,7 @@ extension Gateway {
             ConfigRow(
                 key: row.key,
                 value: row.isChangeable ? row.value : self.fixedSettings[row.key] ?? row.value,
-                defaultValue: row.defaultValue,
+                defaultValue: row.defaultValue.isEmpty ? nil : row.defaultValue,
                 isChangeable: row.isChangeable,
                 documentation: row.summary
             )

@@ -45,8 +45,10 @@ extension WorkerHome {
         }
         let failure = AuthFailure.endedByAdministrator(log: "KILL USER")
         for client in meant {
+            // A login that fails has a line of its own in the log.
+            let reason = client.login == nil ? "KILL USER" : nil
             client.login?.endReason = client.login?.endReason ?? failure
-            client.leave(with: failure.fields, reason: "KILL USER")
+            client.leave(with: failure.fields, reason: reason)
         }
         // What is left of sessions whose clients have gone by themselves.
         let left = self.finishing.values.filter { $0.client.worksAs(user, in: $0.server.pool.key) }

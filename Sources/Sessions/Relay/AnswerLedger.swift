@@ -120,6 +120,12 @@ package struct AnswerLedger: Sendable {
         if self.status == .idle { self.idleCount -= 1 }
     }
 
+    /// A query outside of a transaction was answered in the server's place: in the books it is one like any other.
+    package mutating func queryAnsweredHere() {
+        self.readyCount += 1
+        self.idleCount += 1
+    }
+
     /// A transaction was begun in the client's name; the answer to that does not pass this ledger.
     package mutating func transactionBegun() { self.status = .inTransaction }
 

@@ -55,13 +55,13 @@ extension BatchPass {
         if scan.statementCount == 1, !ledger.isUnsynced, ledger.isOutsideTransaction {
             if scan.traits.contains(.deallocateAll) {
                 self.client.names.removeAll()
-                return self.answerQuery("DEALLOCATE ALL", ledger: ledger)
+                return self.answerQuery("DEALLOCATE ALL", ledger: &ledger)
             }
             // PostgreSQL has a notice about names that are longer.
             if let name = scan.deallocated.first, name.count < StatementNames.significantBytes {
                 guard self.client.names.find(name) != nil else { return self.pass(ledger: &ledger) }
                 self.client.names.set(name, to: nil)
-                return self.answerQuery("DEALLOCATE", ledger: ledger)
+                return self.answerQuery("DEALLOCATE", ledger: &ledger)
             }
         }
         self.server.mustSettle = true
@@ -138,8 +138,9 @@ extension BatchPass {
         return .done
     }
 
-    /// Answers a query here: nothing is under way, and the transaction is in order.
-    private mutating func answerQuery(_ tag: String, ledger: borrowing AnswerLedger) -> Step {
+    /// Answers a query here: nothing is under way, and there is no transaction.
+    private mutating func answerQuery(_ tag: String, ledger: inout AnswerLedger) -> Step {
+        ledger.queryAnsweredHere()
         self.client.unnamed = nil
         var writer = MessageWriter()
         writer.commandComplete(tag)

@@ -39,5 +39,6 @@ struct ConsoleReferenceTests {
         }
         for database in ConsoleReference.databases { #expect(page.contains("`\(database)`")) }
         #expect(page.hasSuffix("\n") && !page.hasSuffix("\n\n"))
+        #expect(page.contains("](#invalidate-auth-databaseuser)"), "links are without the brackets of a heading")
     }
 }

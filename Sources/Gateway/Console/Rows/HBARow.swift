@@ -20,9 +20,13 @@ package struct HBARow: ConsoleRow, Equatable {
         .text("rule", "The rule as it is written, in the order in which rules are asked; secret options are masked") {
             $0.rule
         },
-        .text("file", "The file it stands in; `general.pg_hba` or `general.hba` when it stands in the settings") {
-            $0.file
-        },
+        .text(
+            "file",
+            """
+            The file it stands in; `general.pg_hba` or `general.hba` when it stands in the settings, `default` when \
+            they have neither
+            """
+        ) { $0.file },
         .number("line", "Its line") { $0.line },
         .number("hits", "Logins that it has decided; counted on over reloads that leave the rule as it is") { $0.hits },
         .text("last_hit", "When it decided the last one, UTC; NULL before the first") { $0.lastHit },

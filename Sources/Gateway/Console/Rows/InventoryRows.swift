@@ -32,9 +32,12 @@ package struct ConnectionsRow: ConsoleRow, Equatable {
 
     package static let fields: [ConsoleField<Self>] = [
         .number("total", "Connections accepted since start") { $0.total },
-        .number("errors", "Connections that failed before the login was complete") { $0.errors },
+        .number(
+            "errors",
+            "Connections that failed before the login was complete, those that left without a word not among them"
+        ) { $0.errors },
         .number("tls", "Connections whose TLS handshake was completed") { $0.tls },
-        .number("plain", "Connections that sent a startup packet or a cancel request unencrypted") { $0.plain },
+        .number("plain", "Connections that sent a valid startup packet or a cancel request unencrypted") { $0.plain },
         .number("cancel", "Connections that carried a cancel request") { $0.cancel },
     ]
 }
@@ -58,8 +61,12 @@ package struct ConfigRow: ConsoleRow, Equatable {
 
     package static let fields: [ConsoleField<Self>] = [
         .text("key", "Path of the setting, such as `general.port`") { $0.key },
-        .text("value", "Value in force; secrets are masked") { $0.value },
-        .text("default", "Value when the setting is absent; NULL when it has no default") { $0.defaultValue },
+        .text("value", "Value in force; empty when the setting is absent and has no value; secrets are masked") {
+            $0.value
+        },
+        .text("default", "Value, or what holds, when the setting is absent; NULL when it has no default") {
+            $0.defaultValue
+        },
         .text("changeable", "`yes` when `RELOAD` applies a change, `no` when it takes a restart") {
             $0.isChangeable ? "yes" : "no"
         },

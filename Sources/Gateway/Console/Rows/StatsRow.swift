@@ -68,8 +68,14 @@ package struct StatsRow: ConsoleRow, Equatable {
             "total_query_count",
             "Queries since start: simple queries, and what stands before each Sync of the extended protocol"
         ) { $0.total.queries },
-        .number("total_received", "Bytes received from clients since start") { $0.total.bytesReceived },
-        .number("total_sent", "Bytes sent to clients since start") { $0.total.bytesSent },
+        .number(
+            "total_received",
+            """
+            Bytes of requests from clients since start, once they have gone to a server or were answered without one; \
+            logins do not count
+            """
+        ) { $0.total.bytesReceived },
+        .number("total_sent", "Bytes sent to clients since start; logins do not count") { $0.total.bytesSent },
         .number("total_xact_time", "Microseconds spent in transactions since start") {
             $0.total.transactionMicroseconds
         },
