@@ -29,6 +29,26 @@ static int note_server_name(SSL *ssl, int *alert, void *context) {
     return SSL_TLSEXT_ERR_OK;
 }
 
+// What the client asks for now. Of a resumed session of TLSv1.2 OpenSSL tells the name that it was begun with.
+static int note_hello(SSL *ssl, int *alert, void *context) {
+    (void)context;
+    ct_session *session = SSL_get_app_data(ssl);
+    const unsigned char *data = NULL;
+    size_t length = 0;
+    OPENSSL_free(session->server_name);
+    session->server_name = NULL;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &length) != 1) return SSL_CLIENT_HELLO_SUCCESS;
+    // One name in a list (RFC 6066, section 3): length of the list, kind and length of the name. OpenSSL refuses more.
+    if (length <= 5 || data[2] != TLSEXT_NAMETYPE_host_name) return SSL_CLIENT_HELLO_SUCCESS;
+    const unsigned char *name = data + 5;
+    size_t name_length = (size_t)data[3] << 8 | data[4];
+    if (name_length != length - 5 || memchr(name, 0, name_length) != NULL) return SSL_CLIENT_HELLO_SUCCESS;
+    session->server_name = OPENSSL_strndup((const char *)name, name_length);
+    if (session->server_name != NULL) return SSL_CLIENT_HELLO_SUCCESS;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
 static int no_passphrase(char *buffer, int size, int is_writing, void *context) {
     (void)buffer, (void)size, (void)is_writing, (void)context;
     return -1;
@@ -60,6 +80,7 @@ ct_context *ct_context_new(int is_server, int minimum, int maximum) {
         SSL_CTX_set_dh_auto(ssl, 1);
         SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
         SSL_CTX_set_tlsext_servername_callback(ssl, note_server_name);
+        SSL_CTX_set_client_hello_cb(ssl, note_hello, NULL);
     } else if (SSL_CTX_set_alpn_protos(ssl, protocol, PROTOCOL_LENGTH) != 0) {
         ct_context_free(context);
         context = NULL;

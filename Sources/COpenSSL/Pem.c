@@ -24,8 +24,9 @@ static int each_block(const uint8_t *pem, size_t length, char *reason, block_tak
         char *kind = NULL, *header = NULL;
         unsigned char *der = NULL;
         long der_length = 0;
-        // "Secure": the parser wipes its own buffers.
-        if (PEM_read_bio_ex(bio, &kind, &header, &der, &der_length, PEM_FLAG_SECURE) != 1) {
+        // "Secure": the parser wipes its own buffers. "Compatible": spaces behind lines are passed over, as OpenSSL's
+        // other readers do; a block whose first line has some would be passed over otherwise.
+        if (PEM_read_bio_ex(bio, &kind, &header, &der, &der_length, PEM_FLAG_SECURE | PEM_FLAG_EAY_COMPATIBLE) != 1) {
             unsigned long error = ERR_peek_last_error();
             if (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE) break;
             ct_write_reason(reason, "has a damaged block");

@@ -55,6 +55,7 @@ void ct_session_free(ct_session *session) {
     OPENSSL_clear_free(session->held, session->held_length);
     OPENSSL_free(session->flight);
     OPENSSL_free(session->host);
+    OPENSSL_free(session->server_name);
     OPENSSL_free(session->text);
     OPENSSL_free(session);
 }
@@ -156,8 +157,7 @@ int ct_is_resumed(const ct_session *session) {
 }
 
 const char *ct_server_name(const ct_session *session) {
-    if (!session->is_established || !session->is_server) return NULL;
-    return SSL_get_servername(session->ssl, TLSEXT_NAMETYPE_host_name);
+    return session->is_established ? session->server_name : NULL;
 }
 
 size_t ct_alpn(const ct_session *session, const uint8_t **name) {

@@ -37,6 +37,8 @@ struct ct_session {
     size_t flight_length, flight_room;
     // NULL where the peer's host is of no concern.
     char *host;
+    // What the client asks for (SNI); NULL without, and on the client's side.
+    char *server_name;
     // Records sealed with the present key, or a few more.
     uint64_t records, records_max;
     // Why the peer's certificate is refused when OpenSSL sees no fault in it; static.

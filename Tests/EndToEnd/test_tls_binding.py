@@ -211,6 +211,22 @@ def test_the_server_name_leads_to_a_pool(make_gateway, postgres):
         assert client.value("select 1") == "1"
 
 
+def test_a_resumed_session_is_led_by_the_name_it_asks_for_now(make_gateway, postgres):
+    pools = {"app": pool(postgres), "east": pool(postgres, tls_server_names=["east.example.org"])}
+    gateway = start(make_gateway, pools=pools, tls_session_tickets=True)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = client_context(versions=(version, version))
+        for first, second, reached in (("localhost", "east.example.org", "east"), ("east.example.org", None, "app")):
+            with tls_wire(gateway, context=context, server_name=first) as client:
+                assert client.value("select 1") == "1"
+                session = client.socket.session
+            with tls_wire(gateway, context=context, server_name=second, session=session) as client:
+                assert client.socket.session_reused
+                assert client.value("select 1") == "1"
+                [row] = [row for row in gateway.console("SHOW CLIENTS") if row["user"] == "app_trust"]
+                assert (row["tls_server_name"], row["database"]) == (second, reached), row
+
+
 def test_ambiguous_server_names_are_refused(make_gateway, postgres):
     gateway = start(make_gateway, pools={"app": pool(postgres, tls_server_names=["db.example.org"])})
     gateway.change(pools={"other": pool(postgres, tls_server_names=["DB.example.org"])})

@@ -41,6 +41,18 @@ import Testing
         #expect(error.part == .certificate)
     }
 
+    @Test func spacesBehindLines() throws {
+        func spaced(_ pem: [UInt8]) -> [UInt8] {
+            pem.flatMap { $0 == UInt8(ascii: "\n") ? Self.text(" \t\n") : [$0] }
+        }
+        let identity = try Certificates.server.get()
+        var options = TLSServerOptions(
+            certificateChain: spaced(identity.certificate), privateKey: spaced(identity.key))
+        options.clientAuthorities = try spaced(Certificates.authority.get().certificate)
+        options.clientCertificate = .required
+        #expect(try TLSContext(server: options).subject != nil)
+    }
+
     @Test func keyOfAnotherCertificate() throws {
         let other = try Certificates.client.get()
         let error = try self.refusal { $0.privateKey = other.key }

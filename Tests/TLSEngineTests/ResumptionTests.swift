@@ -35,6 +35,26 @@ import Testing
         #expect(pair.server.alpn == "postgresql")
     }
 
+    /// OpenSSL itself tells the name of the first handshake (TLSv1.2), which would lead to another pool.
+    @Test(arguments: TLSVersion.allCases) func theServerNameIsThatOfThePresentHandshake(version: TLSVersion) throws {
+        let server = try Contexts.server { $0.sessionTickets = true }
+        let client = try Contexts.client { $0.maximumVersion = version }
+        let names: [(first: String?, second: String?)] = [
+            ("one.example.com", "two.example.com"), ("one.example.com", nil), (nil, "two.example.com"),
+        ]
+        for (name, otherName) in names {
+            var first = try Pair(server: server, client: client, host: name)
+            #expect(first.handshake().isDone)
+            #expect(first.server.serverName == name)
+            #expect(first.client.open(first.toClient + first.server.seal([1]).bytes).plain == [1])
+            #expect(!first.client.close().isEmpty)
+            var second = try Pair(server: server, client: client, host: otherName, resuming: first.client)
+            #expect(second.handshake().isDone)
+            #expect(second.server.isResumed)
+            #expect(second.server.serverName == otherName)
+        }
+    }
+
     @Test(arguments: TLSVersion.allCases) func nothingResumesWithoutTickets(version: TLSVersion) throws {
         let pair = try self.second(tickets: false, version: version)
         #expect(!pair.server.isResumed)
