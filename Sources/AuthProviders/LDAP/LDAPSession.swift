@@ -70,9 +70,7 @@ import Sessions
         if result == LDAP_SUCCESS { result = unsafe self.watch.attach(to: self.handle) }
         // What is left of the timeout for the network when the watch takes it away: to connect to the next server.
         var milliseconds = UInt32(Self.timeoutSeconds * 1000)
-        if result == LDAP_SUCCESS {
-            result = unsafe ldap_set_option(self.handle, LDAP_OPT_TCP_USER_TIMEOUT, &milliseconds)
-        }
+        _ = unsafe ldap_set_option(self.handle, LDAP_OPT_TCP_USER_TIMEOUT, &milliseconds)
         guard result == LDAP_SUCCESS else { throw LDAPProblem("could not set LDAP options", result) }
         guard startsTLS else { return }
         let started = self.watch.during { unsafe ldap_start_tls_s(self.handle, nil, nil) }
