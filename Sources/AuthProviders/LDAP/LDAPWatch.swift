@@ -36,9 +36,8 @@ final class LDAPWatch: @unchecked Sendable {
         unsafe self.callbacks.initialize(to: unsafe ldap_conncb())
         unsafe self.callbacks.pointee.lc_arg = Unmanaged.passUnretained(self).toOpaque()
         unsafe self.callbacks.pointee.lc_add = { handle, socket, _, _, callbacks in
-            guard let watch = unsafe LDAPWatch.of(callbacks), let socket = unsafe LDAPWatch.descriptor(of: socket) else {
-                return 0
-            }
+            guard let watch = unsafe LDAPWatch.of(callbacks), let socket = unsafe LDAPWatch.descriptor(of: socket)
+            else { return 0 }
             // With a timeout for the network libldap would now ask for the server's part of the handshake again and
             // again without a pause.
             var none = timeval(tv_sec: -1, tv_usec: 0)
@@ -47,9 +46,8 @@ final class LDAPWatch: @unchecked Sendable {
             return 0
         }
         unsafe self.callbacks.pointee.lc_del = { _, socket, callbacks in
-            guard let watch = unsafe LDAPWatch.of(callbacks), let socket = unsafe LDAPWatch.descriptor(of: socket) else {
-                return
-            }
+            guard let watch = unsafe LDAPWatch.of(callbacks), let socket = unsafe LDAPWatch.descriptor(of: socket)
+            else { return }
             watch.closed(socket)
         }
     }
