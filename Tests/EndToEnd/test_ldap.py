@@ -1,5 +1,7 @@
 """Method `ldap` with a real slapd: simple bind, search+bind, TLS, and a directory that is down."""
 
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from external import CONSOLE_RULE, PEOPLE, asked, check_bad_input, check_found_p
 from external import found_pool, make_roles, outcome, people_pool, refusal
 from gateway import pool, seeing
 from names import NameServer
+from polling import wait_until
 from server import PASSWORDS
 from wire import password_message
 
@@ -238,6 +241,28 @@ def test_a_directory_that_does_not_answer(ldap_gateway, directory):
         gateway.stop()
     finally:
         directory.resume()
+
+
+def test_a_directory_that_says_nothing_about_tls(ldap_gateway):
+    """The login that waits for it keeps no core busy, and its thread comes back."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        gateway = ldap_gateway(SIMPLE.replace("{port}", str(silent.getsockname()[1])) + " ldapscheme=ldaps")
+
+        def threads():
+            return [file.read_text().rsplit(")", 1)[1].split()[0] for file in tasks.glob("*/stat")]
+
+        tasks = Path(f"/proc/{gateway.process.pid}/task")
+        with asked(gateway, "pgg_ann") as client:
+            client.send(password_message(PEOPLE["pgg_ann"]))
+            connection, _ = silent.accept()
+            with connection:
+                assert connection.recv(1000)
+                wait_until(lambda: "R" not in threads(), lambda: f"all threads sleep: {threads()}", deadline=5)
+            assert client.until("E")[-1].sqlstate == "58000"
+        wait_until(
+            lambda: [r["busy"] for r in gateway.console("SHOW AUTH_PROVIDERS") if r["name"] == "ldap"] == ["0"],
+            "the thread is free",
+        )
 
 
 def test_rules_are_reloaded(ldap_gateway, directory):

@@ -157,6 +157,16 @@ def test_a_module_that_cannot_be_loaded_is_the_service_s_fault(pam_gateway, serv
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "58000"
 
 
+def test_a_program_that_says_no_is_a_wrong_password(pam_gateway, services):
+    """pam_exec has one code for all that is not well; what is no wrong password would not be slowed."""
+    no = services.script("no", f'read -r password; [ "$password" = {PEOPLE["pgg_ann"]} ]\n')
+    text = f"auth required pam_exec.so quiet expose_authtok {no}\naccount required pam_permit.so\n"
+    gateway = pam_gateway(services.make("no", text))
+    assert outcome(gateway, "pgg_ann", "wrong") == "28P01"
+    (row,) = gateway.console("SHOW AUDIT FAILURES")
+    assert row["reason"] == "password_wrong"
+
+
 @pytest.mark.parametrize(
     "options,rhost",
     [("", "127.0.0.1"), ("pam_use_hostname=0", "127.0.0.1"), ("pam_use_hostname=1", "localhost")],

@@ -14,6 +14,7 @@ import Sessions
     /// For each server to accept a connection, and for each answer.
     private static let timeoutSeconds = 10
     private let handle: OpaquePointer
+    private let watch = LDAPWatch()
 
     /// Checks a password by a bind in the user's name.
     static func verdict(on user: String, password: SecretBytes, plan: LDAPPlan) -> Verdict {
@@ -66,9 +67,13 @@ import Sessions
         var result = unsafe ldap_set_option(self.handle, LDAP_OPT_PROTOCOL_VERSION, &version)
         if result == LDAP_SUCCESS { result = unsafe ldap_set_option(self.handle, LDAP_OPT_NETWORK_TIMEOUT, &timeout) }
         if result == LDAP_SUCCESS { result = unsafe ldap_set_option(self.handle, LDAP_OPT_TIMEOUT, &timeout) }
+        if result == LDAP_SUCCESS { result = unsafe self.watch.attach(to: self.handle) }
+        // What is left of the timeout for the network when the watch takes it away: to connect to the next server.
+        var milliseconds = UInt32(Self.timeoutSeconds * 1000)
+        _ = unsafe ldap_set_option(self.handle, LDAP_OPT_TCP_USER_TIMEOUT, &milliseconds)
         guard result == LDAP_SUCCESS else { throw LDAPProblem("could not set LDAP options", result) }
         guard startsTLS else { return }
-        let started = unsafe ldap_start_tls_s(self.handle, nil, nil)
+        let started = self.watch.during { unsafe ldap_start_tls_s(self.handle, nil, nil) }
         guard started == LDAP_SUCCESS else { throw self.problem("could not start LDAP TLS session", started) }
     }
 
@@ -78,7 +83,7 @@ import Sessions
         unsafe password.lend { bytes in
             let start = unsafe UnsafeMutableRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
             var credential = unsafe berval(bv_len: ber_len_t(bytes.count), bv_val: start)
-            return unsafe ldap_sasl_bind_s(self.handle, name, nil, &credential, nil, nil, nil)
+            return self.watch.during { unsafe ldap_sasl_bind_s(self.handle, name, nil, &credential, nil, nil, nil) }
         }
     }
 
@@ -120,8 +125,10 @@ import Sessions
         // No attributes but the name; two entries are enough to know that it is not unique.
         let result = unsafe (search.nameAttribute ?? LDAP_NO_ATTRS).withCString { wanted in
             var attributes: [UnsafeMutablePointer<CChar>?] = unsafe [UnsafeMutablePointer(mutating: wanted), nil]
-            return unsafe ldap_search_ext_s(
-                self.handle, search.base, scope, filter, &attributes, 0, nil, nil, nil, 2, &answer)
+            return self.watch.during {
+                unsafe ldap_search_ext_s(
+                    self.handle, search.base, scope, filter, &attributes, 0, nil, nil, nil, 2, &answer)
+            }
         }
         defer { _ = unsafe ldap_msgfree(answer) }
         let shown = ExternalPassword.excerpt(filter)

@@ -64,6 +64,8 @@ struct PAMConversation: Sendable {
         case PAM_AUTH_ERR, PAM_PERM_DENIED, PAM_MAXTRIES, PAM_NEW_AUTHTOK_REQD, PAM_ACCT_EXPIRED,
             PAM_CRED_EXPIRED, PAM_CRED_INSUFFICIENT, PAM_AUTHTOK_EXPIRED, PAM_CONV_ERR, PAM_IGNORE:
             .refused(.passwordWrong, text)
+        // What pam_exec says whenever its program does not end well: guesses would go uncounted.
+        case PAM_SYSTEM_ERR: .refused(.passwordWrong, text)
         default: .unavailable(text)
         }
     }
