@@ -15,7 +15,10 @@ extension SettingsTable {
         ),
         SettingsKey(
             "auth_lane_timeout", .general, .positiveDuration, default: "30s", .reload, isOwn: true,
-            "How long such a login may take, waiting included; then it is refused (58000)."
+            """
+            How long such a login may take, waiting included; then it is refused (58000). The keys of a SCRAM login at \
+            a server may take so long, too, where `connect_timeout` is longer.
+            """
         ),
     ]
 }

@@ -69,6 +69,18 @@ def pool(postgres, mode="transaction", database=DATABASE, users_=None, **options
     }
 
 
+def seeing(path, text, folder):
+    """A binary that finds this text in a file of the system; it needs a mount namespace."""
+    own = folder / Path(path).name
+    own.write_text(text)
+    wrapper = folder / "gateway"
+    wrapper.write_text(
+        f"#!/bin/sh\nexec unshare -m sh -c 'mount --bind {own} {path} && exec \"$0\" \"$@\"' {BINARY} \"$@\"\n"
+    )
+    wrapper.chmod(0o755)
+    return wrapper
+
+
 class Gateway:
     """Owns one configuration folder and one process.
 

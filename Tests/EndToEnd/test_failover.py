@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from fakeserver import FakeServer, plain_answer
-from gateway import BINARY, pool
+from gateway import pool, seeing
 from wire import Closed, query
 
 TRUST = "host all all all trust\n"
@@ -63,31 +63,16 @@ def test_that_a_server_is_a_standby_is_not_told_from_memory(make_gateway):
             assert told(gateway)["in_hot_standby"] == "off"
 
 
-@pytest.fixture
-def with_hosts(tmp_path):
-    """A binary that sees an /etc/hosts of its own; it needs a mount namespace."""
-
-    def wrap(lines):
-        (tmp_path / "hosts").write_text(lines)
-        wrapper = tmp_path / "gateway"
-        mount = f"mount --bind {tmp_path}/hosts /etc/hosts"
-        wrapper.write_text(f"#!/bin/sh\nexec unshare -m sh -c '{mount} && exec \"$0\" \"$@\"' {BINARY} \"$@\"\n")
-        wrapper.chmod(0o755)
-        return wrapper
-
-    return wrap
-
-
 NAME = "database.example.org"
 
 
 @pytest.mark.parametrize("addresses", (("127.0.0.77", "127.0.0.1"), ("127.0.0.1", "127.0.0.77"), ("::1", "127.0.0.1")))
-def test_an_address_that_refuses_is_not_the_last_one(make_gateway, postgres, with_hosts, addresses):
+def test_an_address_that_refuses_is_not_the_last_one(make_gateway, postgres, tmp_path, addresses):
     """PostgreSQL listens at one address of its name: so it often is with `localhost`, and where a node is down."""
     gateway = make_gateway(
         {"app": {**pool(postgres), "server_host": NAME}},
         hba=TRUST,
-        binary=with_hosts("".join(f"{address} {NAME}\n" for address in addresses)),
+        binary=seeing("/etc/hosts", "".join(f"{address} {NAME}\n" for address in addresses), tmp_path),
         general={"server_lifetime": "1ms"},
     )
     for _ in range(4):
@@ -96,12 +81,12 @@ def test_an_address_that_refuses_is_not_the_last_one(make_gateway, postgres, wit
     gateway.wait_idle()
 
 
-def test_an_address_that_does_not_answer_is_not_the_last_one(make_gateway, postgres, with_hosts):
+def test_an_address_that_does_not_answer_is_not_the_last_one(make_gateway, postgres, tmp_path):
     """Nobody takes connections there, nor refuses them: the other address gets its share of `connect_timeout`."""
     gateway = make_gateway(
         {"app": {**pool(postgres), "server_host": NAME}},
         hba=TRUST,
-        binary=with_hosts(f"127.0.0.77 {NAME}\n127.0.0.1 {NAME}\n"),
+        binary=seeing("/etc/hosts", f"127.0.0.77 {NAME}\n127.0.0.1 {NAME}\n", tmp_path),
         general={"server_lifetime": "1ms", "connect_timeout": "1s"},
     )
     with contextlib.ExitStack() as stack:

@@ -6,7 +6,7 @@ import pytest
 from directory import BASE, ROOT_PASSWORD, SEARCHER, SEARCHER_PASSWORD, Directory, is_available
 from external import CONSOLE_RULE, PEOPLE, asked, check_bad_input, check_found_pools, check_warm_pool, empty_password
 from external import found_pool, make_roles, outcome, people_pool, refusal
-from gateway import BINARY, pool
+from gateway import pool, seeing
 from names import NameServer
 from server import PASSWORDS
 from wire import password_message
@@ -149,14 +149,9 @@ def test_servers_by_dns(ldap_gateway, directory, tmp_path):
     """
     answers = [(10, "127.0.0.2", directory.port), (20, "127.0.0.1", directory.port)]
     with NameServer({b"_ldap._tcp.example.org": answers}) as names:
-        (tmp_path / "resolv.conf").write_text(f"nameserver {names.address}\noptions timeout:1 attempts:2\n")
-        wrapper = tmp_path / "gateway"
-        wrapper.write_text(
-            f"#!/bin/sh\nexec unshare -m sh -c 'mount --bind {tmp_path}/resolv.conf /etc/resolv.conf "
-            f'&& exec "$0" "$@"\' {BINARY} "$@"\n'
-        )
-        wrapper.chmod(0o755)
-        gateway = ldap_gateway(SEARCH.replace("ldapserver=127.0.0.1 ldapport={port} ", ""), binary=wrapper)
+        text = f"nameserver {names.address}\noptions timeout:1 attempts:2\n"
+        binary = seeing("/etc/resolv.conf", text, tmp_path)
+        gateway = ldap_gateway(SEARCH.replace("ldapserver=127.0.0.1 ldapport={port} ", ""), binary=binary)
         check_warm_pool(gateway)
         assert names.asked == {b"_ldap._tcp.example.org"}
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fakeserver import FakeServer, data_row, error, notice, plain_answer, row_description
-from gateway import BINARY, pool
+from gateway import pool, seeing
 from polling import wait_until
 from wire import (
     Closed,
@@ -670,18 +670,11 @@ def test_connect_timeout_covers_the_look_up_of_the_name(make_gateway, postgres, 
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.78", 53))
-        (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.78\noptions timeout:30 attempts:5\n")
-        wrapper = tmp_path / "gateway"
-        wrapper.write_text(
-            f"#!/bin/sh\nexec unshare -m sh -c 'mount --bind {tmp_path}/resolv.conf /etc/resolv.conf "
-            f'&& exec "$0" "$@"\' {BINARY} "$@"\n'
-        )
-        wrapper.chmod(0o755)
         gateway = make_gateway(
             {"app": {**pool(postgres), "server_host": "database.example.org"}},
             general={"connect_timeout": "500ms", "query_wait_timeout": "60s"},
             hba="host all all all trust\n",
-            binary=wrapper,
+            binary=seeing("/etc/resolv.conf", "nameserver 127.0.0.78\noptions timeout:30 attempts:5\n", tmp_path),
         )
         with pytest.raises(LoginRefused) as refusal:
             gateway.wire("app", timeout=25)

@@ -167,9 +167,16 @@ def test_an_address_of_the_legacy_list_is_named_by_its_line(make_gateway):
     assert "10.0.0.1/32" in output and "127.0.0.0/8" not in output
 
 
+def absent_pair(folder):
+    """Settings with a certificate and a key that are not there, and what is to be told of these."""
+    named = {"tls_certificate": f"{folder}/1", "tls_private_key": f"{folder}/2"}
+    return named, [(f"{key}:", f"general.{key}: {path}: ") for key, path in named.items()]
+
+
 def check_all_are_told(gateway, expected):
     """`-t` tells each of the problems, in a line with the place of its key: pairs of what the key's line in the file
     holds, and what is told of it."""
+    gateway.judged = True
     status, output = gateway.run_to_end("-t")
     assert status == 78, output
     lines = gateway.file.read_text().splitlines()
@@ -184,18 +191,17 @@ def check_all_are_told(gateway, expected):
 def test_problems_of_certificates_keys_and_rules_are_told_at_once_with_file_and_line(make_gateway, postgres, tmp_path):
     app = pool(postgres, users_=[{"username": "minted", "password": f"jwt-pkey-fpath:{tmp_path}/5", "pool_size": 1}])
     tls = {"server_tls_mode": "verify-ca", "server_tls_ca_cert": f"{tmp_path}/3"}
+    named, told = absent_pair(tmp_path)
     gateway = make_gateway(
         {"app": app | tls, "other": pool(postgres)},
-        {"tls_certificate": f"{tmp_path}/1", "tls_private_key": f"{tmp_path}/2"},
+        named,
         hba=f"local all all md5\nhost all all all jwt keys={tmp_path}/6\nhost all all all jwt keys={tmp_path}/7\n",
         start=False,
     )
-    gateway.judged = True
     check_all_are_told(
         gateway,
         [
-            ("tls_certificate:", f"general.tls_certificate: {tmp_path}/1: "),
-            ("tls_private_key:", f"general.tls_private_key: {tmp_path}/2: "),
+            *told,
             ("server_tls_ca_cert:", f"pools.app.server_tls_ca_cert: {tmp_path}/3: "),
             ("jwt-pkey-fpath", "pools.app.users.minted.password: "),
             ("pg_hba:", f'general.pg_hba:2: option "keys" of authentication method "jwt": {tmp_path}/6: '),
@@ -205,21 +211,16 @@ def test_problems_of_certificates_keys_and_rules_are_told_at_once_with_file_and_
 
 
 def test_problems_of_rule_texts_do_not_hide_those_of_files(make_gateway, tmp_path):
+    named, told = absent_pair(tmp_path)
     gateway = make_gateway(
-        general={
-            "tls_certificate": f"{tmp_path}/1",
-            "tls_private_key": f"{tmp_path}/2",
-            "pg_ident": {"path": f"{tmp_path}/8"},
-        },
+        general=named | {"pg_ident": {"path": f"{tmp_path}/8"}},
         hba="host all all all nonsense\nhost all all 10.0.0.1 md5\n",
         start=False,
     )
-    gateway.judged = True
     check_all_are_told(
         gateway,
         [
-            ("tls_certificate:", f"general.tls_certificate: {tmp_path}/1: "),
-            ("tls_private_key:", f"general.tls_private_key: {tmp_path}/2: "),
+            *told,
             ("pg_ident:", f"general.pg_ident: {tmp_path}/8: "),
             ("pg_hba:", "general.pg_hba:1:"),
             ("pg_hba:", "general.pg_hba:2:"),
@@ -234,7 +235,6 @@ def test_a_file_named_in_general_is_told_at_its_line_there(make_gateway, postgre
         {"server_tls_mode": "verify-ca", "server_tls_ca_cert": f"{tmp_path}/3"},
         start=False,
     )
-    gateway.judged = True
     check_all_are_told(gateway, [("server_tls_ca_cert:", f"server_tls_ca_cert: {tmp_path}/3: ")])
 
 

@@ -254,6 +254,34 @@ def test_last_words_while_a_proof_is_computed(make_gateway):
         assert refusal.value.sqlstate == "57P01"
 
 
+def test_keys_that_take_longer_than_connect_timeout(make_gateway):
+    """The refusal says what took so long, and a later attempt finds them there."""
+    scram = ScramServer(PASSWORD, iterations=400_000)
+
+    def script(peer):
+        if "cancel" in peer.startup():
+            return
+        scram.play(peer)
+        peer.send(greeting())
+        peer.serve()
+
+    told = set()
+    with FakeServer(script) as server:
+        gateway = make_gateway(
+            {"app": server.pool(password="", server_username="app", server_password=PASSWORD)},
+            general=QUICK | {"connect_timeout": "100ms"}, hba=TRUST,
+        )  # fmt: skip
+        gateway.secrets.add(PASSWORD)
+
+        def is_served():
+            fields = outcome(gateway)
+            told.add(fields and fields["M"])
+            return fields is None
+
+        wait_until(is_served, lambda: f"a session; until then {told}", 40)
+    assert "connect_timeout: the keys for the server's 400000 rounds of SCRAM were not computed in time" in told, told
+
+
 @pytest.mark.parametrize("name", SCRAM)
 @pytest.mark.parametrize("passthrough", (True, False), ids=("passthrough", "server_password"))
 def test_hostile_scram(make_gateway, name, passthrough):

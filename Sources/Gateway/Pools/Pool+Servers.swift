@@ -11,11 +11,11 @@ extension Pool {
     /// Starts a server connection in the slot `id` that the machine reserved. On `home`'s worker.
     func open(_ id: ServerID, on home: WorkerHome) {
         let server = ServerConnection(id: id, pool: self, home: home)
-        let (credential, knownKeys) = self.state.withLock { state in
+        let credential = self.state.withLock { state in
             state.place(server)
-            return (state.credential, state.knownKeys)
+            return state.credential
         }
-        server.open(credential: credential, knownKeys: knownKeys)
+        server.open(credential: credential)
     }
 
     /// Opens what those who wait still need. Any worker.

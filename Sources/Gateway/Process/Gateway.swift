@@ -27,6 +27,7 @@ package final class Gateway: @unchecked Sendable {
     let interner: TextInterner
     let resolver = HostResolver()
     let lookups: PolicyLookups
+    let keyDerivations: KeyDerivations
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()
@@ -54,6 +55,7 @@ package final class Gateway: @unchecked Sendable {
         self.loader = source
         self.providerUses = ProviderUses(source.registry)
         self.lookups = PolicyLookups(authQueries: self.authQueries)
+        self.keyDerivations = KeyDerivations(on: self.lookups.authLanes)
         let snapshot = try source.load(self.lookups, previous: nil)
         self.current = Mutex(snapshot)
         self.loaded = Mutex(snapshot)

@@ -15,12 +15,12 @@ struct ServerLoss {
     var isMidMessage = false
 }
 
-/// One connection to PostgreSQL. Opened and logged in by `ServerConnection+Opening.swift`; while a client holds it,
+/// One connection to PostgreSQL. Opened and logged in by an `OutgoingOpening`; while a client holds it,
 /// `ServerConnection+Relay.swift` moves its answers; between clients `ServerConnection+Errands.swift` cleans and
 /// checks it.
 ///
 /// Belongs to the worker it is attached to; while idle it is shared, and the pool's lock decides who gets it.
-final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
+final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     /// Codes posted from other workers.
     enum Post {
         /// Attached to this worker for `reservedFor`.
@@ -81,11 +81,13 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     var errand: Errand?
     /// Books for the gateway's own queries, so that the client's stay right.
     var errandLedger = AnswerLedger()
-    var opening: Opening?
+    /// Nil from the end of the login on.
+    var opening: OutgoingOpening?
     /// PostgreSQL's last words, if they were fatal.
     var lastError: ServerMessageFields?
     var processID: Int32 = 0
     var secret: [UInt8] = []
+    /// Where it is connected; nil until it is logged in.
     var address: SocketAddress?
     var cancelsInFlight = 0
     /// Who waits for the end of the cancel request that is in flight.
@@ -140,7 +142,9 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         case .active:
             if let capture = self.checkCapture { return self.relay(bytes, into: capture) }
             return self.relay(bytes)
-        case .opening: return self.openingReceived(bytes)
+        case .opening:
+            self.opening?.received(bytes)
+            return bytes.count
         case .errand: return self.errandReceived(bytes)
         case .looking, .idle, .parked: return self.strayReceived(bytes)
         case .finishing: return self.finishingReceived(bytes)
@@ -160,11 +164,11 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
         }
     }
 
-    override func connected() { self.socketConnected() }
+    override func connected() { self.opening?.connected() }
 
     override func deadlinePassed() {
         switch self.phase {
-        case .opening: self.openingTimedOut()
+        case .opening: self.opening?.deadlinePassed()
         case .errand: self.errandTimedOut()
         case .parked: self.retire("a cancel request was not answered in time")
         case .looking: self.retire("the server stopped in the middle of a message")
@@ -200,13 +204,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     /// The connection broke or was closed by the server.
     private func lost(_ reason: String) {
         switch self.phase {
-        case .opening:
-            if self.triesNextAddress(after: reason) { return }
-            if let failure = self.opening?.transport?.interrupted(reason) {
-                self.transportFailed(failure)
-            } else {
-                self.openingFailed(.connect("cannot connect to server: \(reason)"))
-            }
+        case .opening: self.opening?.broken(reason)
         case .active:
             let client = self.client
             self.client = nil
@@ -253,7 +251,7 @@ final class ServerConnection: Endpoint, TransportUser, @unchecked Sendable {
     func discard() {
         guard self.phase != .closed else { return }
         self.phase = .closed
-        self.opening?.transport?.abandon()
+        self.opening?.abandon()
         self.opening = nil
         self.client = nil
         self.letCancellersGo()

@@ -1,4 +1,3 @@
-import AuthProviders
 import PGWire
 import Sessions
 
@@ -110,20 +109,5 @@ struct ServerOpening: Sendable {
             }
         }
         return self.assembler.unreadCount == 0 ? self.ready : nil
-    }
-}
-
-extension SCRAMDerivation {
-    /// Computed on a lane; nil when that has no room, or does not get to it in time.
-    ///
-    /// - Parameter known: keys that somebody else has by the time the lane gets to it; any thread.
-    func compute(on lanes: AuthLanes, unless known: @escaping @Sendable () -> SCRAMKeys?) async -> SCRAMKeys? {
-        do throws(AuthFailure) {
-            return try await lanes.run("server login", for: .computing) { () -> SCRAMKeys in
-                known().flatMap { self.isAnswered(by: $0) ? $0 : nil } ?? self.keys
-            }
-        } catch {
-            return nil
-        }
     }
 }

@@ -1,11 +1,18 @@
 package import PGWire
 
 /// The costly part of a proof by password: rounds of PBKDF2, as many as the server says. A value; may be computed on
-/// any thread.
-package struct SCRAMDerivation: Sendable {
+/// any thread. Two that are equal lead to the same keys; comparing them takes the time that comparing secrets takes.
+package struct SCRAMDerivation: Sendable, Equatable {
     let password: SecretBytes
     let salt: [UInt8]
-    let iterations: Int
+    /// Rounds of PBKDF2.
+    package let iterations: Int
+
+    package init(password: SecretBytes, salt: [UInt8], iterations: Int) {
+        self.password = password
+        self.salt = salt
+        self.iterations = iterations
+    }
 
     /// These keys are of the salt and the rounds that are asked for.
     package func isAnswered(by keys: SCRAMKeys) -> Bool { keys.fits(salt: self.salt, iterations: self.iterations) }
