@@ -52,7 +52,7 @@ package struct SQLScan: Sendable, Equatable {
         let text = range.clamped(to: 0..<bytes.count)
         let leavesNoTag: StatementTraits = [.setConfig, .advisoryLock, .temporary]
         var hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
-        if self.holds("pg_temp", bytes, text) { hidden.insert(.temporary) }
+        if self.namesTemporarySchema(bytes, text) { hidden.insert(.temporary) }
         if self.hasBlock(bytes, text) { hidden.formUnion(self.mentions(bytes, text)) }
         guard self.hasBackslash(bytes, text) else { return hidden }
         if self.hasBackslash(bytes, text, behindLetter: true) { hidden.formUnion(self.mentions(bytes, text)) }
@@ -69,9 +69,28 @@ package struct SQLScan: Sendable, Equatable {
         return false
     }
 
+    /// `pg_temp`, be it within a constant or a comment.
+    private static func namesTemporarySchema(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
+        for index in text where bytes[index] == UInt8(ascii: "_") {
+            guard index >= text.lowerBound &+ 2, index &+ 5 <= text.upperBound else { continue }
+            if SQLWord(start: index &- 2, count: 7).equals(bytes, "pg_temp") { return true }
+        }
+        return false
+    }
+
+    /// A word that ends in DO, be it within a constant or a comment: without one there is no block.
+    private static func mayHaveBlock(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
+        for index in text.dropFirst() where bytes[index] | 0x20 == UInt8(ascii: "o") {
+            guard bytes[index &- 1] | 0x20 == UInt8(ascii: "d") else { continue }
+            let next = index &+ 1
+            if next == text.upperBound || !ByteClass.continuesName(bytes[next]) { return true }
+        }
+        return false
+    }
+
     /// A statement that begins with DO.
     private static func hasBlock(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
-        guard self.holds("do", bytes, text) else { return false }
+        guard self.mayHaveBlock(bytes, text) else { return false }
         var lexer = SQLLexer(bytes.count, text, isBackslashPlain: true)
         var begins = true
         while true {
