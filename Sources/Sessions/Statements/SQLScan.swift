@@ -37,8 +37,8 @@ package struct SQLScan: Sendable, Equatable {
         self.statementCount = reader.statementCount
     }
 
-    /// What a text may do to the session besides its `traits`, because it has a backslash, a name in escapes, a block of
-    /// code or the name of the temporary schema within a constant; nothing without them.
+    /// What a text may do to the session besides its `traits`, because it has a backslash, a name in escapes, a block
+    /// of code or the name of the temporary schema within a constant; nothing without them.
     ///
     /// A `search_path` may be given as a constant (`SET search_path = 'pg_temp'`): what is created then is temporary
     /// though no word says so. The body of `DO` is a constant as well; of what it does, that is looked for by its words
