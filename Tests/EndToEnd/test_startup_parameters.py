@@ -278,6 +278,15 @@ def test_half_a_date_style_takes_nothing_of_the_client_before(make_gateway, post
     gateway.wait_idle()
 
 
+@pytest.mark.parametrize("mode, kept", (("transaction", "0"), ("statement", "0"), ("session", "5min")))
+def test_no_client_says_how_long_a_pool_s_servers_may_be_idle(make_gateway, postgres, mode, kept):
+    """The end of such a session would meet the request of the next client."""
+    gateway = make_gateway({"app": pool(postgres, mode, users_=users(postgres))})
+    with gateway.wire("app_trust", parameters={"options": "-c Idle_Session_Timeout=300000 -c work_mem=3MB"}) as client:
+        own = client.rows("select current_setting('idle_session_timeout'), current_setting('work_mem')")
+        assert own == [[kept, "3MB"]]
+
+
 def test_a_program_may_call_itself_by_a_name_that_is_not_utf_8(make_gateway):
     """A program of a LATIN1 environment, which PostgreSQL lets in."""
     gateway = make_gateway()

@@ -4,6 +4,7 @@ import pytest
 
 from wire import bind, execute, parse, query, sync
 
+FIND = "select coalesce(to_regclass('pg_temp.t')::text, '')"
 PATH = '"$user", public'
 CLEANING = ("RESET ALL", "DISCARD", "DEALLOCATE", "pg_advisory_unlock_all")
 
@@ -57,6 +58,11 @@ LASTING = [
     (["select set_config('work_mem', '1MB', false) -- " + "long " * 40_000], "show work_mem", "4MB"),
     (["select pg_advisory_lock(3) -- " + "long " * 40_000], "select count(*) from pg_locks where objid = 3", "0"),
     (["create temp table t (a int) -- " + "long " * 40_000], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+    # What is created along such a path is temporary.
+    (["begin", "set local search_path = 'pg_temp'", "create table t (a int)", "commit"], FIND, ""),
+    (["begin", "select set_config('search_path', 'pg_temp', true)", "create table t (a int)", "commit"], FIND, ""),
+    (["do $$ begin create temp table t (a int); end $$"], FIND, ""),
+    (["do $$ begin perform pg_advisory_lock(3); end $$"], "select count(*) from pg_locks where objid = 3", "0"),
     (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
     (["update pg_catalog.pg_settings set setting = 'x' where name = 'search_path'"], "show search_path", PATH),
     (["select U&\"set\\005fconfig\"('work_mem', '1MB', false)"], "show work_mem", "4MB"),
@@ -87,6 +93,14 @@ def test_what_lasts_is_cleaned(make_gateway, talk, texts, look, clean, extended)
             client.send(query(text))
             client.ready()
         assert other.value(look) == clean
+
+
+def test_what_a_path_of_the_startup_packet_makes_temporary_is_cleaned(make_gateway):
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    parameters = {"search_path": "pg_temp"}
+    with gateway.wire(parameters=parameters) as client, gateway.wire(parameters=parameters) as other:
+        client.rows("create table t as select 'mine' as a")
+        assert other.value(FIND) == ""
 
 
 def test_a_table_in_the_numbered_temporary_schema_is_cleaned(make_gateway):

@@ -124,11 +124,17 @@ struct PoolPlan: Sendable, Equatable {
         return false
     }
 
-    /// What is left of a client's own parameters: those that the operator has not settled.
+    /// What is left of a client's own parameters: those that the operator has not settled, and that do not outlast the
+    /// client's turn.
     func parameters(of requested: SessionParameters) -> SessionParameters {
-        if self.startupParameters.isEmpty { return requested }
-        return requested.removing(Set(self.startupParameters.map(\.key)))
+        let own = self.mode == .session ? requested : requested.removing(Self.ofIdleSessions)
+        if self.startupParameters.isEmpty { return own }
+        return own.removing(Set(self.startupParameters.map(\.key)))
     }
+
+    /// Where servers go back, it is the next client's request that would meet the end of a server that one client does
+    /// not want to be idle for long.
+    private static let ofIdleSessions: Set<String> = ["idle_session_timeout"]
 
     /// Whether the operator sets this parameter: a client's own value lasts as long as its transaction.
     func manages(_ name: String) -> Bool {

@@ -139,7 +139,9 @@ extension ServerConnection {
             self.scanner.residue.hasOnlyLocalSets = true
         }
         self.lastError = nil
-        guard self.pool.plan.syncsParameters, self.appliedIdentity != client.parametersIdentity else { return }
+        guard self.pool.plan.syncsParameters else { return }
+        if client.parameters.mayCreateTemporary { self.scanner.residue.hasTemporary = true }
+        guard self.appliedIdentity != client.parametersIdentity else { return }
         if let query = client.parameters.query(replacing: self.applied) {
             var writer = MessageWriter()
             writer.query(query)

@@ -34,11 +34,16 @@ package final class SessionParameters: Sendable {
     /// What of them changes the meaning of statements.
     package let planner: PlannerSettings?
 
+    /// They name the temporary schema in their `search_path`: what the session creates may be temporary though no
+    /// word of the statement says so.
+    package let mayCreateTemporary: Bool
+
     package static let none = SessionParameters(entries: [])
 
     private init(entries: [Entry]) {
         self.entries = entries
         self.planner = PlannerSettings.of(entries)
+        self.mayCreateTemporary = entries.contains { Self.isTemporaryPath($0) }
     }
 
     /// Why a startup packet's parameters cannot be honoured.
@@ -144,6 +149,12 @@ package final class SessionParameters: Sendable {
 
     private static func isApplicationName(_ entry: Entry) -> Bool {
         self.foldingCase(entry.name) == "application_name"
+    }
+
+    private static func isTemporaryPath(_ entry: Entry) -> Bool {
+        guard self.foldingCase(entry.name) == "search_path" else { return false }
+        let (path, schema) = (Array(self.foldingCase(entry.value).utf8), Array("pg_temp".utf8))
+        return path.indices.contains { path[$0...].starts(with: schema) }
     }
 
     /// A value may name one half of it (`ISO`, `DMY`): the other half stays as it was, which is to be the server's own

@@ -37,8 +37,12 @@ package struct SQLScan: Sendable, Equatable {
         self.statementCount = reader.statementCount
     }
 
-    /// What a text may do to the session besides its `traits`, because it has a backslash or a name in escapes; nothing
-    /// without them.
+    /// What a text may do to the session besides its `traits`, because it has a backslash, a name in escapes, a block
+    /// of code or the name of the temporary schema within a constant; nothing without them.
+    ///
+    /// A `search_path` may be given as a constant (`SET search_path = 'pg_temp'`): what is created then is temporary
+    /// though no word says so. The body of `DO` is a constant as well; of what it does, that is looked for by its words
+    /// which leaves no tag of its own.
     ///
     /// With `standard_conforming_strings` off, which is not known here, its constants end elsewhere, and so do its
     /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag; what leaves no tag is looked for. In
@@ -48,6 +52,8 @@ package struct SQLScan: Sendable, Equatable {
         let text = range.clamped(to: 0..<bytes.count)
         let leavesNoTag: StatementTraits = [.setConfig, .advisoryLock, .temporary]
         var hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
+        if self.namesTemporarySchema(bytes, text) { hidden.insert(.temporary) }
+        if self.hasBlock(bytes, text) { hidden.formUnion(self.mentions(bytes, text)) }
         guard self.hasBackslash(bytes, text) else { return hidden }
         if self.hasBackslash(bytes, text, behindLetter: true) { hidden.formUnion(self.mentions(bytes, text)) }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
@@ -61,6 +67,44 @@ package struct SQLScan: Sendable, Equatable {
             if isEscaped, bytes[index - 2] | 0x20 == UInt8(ascii: "u") { return true }
         }
         return false
+    }
+
+    /// `pg_temp`, be it within a constant or a comment.
+    private static func namesTemporarySchema(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
+        for index in text where bytes[index] == UInt8(ascii: "_") {
+            guard index >= text.lowerBound &+ 2, index &+ 5 <= text.upperBound else { continue }
+            if SQLWord(start: index &- 2, count: 7).equals(bytes, "pg_temp") { return true }
+        }
+        return false
+    }
+
+    /// A word that ends in DO, be it within a constant or a comment: without one there is no block.
+    private static func mayHaveBlock(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
+        for index in text.dropFirst() where bytes[index] | 0x20 == UInt8(ascii: "o") {
+            guard bytes[index &- 1] | 0x20 == UInt8(ascii: "d") else { continue }
+            let next = index &+ 1
+            if next == text.upperBound || !ByteClass.continuesName(bytes[next]) { return true }
+        }
+        return false
+    }
+
+    /// A statement that begins with DO.
+    private static func hasBlock(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
+        guard self.mayHaveBlock(bytes, text) else { return false }
+        var lexer = SQLLexer(bytes.count, text, isBackslashPlain: true)
+        var begins = true
+        while true {
+            let token = lexer.next(bytes)
+            switch token {
+            case .end, .unfinished: return false
+            case .semicolon: begins = true
+            case .word:
+                let word = SQLWord(start: lexer.start, count: lexer.position &- lexer.start)
+                if begins, word.equals(bytes, "do") { return true }
+                begins = false
+            case .string, .dot, .open, .close, .symbol, .quotedName, .unicodeName: begins = false
+            }
+        }
     }
 
     /// - Parameter behindLetter: count only such as come right behind a byte beyond ASCII, and may be the end of a

@@ -38,6 +38,15 @@ import Testing
         #expect(!other.contains("pg_roles"))
     }
 
+    @Test func aPathMayLeadToTheTemporarySchema() throws {
+        for path in ["pg_temp", "\"$user\", PG_TEMP", "pg_temp_3"] {
+            #expect(try SessionParameters.parse([("Search_Path", path)]).mayCreateTemporary)
+        }
+        #expect(try SessionParameters.parse([("options", "-c search_path=pg_temp")]).mayCreateTemporary)
+        #expect(try !SessionParameters.parse([("search_path", "pg_tem"), ("a.b", "pg_temp")]).mayCreateTemporary)
+        #expect(!SessionParameters.none.mayCreateTemporary)
+    }
+
     @Test func entriesAreSortedAndEachNameStandsOnce() throws {
         #expect(try self.parse([("b", "1"), ("a", "2"), ("b", "3")]) == ["a=2", "b=3"])
     }

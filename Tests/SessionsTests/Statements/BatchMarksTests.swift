@@ -49,6 +49,31 @@ import Testing
         }
     }
 
+    /// What is created along such a path is temporary, and no word of its own says so.
+    @Test func thePathMayNameTheTemporarySchemaInAConstant() {
+        for text in [
+            "set local search_path = 'pg_temp'", "set search_path to \"$user\", 'PG_Temp'",
+            "select set_config('search_path', 'a, pg_temp', true)",
+        ] {
+            for marks in [self.marks(.query(text)), self.marks(.parse("", text), .bind("", ""))] {
+                #expect(marks.contains(.temporary), "\(text)")
+            }
+        }
+    }
+
+    /// The body is a constant, and what it does leaves no tag but `DO`.
+    @Test func aBlockOfCodeIsKnownByItsWords() {
+        for (text, trait) in [
+            ("do $$ begin perform pg_advisory_lock(1); end $$", .advisoryLock),
+            ("/* x */ DO LANGUAGE plpgsql 'begin CREATE TEMP TABLE t (a int); end'", .temporary),
+            ("begin; do $x$ begin perform set_config('a.b', 'c', false); end $x$", .setConfig),
+        ] as [(String, StatementTraits)] {
+            #expect(self.marks(.query(text)).contains(trait), "\(text)")
+        }
+        #expect(self.marks(.query("do $$ begin raise notice 'told'; end $$")) == [])
+        #expect(self.marks(.query("select 'do', 'pg_advisory_lock'")) == [])
+    }
+
     /// What it says is not decoded.
     @Test func aNameInEscapesMayBeAnyOfThem() {
         let all: StatementTraits = [.setConfig, .advisoryLock, .temporary]
