@@ -2,32 +2,6 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Why a lane has no answer.
-public enum LaneRefusal: Error, Sendable, Equatable {
-    /// Too much is waiting already.
-    case full
-    /// The lane has no thread yet, and the system has none left for it.
-    case noThread
-    /// The call did not begin, or did not end, in time. Its thread stays with it until it returns.
-    case timedOut
-    /// The task that waited was cancelled.
-    case cancelled
-}
-
-/// What a lane does now.
-public struct LaneLoad: Sendable, Equatable {
-    /// Calls that run. Those that nobody waits for any more count as long as they keep their thread.
-    public let busy: Int
-    /// Calls that wait for a thread.
-    public let queued: Int
-
-    /// As the lane counted them at one moment.
-    public init(busy: Int, queued: Int) {
-        self.busy = busy
-        self.queued = queued
-    }
-}
-
 /// Threads for calls that block: name look-ups, system libraries. A bounded number of threads, made when needed; a
 /// bounded queue before them; a deadline for each call. Whoever waits does so without a thread.
 ///
@@ -108,8 +82,15 @@ public final class BlockingLane: @unchecked Sendable {
         }
     }
 
+    /// Runs `body` on a thread of the lane, however long that takes, and waits for nothing.
+    ///
+    /// - Returns: why it will not run; nil when it will.
+    package func start(_ body: @escaping @Sendable () -> Void) -> LaneRefusal? {
+        self.enqueue(Errand(body: body), within: nil)
+    }
+
     /// Why it cannot wait; nil when it does.
-    private func enqueue(_ call: any LaneCall, within timeout: Duration) -> LaneRefusal? {
+    private func enqueue(_ call: any LaneCall, within timeout: Duration?) -> LaneRefusal? {
         self.condition.lock()
         defer { self.condition.unlock() }
         if !self.hasRoom { self.dropCallsThatAreOver() }
@@ -128,7 +109,9 @@ public final class BlockingLane: @unchecked Sendable {
                 }
             }
         }
-        self.watch(call, until: (DispatchTime.now() + timeout.seconds).uptimeNanoseconds)
+        if let timeout {
+            self.watch(call, until: (DispatchTime.now() + timeout.seconds).uptimeNanoseconds)
+        }
         return nil
     }
 
@@ -229,6 +212,15 @@ private protocol LaneCall: Sendable {
     func run()
     /// Its time is over; nothing when it has ended.
     func timeOut()
+}
+
+/// A call that nobody waits for.
+private struct Errand: LaneCall {
+    let body: @Sendable () -> Void
+
+    var isOver: Bool { false }
+    func run() { self.body() }
+    func timeOut() {}
 }
 
 /// One call, ended by whoever comes first: its answer, its deadline, or the end of the task that waits.
