@@ -115,7 +115,10 @@ int cr_wait_signal(const int *signals, int count) {
     return signal;
 }
 
-void cr_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+void cr_ignore_write_signals(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
 
 static __thread void *current;
 

@@ -26,10 +26,11 @@ package struct WorkerThread {
 
 /// Signals that end or reload the process, waited for on the main thread.
 package enum ProcessSignals {
-    /// Blocks `signals` in this thread and all it starts, and ignores SIGPIPE. Call first thing in main.
+    /// Blocks `signals` in this thread and all it starts, and ignores those that come of writing (SIGPIPE,
+    /// SIGXFSZ). Call first thing in main.
     package static func block(_ signals: [Int32]) {
         unsafe signals.withUnsafeBufferPointer { unsafe cr_block_signals($0.baseAddress, Int32($0.count)) }
-        cr_ignore_sigpipe()
+        cr_ignore_write_signals()
     }
 
     /// Waits for one of `signals`. Blocks the calling thread.

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Synchronization
 import Testing
 
@@ -181,6 +182,60 @@ struct BlockingLaneTests {
         #expect(await lane.run(within: Self.long) { 7 } == .success(7))
         while lane.load.busy > 0 { await Task.yield() }
         #expect(lane.load == LaneLoad(busy: 0, queued: 0))
+    }
+
+    /// A moment without threads (a limit of processes that others use up) is over when it is over.
+    @Test func aThreadThatCannotBeMadeIsMadeLater() async {
+        let isExhausted = Mutex(true)
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1) { _, body in
+            if isExhausted.withLock({ $0 }) { return false }
+            Thread(block: body).start()
+            return true
+        }
+        for _ in 0..<3 {
+            #expect(await lane.run(within: Self.long) { 1 } == .failure(.noThread))
+        }
+        #expect(lane.load == LaneLoad(busy: 0, queued: 0))
+        isExhausted.withLock { $0 = false }
+        #expect(await lane.run(within: Self.long) { 2 } == .success(2))
+    }
+
+    /// Calls that can run on the threads there are do so when no more can be made.
+    @Test func threadsThatAreThereDoWhatOthersCannot() async {
+        let left = Mutex(1)
+        let lane = BlockingLane(name: "test", threads: 8, queueMax: 10) { _, body in
+            let isLeft = left.withLock { left in
+                left -= 1
+                return left >= 0
+            }
+            if isLeft { Thread(block: body).start() }
+            return isLeft
+        }
+        let gate = Gate()
+        let calls = (0..<3).map { number in
+            Task { await lane.run(within: Self.long) { gate.pass(); return number } }
+        }
+        while lane.load != LaneLoad(busy: 1, queued: 2) { await Task.yield() }
+        gate.open()
+        for (number, call) in calls.enumerated() { #expect(await call.value == .success(number)) }
+    }
+
+    /// Each has its own time, whatever the others have.
+    @Test func aShortDeadlineBehindALongOne() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 10)
+        let (gate, begun) = (Gate(), DispatchSemaphore(value: 0))
+        async let hanging = lane.run(within: Self.long) {
+            begun.signal()
+            gate.pass()
+            return 1
+        }
+        await Self.wait(for: begun)
+        async let middle = lane.run(within: .milliseconds(200)) { 2 }
+        async let short = lane.run(within: .milliseconds(1)) { 3 }
+        #expect(await short == .failure(.timedOut))
+        #expect(await middle == .failure(.timedOut))
+        gate.open()
+        #expect(await hanging == .success(1))
     }
 
     private static func wait(for semaphore: DispatchSemaphore) async {

@@ -4,6 +4,7 @@ others put in its place."""
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -153,6 +154,23 @@ def test_the_log_does_not_get_into_a_file_that_has_the_number_of_standard_error(
     wait_until(lambda: audit.exists() and len(audit.read_text().splitlines()) >= 2, "the login is written")
     for line in audit.read_text().splitlines():
         json.loads(line)
+
+
+def test_files_that_may_not_grow_stop_nobody(make_gateway):
+    """RLIMIT_FSIZE (`ulimit -f`): as with a full disk, the log and the audit log miss lines, and tell how many."""
+    gateway = make_gateway(start=False)
+    audit = gateway.folder / "audit"
+    gateway.change(general={"audit_log": str(audit)})
+    gateway.start()
+    _, hard = resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (1, hard))
+    for _ in range(3):
+        with gateway.wire() as client:
+            assert client.value("select 1") == "1"
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    gateway.wire().leave()
+    wait_until(lambda: '"dropped"' in audit.read_text(), "the audit log tells what it misses")
+    gateway.wait_for_log(lambda log: "log lines are missing here" in log, "the log tells what it misses")
 
 
 def test_a_reader_of_the_log_that_stops_stops_nobody(make_gateway):

@@ -69,7 +69,7 @@ public final class AuthLanes: Sendable {
     ///   - kind: the name of the library or the provider, for the log; each has a lane.
     ///   - work: what the lane of that name is for; its first call decides.
     ///   - body: called once on a thread of the lane, or never.
-    /// - Throws: 58000 when the lane is full (at once) or has no answer in time.
+    /// - Throws: 58000 when the lane is full or no thread is left (at once), or has no answer in time.
     public func run<Value: Sendable>(
         _ kind: String,
         for work: Work = .waiting,
@@ -83,6 +83,8 @@ public final class AuthLanes: Sendable {
                 log: "the \(kind) lane is full: \(limits.queueMax) logins wait (auth_lane_queue) for "
                     + "\(limits.threads) threads (auth_lane_threads)"
             )
+        case .failure(.noThread):
+            throw .unavailable(log: "the system has no thread left for the \(kind) lane")
         case .failure(.timedOut):
             throw .unavailable(log: "\(kind) has no answer within \(limits.timeout) (auth_lane_timeout)")
         case .failure(.cancelled): throw .clientLeft()

@@ -2,30 +2,6 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Why a lane has no answer.
-public enum LaneRefusal: Error, Sendable, Equatable {
-    /// Too much is waiting already.
-    case full
-    /// The call did not begin, or did not end, in time. Its thread stays with it until it returns.
-    case timedOut
-    /// The task that waited was cancelled.
-    case cancelled
-}
-
-/// What a lane does now.
-public struct LaneLoad: Sendable, Equatable {
-    /// Calls that run. Those that nobody waits for any more count as long as they keep their thread.
-    public let busy: Int
-    /// Calls that wait for a thread.
-    public let queued: Int
-
-    /// As the lane counted them at one moment.
-    public init(busy: Int, queued: Int) {
-        self.busy = busy
-        self.queued = queued
-    }
-}
-
 /// Threads for calls that block: name look-ups, system libraries. A bounded number of threads, made when needed; a
 /// bounded queue before them; a deadline for each call. Whoever waits does so without a thread.
 ///
@@ -41,15 +17,35 @@ public final class BlockingLane: @unchecked Sendable {
     private var idle = 0
     /// Calls that a thread is with.
     private var busy = 0
+    private let startThread: @Sendable (String, @escaping @Sendable () -> Void) -> Bool
+    /// The calls that have not been seen to be over, and when their time is.
+    private var deadlines: [(call: any LaneCall, at: UInt64)] = []
+    /// So many are looked through before one more comes.
+    private var deadlinesMax = BlockingLane.deadlinesMin
+    /// When their timer is due; nil without one.
+    private var nextLook: UInt64?
+
+    private static let deadlinesMin = 64
 
     /// - Parameters:
     ///   - name: of its threads.
     ///   - threads: calls that run at the same time; at least 1. Made when needed.
     ///   - queueMax: calls that may wait; at least 1.
-    public init(name: String, threads: Int, queueMax: Int) {
+    public convenience init(name: String, threads: Int, queueMax: Int) {
+        self.init(name: name, threads: threads, queueMax: queueMax) { LaneThread.start(name: $0, $1) }
+    }
+
+    /// - Parameter startThread: runs a body on a new thread with a name; false when there is no thread to be had.
+    package init(
+        name: String,
+        threads: Int,
+        queueMax: Int,
+        startThread: @escaping @Sendable (_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool
+    ) {
         self.name = name
         self.threadsMax = max(threads, 1)
         self.queueMax = max(queueMax, 1)
+        self.startThread = startThread
     }
 
     /// Other limits from now on. Threads beyond them end when their call does; what waits stays.
@@ -69,8 +65,8 @@ public final class BlockingLane: @unchecked Sendable {
         return LaneLoad(busy: self.busy, queued: queued)
     }
 
-    /// Runs `body` on a thread of the lane. At once `.full` when too many calls wait. A call whose task is cancelled
-    /// ends at once; it does not run when it has not begun.
+    /// Runs `body` on a thread of the lane. At once `.full` when too many calls wait, and `.noThread` when there is no
+    /// thread at all. A call whose task is cancelled ends at once; it does not run when it has not begun.
     public func run<Value: Sendable>(
         within timeout: Duration,
         _ body: @escaping @Sendable () -> Value
@@ -79,34 +75,44 @@ public final class BlockingLane: @unchecked Sendable {
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 guard call.wait(continuation) else { return }
-                guard self.enqueue(call) else {
-                    call.finish(.failure(.full))
-                    return
-                }
-                DispatchQueue.global().asyncAfter(deadline: .now() + timeout.seconds) {
-                    call.finish(.failure(.timedOut))
-                }
+                if let refusal = self.enqueue(call, within: timeout) { call.finish(.failure(refusal)) }
             }
         } onCancel: {
             call.finish(.failure(.cancelled))
         }
     }
 
-    private func enqueue(_ call: any LaneCall) -> Bool {
+    /// Runs `body` on a thread of the lane, however long that takes, and waits for nothing.
+    ///
+    /// - Returns: why it will not run; nil when it will.
+    package func start(_ body: @escaping @Sendable () -> Void) -> LaneRefusal? {
+        self.enqueue(Errand(body: body), within: nil)
+    }
+
+    /// Why it cannot wait; nil when it does.
+    private func enqueue(_ call: any LaneCall, within timeout: Duration?) -> LaneRefusal? {
         self.condition.lock()
         defer { self.condition.unlock() }
         if !self.hasRoom { self.dropCallsThatAreOver() }
-        guard self.hasRoom else { return false }
+        guard self.hasRoom else { return .full }
         self.queue.append(call)
         if self.idle > 0 { self.condition.signal() }
         // Threads that have been woken count as idle until they run.
         if self.queue.count - self.head > self.idle, self.threads < self.threadsMax {
             self.threads += 1
-            let thread = Thread { self.work() }
-            thread.name = self.name
-            thread.start()
+            if !self.startThread(self.name, { self.work() }) {
+                self.threads -= 1
+                // Where there are others, one of them will come to it. The next call tries again.
+                if self.threads == 0 {
+                    self.queue.removeLast()
+                    return .noThread
+                }
+            }
         }
-        return true
+        if let timeout {
+            self.watch(call, until: (DispatchTime.now() + timeout.seconds).uptimeNanoseconds)
+        }
+        return nil
     }
 
     /// A call that a thread will take at once is no burden to the queue, even if the thread has yet to wake up.
@@ -119,6 +125,43 @@ public final class BlockingLane: @unchecked Sendable {
         self.queue = self.queue[self.head...].filter { !$0.isOver }
         self.head = 0
     }
+
+    // MARK: Deadlines
+
+    /// One timer serves all calls: a timer for each would stay behind until its time is over, however early its call
+    /// ends. With `condition` locked.
+    private func watch(_ call: any LaneCall, until deadline: UInt64) {
+        if self.deadlines.count >= self.deadlinesMax {
+            self.deadlines.removeAll { $0.call.isOver }
+            self.deadlinesMax = max(2 * self.deadlines.count, Self.deadlinesMin)
+        }
+        self.deadlines.append((call: call, at: deadline))
+        if let nextLook = self.nextLook, nextLook <= deadline { return }
+        self.look(at: deadline)
+    }
+
+    private func look(at moment: UInt64) {
+        self.nextLook = moment
+        DispatchQueue.global().asyncAfter(deadline: DispatchTime(uptimeNanoseconds: moment)) {
+            for call in self.takeLateCalls(at: moment) { call.timeOut() }
+        }
+    }
+
+    /// - Parameter moment: when the timer that asks was due.
+    private func takeLateCalls(at moment: UInt64) -> [any LaneCall] {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        let now = max(DispatchTime.now().uptimeNanoseconds, moment)
+        let late = self.deadlines.filter { $0.at <= now }.map { $0.call }
+        self.deadlines.removeAll { $0.at <= now || $0.call.isOver }
+        // Others follow a timer that was due later, and has been overtaken by a call with less time.
+        guard self.nextLook == moment else { return late }
+        self.nextLook = nil
+        if let next = self.deadlines.map({ $0.at }).min() { self.look(at: next) }
+        return late
+    }
+
+    // MARK: Threads
 
     private func work() {
         while let call = self.next() {
@@ -167,6 +210,17 @@ private protocol LaneCall: Sendable {
     var isOver: Bool { get }
     /// Blocks.
     func run()
+    /// Its time is over; nothing when it has ended.
+    func timeOut()
+}
+
+/// A call that nobody waits for.
+private struct Errand: LaneCall {
+    let body: @Sendable () -> Void
+
+    var isOver: Bool { false }
+    func run() { self.body() }
+    func timeOut() {}
 }
 
 /// One call, ended by whoever comes first: its answer, its deadline, or the end of the task that waits.
@@ -209,6 +263,8 @@ private final class Call<Value: Sendable>: LaneCall {
         }
         if let body { self.finish(.success(body())) }
     }
+
+    func timeOut() { self.finish(.failure(.timedOut)) }
 
     /// What the body holds (a password, for one) goes with it.
     func finish(_ result: Result<Value, LaneRefusal>) {

@@ -103,7 +103,9 @@ int64_t cr_raise_descriptor_limit(int64_t wanted);
 void cr_block_signals(const int *signals, int count);
 /// Waits for one of the given blocked signals and returns it.
 int cr_wait_signal(const int *signals, int count);
-void cr_ignore_sigpipe(void);
+/// Writes to a peer that has gone, or beyond the largest size of files (RLIMIT_FSIZE), end with an error instead of
+/// ending the process. For the whole process.
+void cr_ignore_write_signals(void);
 
 /// One pointer per thread: the worker that runs on it.
 // Overwrites with zeros, whatever the compiler thinks of it. Null is fine when `count` is 0.

@@ -50,6 +50,7 @@ final class HostNames: Sendable {
         switch await self.lane.run(within: Self.timeout, { Self.confirmedName(of: address) }) {
         case .success(let answer): answer
         case .failure(.full): .unavailable("too many host name look-ups wait")
+        case .failure(.noThread): .unavailable("the system has no thread left for host name look-ups")
         case .failure(.timedOut), .failure(.cancelled): .unavailable("the host name look-up took too long")
         }
     }

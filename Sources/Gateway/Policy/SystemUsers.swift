@@ -13,6 +13,7 @@ final class SystemUsers: Sendable {
         switch await self.lane.run(within: Self.timeout, { Self.look(user) }) {
         case .success(let answer): answer
         case .failure(.full): .unavailable("too many look-ups of system users wait")
+        case .failure(.noThread): .unavailable("the system has no thread left for look-ups of system users")
         case .failure(.timedOut), .failure(.cancelled): .unavailable("the look-up of system user \(user) took too long")
         }
     }

@@ -27,12 +27,19 @@ extension Gateway {
         }
     }
 
+    /// How long the first thread of Dispatch may take.
+    private static let dispatchPatience = DispatchTimeInterval.seconds(10)
+
     /// Dispatch opens descriptors of its own when it is first used, and ends the process when none is left for them. So
     /// it is used, its clock included, before clients can have taken them all. On the main thread, at the start.
-    static func prepareDispatch() {
+    ///
+    /// - Throws: where the system has no thread left: Dispatch says nothing then, and asks again for ever.
+    static func prepareDispatch() throws(GatewayStartError) {
         let isReady = DispatchSemaphore(value: 0)
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(1)) { isReady.signal() }
-        isReady.wait()
+        guard isReady.wait(timeout: .now() + Self.dispatchPatience) == .success else {
+            throw GatewayStartError(description: "no thread can be started (RLIMIT_NPROC, or a limit of tasks)")
+        }
     }
 
     /// Gives a client that has sent its startup packet one of the `max_connections` places, which it has until it goes

@@ -81,7 +81,7 @@ package final class Gateway: @unchecked Sendable {
         let general = snapshot.settings.general
         let count = general.workerThreads > 0 ? general.workerThreads : ProcessorCount.available
         self.checkDescriptorLimit(snapshot, workers: count)
-        Self.prepareDispatch()
+        try Self.prepareDispatch()
         let address = try FrontDoor.address(host: general.host, port: general.port)
         let ioMethod: IOMethod
         do throws(ReactorError) {

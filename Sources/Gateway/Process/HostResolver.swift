@@ -1,10 +1,10 @@
-import Dispatch
+import AuthProviders
 import PGWire
 import Reactor
 import Synchronization
 
 /// Turns `server_host` into an address. Numeric addresses and socket directories need no look-up; names are looked up
-/// on a queue of their own, because the system's resolver blocks, and remembered for a short time.
+/// on threads of their own, because the system's resolver blocks, and remembered for a short time.
 ///
 /// A look-up takes as long as the system's resolver lets it: who cannot wait that long has a deadline of its own, and
 /// does nothing with an answer that comes later. However often a name is asked for, one look-up of it is under way.
@@ -45,7 +45,9 @@ final class HostResolver: Sendable {
     private static let lifetime: MonotonicMicroseconds = 15_000_000
     private static let entriesMax = 1024
 
-    private let queue = DispatchQueue(label: "resolver", attributes: .concurrent)
+    /// Not those of Dispatch: while more waits for them than there are, it counts in /proc which of them run, and ends
+    /// the process when it cannot because no descriptor is left, or /proc is not mounted.
+    private let lane = BlockingLane(name: "server names", threads: 32, queueMax: HostResolver.entriesMax)
     private let state = Mutex(State())
     private let lookUp: @Sendable (_ host: String, _ port: UInt16) -> SocketAddress.Resolution
 
@@ -94,7 +96,10 @@ final class HostResolver: Sendable {
             return
         }
         guard isFirst else { return }
-        self.queue.async { self.found(self.lookUp(host, port), for: key) }
+        if let refusal = self.lane.start({ self.found(self.lookUp(host, port), for: key) }) {
+            let reason = refusal == .full ? "too many look-ups wait" : "the system has no thread left for a look-up"
+            self.found(.failed(reason), for: key)
+        }
     }
 
     /// Everybody who waits gets what was found, whatever becomes of the remembered answer.

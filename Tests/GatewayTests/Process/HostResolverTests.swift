@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Glibc
 import Reactor
 import Synchronization
@@ -60,8 +61,7 @@ import Testing
         return told
     }
 
-    /// Drives the worker until everybody was told. A thread that never sleeps would keep the resolver's queue, which
-    /// has as many threads as there are cores, from running.
+    /// Drives the worker until everybody was told.
     private func wait(for told: [Told]) {
         while told.contains(where: { $0.all.isEmpty }) {
             self.worker.runOnce(blocking: false)
@@ -113,5 +113,17 @@ import Testing
         self.wait(for: [told])
         #expect(told.all == ["192.0.2.7:5432"])
         #expect(script.askedCount == 2)
+    }
+    /// While more waits for Dispatch than it has threads, it counts them in /proc, and ends the process when it cannot:
+    /// clients may have taken all descriptors, and /proc may not be mounted.
+    @Test func lookUpsThatHangTakeNoThreadOfDispatch() {
+        let threads = Mutex<[String]>([])
+        let resolver = HostResolver { _, _ in
+            let name = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
+            threads.withLock { $0.append(name ?? "") }
+            return .failed("Name or service not known")
+        }
+        self.wait(for: [self.ask(resolver)])
+        #expect(threads.withLock { $0 } == ["server names\n"])
     }
 }
