@@ -155,6 +155,29 @@ def test_a_setting_follows_in_a_pool_that_a_reload_has_made(make_gateway):
     gateway.wait_idle()
 
 
+@pytest.mark.parametrize("who", ("own", "another's"))
+def test_a_discard_all_takes_nothing_of_the_next_turn(make_gateway, who):
+    """The clients ask for no parameters: nothing of the gateway's own runs between the two."""
+    gateway = gateway_of(make_gateway, size=1)
+    with gateway.wire() as client, gateway.wire() as other:
+        run(other if who == "another's" else client, "discard all")
+        assert reports(run(client, "set timezone to 'Asia/Tokyo'")) == [("TimeZone", "Asia/Tokyo")]
+        assert show(client, "TimeZone") == "Asia/Tokyo"
+        assert show(other, "TimeZone") != "Asia/Tokyo"
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("end", ("rollback", "rollback to a; commit"))
+def test_a_reset_that_is_rolled_back_ends_nothing(make_gateway, end):
+    gateway = gateway_of(make_gateway, size=1)
+    with gateway.wire() as client:
+        run(client, "set timezone to 'Asia/Tokyo'")
+        for text in ("begin; savepoint a; reset timezone", "select 1", end):
+            run(client, text)
+        assert show(client, "TimeZone") == "Asia/Tokyo"
+    gateway.wait_idle()
+
+
 def test_discard_all_ends_what_is_the_server_s_own_value_too(make_gateway):
     """The server has nothing to report then; PostgreSQL would go back to the startup packet and say so."""
     gateway = gateway_of(make_gateway, size=1)

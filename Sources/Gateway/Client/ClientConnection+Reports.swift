@@ -60,8 +60,10 @@ extension ClientConnection {
         if plan.syncsParameters, hasReset || hasSet {
             for (name, value) in reported where Self.followed.contains(name) {
                 let own = welcome?.value(of: name, for: started, named: plan.applicationName)
-                // Which of them were reset and which were set in a turn that did both, nobody can tell.
-                let follows = !hasReset && !plan.manages(name) && own?.hasSameBytes(as: value) != true
+                // Which of them were reset and which were set in a turn that did both, nobody can tell. But what holds
+                // in the end as it did before was not reset: a RESET went with its transaction.
+                let stands = !scanner.lostParameters && self.changes[name]?.hasSameBytes(as: value) == true
+                let follows = (!hasReset || stands) && !plan.manages(name) && own?.hasSameBytes(as: value) != true
                 self.changes[name] = follows ? value : nil
             }
             self.parameters = server.pool.recall(self.changed(self.requested)).parameters

@@ -176,10 +176,12 @@ extension ServerConnection {
     /// can tell, so it takes the rest away as well.
     private func noteResets() -> Bool {
         if self.scanner.lostParameters { self.applied = .none }
-        guard self.scanner.hasReset else { return false }
+        let hasReset = self.scanner.hasReset
+        // What the next client sets is not what this one has reset.
+        self.scanner.forgetResets()
+        guard hasReset else { return false }
         let isUncertain = !self.applied.entries.isEmpty
         if isUncertain { self.scanner.residue.hasSettings = true }
-        self.scanner.forgetResets()
         return isUncertain
     }
 

@@ -43,7 +43,7 @@ package final class SessionParameters: Sendable {
     private init(entries: [Entry]) {
         self.entries = entries
         self.planner = PlannerSettings.of(entries)
-        self.mayCreateTemporary = entries.contains { Self.isTemporaryPath($0) }
+        self.mayCreateTemporary = entries.contains(where: SessionParameters.isTemporaryPath)
     }
 
     /// Why a startup packet's parameters cannot be honoured.
