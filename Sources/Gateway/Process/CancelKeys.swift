@@ -66,9 +66,10 @@ extension ServerConnection {
         }
         let answers = self.answersOfTurn
         defer { self.answersBeforeCancel = answers }
-        if self.syncOwed > 0 {
+        if self.syncOwed > 0, self.replays.isEmpty {
             // It is meant for the client's request, not for what the gateway has put in front of that: see
-            // `sendLaterCancels`.
+            // `sendLaterCancels`. Parameters and BEGIN wait for nothing; statements that follow a client may wait for
+            // locks, and may be cancelled.
             self.laterCancellers.append(canceller)
             return
         }
