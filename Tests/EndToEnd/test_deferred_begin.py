@@ -6,11 +6,12 @@ Whatever that request is, the client must see what PostgreSQL would have answere
 import asyncio
 import random
 import signal
+import threading
 
 import asyncpg
 import pytest
 
-from fakeserver import FakeServer, error, plain_answer, ready
+from fakeserver import FakeServer, error, greeting, plain_answer, ready
 from gateway import pool
 from polling import wait_until
 from scripts import SCRIPTS
@@ -464,6 +465,42 @@ def test_cancel(make_gateway, postgres):
         client.rows("rollback")
         assert client.value("select 2") == "2"
     gateway.wait_idle()
+
+
+def test_a_cancel_means_the_request_not_the_begin_in_front_of_it(make_gateway):
+    """With BEGIN cancelled, the request would run by itself, and its session would end."""
+    begun, came = threading.Event(), threading.Event()
+
+    def script(peer):
+        if "cancel" in peer.startup():
+            came.set()
+            return
+        peer.send(greeting())
+        while True:
+            sql = peer.next_query()
+            if "work" in sql:
+                assert came.wait(10), "the cancel request does not arrive"
+                peer.send(error("57014", "cancelled") + ready("E"))
+            elif sql.lower().startswith("begin"):
+                begun.set()
+                peer.send(error("57014", "cancelled") + ready() if came.wait(0.4) else plain_answer(sql))
+            else:
+                peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
+        with gateway.wire("app") as client:
+            client.rows("select 1")
+            client.rows("begin")
+            client.send(query("select 'work'"))
+            assert begun.wait(10), "the server does not get BEGIN"
+            with gateway.wire(login=False) as canceller:
+                canceller.send(cancel_request(client.pid, client.secret))
+                canceller.until_closed()
+            answer = client.until("ZE") + client.until("Z")
+            assert [m.fields["S"] for m in answer if m.kind == "E"] == ["ERROR"]
+            client.rows("rollback")
+        assert not server.problems, server.problems
 
 
 @pytest.mark.parametrize("end", ("commit", "rollback", "end;", "commit and chain; commit"))

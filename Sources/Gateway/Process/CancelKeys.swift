@@ -66,6 +66,13 @@ extension ServerConnection {
         }
         let answers = self.answersOfTurn
         defer { self.answersBeforeCancel = answers }
+        if self.syncOwed > 0, self.replays.isEmpty {
+            // It is meant for the client's request, not for what the gateway has put in front of that: see
+            // `sendLaterCancels`. Parameters and BEGIN wait for nothing; statements that follow a client may wait for
+            // locks, and may be cancelled.
+            self.laterCancellers.append(canceller)
+            return
+        }
         guard self.cancelsInFlight > 0 else {
             self.cancellers.append(canceller)
             CancelConnection.start(for: self, address: address)
@@ -79,6 +86,15 @@ extension ServerConnection {
         } else {
             self.laterCancellers.append(canceller)
         }
+    }
+
+    /// What stood in front of the client's request has been answered: cancel requests that came meanwhile go out.
+    func sendLaterCancels() {
+        // The end of one that is in flight brings the next.
+        guard self.cancelsInFlight == 0 else { return }
+        let wanted = self.takeLaterCancellers()
+        self.letCancellersGo()
+        for canceller in wanted { self.cancel(for: canceller) }
     }
 
     /// Those for whom another cancel request has to go out. None when what they meant has been answered meanwhile:

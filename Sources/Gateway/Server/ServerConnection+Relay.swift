@@ -98,6 +98,7 @@ extension ServerConnection {
                 guard self.syncOwed == 0 else { continue }
                 self.scanner.forgetResets()
                 self.isRestoring = false
+                if !self.laterCancellers.isEmpty { self.sendLaterCancels() }
             case .parameterStatus:
                 guard self.isRestoring else { continue }
                 let start = scan.body.lowerBound - MessageHeader.size

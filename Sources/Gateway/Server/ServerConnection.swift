@@ -92,7 +92,8 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var cancelsInFlight = 0
     /// Who waits for the end of the cancel request that is in flight.
     var cancellers: [ClientConnection] = []
-    /// Who wants another one: it was asked for when the server had answered what the one in flight was meant for.
+    /// Who wants another one: it was asked for when the server had answered what the one in flight was meant for, or
+    /// had not answered yet what stands in front of the client's request.
     var laterCancellers: [ClientConnection] = []
     /// `answersOfTurn` when a cancel request was asked for last.
     var answersBeforeCancel: UInt64 = 0
