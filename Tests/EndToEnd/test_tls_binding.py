@@ -223,7 +223,8 @@ def test_a_resumed_session_is_led_by_the_name_it_asks_for_now(make_gateway, post
             with tls_wire(gateway, context=context, server_name=second, session=session) as client:
                 assert client.socket.session_reused
                 assert client.value("select 1") == "1"
-                [row] = [row for row in gateway.console("SHOW CLIENTS") if row["user"] == "app_trust"]
+                address = "{}:{}".format(*client.socket.getsockname())
+                [row] = [row for row in gateway.console("SHOW CLIENTS") if row["addr"] == address]
                 assert (row["tls_server_name"], row["database"]) == (second, reached), row
 
 
