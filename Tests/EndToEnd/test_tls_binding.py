@@ -202,6 +202,7 @@ def test_the_server_name_leads_to_a_pool(make_gateway, postgres):
     assert reached("localhost") == "app"
     assert reached("east.example.org") == "east"
     assert reached("EAST.example.ORG", direct=True) == "east"
+    assert reached("east.example.org.") == "east", "libpq sends the last dot of a host along"
     assert reached("a.east.example.org") == "east"
     assert reached("a.b.east.example.org") == "app", "* is one label"
     assert reached("special.east.example.org") == "west", "a whole name wins over *"
