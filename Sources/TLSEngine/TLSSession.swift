@@ -194,10 +194,12 @@ public final class TLSSession: @unchecked Sendable {
     public var cipher: String { unsafe ct_cipher(self.session).map { unsafe String(cString: $0) } ?? "" }
     public var isResumed: Bool { unsafe ct_is_resumed(self.session) == 1 }
 
-    /// What the client asked for (SNI), as it wrote it; nil when that is no host name, and on the client's side.
+    /// What the client asked for (SNI), as it wrote it but for a last dot, which is no part of it (RFC 6066, section 3)
+    /// and which libpq sends along; nil when that is no host name, and on the client's side.
     public var serverName: String? {
         guard let name = unsafe ct_server_name(self.session) else { return nil }
-        let text = unsafe String(cString: name)
+        var text = unsafe String(cString: name)
+        if text.hasSuffix(".") { text.removeLast() }
         return TLSServerNamePattern.isHostName(Array(text.utf8)) ? text : nil
     }
 

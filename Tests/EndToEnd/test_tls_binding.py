@@ -202,6 +202,7 @@ def test_the_server_name_leads_to_a_pool(make_gateway, postgres):
     assert reached("localhost") == "app"
     assert reached("east.example.org") == "east"
     assert reached("EAST.example.ORG", direct=True) == "east"
+    assert reached("east.example.org.") == "east", "libpq sends the last dot of a host along"
     assert reached("a.east.example.org") == "east"
     assert reached("a.b.east.example.org") == "app", "* is one label"
     assert reached("special.east.example.org") == "west", "a whole name wins over *"
@@ -223,7 +224,8 @@ def test_a_resumed_session_is_led_by_the_name_it_asks_for_now(make_gateway, post
             with tls_wire(gateway, context=context, server_name=second, session=session) as client:
                 assert client.socket.session_reused
                 assert client.value("select 1") == "1"
-                [row] = [row for row in gateway.console("SHOW CLIENTS") if row["user"] == "app_trust"]
+                address = "{}:{}".format(*client.socket.getsockname())
+                [row] = [row for row in gateway.console("SHOW CLIENTS") if row["addr"] == address]
                 assert (row["tls_server_name"], row["database"]) == (second, reached), row
 
 

@@ -169,6 +169,12 @@ import Testing
         #expect(pair.server.serverName == nil)
     }
 
+    @Test func aLastDotIsNoPartOfAServerName() throws {
+        var pair = try Pair(server: Contexts.server(), client: Contexts.client(), host: "db.example.com.")
+        #expect(pair.handshake().isDone)
+        #expect(pair.server.serverName == "db.example.com")
+    }
+
     @Test(arguments: ["a b", "a/b", "..", "ä.example", "*.example.com"]) func serverNamesThatAreNoneAreIgnored(
         host: String
     ) throws {
