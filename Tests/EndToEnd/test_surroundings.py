@@ -173,6 +173,35 @@ def test_files_that_may_not_grow_stop_nobody(make_gateway):
     gateway.wait_for_log(lambda log: "log lines are missing here" in log, "the log tells what it misses")
 
 
+def answers(gateway):
+    try:
+        return gateway.console("SHOW VERSION")
+    except OSError:
+        return False
+
+
+def test_a_terminal_whose_reader_stops_stops_nobody(make_gateway):
+    """A frozen session, or the log driver of a container with a terminal."""
+    gateway = make_gateway(start=False)
+    reading, writing = os.openpty()
+    command = ["setpriv", "--pdeathsig=KILL", BINARY, gateway.file]
+    gateway.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing)
+    assert os.get_blocking(writing)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as log:
+        wait_until(lambda: answers(gateway), "the gateway accepts connections")
+        for _ in range(150):
+            gateway.console("SHOW VERSION")
+        said = b""
+        # What the terminal has held back comes piece by piece.
+        while b"log lines are missing here" not in said:
+            gateway.console("SHOW VERSION")
+            said += log.read(1 << 16)
+            assert len(said) < 1 << 20, said[-4000:]
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+
+
 def test_a_reader_of_the_log_that_stops_stops_nobody(make_gateway):
     """Its pipe is full. What it did not take is counted once it reads again."""
     gateway = make_gateway(start=False)
@@ -182,14 +211,7 @@ def test_a_reader_of_the_log_that_stops_stops_nobody(make_gateway):
     gateway.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing)
     os.close(writing)
     with open(reading, "rb", buffering=0) as log:
-
-        def is_up():
-            try:
-                return gateway.console("SHOW VERSION")
-            except OSError:
-                return False
-
-        wait_until(is_up, "the gateway accepts connections")
+        wait_until(lambda: answers(gateway), "the gateway accepts connections")
         for _ in range(100):
             gateway.console("SHOW VERSION")
         said = log.read(1 << 20)

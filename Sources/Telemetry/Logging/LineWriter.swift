@@ -15,14 +15,33 @@ final class LineWriter: Sendable {
     private static let pieceBytes = 4_096
 
     private let descriptor: Int32
+    /// It is one that `whatNeverWaits` has opened.
+    private let isOpenedHere: Bool
     /// The line that tells how many are missing in its place.
     private let note: @Sendable (Int) -> String
     /// Held while a line is written: two threads must not share the last room of a pipe, nor mix their lines.
     private let state = Mutex(State())
 
     init(descriptor: Int32, note: @escaping @Sendable (Int) -> String) {
-        self.descriptor = descriptor
+        let own = Self.whatNeverWaits(for: descriptor)
+        self.descriptor = own ?? descriptor
+        self.isOpenedHere = own != nil
         self.note = note
+    }
+
+    deinit {
+        if self.isOpenedHere { _ = close(self.descriptor) }
+    }
+
+    /// A terminal says that it takes something when it has room for one byte, and makes whoever writes more wait for
+    /// its reader: a frozen session, a container's log driver. So it is opened once more, without waiting; the
+    /// descriptor that the process was started with may be shared with a shell, and stays as it is. Nil for all else,
+    /// and where the terminal cannot be opened.
+    private static func whatNeverWaits(for descriptor: Int32) -> Int32? {
+        guard isatty(descriptor) == 1 else { return nil }
+        let flags = O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC
+        let own = unsafe open("/proc/self/fd/\(descriptor)", flags)
+        return own >= 0 ? own : nil
     }
 
     /// - Parameter line: with its line feed. One `write(2)`, unless it is longer than 4096 bytes.
