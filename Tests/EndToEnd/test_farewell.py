@@ -22,6 +22,27 @@ ROWS = (5, 15, 17, 19, 21, 23, 25, 40)
 UNREAD = {"unix_socket_buffer_size": "64kB", "tcp_socket_buffer_size": "1MB"}
 
 
+#: What a query waits for until the test lets it go on.
+LOCK = "select pg_advisory_lock(7)"
+UNLOCK = "select pg_advisory_unlock(7)"
+WAIT = query("select pg_advisory_xact_lock(7)")
+
+
+@pytest.fixture
+def table(postgres):
+    """A table of one text for everybody."""
+    name = f"farewell_{uuid.uuid4().hex}"
+    with postgres.admin() as admin:
+        admin.execute(f"create table {name} (x text); grant all on {name} to public")
+        yield name
+        admin.execute(f"drop table {name}")
+
+
+def waits(postgres):
+    """Whether a server waits for the lock."""
+    return postgres.value("select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'advisory'")
+
+
 def goodbye(client, how):
     if how == "notice":
         # close_notify goes out; the gateway's own is not waited for.
@@ -54,25 +75,27 @@ def test_all_requests_before_terminate_are_carried_out(make_gateway, postgres, h
 
 
 @pytest.mark.parametrize("how", ("clear", "end"))
-def test_requests_that_the_gateway_has_not_read_yet_are_carried_out(make_gateway, postgres, how):
+def test_requests_that_the_gateway_has_not_read_yet_are_carried_out(make_gateway, postgres, table, how):
     """The server takes no more for a while, so its client, which says goodbye and closes, is not read to the end."""
     gateway = start(
         make_gateway,
         general=UNREAD,
         pool_options={"server_host": postgres.socket_dir, "pool_size": 1},
     )
-    table = f"farewell_{uuid.uuid4().hex}"
     count = 40
     with postgres.admin() as admin:
-        admin.execute(f"create table {table} (x text); grant all on {table} to public")
+        admin.execute(LOCK)
         client = gateway.wire() if how == "clear" else tls_wire(gateway, "app")
         client.rows("begin work")
         row = query(f"insert into {table} values ('{'x' * ROW_BYTES}')")
-        client.send_together(query("select pg_sleep(0.3)"), row * count, query("commit"), TERMINATE)
+        client.send_together(WAIT, row * count, query("commit"), TERMINATE)
         goodbye(client, how)
+        wait_until(lambda: waits(postgres), "the server takes no more")
         with gateway.wire() as other:
-            assert other.value(f"select count(*) from {table}") == str(count)
-        admin.execute(f"drop table {table}")
+            other.send(query(f"select count(*) from {table}"))
+            wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "the next client waits for the server")
+            admin.execute(UNLOCK)
+            assert [m.values for m in other.ready() if m.kind == "D"] == [[str(count).encode()]]
         client.close()
     gateway.wait_idle()
 
@@ -91,6 +114,7 @@ def test_a_frozen_server_whose_client_left_requests_unread_gives_its_place_away(
         goodbye(client, "clear")
         with gateway.wire() as other:
             assert int(other.value("select pg_backend_pid()")) != pid
+        assert "its server does not take what it asked for" in gateway.log(), gateway.tail()
     finally:
         os.kill(pid, signal.SIGCONT)
         client.close()
@@ -155,42 +179,40 @@ def test_a_frozen_server_that_finishes_alone_gives_its_place_away(make_gateway, 
     wait_until(lambda: pid not in postgres.backends("app"), "PostgreSQL has seen the end")
 
 
-def leave_at_work(client, postgres, table, seconds):
-    """Asks for a row, which is committed some time later, says goodbye, and hears nothing of it."""
+def leave_at_work(client, postgres, table):
+    """Adds a row, which is committed when somebody gives up the lock, says goodbye, and hears nothing of it."""
     client.rows("begin work")
     client.rows(f"insert into {table} values ('kept')")
-    client.send_together(query(f"select pg_sleep({seconds})"), query("commit"), TERMINATE)
-    wait_until(postgres.sleeping, "the query runs")
+    client.send_together(WAIT, query("commit"), TERMINATE)
+    wait_until(lambda: waits(postgres), "its server waits")
     client.close()
 
 
 @pytest.mark.parametrize("mode", ("transaction", "session"))
-def test_a_graceful_stop_waits_for_a_server_that_finishes_alone(make_gateway, postgres, mode):
+def test_a_graceful_stop_waits_for_a_server_that_finishes_alone(make_gateway, postgres, table, mode):
     """No client is left then, and the process ends before shutdown_timeout."""
     gateway = make_gateway(
         general={"shutdown_timeout": "30s"}, pool_options={"server_host": postgres.socket_dir, "mode": mode}
     )
-    table = f"farewell_{uuid.uuid4().hex}"
     with postgres.admin() as admin:
-        admin.execute(f"create table {table} (x text); grant all on {table} to public")
-        leave_at_work(gateway.wire(), postgres, table, 0.3)
+        admin.execute(LOCK)
+        leave_at_work(gateway.wire(), postgres, table)
         gateway.signal(signal.SIGTERM)
+        gateway.wait_for_log(lambda log: "stopping" in log, "the gateway stops")
+        admin.execute(UNLOCK)
         gateway.wait()
         assert admin.execute(f"select x from {table}").fetchall() == [("kept",)]
-        admin.execute(f"drop table {table}")
     assert "cut off" not in gateway.log()
 
 
-def test_shutdown_timeout_ends_the_wait_for_a_server_that_finishes_alone(make_gateway, postgres):
+def test_shutdown_timeout_ends_the_wait_for_a_server_that_finishes_alone(make_gateway, postgres, table):
     gateway = make_gateway(general={"shutdown_timeout": "300ms"})
-    table = f"farewell_{uuid.uuid4().hex}"
     with postgres.admin() as admin:
-        admin.execute(f"create table {table} (x text); grant all on {table} to public")
-        leave_at_work(gateway.wire(), postgres, table, 30)
+        admin.execute(LOCK)
+        leave_at_work(gateway.wire(), postgres, table)
         gateway.signal(signal.SIGTERM)
         gateway.wait()
-        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
-        admin.execute(f"drop table {table}")
+        admin.execute(UNLOCK)
     assert "cut off servers=1" in gateway.log(), gateway.tail()
 
 

@@ -47,16 +47,20 @@ final class HostResolver: Sendable {
 
     /// Not those of Dispatch: while more waits for them than there are, it counts in /proc which of them run, and ends
     /// the process when it cannot because no descriptor is left, or /proc is not mounted.
-    private let lane = BlockingLane(name: "server names", threads: 32, queueMax: HostResolver.entriesMax)
+    private let lane: BlockingLane
     private let state = Mutex(State())
     private let lookUp: @Sendable (_ host: String, _ port: UInt16) -> SocketAddress.Resolution
 
-    /// - Parameter lookUp: asks the system; may block for as long as it likes.
+    /// - Parameters:
+    ///   - lane: where names are looked up.
+    ///   - lookUp: asks the system; may block for as long as it likes.
     init(
+        lane: BlockingLane = BlockingLane(name: "server names", threads: 32, queueMax: HostResolver.entriesMax),
         lookUp: @escaping @Sendable (_ host: String, _ port: UInt16) -> SocketAddress.Resolution = { host, port in
             SocketAddress.resolve(host: host, port: port)
         }
     ) {
+        self.lane = lane
         self.lookUp = lookUp
     }
 

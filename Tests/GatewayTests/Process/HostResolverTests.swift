@@ -1,3 +1,4 @@
+import AuthProviders
 import Dispatch
 import Foundation
 import Glibc
@@ -114,9 +115,10 @@ import Testing
         #expect(told.all == ["192.0.2.7:5432"])
         #expect(script.askedCount == 2)
     }
+
     /// While more waits for Dispatch than it has threads, it counts them in /proc, and ends the process when it cannot:
     /// clients may have taken all descriptors, and /proc may not be mounted.
-    @Test func lookUpsThatHangTakeNoThreadOfDispatch() {
+    @Test func lookUpsRunOnThreadsOfTheirOwn() {
         let threads = Mutex<[String]>([])
         let resolver = HostResolver { _, _ in
             let name = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
@@ -125,5 +127,46 @@ import Testing
         }
         self.wait(for: [self.ask(resolver)])
         #expect(threads.withLock { $0 } == ["server names\n"])
+    }
+
+    @Test func whoAsksWhenThereIsNoThreadIsToldAndMayAskAgain() {
+        let attempts = Mutex(0)
+        let lane = BlockingLane(name: "names", threads: 1, queueMax: 8) { _, body in
+            let isFirst = attempts.withLock { attempts -> Bool in
+                attempts += 1
+                return attempts == 1
+            }
+            if isFirst { return false }
+            Thread.detachNewThread(body)
+            return true
+        }
+        let script = Script([["192.0.2.1"]])
+        script.gate.signal()
+        let resolver = HostResolver(lane: lane, lookUp: { _, port in script.lookUp(port: port) })
+        let refused = self.ask(resolver)
+        self.wait(for: [refused])
+        #expect(refused.all == ["the system has no thread left for a look-up"])
+        #expect(script.askedCount == 0)
+        let told = self.ask(resolver)
+        self.wait(for: [told])
+        #expect(told.all == ["192.0.2.1:5432"])
+    }
+
+    @Test func whoAsksWhenTooManyLookUpsWaitIsToldAndMayAskAgain() {
+        let gate = DispatchSemaphore(value: 0)
+        let lane = BlockingLane(name: "names", threads: 1, queueMax: 1)
+        // One runs, and one waits.
+        for _ in 0..<2 { #expect(lane.start { gate.wait() } == nil) }
+        let script = Script([["192.0.2.1"]])
+        script.gate.signal()
+        let resolver = HostResolver(lane: lane, lookUp: { _, port in script.lookUp(port: port) })
+        let refused = self.ask(resolver)
+        self.wait(for: [refused])
+        #expect(refused.all == ["too many look-ups wait"])
+        for _ in 0..<2 { gate.signal() }
+        while lane.load.busy + lane.load.queued > 0 { usleep(500) }
+        let told = self.ask(resolver)
+        self.wait(for: [told])
+        #expect(told.all == ["192.0.2.1:5432"])
     }
 }
