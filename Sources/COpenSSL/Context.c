@@ -24,7 +24,8 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static int note_server_name(SSL *ssl, int *alert, void *context) {
+// Without it OpenSSL does not tell the client that its name was taken.
+static int accept_server_name(SSL *ssl, int *alert, void *context) {
     (void)ssl, (void)alert, (void)context;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -79,7 +80,7 @@ ct_context *ct_context_new(int is_server, int minimum, int maximum) {
         SSL_CTX_set_num_tickets(ssl, 0);
         SSL_CTX_set_dh_auto(ssl, 1);
         SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
-        SSL_CTX_set_tlsext_servername_callback(ssl, note_server_name);
+        SSL_CTX_set_tlsext_servername_callback(ssl, accept_server_name);
         SSL_CTX_set_client_hello_cb(ssl, note_hello, NULL);
     } else if (SSL_CTX_set_alpn_protos(ssl, protocol, PROTOCOL_LENGTH) != 0) {
         ct_context_free(context);

@@ -59,7 +59,10 @@ import Sessions
 
     private init(handle: OpaquePointer) { unsafe self.handle = unsafe handle }
 
-    deinit { _ = unsafe ldap_unbind_ext_s(self.handle, nil, nil) }
+    deinit {
+        // libldap tells the watch of each socket that it closes.
+        withExtendedLifetime(self.watch) { _ = unsafe ldap_unbind_ext_s(self.handle, nil, nil) }
+    }
 
     private func configure(startsTLS: Bool) throws(LDAPProblem) {
         var version = LDAP_VERSION3

@@ -73,9 +73,9 @@ final class LDAPWatch: @unchecked Sendable {
     /// Its time begins now.
     func opened(_ socket: Int32) {
         let watch = self.sockets.withLock { $0.watch(socket) }
-        let (seconds, attoseconds) = self.timeout.components
-        let delay = Double(seconds) + Double(attoseconds) / 1e18
-        DispatchQueue.global().asyncAfter(deadline: .now() + delay) { self.end(socket, ifStill: watch) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + self.timeout.seconds) {
+            self.end(socket, ifStill: watch)
+        }
     }
 
     /// Before the socket is closed: its number may soon be somebody else's.

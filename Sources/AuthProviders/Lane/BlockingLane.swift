@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 
 /// Threads for calls that block: name look-ups, system libraries. A bounded number of threads, made when needed; a
-/// bounded queue before them; a deadline for each call. Whoever waits does so without a thread.
+/// bounded queue before them; a deadline for each call that somebody waits for, which takes no thread.
 ///
 /// Any thread may call it. Everything mutable is guarded by `condition`.
 public final class BlockingLane: @unchecked Sendable {
@@ -198,7 +198,7 @@ public final class BlockingLane: @unchecked Sendable {
 
 extension Duration {
     /// As Dispatch counts.
-    fileprivate var seconds: Double {
+    var seconds: Double {
         let (seconds, attoseconds) = self.components
         return Double(seconds) + Double(attoseconds) / 1e18
     }

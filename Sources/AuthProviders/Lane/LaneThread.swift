@@ -33,7 +33,8 @@ enum LaneThread {
         return false
     }
 
-    /// As tools show it, cut to 15 bytes by the kernel. Without /proc the thread keeps the name of whoever made it.
+    /// As tools show it, cut to 15 bytes by the kernel. Without /proc, or a descriptor, the thread keeps the name of
+    /// whoever made it.
     private static func nameCurrent(_ name: String) {
         let file = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
         guard file >= 0 else { return }

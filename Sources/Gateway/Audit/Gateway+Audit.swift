@@ -25,11 +25,12 @@ extension Gateway {
         }
     }
 
+    static let turnedAwayText = "no room for a connection to be refused in"
+
     /// A connection that is turned away before anything is made for it.
     func auditTurnedAway(_ peer: SocketAddress) {
         guard self.audit.isOn else { return }
-        let text = "no room for a connection to be refused in"
-        let refusal = AuditRefusal(code: AuthFailure.Reason.tooManyClients.rawValue, text: text)
+        let refusal = AuditRefusal(code: AuthFailure.Reason.tooManyClients.rawValue, text: Self.turnedAwayText)
         let subject = AuditSubject(connection: 0, address: AuditAddress(peer), database: "", user: "")
         self.audit.record(AuditRecord(subject, .login(AuditLogin(refusal: refusal, durationMicroseconds: 0))))
     }

@@ -55,7 +55,8 @@ extension ClientConnection {
     ) {
         login.isLookingUp = true
         Task(executorPreference: self.home.worker) {
-            let facts = await self.gateway.lookups.completed(facts, with: need, about: subject)
+            let worker = self.home.worker
+            let facts = await self.gateway.lookups.completed(facts, with: need, about: subject, on: worker)
             // The client may have left, or have been told that its time is over.
             guard self.login === login else { return }
             login.isLookingUp = false

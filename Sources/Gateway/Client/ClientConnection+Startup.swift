@@ -49,6 +49,8 @@ extension ClientConnection {
         self.gateway.statistics.cancelRequests.add(1, ordering: .relaxed)
         self.countPlain()
         self.phase = .closing
+        // It may wait for another one that is on its way, or for what stands in front of the client's request.
+        self.setDeadline(self.home.worker.now + 2 * self.gateway.snapshot.cancelWaitTimeout)
         // The protocol gives no answer, neither to a right key nor to a wrong one.
         self.gateway.cancelKeys.cancel(request, for: self)
     }

@@ -203,7 +203,10 @@ package struct ConsoleCommand: Sendable {
             "SHUTDOWN",
             request: .shutdown,
             ShutdownRow.columns,
-            "Begins the graceful stop, as SIGTERM does: clients in a transaction finish first."
+            """
+            Begins the graceful stop, as SIGTERM does: clients in a transaction finish first, and servers that still \
+            carry out what clients asked for that have left.
+            """
         ),
         .verb(
             "KILL",
@@ -212,8 +215,8 @@ package struct ConsoleCommand: Sendable {
             request: .killUser,
             KillRow.columns,
             """
-            Ends all sessions of a user at once, in every database, also those in a transaction, and gives up the \
-            server connections of the user's pools. The user may log in again: what keeps it out is the policy, the \
+            Ends all sessions of a user at once, in every database, also those in a transaction, and what servers \
+            still carry out for clients that have left, and gives up the server connections of the user's pools. The user may log in again: what keeps it out is the policy, the \
             settings, or PostgreSQL behind auth_query (see `INVALIDATE AUTH`).
             """
         ),

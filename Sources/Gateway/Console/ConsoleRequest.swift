@@ -51,7 +51,7 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
 }
 
 extension ConsoleRequest {
-    /// What changes the state, as it is typed: worth a line in the log. Nil for what only shows.
+    /// The words of a command that changes the state: worth a line in the log. Nil for what only shows.
     package var changingCommand: String? {
         switch self {
         case .reload: "RELOAD"

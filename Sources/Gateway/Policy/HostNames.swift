@@ -37,9 +37,9 @@ final class HostNames: Sendable {
         }
     }
 
-    func name(of address: SocketAddress) async -> HostNameAnswer {
+    func name(of address: SocketAddress, on executor: any TaskExecutor) async -> HostNameAnswer {
         if let known = self.nameAtHand(of: address) { return known }
-        return await self.flights.run(address.addressBytes) {
+        return await self.flights.run(address.addressBytes, on: executor) {
             let answer = await self.look(address)
             self.remember(answer, of: address)
             return answer

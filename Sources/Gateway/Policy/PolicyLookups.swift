@@ -43,10 +43,15 @@ final class PolicyLookups: Sendable {
     }
 
     /// The facts with one more.
-    func completed(_ facts: HBAFacts, with need: HBANeed, about subject: Subject) async -> HBAFacts {
+    func completed(
+        _ facts: HBAFacts,
+        with need: HBANeed,
+        about subject: Subject,
+        on worker: Worker
+    ) async -> HBAFacts {
         var facts = facts
         switch need {
-        case .hostName: facts.hostName = HBAFacts.Answer(await self.hostNames.name(of: subject.address))
+        case .hostName: facts.hostName = HBAFacts.Answer(await self.hostNames.name(of: subject.address, on: worker))
         case .roles: facts.roles = await self.roles(of: subject.question.user, database: subject.question.database)
         case .interfaces: facts.interfaces = self.ownAddresses.answer(now: MonotonicClock.now())
         }

@@ -42,6 +42,9 @@ final class Pool: Sendable {
     let counters: [PoolCounters]
     /// What pools of the same key had counted that were gone before it; see `PastTotals`.
     private let past: CounterTotals
+    /// Its servers' `search_path` names the temporary schema: what a client creates may be temporary though no word of
+    /// the statement says so.
+    let mayCreateTemporary: Bool
     /// Left the settings: sessions look the pool up again at their next transaction.
     let isRetired = Atomic<Bool>(false)
     /// Logins and sessions that work with it; see `PoolRegistry`.
@@ -57,6 +60,9 @@ final class Pool: Sendable {
         self.plan = plan
         self.isSessionMode = plan.mode == .session
         self.isStatementMode = plan.mode == .statement
+        self.mayCreateTemporary = plan.startupParameters.contains { parameter in
+            SessionParameters.isTemporaryPath(name: parameter.name, value: parameter.value)
+        }
         self.gateway = gateway
         self.statements = SharedStatements(
             capacity: plan.statementsMax,

@@ -1,13 +1,26 @@
-import Dispatch
+import AuthProviders
+import PGWire
 import Sessions
 import Synchronization
 
 /// What the console shows of prepared statements. Texts may be long and many: none of this runs on a worker.
 extension Gateway {
-    func offWorkers<Result: Sendable>(_ make: @escaping @Sendable () -> Result) async -> Result {
+    /// The rows of a command that takes long; 53000 when nobody is free to make them.
+    func rowsOffWorkers<Row: ConsoleRow>(_ make: @escaping @Sendable () -> [Row]) async -> ConsoleOutcome {
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: make()) }
+            let refusal = self.consoleLane.start { continuation.resume(returning: .rows(make())) }
+            guard let refusal else { return }
+            let text = Self.text(of: refusal)
+            continuation.resume(
+                returning: .failure(
+                    ServerMessageFields(severity: .error, sqlState: .insufficientResources, message: text)
+                )
+            )
         }
+    }
+
+    static func text(of refusal: LaneRefusal) -> String {
+        refusal == .full ? "too many console commands wait" : "the system has no thread left for console commands"
     }
 
     var statementRows: [StatementRow] {

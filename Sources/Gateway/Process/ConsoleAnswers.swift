@@ -1,4 +1,4 @@
-import Dispatch
+import AuthProviders
 import Logging
 import PGWire
 import Pooling
@@ -26,19 +26,19 @@ extension Gateway {
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
         case .config: return .rows(self.configRows)
-        case .hba: return .rows(await self.offWorkers { self.hbaRows })
+        case .hba: return await self.rowsOffWorkers { self.hbaRows }
         case .authProviders: return .rows(self.providerUses.rows(lanes: self.snapshot.lanes))
         case .tls: return .rows([self.clientHandshakes.row, self.serverHandshakes.row])
         case .startupParameters: return .rows(self.pools.all.flatMap { $0.startupParameterRows })
         // Pools of such users do not exist yet.
         case .authQuery: return .rows(self.authQueryRows)
-        case .preparedStatements: return .rows(await self.offWorkers { self.statementRows })
-        case .interner: return .rows(await self.offWorkers { self.internerRows })
-        case .internedTexts: return .rows(await self.offWorkers { self.internedTextRows })
+        case .preparedStatements: return await self.rowsOffWorkers { self.statementRows }
+        case .interner: return await self.rowsOffWorkers { self.internerRows }
+        case .internedTexts: return await self.rowsOffWorkers { self.internedTextRows }
         case .audit, .lastAudit:
-            return .rows(await self.offWorkers { self.auditRows(failuresOnly: false, limit: limit) })
+            return await self.rowsOffWorkers { self.auditRows(failuresOnly: false, limit: limit) }
         case .auditFailures, .lastAuditFailures:
-            return .rows(await self.offWorkers { self.auditRows(failuresOnly: true, limit: limit) })
+            return await self.rowsOffWorkers { self.auditRows(failuresOnly: true, limit: limit) }
         case .connections: return .rows([self.connectionsRow])
         case .reload: return await self.reloadFromConsole()
         case .shutdown:
@@ -55,13 +55,14 @@ extension Gateway {
     /// Reading files blocks, so it happens off the workers.
     private func reloadFromConsole() async -> ConsoleOutcome {
         let failure = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
+            let refusal = self.consoleLane.start {
                 do throws(GatewayStartError) {
                     try self.reload { continuation.resume(returning: String?.none) }
                 } catch {
                     continuation.resume(returning: error.description)
                 }
             }
+            if let refusal { continuation.resume(returning: Self.text(of: refusal)) }
         }
         guard let failure else { return .done }
         self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(failure)])

@@ -1,3 +1,4 @@
+import AuthProviders
 import Logging
 import Reactor
 import Settings
@@ -85,6 +86,8 @@ final class FrontDoor: Sendable {
 final class ClientListener: Listener, @unchecked Sendable {
     let home: WorkerHome
     private var lastComplaint = MonotonicMicroseconds.min
+    /// Connections turned away since the last line about them, and when that was.
+    private var turnedAway = (count: 0, told: MonotonicMicroseconds.min)
     private static let complaintInterval: MonotonicMicroseconds = 5_000_000
     /// Connections beyond `max_connections` that may stand in the door: to be told so, or to cancel.
     static let standingRoom = 256
@@ -100,6 +103,7 @@ final class ClientListener: Listener, @unchecked Sendable {
         guard gateway.clientCount < gateway.snapshot.maxConnections + Self.standingRoom else {
             gateway.statistics.loginFailures.add(1, ordering: .relaxed)
             gateway.auditTurnedAway(peer)
+            self.noteTurnedAway()
             ListeningSocket.close(descriptor)
             return
         }
@@ -113,6 +117,22 @@ final class ClientListener: Listener, @unchecked Sendable {
         } else {
             target.worker.execute { Self.welcome(descriptor, peer, number, target) }
         }
+    }
+
+    /// One line for all that came since the last one: they come in floods.
+    private func noteTurnedAway() {
+        self.turnedAway.count += 1
+        let now = self.home.worker.now
+        guard now - Self.complaintInterval >= self.turnedAway.told else { return }
+        self.home.gateway.log.warning(
+            "login failed",
+            metadata: [
+                "reason": .string(Gateway.turnedAwayText),
+                "code": .string(AuthFailure.Reason.tooManyClients.rawValue),
+                "connections": .stringConvertible(self.turnedAway.count),
+            ]
+        )
+        self.turnedAway = (0, now)
     }
 
     private static func welcome(_ descriptor: Int32, _ peer: SocketAddress, _ number: Int32, _ home: WorkerHome) {

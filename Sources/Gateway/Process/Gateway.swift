@@ -28,6 +28,9 @@ package final class Gateway: @unchecked Sendable {
     let resolver = HostResolver()
     let lookups: PolicyLookups
     let keyDerivations: KeyDerivations
+    /// What the console has to do that takes long or blocks. Not on the threads of Dispatch, for the reason given in
+    /// `HostResolver`.
+    let consoleLane = BlockingLane(name: "console", threads: 4, queueMax: 1024)
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()

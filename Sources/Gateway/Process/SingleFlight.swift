@@ -8,7 +8,13 @@ final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     func waiters(for key: Key) -> Int { self.waiting.withLock { $0[key]?.count ?? 0 } }
 
     /// The answer of `body`, which is run unless it already runs for this key.
-    func run(_ key: Key, _ body: @escaping @Sendable () async -> Value) async -> Value {
+    ///
+    /// - Parameter executor: runs it. On Dispatch's, whoever asks may have to wait until the system has a thread.
+    func run(
+        _ key: Key,
+        on executor: (any TaskExecutor)? = nil,
+        _ body: @escaping @Sendable () async -> Value
+    ) async -> Value {
         await withCheckedContinuation { continuation in
             let isFirst = self.waiting.withLock { waiting in
                 let isFirst = waiting[key] == nil
@@ -16,7 +22,7 @@ final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
                 return isFirst
             }
             guard isFirst else { return }
-            Task {
+            Task(executorPreference: executor) {
                 let value = await body()
                 let waiters = self.waiting.withLock { $0.removeValue(forKey: key) } ?? []
                 for waiter in waiters { waiter.resume(returning: value) }

@@ -11,7 +11,7 @@ final class WorkerHome: @unchecked Sendable {
     let worker: Worker
     let gateway: Gateway
     private(set) var clients: ContiguousArray<ClientConnection> = []
-    /// By the server's number.
+    /// Servers that finish alone, by their numbers.
     var finishing: [UInt32: FinishingServer] = [:]
     private var watched: [ObjectIdentifier: Pool] = [:]
     /// Spares the dictionary in the common case of one busy pool.

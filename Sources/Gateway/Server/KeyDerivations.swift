@@ -7,6 +7,9 @@ import Synchronization
 /// end, and is there for the next attempt, which asks for the same: so a login whose keys take longer than it may take
 /// itself succeeds in the end. Any thread.
 final class KeyDerivations: Sendable {
+    /// The keys, or why the lane has none: it is full, has no thread, or no answer in time.
+    typealias Answer = Result<SCRAMKeys, AuthFailure>
+
     /// Who waits for keys.
     struct Ticket: Sendable {
         fileprivate let desk: KeyDerivations
@@ -20,7 +23,7 @@ final class KeyDerivations: Sendable {
 
     private struct Job {
         let derivation: SCRAMDerivation
-        var waiters: [UInt64: @Sendable (SCRAMKeys?) -> Void]
+        var waiters: [UInt64: @Sendable (Answer) -> Void]
         var hasBegun = false
         /// Came when nobody waited for them any more.
         var keys: SCRAMKeys?
@@ -51,14 +54,16 @@ final class KeyDerivations: Sendable {
     /// How many keys are there that nobody has asked for again yet.
     var spareCount: Int { self.state.withLock { $0.spareCount } }
 
-    /// Has keys computed, and calls `body` with them once, on any thread and maybe before this returns: with nil when
-    /// the lane has no room or does not get to it in time.
+    /// Has keys computed, and calls `body` with them once, on any thread and maybe before this returns.
     ///
-    /// - Parameter known: keys that somebody else may have by the time the lane gets to it; any thread.
+    /// - Parameters:
+    ///   - executor: waits for the lane. Dispatch's may keep whoever asks until the system has a thread for it.
+    ///   - known: keys that somebody else may have by the time the lane gets to it; any thread.
     func begin(
         _ derivation: SCRAMDerivation,
+        on executor: (any TaskExecutor)? = nil,
         unless known: @escaping @Sendable () -> SCRAMKeys?,
-        then body: @escaping @Sendable (SCRAMKeys?) -> Void
+        then body: @escaping @Sendable (Answer) -> Void
     ) -> Ticket {
         let (job, place, spare) = self.state.withLock { state -> (UInt64, UInt64, Job?) in
             state.lastNumber += 1
@@ -71,11 +76,11 @@ final class KeyDerivations: Sendable {
             state.jobs[number] = Job(derivation: derivation, waiters: [number: body])
             return (number, number, nil)
         }
-        if let spare {
+        if let spare, let keys = spare.keys {
             spare.task?.cancel()
-            body(spare.keys)
+            body(.success(keys))
         } else if job == place {
-            self.start(derivation, as: job, unless: known)
+            self.start(derivation, as: job, on: executor, unless: known)
         }
         return Ticket(desk: self, job: job, place: place)
     }
@@ -83,11 +88,12 @@ final class KeyDerivations: Sendable {
     private func start(
         _ derivation: SCRAMDerivation,
         as job: UInt64,
+        on executor: (any TaskExecutor)?,
         unless known: @escaping @Sendable () -> SCRAMKeys?
     ) {
-        let task = Task {
-            let keys = await self.compute(derivation, as: job, unless: known)
-            guard self.ended(job, keys) else { return }
+        let task = Task(executorPreference: executor) {
+            let answer = await self.compute(derivation, as: job, unless: known)
+            guard let answer, self.ended(job, answer) else { return }
             try? await Task.sleep(for: Self.spareLifetime)
             self.state.withLock { $0.jobs[job] = nil }
         }
@@ -95,19 +101,21 @@ final class KeyDerivations: Sendable {
         self.state.withLock { $0.note(task, of: job) }
     }
 
+    /// Nil when nobody waits for it any more.
     private func compute(
         _ derivation: SCRAMDerivation,
         as job: UInt64,
         unless known: @escaping @Sendable () -> SCRAMKeys?
-    ) async -> SCRAMKeys? {
+    ) async -> Answer? {
         do throws(AuthFailure) {
-            return try await self.lanes.run(Self.laneName, for: .computing) { () -> SCRAMKeys? in
+            let keys = try await self.lanes.run(Self.laneName, for: .computing) { () -> SCRAMKeys? in
                 guard self.begins(job) else { return nil }
                 if let keys = known(), derivation.isAnswered(by: keys) { return keys }
                 return derivation.keys
             }
+            return keys.map { .success($0) }
         } catch {
-            return nil
+            return .failure(error)
         }
     }
 
@@ -121,10 +129,10 @@ final class KeyDerivations: Sendable {
     }
 
     /// - Returns: whether the keys are kept, for nobody waits for them.
-    private func ended(_ job: UInt64, _ keys: SCRAMKeys?) -> Bool {
-        let waiters = self.state.withLock { state -> [UInt64: @Sendable (SCRAMKeys?) -> Void]? in
+    private func ended(_ job: UInt64, _ answer: Answer) -> Bool {
+        let waiters = self.state.withLock { state -> [UInt64: @Sendable (Answer) -> Void]? in
             let waiters = state.jobs[job]?.waiters ?? [:]
-            if waiters.isEmpty, keys != nil, state.spareCount < Self.spareMax {
+            if waiters.isEmpty, case .success(let keys) = answer, state.spareCount < Self.spareMax {
                 state.jobs[job]?.keys = keys
                 return nil
             }
@@ -132,7 +140,7 @@ final class KeyDerivations: Sendable {
             return waiters
         }
         guard let waiters else { return true }
-        for body in waiters.values { body(keys) }
+        for body in waiters.values { body(answer) }
         return false
     }
 

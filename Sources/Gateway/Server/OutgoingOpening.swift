@@ -1,3 +1,4 @@
+import AuthProviders
 import Logging
 import Reactor
 import Sessions
@@ -259,23 +260,26 @@ final class OutgoingOpening: @unchecked Sendable {
         endpoint.pauseReading()
         let (worker, attempt) = (endpoint.home.worker, self.attempts)
         let derivations = endpoint.home.gateway.keyDerivations
-        let ticket = derivations.begin(derivation, unless: self.target.knownKeys) { keys in
-            worker.execute { self.derived(keys, in: attempt) }
+        let ticket = derivations.begin(derivation, on: worker, unless: self.target.knownKeys) { answer in
+            worker.execute { self.derived(answer, in: attempt) }
         }
         self.derivation = (ticket, derivation.iterations)
     }
 
-    private func derived(_ keys: SCRAMKeys?, in attempt: Int) {
-        guard let endpoint, let derivation = self.derivation, attempt == self.attempts else { return }
+    private func derived(_ answer: KeyDerivations.Answer, in attempt: Int) {
+        guard self.endpoint != nil, let derivation = self.derivation, attempt == self.attempts else { return }
         self.derivation = nil
-        guard let keys else {
-            // The lane has a time limit of its own.
-            let text = "the keys for the server's \(derivation.rounds) rounds of SCRAM were not computed in time"
-            self.end(.connect("auth_lane_timeout: \(text)"))
+        let keys: SCRAMKeys
+        switch answer {
+        case .success(let found): keys = found
+        case .failure(let failure):
+            let text = "the keys for the server's \(derivation.rounds) rounds of SCRAM were not computed"
+            self.end(.connect("\(text): \(failure.logText)"))
             return
         }
         if let step = self.login?.take(keys) { self.play(step) }
+        // What has come already may be the end of the login, behind which the endpoint may be another worker's.
+        self.endpoint?.resumeReading()
         self.play()
-        endpoint.resumeReading()
     }
 }

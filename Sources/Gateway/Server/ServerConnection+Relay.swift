@@ -95,10 +95,12 @@ extension ServerConnection {
             case .none: return offset
             case .ready:
                 self.syncWasAnswered()
+                if !self.laterCancellers.isEmpty, self.syncOwed == 0 || self.isAnsweringReplay {
+                    self.sendLaterCancels()
+                }
                 guard self.syncOwed == 0 else { continue }
                 self.scanner.forgetResets()
                 self.isRestoring = false
-                if !self.laterCancellers.isEmpty { self.sendLaterCancels() }
             case .parameterStatus:
                 guard self.isRestoring else { continue }
                 let start = scan.body.lowerBound - MessageHeader.size
@@ -140,6 +142,7 @@ extension ServerConnection {
             self.scanner.residue.hasOnlyLocalSets = true
         }
         self.lastError = nil
+        if self.pool.mayCreateTemporary { self.scanner.residue.hasTemporary = true }
         guard self.pool.plan.syncsParameters else { return }
         if client.parameters.mayCreateTemporary { self.scanner.residue.hasTemporary = true }
         guard self.appliedIdentity != client.parametersIdentity else { return }

@@ -57,7 +57,9 @@ extension ClientConnection {
     func beginHandshake(isDirect: Bool) {
         // A reload may have taken TLS away meanwhile.
         guard let tls = self.gateway.snapshot.clientTLS else {
-            self.finish(reason: "startup: TLS is not offered any more")
+            let text = "TLS is not offered any more"
+            self.refusedAtStartup(.startupInvalid, text)
+            self.finish(reason: "startup: \(text)")
             return
         }
         do throws(TLSFailure) {
@@ -65,6 +67,7 @@ extension ClientConnection {
             self.gateway.clientHandshakes.begins()
             self.handshake = ClientHandshake(self, session, isDirect: isDirect)
         } catch {
+            self.refusedAtStartup(.startupInvalid, error.text)
             self.finish(reason: "startup: \(error.text)")
             return
         }

@@ -43,7 +43,7 @@ package final class SessionParameters: Sendable {
     private init(entries: [Entry]) {
         self.entries = entries
         self.planner = PlannerSettings.of(entries)
-        self.mayCreateTemporary = entries.contains(where: SessionParameters.isTemporaryPath)
+        self.mayCreateTemporary = entries.contains { SessionParameters.isTemporaryPath(name: $0.name, value: $0.value) }
     }
 
     /// Why a startup packet's parameters cannot be honoured.
@@ -151,9 +151,10 @@ package final class SessionParameters: Sendable {
         self.foldingCase(entry.name) == "application_name"
     }
 
-    private static func isTemporaryPath(_ entry: Entry) -> Bool {
-        guard self.foldingCase(entry.name) == "search_path" else { return false }
-        let (path, schema) = (Array(self.foldingCase(entry.value).utf8), Array("pg_temp".utf8))
+    /// Whether it is a `search_path` that names the temporary schema.
+    package static func isTemporaryPath(name: String, value: String) -> Bool {
+        guard self.foldingCase(name) == "search_path" else { return false }
+        let (path, schema) = (Array(self.foldingCase(value).utf8), Array("pg_temp".utf8))
         return path.indices.contains { path[$0...].starts(with: schema) }
     }
 
