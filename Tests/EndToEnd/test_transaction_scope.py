@@ -106,7 +106,7 @@ def test_what_a_path_of_the_startup_packet_makes_temporary_is_cleaned(make_gatew
 @pytest.mark.parametrize("syncs", (True, False), ids=("synchronised", "not synchronised"))
 def test_what_a_path_of_the_operator_makes_temporary_is_cleaned(make_gateway, syncs):
     options = {"pool_size": 1, "startup_parameters": {"search_path": "pg_temp, public"}}
-    gateway = make_gateway(pool_options={**options, "sync_server_parameters": syncs})
+    gateway = make_gateway(pool_options=options, general={"sync_server_parameters": syncs})
     with gateway.wire() as client, gateway.wire() as other:
         client.rows("create table t as select 'mine' as a")
         assert other.value(FIND) == ""
