@@ -90,7 +90,7 @@ let package = Package(
         tests("Sessions", ["PGWire"]),
         // Makes and forges the tokens that tests log in with.
         .target(name: "CTokenForge", path: "Tests/CTokenForge", linkerSettings: [.linkedLibrary("crypto")]),
-        tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire", "CTokenForge"]),
+        tests("AuthProviders", ["AuthProviderTestKit", "Sessions", "PGWire", "CLDAP", "CTokenForge"]),
         tests("Reactor", ["CReactor"]),
         tests("TLSEngine"),
         tests("Settings"),

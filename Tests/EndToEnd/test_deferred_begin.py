@@ -467,9 +467,11 @@ def test_cancel(make_gateway, postgres):
     gateway.wait_idle()
 
 
-def test_a_cancel_means_the_request_not_the_begin_in_front_of_it(make_gateway):
+@pytest.mark.parametrize("front", ("begin", "parameters and begin"))
+def test_a_cancel_means_the_request_not_what_stands_in_front_of_it(make_gateway, front):
     """With BEGIN cancelled, the request would run by itself, and its session would end."""
     begun, came = threading.Event(), threading.Event()
+    asked = []
 
     def script(peer):
         if "cancel" in peer.startup():
@@ -478,20 +480,27 @@ def test_a_cancel_means_the_request_not_the_begin_in_front_of_it(make_gateway):
         peer.send(greeting())
         while True:
             sql = peer.next_query()
+            asked.append("set" if "set_config" in sql else sql.split()[0].lower())
             if "work" in sql:
                 assert came.wait(10), "the cancel request does not arrive"
                 peer.send(error("57014", "cancelled") + ready("E"))
-            elif sql.lower().startswith("begin"):
+            elif asked[-1] in ("begin", "set"):
                 begun.set()
-                peer.send(error("57014", "cancelled") + ready() if came.wait(0.4) else plain_answer(sql))
+                peer.send(error("57014", "cancelled") + ready() if came.wait(0.3) else plain_answer(sql))
             else:
                 peer.send(plain_answer(sql))
 
     with FakeServer(script) as server:
         gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
-        with gateway.wire("app") as client:
-            client.rows("select 1")
+        with gateway.wire("app", parameters={"DateStyle": "German, DMY"} if front != "begin" else {}) as client:
+            # The server has this client's parameters, or somebody else's.
+            if front == "begin":
+                client.rows("select 1")
+            else:
+                with gateway.wire("app") as other:
+                    other.rows("select 1")
             client.rows("begin")
+            asked.clear()
             client.send(query("select 'work'"))
             assert begun.wait(10), "the server does not get BEGIN"
             with gateway.wire(login=False) as canceller:
@@ -499,8 +508,46 @@ def test_a_cancel_means_the_request_not_the_begin_in_front_of_it(make_gateway):
                 canceller.until_closed()
             answer = client.until("ZE") + client.until("Z")
             assert [m.fields["S"] for m in answer if m.kind == "E"] == ["ERROR"]
+            assert asked == (["begin", "select"] if front == "begin" else ["set", "begin", "select"])
             client.rows("rollback")
         assert not server.problems, server.problems
+
+
+@pytest.mark.parametrize("event", ("the client leaves", "the client is reset", "the server dies"))
+def test_a_canceller_that_waits_for_the_end_of_begin_is_let_go(make_gateway, event):
+    """What it was meant for does not come any more."""
+    begun, dies = threading.Event(), threading.Event()
+
+    def script(peer):
+        if "cancel" in peer.startup():
+            return
+        peer.send(greeting())
+        while True:
+            sql = peer.next_query()
+            if sql.lower().startswith("begin"):
+                begun.set()
+                dies.wait(20)
+                return
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
+        with gateway.wire("app") as client, gateway.wire(login=False) as canceller:
+            client.rows("select 1")
+            client.rows("begin")
+            client.send(query("select 'work'"))
+            assert begun.wait(10), "the server does not get BEGIN"
+            canceller.send(cancel_request(client.pid, client.secret))
+            assert canceller.nothing_comes(0.2), "the canceller was let go before anything was cancelled for it"
+            if event == "the client leaves":
+                client.leave()
+            elif event == "the client is reset":
+                client.reset()
+            else:
+                dies.set()
+            assert canceller.until_closed() == []
+            dies.set()
+        gateway.wait_idle()
 
 
 @pytest.mark.parametrize("end", ("commit", "rollback", "end;", "commit and chain; commit"))

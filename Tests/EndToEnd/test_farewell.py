@@ -100,6 +100,39 @@ def test_requests_that_the_gateway_has_not_read_yet_are_carried_out(make_gateway
     gateway.wait_idle()
 
 
+@pytest.mark.parametrize("event", ("graceful stop", "KILL USER"))
+def test_a_client_that_left_requests_unread_meets(make_gateway, postgres, table, event):
+    """A stop waits until they are carried out; with the user's sessions they end."""
+    gateway = make_gateway(
+        general=UNREAD | {"shutdown_timeout": "30s"},
+        pool_options={"server_host": postgres.socket_dir, "pool_size": 1},
+    )
+    count = 40
+    row = query(f"insert into {table} values ('{'x' * ROW_BYTES}')")
+    with postgres.admin() as admin:
+        admin.execute(LOCK)
+        client = gateway.wire()
+        client.rows("begin work")
+        pid = int(client.value("select pg_backend_pid()"))
+        client.send_together(WAIT, row * count, query("commit"), TERMINATE)
+        goodbye(client, "clear")
+        wait_until(lambda: waits(postgres), "the server takes no more")
+        if event == "graceful stop":
+            gateway.signal(signal.SIGTERM)
+            gateway.wait_for_log(lambda log: "stopping" in log, "the gateway stops")
+            admin.execute(UNLOCK)
+            gateway.wait()
+            assert "cut off" not in gateway.log(), gateway.tail()
+        else:
+            gateway.console("KILL USER app")
+            admin.execute(UNLOCK)
+            gateway.wait_idle()
+            count = 0
+        client.close()
+        wait_until(lambda: pid not in postgres.backends("app"), "PostgreSQL has let go of the server")
+        assert admin.execute(f"select count(*) from {table}").fetchone() == (count,)
+
+
 def test_a_frozen_server_whose_client_left_requests_unread_gives_its_place_away(make_gateway, postgres):
     """Within server_finish_timeout, as one that finishes alone does."""
     gateway = make_gateway(

@@ -165,6 +165,7 @@ def test_a_program_that_says_no_is_a_wrong_password(pam_gateway, services):
     assert outcome(gateway, "pgg_ann", "wrong") == "28P01"
     (row,) = gateway.console("SHOW AUDIT FAILURES")
     assert row["reason"] == "password_wrong"
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
 from test_jwt import minting_server
-from wire import LoginRefused, query
+from wire import LoginRefused, query, terminate
 
 CONSOLE = f"host pggateway {ADMIN} 127.0.0.1/32 md5\n"
 JWT = "host all all 127.0.0.1/32 jwt keys={key} roles_claim=realm_access.roles on_expiry=ignore\n"
@@ -257,6 +257,32 @@ def test_kill_user_ends_its_sessions_and_nobody_else_s(make, enter, works_as):
         assert other.value("select current_user") == "app_plain"
         assert servers(gateway)["app_plain"] == before
     assert works_as(gateway, "anna") == "app_plain"
+
+
+def test_kill_user_ends_the_server_that_finishes_its_work_alone(make, enter, postgres):
+    """And none of another who is the same at the server."""
+    pid_of = "select pg_backend_pid()"
+    gateway = make([READERS], server_host=postgres.socket_dir)
+    with postgres.admin() as holder, enter(gateway, "r_1") as other:
+        other.rows("begin work")
+        theirs = other.value(pid_of)
+        holder.execute("select pg_advisory_lock(8)")
+        with enter(gateway, "anna") as anna:
+            anna.rows("begin; insert into sink values (8, 'of anna')")
+            pid = int(anna.value(pid_of))
+            anna.send_together(query("select pg_advisory_lock(8)"), query("commit"), terminate())
+            blocked = "select wait_event = 'advisory' from pg_stat_activity where pid = %s"
+            wait_until(lambda: postgres.value(blocked, pid), "its last requests are under way")
+        wait_until(
+            lambda: "anna" not in [row["user"] for row in gateway.console("SHOW CLIENTS")], "the client has gone"
+        )
+        [row] = gateway.console("KILL USER anna")
+        assert row["clients"] == "0"
+        holder.execute("select pg_advisory_unlock(8)")
+        wait_until(lambda: pid not in postgres.backends("app_plain"), "PostgreSQL has let go of it")
+        assert postgres.value("select count(*) from sink where a = 8") == 0
+        assert other.value(pid_of) == theirs
+        other.rows("commit")
 
 
 # --- names that stay --------------------------------------------------------------------------------------------------

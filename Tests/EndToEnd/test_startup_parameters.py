@@ -287,6 +287,15 @@ def test_no_client_says_how_long_a_pool_s_servers_may_be_idle(make_gateway, post
         assert own == [[kept, "3MB"]]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_operator_says_how_long_a_pool_s_servers_may_be_idle(make_gateway, postgres, mode):
+    own = {"startup_parameters": {"idle_session_timeout": "10min"}}
+    gateway = make_gateway({"app": pool(postgres, mode, users_=users(postgres), **own)})
+    for asked in ({}, {"idle_session_timeout": "5min"}):
+        with gateway.wire("app_trust", parameters=asked) as client:
+            assert show(client, "idle_session_timeout") == "10min"
+
+
 def test_a_program_may_call_itself_by_a_name_that_is_not_utf_8(make_gateway):
     """A program of a LATIN1 environment, which PostgreSQL lets in."""
     gateway = make_gateway()

@@ -730,6 +730,24 @@ def test_statements_follow_a_client_from_transaction_into_session_mode(make_gate
 
 
 @pytest.mark.skipif(DIRECT, reason="needs the gateway")
+def test_statements_that_follow_a_client_into_session_mode_can_be_cancelled(make_gateway, postgres):
+    """They wait for a lock, and the client's request behind them."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client, postgres.admin() as holder:
+        assert kinds(client, parse("select * from numbers", "waits"), sync()) == "1Z"
+        gateway.reload(pools={"app": {"pool_mode": "session"}})
+        with holder.transaction():
+            holder.execute("lock table numbers")
+            client.send(query("select 'served'"))
+            locked = "select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'relation'"
+            wait_until(lambda: postgres.value(locked), "the statement waits for the lock")
+            cancel(gateway, client.pid, client.secret)
+            assert [m.values for m in client.ready() if m.kind == "D"] == [[b"served"]]
+        assert run(client, "waits") == "26000"
+    gateway.wait_idle()
+
+
+@pytest.mark.skipif(DIRECT, reason="needs the gateway")
 def test_statements_too_large_to_follow_a_client_into_session_mode(make_gateway):
     """It is told so, and the next session begins with nothing."""
     gateway = make_gateway(pool_options={"pool_size": 1})

@@ -57,18 +57,18 @@ LASTING = [
     (["set work_mem = '2MB' -- " + "long " * 20_000], "show work_mem", "4MB"),
     (["select set_config('work_mem', '1MB', false) -- " + "long " * 40_000], "show work_mem", "4MB"),
     (["select pg_advisory_lock(3) -- " + "long " * 40_000], "select count(*) from pg_locks where objid = 3", "0"),
-    (["create temp table t (a int) -- " + "long " * 40_000], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+    (["create temp table t (a int) -- " + "long " * 40_000], FIND, ""),
     # What is created along such a path is temporary.
     (["begin", "set local search_path = 'pg_temp'", "create table t (a int)", "commit"], FIND, ""),
     (["begin", "select set_config('search_path', 'pg_temp', true)", "create table t (a int)", "commit"], FIND, ""),
     (["do $$ begin create temp table t (a int); end $$"], FIND, ""),
     (["do $$ begin perform pg_advisory_lock(3); end $$"], "select count(*) from pg_locks where objid = 3", "0"),
-    (["create temp table t (a int)"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+    (["create temp table t (a int)"], FIND, ""),
     (["update pg_catalog.pg_settings set setting = 'x' where name = 'search_path'"], "show search_path", PATH),
     (["select U&\"set\\005fconfig\"('work_mem', '1MB', false)"], "show work_mem", "4MB"),
     (["select U&\"pg\\005fadvisory\\005flock\"(3)"], "select count(*) from pg_locks where objid = 3", "0"),
-    (['create table U&"pg\\005ftemp".t (a int)'], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
-    (["create temp table t (a int) on commit delete rows"], "select coalesce(to_regclass('pg_temp.t')::text, '')", ""),
+    (['create table U&"pg\\005ftemp".t (a int)'], FIND, ""),
+    (["create temp table t (a int) on commit delete rows"], FIND, ""),
 ]
 
 
