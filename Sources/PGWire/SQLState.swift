@@ -26,6 +26,9 @@ package struct SQLState: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { self.text }
 
+    /// Class 42: a text cannot be understood, names what does not exist, or asks for what is not allowed.
+    package var isSyntaxOrAccessRule: Bool { self.packed >> 24 == 0x3432 }
+
     private static func isAllowed(_ byte: UInt8) -> Bool {
         (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
     }
@@ -55,6 +58,7 @@ extension SQLState {
     package static let insufficientPrivilege = SQLState(known: "42501")
     package static let syntaxError = SQLState(known: "42601")
     package static let undefinedObject = SQLState(known: "42704")
+    package static let duplicateCursor = SQLState(known: "42P03")
     package static let duplicatePreparedStatement = SQLState(known: "42P05")
     package static let insufficientResources = SQLState(known: "53000")
     package static let outOfMemory = SQLState(known: "53200")

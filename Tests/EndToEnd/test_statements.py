@@ -330,6 +330,44 @@ def test_everybody_who_has_a_statement_is_told_that_its_result_has_changed(make_
     gateway.wait_idle()
 
 
+@pytest.mark.skipif(DIRECT, reason="needs the gateway")
+@pytest.mark.parametrize("name", ("", "mine"))
+def test_a_text_that_cannot_be_read_again_is_prepared_anew(make_gateway, postgres, name):
+    """A table, a function and a type made anew, with other types: who prepares the texts behind that got errors for as
+    long as the server lived."""
+    gateway = one_server(make_gateway)
+    with postgres.admin() as admin:
+        for kind in ("table", "function", "type"):
+            admin.execute(f"drop {kind} if exists remade_{kind}")
+
+        def make(kind):
+            admin.execute(f"create table remade_table (v {kind}); grant select on remade_table to public")
+            admin.execute(f"create function remade_function({kind}) returns int language sql as 'select 1'")
+            admin.execute("create type remade_type as enum ('1')")
+
+        make("int")
+        texts = (
+            "select count(*) + 1 from remade_table where v = $1",
+            "select remade_function($1)",
+            "select $1::remade_type",
+        )
+
+        def answers(text):
+            with gateway.wire() as client:
+                client.send_together(parse(text, name), describe_statement(name), sync())
+                told = next((m.sqlstate for m in client.ready() if m.kind == "E"), None)
+                return told or run(client, name, "1")
+
+        for text in texts:  # unnamed ones are shared from their second use on
+            assert [answers(text) for _ in range(3)] == ["1"] * 3
+        admin.execute("drop table remade_table; drop function remade_function(int); drop type remade_type")
+        make("text")
+        for text in texts:
+            found = [answers(text) for _ in range(3)]
+            assert found[0] in ("1", "42883", "XX000") and found[1:] == ["1"] * 2, (text, found)
+    gateway.wait_idle()
+
+
 def types_of(client, sql, name=""):
     """Parameter types and columns, as Describe tells them."""
     client.send_together(parse(sql, name), describe_statement(name), sync())

@@ -196,7 +196,17 @@ extension ServerStatements {
         } else if sqlState == .invalidStatementName, self.prepared.contains(id) {
             self.prepared.remove(id)
             verdict.isMissingStatement = true
+        } else if let sqlState, Self.isUnreadable(sqlState) {
+            client?.outdate(id)
         }
         return verdict
+    }
+
+    /// Bind and Describe have PostgreSQL read a statement again when what it names has changed. "operator does not
+    /// exist: text = integer" and "cache lookup failed for type 16662" (of a type made anew) would else come for as
+    /// long as the server lives, also to those who prepare the text behind the change.
+    private static func isUnreadable(_ state: SQLState) -> Bool {
+        if state == .internalError { return true }
+        return state.isSyntaxOrAccessRule && state != .insufficientPrivilege && state != .duplicateCursor
     }
 }

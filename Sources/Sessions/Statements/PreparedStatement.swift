@@ -35,6 +35,7 @@ package final class PreparedStatement: Sendable {
     private let interned: InternedText
     private let alterationsBefore: UInt64
     private let stale = Atomic<Bool>(false)
+    private let outdated = Atomic<Bool>(false)
     private let uses = Atomic<UInt64>(0)
     private let kinds = Atomic<UInt8>(0)
 
@@ -76,8 +77,16 @@ package final class PreparedStatement: Sendable {
     private static let alterations = Atomic<UInt64>(0)
 
     /// Types of columns have changed since it was made, and with them perhaps those of its parameters: PostgreSQL reads
-    /// these from the text once. Who has prepared it keeps it, who prepares the text now gets another one.
-    package var isOutdated: Bool { self.alterationsBefore != Self.alterations.load(ordering: .acquiring) }
+    /// these from the text once. Or it could not be read again. Who has prepared it keeps it, who prepares the text now
+    /// gets another one.
+    package var isOutdated: Bool {
+        self.outdated.load(ordering: .acquiring)
+            || self.alterationsBefore != Self.alterations.load(ordering: .acquiring)
+    }
+
+    /// PostgreSQL could not read it again with the types that its parameters had: what it names is gone, or is another
+    /// thing now.
+    package func outdate() { self.outdated.store(true, ordering: .releasing) }
 
     /// Neither stale nor outdated.
     package var isCurrent: Bool { !self.isStale && !self.isOutdated }

@@ -107,6 +107,38 @@ import Testing
         }
     }
 
+    /// What it names is gone or is another thing now. Who has it keeps it, as with PostgreSQL; who prepares its text
+    /// behind that gets one that is read anew.
+    @Test(arguments: ["42883", "42P01", "42703", "42601", "XX000"])
+    func aStatementThatCannotBeReadAgainIsGivenToNobodyNew(code: String) throws {
+        let state = try #require(SQLState(code))
+        for failing in [.bind("", "a"), .describe(.statement, "a")] as [Talk] {
+            let feed = self.prepared("a")
+            feed.read(failing, .sync)
+            #expect(feed.fail(state).staleStatement == nil)
+            feed.answer("Z")
+            _ = feed.takeSent()
+            feed.read(.parse("b", "select 1"), .sync)
+            #expect(feed.takeSent() == bytes(of: .parse("pggateway_2", "select 1"), .sync))
+            feed.answer("1Z")
+            feed.read(.bind("", "a"), .sync)
+            #expect(feed.takeSent() == bytes(of: .bind("", "pggateway_1"), .sync))
+        }
+    }
+
+    /// They come of a value, of the client's rights, of its portals.
+    @Test(arguments: ["22P02", "42501", "42P03", "57014", "25P02"])
+    func errorsThatAreNotTheTextsLeaveItShared(code: String) throws {
+        let state = try #require(SQLState(code))
+        let feed = self.prepared("a")
+        feed.read(.bind("", "a"), .sync)
+        feed.fail(state)
+        feed.answer("Z")
+        _ = feed.takeSent()
+        feed.read(.parse("b", "select 1"), .sync)
+        #expect(feed.takeSent() == bytes(of: .sync))
+    }
+
     /// A server that somebody has meddled with lacks what it should have.
     @Test func aStatementThatIsGoneIsNotBelievedIn() {
         let feed = self.prepared("a")
