@@ -123,7 +123,20 @@ class PostgresServer:
             [self.program("postgres"), "-D", self.data, *options], stdin=subprocess.DEVNULL,
             stdout=open(self.log, "w"), stderr=subprocess.STDOUT, cwd="/", start_new_session=True, **unprivileged())
         wait_for_port(self.port, self.process, self.log)
+        self.wait_until_ready()
         self.fill()
+
+    def wait_until_ready(self):
+        """It takes connections a little before it is ready for queries."""
+        deadline = time.monotonic() + START_DEADLINE
+        while True:
+            try:
+                self.sql("postgres", "SELECT 1")
+                return
+            except SetUpError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def fill(self):
         self.sql("postgres", f"CREATE DATABASE {DATABASE}")

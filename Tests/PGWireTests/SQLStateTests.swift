@@ -23,7 +23,8 @@ struct SQLStateTests {
             (.invalidAuthorization, "28000"), (.invalidCatalogName, "3D000"), (.tooManyConnections, "53300"),
             (.insufficientResources, "53000"), (.outOfMemory, "53200"), (.featureNotSupported, "0A000"),
             (.syntaxError, "42601"), (.undefinedObject, "42704"), (.invalidStatementName, "26000"),
-            (.duplicatePreparedStatement, "42P05"), (.duplicateCursor, "42P03"), (.invalidParameterValue, "22023"), (.systemError, "58000"),
+            (.duplicatePreparedStatement, "42P05"), (.duplicateCursor, "42P03"), (.invalidParameterValue, "22023"),
+            (.systemError, "58000"),
             (.poolerShutdown, "58006"), (.configurationLimitExceeded, "53400"),
             (.sqlStatementNotYetComplete, "03000"), (.inFailedTransaction, "25P02"), (.activeTransaction, "25001"),
             (.internalError, "XX000"), (.characterNotInRepertoire, "22021"),
@@ -35,9 +36,9 @@ struct SQLStateTests {
 
     @Test func knowsTheClassOfSyntaxAndAccessRules() {
         let all: [SQLState] = [.syntaxError, .undefinedObject, .insufficientPrivilege, .duplicateCursor]
-        #expect(all.allSatisfy(\.isSyntaxOrAccessRule))
+        #expect(all.allSatisfy { $0.isSyntaxOrAccessRule })
         let none: [SQLState] = [.internalError, .insufficientResources, .featureNotSupported, .successfulCompletion]
-        #expect(!none.contains(where: \.isSyntaxOrAccessRule))
+        #expect(!none.contains { $0.isSyntaxOrAccessRule })
     }
 
     @Test func knowsWhichSeveritiesEndAConnection() {

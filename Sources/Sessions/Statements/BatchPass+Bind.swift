@@ -148,8 +148,8 @@ extension BatchPass {
         return self.supply(statement, isNamed: !name.isEmpty, counts: counts)
     }
 
-    /// Tells the client, once, that the result of a statement has changed; nil when it knows. What tells it is a message
-    /// of its batch and may be skipped like any other, and then it does not know.
+    /// Tells the client, once, that the result of a statement has changed; nil when it knows. What tells it is a
+    /// message of its batch and may be skipped like any other, and then it does not know.
     private mutating func tell(_ statement: PreparedStatement, counts: Bool) -> Place? {
         if self.server.isUnsettled(.told(statement.id)) { return .hold }
         if self.client.knowsOfChange(statement) { return self.server.isChanged(.told(statement.id)) ? .changed : nil }

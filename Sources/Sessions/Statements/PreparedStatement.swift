@@ -1,8 +1,8 @@
 package import PGWire
 import Synchronization
 
-/// The number of a statement, given out once in the life of the process. 64 bits: every text that is not known yet takes
-/// one, and of 32 bits a busy gateway would run out within weeks.
+/// The number of a statement, given out once in the life of the process. 64 bits: every text that is not known yet
+/// takes one, and of 32 bits a busy gateway would run out within weeks.
 package typealias StatementID = Int64
 
 /// A statement as the clients of a pool share it: what is prepared, and the name that servers know it by.
