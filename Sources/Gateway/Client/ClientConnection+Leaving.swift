@@ -118,7 +118,8 @@ extension ClientConnection {
 
     /// It has hung up while its server takes no more of its requests. Behind those there may be more, and a goodbye: as
     /// PostgreSQL reads to the end what a client has sent that closes, they are passed on as the server takes them,
-    /// each time for as long as a server may finish alone. Where its deadline counts the life of a token, it goes at once.
+    /// each time for as long as a server may finish alone. Where its deadline counts the life of a token, it goes
+    /// at once.
     func hungUpBehindRequests() {
         guard self.expiry == nil, !self.hasPeerBrokenOff() else {
             return self.vanished("client closed the connection")
