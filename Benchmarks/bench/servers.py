@@ -134,7 +134,7 @@ class PostgresServer:
                 self.sql("postgres", "SELECT 1")
                 return
             except SetUpError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or self.process.poll() is not None:
                     raise
                 time.sleep(0.05)
 

@@ -368,6 +368,26 @@ def test_a_text_that_cannot_be_read_again_is_prepared_anew(make_gateway, postgre
     gateway.wait_idle()
 
 
+@pytest.mark.skipif(DIRECT, reason="needs the gateway")
+def test_a_value_that_does_not_fit_leaves_its_statement_shared(make_gateway):
+    """The errors have SQLSTATEs of a text that cannot be read, but come of the values."""
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client:
+        for text, value, state in (
+            ("select $1::regclass::text", "nope", "42P01"),
+            ("select $1::regtype::text", "nope", "42704"),
+            ("select to_tsquery('simple', $1)::text", "foo bar", "42601"),
+        ):
+            for turn in range(3):
+                client.send_together(parse(text, f"mine{turn}"), bind([value], statement=f"mine{turn}"), execute(), sync())
+                told = [message for message in client.ready() if message.kind == "E"]
+                assert [message.sqlstate for message in told] == [state], text
+                client.send_together(close_statement(f"mine{turn}"), sync())
+                client.ready()
+            rows = client.value(f"select count(*) from pg_prepared_statements where statement = $${text}$$")
+            assert rows == "1", text
+
+
 def types_of(client, sql, name=""):
     """Parameter types and columns, as Describe tells them."""
     client.send_together(parse(sql, name), describe_statement(name), sync())

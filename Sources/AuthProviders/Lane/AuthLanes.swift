@@ -78,6 +78,8 @@ public final class AuthLanes: Sendable {
         let (lane, limits) = self.lane(kind, work)
         switch await lane.run(within: limits.timeout, body) {
         case .success(let value): return value
+        case .failure(.full) where work == .computing:
+            throw .unavailable(log: "the \(kind) lane is full: \(limits.queueMax) logins wait")
         case .failure(.full):
             throw .unavailable(
                 log: "the \(kind) lane is full: \(limits.queueMax) logins wait (auth_lane_queue) for "

@@ -97,6 +97,7 @@ package enum ConsoleReference {
         | 25P02 | A command in a failed transaction |
         | 3B001 | An unknown savepoint |
         | 22023 | `RELOAD`: the new settings have a mistake |
+        | 53000 | Too many commands wait that take long, or the system has no thread left for them |
         | 26000, 34000 | An unknown prepared statement, an unknown portal |
         | 42P05, 42P03 | The name of a prepared statement, or of a portal, is taken |
         | 08P01 | A malformed message, or a Bind message with parameters |

@@ -9,18 +9,14 @@ extension Gateway {
     func rowsOffWorkers<Row: ConsoleRow>(_ make: @escaping @Sendable () -> [Row]) async -> ConsoleOutcome {
         await withCheckedContinuation { continuation in
             let refusal = self.consoleLane.start { continuation.resume(returning: .rows(make())) }
-            guard let refusal else { return }
-            let text = Self.text(of: refusal)
-            continuation.resume(
-                returning: .failure(
-                    ServerMessageFields(severity: .error, sqlState: .insufficientResources, message: text)
-                )
-            )
+            if let refusal { continuation.resume(returning: Self.refused(refusal)) }
         }
     }
 
-    static func text(of refusal: LaneRefusal) -> String {
-        refusal == .full ? "too many console commands wait" : "the system has no thread left for console commands"
+    static func refused(_ refusal: LaneRefusal) -> ConsoleOutcome {
+        let text =
+            refusal == .full ? "too many console commands wait" : "the system has no thread left for console commands"
+        return .failure(ServerMessageFields(severity: .error, sqlState: .insufficientResources, message: text))
     }
 
     var statementRows: [StatementRow] {

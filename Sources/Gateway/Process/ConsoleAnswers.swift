@@ -54,23 +54,25 @@ extension Gateway {
 
     /// Reading files blocks, so it happens off the workers.
     private func reloadFromConsole() async -> ConsoleOutcome {
-        let failure = await withCheckedContinuation { continuation in
-            let refusal = self.consoleLane.start {
+        await withCheckedContinuation { continuation in
+            let refusal = self.reloadLane.start {
                 do throws(GatewayStartError) {
-                    try self.reload { continuation.resume(returning: String?.none) }
+                    try self.reload { continuation.resume(returning: .done) }
                 } catch {
-                    continuation.resume(returning: error.description)
+                    continuation.resume(returning: self.reloadFailed(error))
                 }
             }
-            if let refusal { continuation.resume(returning: Self.text(of: refusal)) }
+            if let refusal { continuation.resume(returning: Self.refused(refusal)) }
         }
-        guard let failure else { return .done }
-        self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(failure)])
+    }
+
+    private func reloadFailed(_ error: GatewayStartError) -> ConsoleOutcome {
+        self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(error.description)])
         return .failure(
             ServerMessageFields(
                 severity: .error,
                 sqlState: .invalidParameterValue,
-                message: "reload failed: \(failure)"
+                message: "reload failed: \(error.description)"
             )
         )
     }

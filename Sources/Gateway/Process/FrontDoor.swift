@@ -103,10 +103,12 @@ final class ClientListener: Listener, @unchecked Sendable {
         guard gateway.clientCount < gateway.snapshot.maxConnections + Self.standingRoom else {
             gateway.statistics.loginFailures.add(1, ordering: .relaxed)
             gateway.auditTurnedAway(peer)
-            self.noteTurnedAway()
+            self.turnedAway.count += 1
+            self.tellTurnedAway()
             ListeningSocket.close(descriptor)
             return
         }
+        if self.turnedAway.count > 0 { self.tellTurnedAway() }
         if !peer.isTCP { ListeningSocket.apply(gateway.snapshot.socketOptions, toAcceptedUnixSocket: descriptor) }
         let target = gateway.leastLoaded(from: self.home)
         // Before it gets there: the next one must not be sent the same way for that.
@@ -119,9 +121,9 @@ final class ClientListener: Listener, @unchecked Sendable {
         }
     }
 
-    /// One line for all that came since the last one: they come in floods.
-    private func noteTurnedAway() {
-        self.turnedAway.count += 1
+    /// One line for all that came since the last one: they come in floods. The last ones of a flood are told when the
+    /// next connection comes.
+    private func tellTurnedAway() {
         let now = self.home.worker.now
         guard now - Self.complaintInterval >= self.turnedAway.told else { return }
         self.home.gateway.log.warning(

@@ -31,6 +31,8 @@ package final class Gateway: @unchecked Sendable {
     /// What the console has to do that takes long or blocks. Not on the threads of Dispatch, for the reason given in
     /// `HostResolver`.
     let consoleLane = BlockingLane(name: "console", threads: 4, queueMax: 1024)
+    /// Of its own: files that do not answer must not keep anybody from looking. One after the other, as they come.
+    let reloadLane = BlockingLane(name: "reload", threads: 1, queueMax: 64)
     let statistics = ProcessStatistics()
     let audit: AuditTrail
     let throttle = LoginThrottle()

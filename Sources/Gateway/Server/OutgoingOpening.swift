@@ -267,14 +267,15 @@ final class OutgoingOpening: @unchecked Sendable {
     }
 
     private func derived(_ answer: KeyDerivations.Answer, in attempt: Int) {
-        guard self.endpoint != nil, let derivation = self.derivation, attempt == self.attempts else { return }
+        guard let endpoint, let derivation = self.derivation, attempt == self.attempts else { return }
         self.derivation = nil
         let keys: SCRAMKeys
         switch answer {
         case .success(let found): keys = found
         case .failure(let failure):
             let text = "the keys for the server's \(derivation.rounds) rounds of SCRAM were not computed"
-            self.end(.connect("\(text): \(failure.logText)"))
+            endpoint.log.error("\(text)", metadata: endpoint.logMetadata(reason: failure.logText))
+            self.end(.connect(text))
             return
         }
         if let step = self.login?.take(keys) { self.play(step) }

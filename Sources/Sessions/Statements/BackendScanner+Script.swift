@@ -196,7 +196,7 @@ extension ServerStatements {
         } else if sqlState == .invalidStatementName, self.prepared.contains(id) {
             self.prepared.remove(id)
             verdict.isMissingStatement = true
-        } else if let sqlState, Self.isUnreadable(sqlState) {
+        } else if let error, Self.saysUnreadable(error) {
             client?.outdate(id)
         }
         return verdict
@@ -205,8 +205,12 @@ extension ServerStatements {
     /// Bind and Describe have PostgreSQL read a statement again when what it names has changed. "operator does not
     /// exist: text = integer" and "cache lookup failed for type 16662" (of a type made anew) would else come for as
     /// long as the server lives, also to those who prepare the text behind the change.
-    private static func isUnreadable(_ state: SQLState) -> Bool {
-        if state == .internalError { return true }
-        return state.isSyntaxOrAccessRule && state != .insufficientPrivilege && state != .duplicateCursor
+    ///
+    /// Only what is found while a text is read says where in it: a value that does not fit may have the same SQLSTATEs
+    /// (`$1::regclass`, a mistyped text search), and leaves the statement as it is.
+    private static func saysUnreadable(_ error: ServerMessageFields) -> Bool {
+        if error.sqlState == .internalError { return true }
+        guard error.position != nil else { return false }
+        return error.sqlState?.isSyntaxOrAccessRule ?? false && error.sqlState != .insufficientPrivilege
     }
 }

@@ -92,7 +92,7 @@ package final class ClientStatements: @unchecked Sendable {
     /// The server could not read the statement with this id again; whoever prepares its text now gets another one.
     func outdate(_ id: StatementID) {
         if let unnamed = self.unnamed, unnamed.id == id { return unnamed.outdate() }
-        self.names.statements.first(where: { $0.id == id })?.outdate()
+        self.names.first(withID: id)?.outdate()
     }
 
     /// Whether the client has been told that the statement, which it has under a name, is stale.

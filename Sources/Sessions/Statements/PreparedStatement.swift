@@ -7,7 +7,7 @@ package typealias StatementID = Int64
 
 /// A statement as the clients of a pool share it: what is prepared, and the name that servers know it by.
 ///
-/// Immutable but for its counters; any thread.
+/// Immutable but for its counters and what becomes of it (`isStale`, `isOutdated`); any thread.
 package final class PreparedStatement: Sendable {
     /// Why a statement cannot be made.
     package enum Refusal: Error, Sendable {

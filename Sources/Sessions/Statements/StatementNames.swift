@@ -39,6 +39,11 @@ struct StatementNames: Sendable {
 
     func find(_ name: [UInt8]) -> PreparedStatement? { self.find(name.span, 0..<name.count) }
 
+    /// The statement with this id, under whichever name.
+    func first(withID id: StatementID) -> PreparedStatement? {
+        self.entries.first { $0.statement.id == id }?.statement
+    }
+
     /// Sets or, with nil, removes.
     mutating func set(_ name: [UInt8], to statement: PreparedStatement?) {
         if self.seed == nil { self.seed = .random(in: .min ... .max) }

@@ -116,12 +116,17 @@ final class BatchFeed {
     }
 
     @discardableResult
-    func fail(_ state: SQLState = .syntaxError, routine: String? = nil) -> ServerStatements.Verdict {
+    func fail(
+        _ state: SQLState = .syntaxError,
+        routine: String? = nil,
+        position: String? = nil
+    ) -> ServerStatements.Verdict {
         self.server.takeInjected(into: &self.answered)
         self.server.isMixed = self.ledger.isHeldMixed
         if !self.server.script.isEchoDue { self.ledger.errorReceived() }
         var error = ServerMessageFields(severity: .error, sqlState: state, message: "failed")
         error.routine = routine
+        error.position = position
         let verdict = self.server.errorReceived(error, client: self.client)
         self.read([])
         return verdict
