@@ -268,6 +268,18 @@ class ScramServer:
 
         return f"SCRAM-SHA-256${self.iterations}:{b64(self.salt)}${b64(self.stored_key)}:{b64(self.server_key)}"
 
+    def play_ahead(self, peer, end):
+        """Sends all up to the end of the login with the challenge, for it knows what the client will sign."""
+        peer.send(authentication(10, b"SCRAM-SHA-256\0\0"))
+        body = peer.until("p")[-1].body
+        bare = body[body.index(b"\0") + 5 :].split(b",", 2)[2].decode()
+        nonce = bare.split("r=", 1)[1] + base64.b64encode(os.urandom(12)).decode()
+        first = f"r={nonce},s={base64.b64encode(self.salt).decode()},i={self.iterations}"
+        signed = ",".join((bare, first, f"c=biws,r={nonce}")).encode()
+        final = b"v=" + base64.b64encode(hmac.digest(self.server_key, signed, "sha256"))
+        peer.send(authentication(11, first.encode()) + authentication(12, final) + end)
+        peer.until("p")
+
     def play(self, peer, mechanisms=b"SCRAM-SHA-256\0\0", first=None, signature=None, final=None):
         """True when the client's proof is right. `first` maps the honest first message to what is sent."""
         peer.send(authentication(10, mechanisms))

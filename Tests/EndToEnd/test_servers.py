@@ -25,6 +25,7 @@ from fakeserver import (
     row_description,
 )
 from polling import wait_until
+from test_pooling import in_threads
 from wire import LoginRefused, bind, execute, message, parse, query, sync
 
 TRUST = "host all all all trust\n"
@@ -290,6 +291,33 @@ def test_keys_that_take_longer_than_connect_timeout(make_gateway):
         while not told[-1] and len(told) < 4:
             told.append(late in what_is_told(server, f"{200 >> len(told)}ms"))
     assert told[-1], f"keys were there in time {len(told)} times"
+
+
+def test_the_end_of_a_login_that_comes_before_costly_keys(make_gateway):
+    """It has been received when the keys are computed: the server then goes to whoever waits, on any worker."""
+    scram = ScramServer(PASSWORD, iterations=10_000)
+
+    def script(peer):
+        if "cancel" in peer.startup():
+            return
+        scram.play_ahead(peer, greeting() + parameter_status("application_name", "late"))
+        while True:
+            peer.send(plain_answer(peer.next_query()))
+
+    with FakeServer(script) as server:
+        pool = server.pool(server_username="app", server_password=PASSWORD)
+        pools = {"app": {**pool, "server_lifetime": "20ms"}}
+        gateway = make_gateway(pools, general={**QUICK, "worker_threads": 2}, hba="host all all all trust\n")
+        gateway.secrets.add(PASSWORD)
+
+        def work(_):
+            with gateway.wire("app", "app") as client:
+                for _ in range(10):
+                    client.send(query("select 1"))
+                    assert client.until("ZE")[-1].kind == "Z"
+
+        in_threads(8, work)
+        assert server.problems == []
 
 
 @pytest.mark.parametrize("name", SCRAM)

@@ -3,6 +3,7 @@
 import struct
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -396,6 +397,21 @@ def test_connections_that_have_not_logged_in_take_no_place(make_gateway):
         assert client.value("select 1") == "1"
     for connection in silent:
         connection.close()
+
+
+def test_connections_for_which_there_is_no_room_are_told_once(make_gateway):
+    """Beyond `max_connections` and 256 more nothing is made for a connection; the log has one line for many."""
+    gateway = make_gateway(general={"max_connections": 1, "worker_threads": 1})
+    with ExitStack() as stack:
+        for _ in range(257):
+            stack.enter_context(half_open(gateway))
+        for _ in range(5):
+            with gateway.wire(login=False) as late:
+                late.send(SSL_REQUEST)
+                assert late.until_closed() == []
+        gateway.wait_for_log(lambda log: "no room for a connection" in log, "the line about them")
+        [line] = [line for line in gateway.log().splitlines() if "no room for a connection" in line]
+        assert "login failed" in line and "too_many_clients" in line and "connections=1" in line
 
 
 def test_the_last_place_goes_to_one_of_two_that_come_at_once(make_gateway):

@@ -2,6 +2,7 @@ import AuthProviders
 import Dispatch
 import Foundation
 import Logging
+import PGWire
 import Reactor
 import Sessions
 import Settings
@@ -52,6 +53,25 @@ import Testing
     private func route(_ snapshot: Snapshot) -> Snapshot.Route {
         let identity = AuthenticatedIdentity(user: "ann", credential: .none, provider: "password", method: "md5")
         return snapshot.route(identity, database: "app")
+    }
+
+    /// Settings on files that do not answer: who reloads waits or is refused, and who looks is answered.
+    @Test func reloadsThatHangKeepNobodyFromLooking() async throws {
+        let gateway = try self.gateway()
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        let home = WorkerHome(worker: try Worker(index: 0), gateway: gateway)
+        let gate = DispatchSemaphore(value: 0)
+        var waiting = 0
+        while gateway.reloadLane.start({ gate.wait() }) == nil { waiting += 1 }
+        if case .failure(let fields) = await gateway.answer(.reload, [], limit: nil, home: home) {
+            #expect(fields.sqlState == .insufficientResources)
+        } else {
+            Issue.record("a RELOAD that nobody can take was not refused")
+        }
+        if case .table = await gateway.answer(.hba, [], limit: nil, home: home) {} else {
+            Issue.record("SHOW HBA was not answered")
+        }
+        for _ in 0..<waiting { gate.signal() }
     }
 
     @Test func aPoolIsNotMadeFromSettingsJustReplaced() throws {
