@@ -513,6 +513,44 @@ def test_a_cancel_means_the_request_not_what_stands_in_front_of_it(make_gateway,
         assert not server.problems, server.problems
 
 
+def test_a_cancel_reaches_the_request_of_a_client_that_says_goodbye_behind_it(make_gateway):
+    """The request runs although its client has gone; the cancel waits until BEGIN in front of it is answered."""
+    begun, left, came = threading.Event(), threading.Event(), threading.Event()
+
+    def script(peer):
+        if "cancel" in peer.startup():
+            came.set()
+            return
+        peer.send(greeting())
+        while True:
+            sql = peer.next_query()
+            if sql.lower().startswith("begin"):
+                begun.set()
+                assert left.wait(10)
+                assert not came.is_set(), "the cancel request overtakes BEGIN"
+            elif "work" in sql:
+                assert came.wait(10), "the cancel request does not arrive"
+                peer.send(error("57014", "cancelled") + ready("E"))
+                return
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
+        with gateway.wire("app") as client, gateway.wire(login=False) as canceller:
+            client.rows("select 1")
+            client.rows("begin")
+            client.send(query("select 'work'"))
+            assert begun.wait(10), "the server does not get BEGIN"
+            canceller.send(cancel_request(client.pid, client.secret))
+            assert canceller.nothing_comes(0.2), "the canceller was let go before anything was cancelled for it"
+            client.leave()
+            wait_until(lambda: gateway.gauges()["cl_active"] == 0, "the gateway has seen the goodbye")
+            left.set()
+            assert canceller.until_closed() == []
+        gateway.wait_idle()
+        assert came.is_set() and not server.problems, server.problems
+
+
 @pytest.mark.parametrize("event", ("the client leaves", "the client is reset", "the server dies"))
 def test_a_canceller_that_waits_for_the_end_of_begin_is_let_go(make_gateway, event):
     """What it was meant for does not come any more."""
@@ -541,6 +579,7 @@ def test_a_canceller_that_waits_for_the_end_of_begin_is_let_go(make_gateway, eve
             assert canceller.nothing_comes(0.2), "the canceller was let go before anything was cancelled for it"
             if event == "the client leaves":
                 client.leave()
+                dies.set()
             elif event == "the client is reset":
                 client.reset()
             else:

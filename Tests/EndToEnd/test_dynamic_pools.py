@@ -14,7 +14,7 @@ import pytest
 from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
-from wire import Closed, LoginRefused, cancel_request, query
+from wire import Closed, LoginRefused, cancel_request, password_message, query, startup
 
 LOCAL = "127.0.0.1/32"
 RULES = f"host all all {LOCAL} md5\nlocal all all md5\n"
@@ -345,6 +345,28 @@ def test_a_static_user_takes_the_place_of_a_dynamic_one(make_gateway, postgres):
             assert outcome(gateway, name) == "in"
             assert client.value("select current_user") == name
             assert gateway.pool_row(user=name)["pool_size"] == "7" and dynamic_pools(gateway) == 0
+
+
+def test_nobody_becomes_the_role_of_a_name_that_was_listed(make_gateway, postgres):
+    """A listed user that works as another leaves the settings, and the role of its name has come by then."""
+    with roles(postgres) as [name]:
+        listed = {
+            "username": name, "password": "Listed-pass-5", "server_username": "app_mapped",
+            "server_password": PASSWORDS["app_mapped"], "pool_size": 2,
+        }
+        gateway = make_gateway({"app": found(postgres, [listed])}, hba=RULES)
+        began = gateway.wire(name, "app", login=False)
+        began.send(startup([("user", name), ("database", "app")]))
+        (asked,) = began.until("R")
+        with enter(gateway, name, "Listed-pass-5") as client:
+            assert client.value("select current_user") == "app_mapped"
+            gateway.reload(pools={**gateway.settings["pools"], "app": found(postgres)})
+            assert outcome(gateway, name) == "in" and outcome(gateway, name, "Listed-pass-5") == "28P01"
+            client.send(query("select current_user"))
+            assert last_words(client)["C"] == "57P01"
+        digest = hashlib.md5(b"Listed-pass-5" + name.encode()).hexdigest()
+        began.send(password_message("md5" + hashlib.md5(digest.encode() + asked.body[4:8]).hexdigest()))
+        assert last_words(began)["C"] == "3D000"
 
 
 def test_reload_renews_dynamic_pools(make_gateway, postgres):

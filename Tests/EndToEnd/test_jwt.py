@@ -435,6 +435,14 @@ def test_talos_refusals_on_warm_pools(make_talos, key):
     assert session(gateway, good)[0] == ["owner"]
 
 
+def test_options_of_a_rule_talos_count(make_talos, key):
+    gateway = make_talos("talos on_expiry=disconnect leeway=0")
+    assert refused(gateway, "talos", talos(key, {"pg:shop": ["owner"]}, life=-10), "shop")
+    with gateway.wire("talos", "shop", talos(key, {"pg:shop": ["owner"]}, life=3)) as client:
+        assert client.value("select 1") == "1"
+        assert last_words(client).sqlstate == "57P01"
+
+
 @pytest.mark.parametrize("where", ("in the settings", "in a file"))
 def test_key_files_are_named_from_the_folder_of_their_file(make, key, where):
     """Wherever the gateway is started from."""

@@ -296,3 +296,27 @@ def test_passwords_of_the_directory_do_not_count_as_failures_of_auth_query(make_
     assert outcome(gateway, "pgg_nobody", "wrong", "own") == "28P01"
     (row,) = gateway.console("SHOW AUTH_QUERY")
     assert (row["auth_failure"], row["executor_queries"]) == ("0", "0")
+
+
+def test_a_password_of_the_directory_does_not_replace_what_opens_the_server(make_gateway, postgres, directory):
+    """Where PostgreSQL has another: a pool that a SCRAM login has opened stays open to all who work in it."""
+    bob, own = "pgg_bob", "Server-side-41"
+    with postgres.admin() as admin:
+        admin.execute("set password_encryption = 'scram-sha-256'")
+        admin.execute(f"alter role {bob} password '{own}'")
+    try:
+        secret = postgres.value("select rolpassword from pg_authid where rolname = %s", bob)
+        pools = {"app": pool(postgres, users_=[{"username": bob, "password": secret, "pool_size": 1}])}
+        rules = CONSOLE_RULE + "local all all scram-sha-256\nhost all all 127.0.0.1/32 ldap "
+        gateway = make_gateway(pools, hba=rules + SEARCH.format(port=directory.port) + "\n")
+        with gateway.wire(bob, "app", own, unix=True) as client:
+            assert client.value("select current_user") == bob
+            assert outcome(gateway, bob, PEOPLE[bob]) == bob
+            with postgres.admin() as admin:
+                admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (bob,))
+            wait_until(lambda: not postgres.backends(bob), "its servers are gone")
+            wait_until(lambda: gateway.pool_row(user=bob)["sv_idle"] == "0", "the gateway knows")
+            assert client.value("select current_user") == bob
+    finally:
+        with postgres.admin() as admin:
+            admin.execute(f"alter role {bob} password '{PEOPLE[bob]}'")

@@ -202,6 +202,21 @@ def hanging_roles(make_gateway, other_postgres):
     other_postgres.resume()
 
 
+def test_a_login_that_waits_meets_the_addresses_of_newer_rules(make_gateway, other_postgres):
+    """The rules it began under asked for none."""
+    slow = pool(other_postgres, auth_query={"user": "postgres", "query_timeout": "15s"})
+    gateway = make_gateway({"app": slow}, hba=CONSOLE + f"host all +grp_inner {LOCAL} trust\n")
+    other_postgres.pause()
+    try:
+        waiting = begin_login(gateway)
+        newer = f"host all all samehost reject\nhost all all {LOCAL} trust\n"
+        gateway.reload(general={"pg_hba": {"content": CONSOLE + newer}})
+    finally:
+        other_postgres.resume()
+    [error] = [m for m in waiting.until_closed() if m.kind == "E"]
+    assert error.fields["C"] == "28000"
+
+
 def begin_login(gateway):
     client = gateway.wire("app", "app", login=False)
     client.send(startup([("user", "app"), ("database", "app")]))

@@ -1,11 +1,14 @@
 """The operator's `startup_parameters` and `application_name`: what servers start with, and what clients find."""
 
+import socket
+import struct
+
 import pytest
 
-from fakeserver import FakeServer
+from fakeserver import FakeServer, error, plain_answer, ready
 from gateway import pool
 from polling import wait_until
-from wire import LoginRefused, bind, execute, parse, sync
+from wire import LoginRefused, bind, execute, parse, query, sync
 
 MODES = ("transaction", "session", "statement")
 
@@ -302,3 +305,119 @@ def test_a_program_may_call_itself_by_a_name_that_is_not_utf_8(make_gateway):
     with gateway.wire(parameters={"application_name": b"caf\xe9"}) as client:
         assert client.parameters["application_name"] == show(client, "application_name") == "caf?"
     gateway.wait_idle()
+
+
+# --- parameters that a server refuses later ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", ("simple", "extended"))
+@pytest.mark.parametrize("mode", MODES)
+def test_no_request_runs_without_the_role_that_was_taken_away(make_gateway, postgres, mode, protocol):
+    """Nor by the `search_path` of the client before; and the next login is refused, as by PostgreSQL."""
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1)})
+    with postgres.admin() as admin:
+        admin.execute("drop role if exists limited; create role limited; grant limited to app")
+        admin.execute("create schema other; create table public.t (i int); create table other.t (i int)")
+        admin.execute("grant usage on schema other to public; grant insert on public.t, other.t to public")
+    try:
+        limited = {"options": "-c role=limited"}
+        with gateway.wire(parameters=limited) as client:
+            assert client.value("select current_user") == "limited"
+            if mode == "session":
+                client.leave()
+                client = gateway.wire(parameters=limited)
+            with gateway.wire(parameters={"search_path": "other"}) as other:
+                assert other.value("select 1") == "1"
+            with postgres.admin() as admin:
+                admin.execute("revoke limited from app")
+            statement = "insert into t values (1)"
+            client.send(query(statement) if protocol == "simple" else parse("", statement) + bind() + execute() + sync())
+            last = client.until_closed()[-1]
+            assert (last.fields["S"], last.sqlstate) == ("FATAL", "42501"), str(last)
+            client.close()
+        with pytest.raises(LoginRefused) as refusal:
+            gateway.wire(parameters=limited)
+        assert refusal.value.sqlstate == "42501"
+        assert postgres.value("select (select count(*) from t) + (select count(*) from other.t)") == 0
+        gateway.wait_idle()
+    finally:
+        with postgres.admin() as admin:
+            admin.execute("drop schema other cascade; drop table public.t; drop role limited")
+
+
+def test_no_client_s_timeout_ends_what_precedes_the_next_one_s_request(make_gateway):
+    """Which does not run then; it goes to another server."""
+    ran = []
+
+    def script(peer):
+        peer.login()
+        applied = ""
+        while True:
+            sql = peer.next_query()
+            ran.append((peer, sql))
+            if "statement_timeout" in sql:
+                applied = "timeout" if "set_config" in sql else ""
+                if not applied and len(server.peers) < 3:
+                    peer.send(error("57014", "canceling statement due to statement timeout") + ready())
+                    continue
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba="host all all 127.0.0.1/32 trust")
+        with gateway.wire("app") as client, gateway.wire("app", parameters={"statement_timeout": "1"}) as other:
+            other.rows("select 'other'")
+            client.rows("select 'mine'")
+        first = [sql for peer, sql in ran if peer is ran[0][0]]
+        assert "select 'other'" in first and "select 'mine'" not in first
+        assert [sql for _, sql in ran].count("select 'mine'") == 1
+        gateway.wait_idle()
+
+
+def unread(connection):
+    """Bytes that came to the other end of a TCP connection and were not read there."""
+    def key(end):
+        host, port = end
+        return f"{struct.unpack('=I', socket.inet_aton(host))[0]:08X}:{port:04X}"
+
+    ends = [key(connection.getpeername()), key(connection.getsockname())]
+    with open("/proc/net/tcp") as table:
+        (line,) = [line.split() for line in table if line.split()[1:3] == ends]
+    return int(line[4].split(":")[1], 16)
+
+
+@pytest.mark.parametrize("when", ("at the login", "later"))
+def test_a_refusal_that_is_too_long_to_be_read_at_once_is_one(make_gateway, when):
+    """It comes in two pieces; what the client before had applied must not stay."""
+    settings = []
+
+    def script(peer):
+        peer.login()
+        refuses = 0
+        while True:
+            sql = peer.next_query()
+            settings.append(sql)
+            if "set_config(E'my.name'" in sql:
+                refuses += 1
+                if when == "at the login" or refuses > 1:
+                    refusal = error("22023", "x" * 9000)
+                    peer.send(refusal[:8192])
+                    wait_until(lambda: unread(peer.socket) == 0, "the gateway has read the first piece")
+                    peer.send(refusal[8192:] + ready())
+                    continue
+            peer.send(plain_answer(sql))
+
+    asked = {"parameters": {"my.name": "x"}}
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba="host all all 127.0.0.1/32 trust")
+        if when == "at the login":
+            with pytest.raises(LoginRefused):
+                gateway.wire("app", **asked)
+        else:
+            with gateway.wire("app", **asked) as client, gateway.wire("app", parameters={"search_path": "a"}) as other:
+                other.rows("select 1")
+                client.send(query("select 'lost'"))
+                assert client.until_closed()[-1].fields["S"] == "FATAL"
+            assert "select 'lost'" not in settings
+        with gateway.wire("app") as plain:
+            plain.rows("select 'plain'")
+        gateway.wait_idle()

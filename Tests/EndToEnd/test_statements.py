@@ -486,6 +486,21 @@ def test_a_long_deallocate_hits_no_other_client(make_gateway):
         assert [run(two, "m") for _ in range(2)] == ["mine"] * 2
 
 
+def test_a_deallocate_of_a_name_that_the_server_cannot_read(make_gateway):
+    """What is lent to the server for the time of the query fails in front of it."""
+    gateway = one_server(make_gateway)
+    with gateway.wire(parameters={"client_encoding": "LATIN1"}) as client:
+        assert kinds(client, parse("select 1", b"\xe9"), sync()) == "1Z"
+        client.rows("set client_encoding to 'UTF8'")
+        client.rows("begin work")
+        client.send(query(b'deallocate "\xe9"'))
+        answer = client.ready()
+        assert {m.sqlstate for m in answer if m.kind == "E"} == {"22021"} and answer[-1].body == b"E"
+        client.rows("rollback")
+        assert client.value("select 1") == "1"
+    gateway.wait_idle()
+
+
 SQL_LEVEL = (
     "prepare mine as select 1", "PREPARE mine (int) AS select $1", "execute mine", "/* x */ execute mine(1)",
     "select 1; prepare mine as select 2", "explain execute mine", "create temp table t as execute mine",

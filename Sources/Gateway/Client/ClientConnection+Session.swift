@@ -64,6 +64,7 @@ extension ClientConnection {
         }
         switch pool.checkout(for: self, home: self.home, since: since) {
         case .server(let server, needsCheck: false):
+            if self.isPreparing(server) { return }
             self.take(server)
         case .server(let server, needsCheck: true):
             self.phase = .waiting
@@ -83,7 +84,7 @@ extension ClientConnection {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
         // Who worked as somebody by `server_users` that say otherwise now has to log in again.
-        guard self.mayStay(in: pool.key), let next = self.gateway.pools.pin(pool.key) else { return nil }
+        guard self.mayStay(in: pool.key), let next = self.gateway.pools.pin(inPlaceOf: pool) else { return nil }
         self.leavePool()
         self.pool = next
         self.parameters = next.recall(self.changed(self.requested)).parameters
@@ -123,6 +124,7 @@ extension ClientConnection {
     func granted(_ server: ServerConnection) {
         switch self.phase {
         case .waiting:
+            if self.isPreparing(server) { return }
             self.take(server)
             self.resumeReading()
         case .login:
@@ -177,7 +179,11 @@ extension ClientConnection {
         var offset = self.scanner.takeSkipped(available: bytes.count)
         server.fromClient &+= UInt64(offset)
         if server.ledger.isSettled {
-            if self.scanner.isAtBoundary { server.restoreParameters(of: self) }
+            if self.scanner.isAtBoundary, server.restoreParameters(of: self) {
+                self.isHeld = true
+                self.pauseReading()
+                return offset
+            }
             self.requestBegins(server)
         }
         while true {

@@ -155,12 +155,15 @@ extension ClientConnection {
     /// Answers have come: what was held may go on.
     func answersCame() {
         guard self.isHeld else { return }
-        self.isHeld = false
         if let own = self.statements, own.collectedLength > 0, own.collected.count == own.collectedLength {
+            // To look at it costs as much as it is long: not for each piece of an answer.
+            if let shared = self.server?.statements, !shared.isInjectionNext, shared.answered == own.heldAt { return }
+            self.isHeld = false
             // A statement that was collected stands before everything that is still to be read.
             self.passCollected(own)
             if self.isHeld { return }
         }
+        self.isHeld = false
         self.resumeReading()
     }
 
@@ -205,6 +208,7 @@ extension ClientConnection {
         let scan = self.pass(message.span, from: 0, server, own, shared)
         if case .hold = scan.stop {
             if self.sendInjected(shared, past: server) { return self.passCollected(own) }
+            own.heldAt = shared.answered ?? -1
             self.isHeld = true
             self.pauseReading()
             return

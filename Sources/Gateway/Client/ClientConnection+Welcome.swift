@@ -78,11 +78,11 @@ extension ClientConnection {
             case .pool(let pool):
                 if case .settings = route {
                     let hasWaited = pool.plan.limits.minPoolSize > 0 && pool.awaitsFirstLogin
-                    pool.learn(identity.credential)
+                    pool.learn(from: identity)
                     if hasWaited { pool.openMinimum(home: self.home) }
                 } else if pool.plan.isDynamic {
                     // Else a pool of the settings stands in its place: its secret is another one.
-                    pool.learn(identity.credential)
+                    pool.learn(from: identity)
                     if let secret = identity.secretOrigin?.copy { pool.noteSecret(secret, home: self.home) }
                     pool.prewarm(home: self.home)
                 }
@@ -244,6 +244,8 @@ extension ClientConnection {
             server.applied = .none
             server.endTurn()
         } else {
+            // Another server may have none to take back.
+            login?.hasLostServer = errand.applying.map { errand.failed ?? 0 < $0 } ?? false
             server.retire("parameters could not be taken back: \(error.message)")
         }
         login?.deliver(.failure(.server(error)) as Result<Welcome, CheckoutFailure>)

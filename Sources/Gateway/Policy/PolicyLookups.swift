@@ -23,7 +23,8 @@ final class PolicyLookups: Sendable {
 
     /// What every question is asked with.
     func facts(for snapshot: Snapshot) -> HBAFacts {
-        guard snapshot.needsInterfaces else { return .none }
+        // Newer settings may need them before the login is decided: that nobody has asked is not that there are none.
+        guard snapshot.needsInterfaces else { return HBAFacts(interfaces: .notAsked) }
         return HBAFacts(interfaces: self.ownAddresses.answer(now: MonotonicClock.now()))
     }
 

@@ -124,6 +124,11 @@ extension Pool {
         self.close(self.state.withLock { $0.machine.giveUpDoubtful(now: home.worker.now) }, home: home)
     }
 
+    /// The gateway stops: idle servers are told goodbye, and those that come back close.
+    func dismissServers(home: WorkerHome) {
+        self.close(self.state.withLock { $0.machine.drain() }, home: home)
+    }
+
     /// The pool has left the registry. Waiters are sent to look their pool up again; servers close as they come back.
     func retire(home: WorkerHome) {
         self.isRetired.store(true, ordering: .releasing)
@@ -136,13 +141,28 @@ extension Pool {
     }
 
     /// Takes over a credential that a login has proven.
-    func learn(_ credential: ServerCredential) {
+    ///
+    /// - Parameter isSure: it was checked against the user's stored secret. A password that LDAP or PAM has checked may
+    ///   be another than the server's: it serves as long as nothing better is known.
+    func learn(_ credential: ServerCredential, isSure: Bool) {
         guard self.plan.isPassthrough else { return }
         switch credential {
         case .none, .made: return
-        case .cleartext, .md5Hash, .scramKeys: self.state.withLock { $0.credential = credential }
+        case .cleartext, .md5Hash, .scramKeys:
+            self.state.withLock { state in
+                if state.isCredentialSure, !isSure { return }
+                state.credential = credential
+                state.isCredentialSure = isSure
+            }
         }
     }
+
+    func learn(from identity: AuthenticatedIdentity) {
+        self.learn(identity.credential, isSure: identity.secretOrigin != nil)
+    }
+
+    /// A server has refused what opens it, or asks for something else: whatever the next login brings may do better.
+    func doubtCredential() { self.state.withLock { $0.isCredentialSure = false } }
 
     /// A login was checked against the server's own secret. When it is another one than at the login before, the
     /// password was changed, or the name is another role's now (renamed, or dropped and made again): servers that were
@@ -164,8 +184,8 @@ extension Pool {
     func inherit(from old: Pool) {
         guard self.plan.isPassthrough, old.plan.isPassthrough, self.plan.storedSecret == old.plan.storedSecret
         else { return }
-        let (credential, secret) = old.state.withLock { ($0.credential, $0.secret) }
-        self.learn(credential)
+        let (credential, isSure, secret) = old.state.withLock { ($0.credential, $0.isCredentialSure, $0.secret) }
+        self.learn(credential, isSure: isSure)
         // What is opened with that credential belongs to the role of that secret.
         self.state.withLock { $0.secret = secret }
     }

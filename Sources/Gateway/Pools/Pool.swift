@@ -9,7 +9,7 @@ import Telemetry
 /// One pool: the state machine under its lock, the objects its indices stand for, and its counters.
 ///
 /// Any worker may call it. Everything mutable is in `state`, held for one machine step at a time; nothing is called out
-/// to while it is held. What has to happen outside the lock is done by the functions in `Pool+Steps.swift`.
+/// to while it is held. What has to happen outside the lock is done by the functions in `Pool+Checkout.swift` and `Pool+Servers.swift`.
 final class Pool: Sendable {
     struct State {
         var machine: PoolMachine
@@ -18,6 +18,9 @@ final class Pool: Sendable {
         var waiters: ContiguousArray<ClientConnection?> = []
         /// What opens servers: from the plan, then from the last login that could tell.
         var credential: ServerCredential
+        /// It fits the user's stored secret, and no server has refused it since: what somebody else has checked (LDAP,
+        /// PAM) does not take its place.
+        var isCredentialSure: Bool
         /// The server's own secret of the pool's user, as it was at the last login that was checked against it; nil
         /// where none was.
         var secret: StoredSecret?
@@ -49,7 +52,7 @@ final class Pool: Sendable {
     let isRetired = Atomic<Bool>(false)
     /// Logins and sessions that work with it; see `PoolRegistry`.
     private let pins = Atomic<Int>(0)
-    /// The workers, for opening servers and reaching waiters. Unowned: the gateway outlives its pools.
+    /// The workers, for opening servers and reaching waiters. Strong: both live as long as the process.
     let gateway: Gateway
 
     /// - Parameters:
@@ -81,6 +84,7 @@ final class Pool: Sendable {
             State(
                 machine: PoolMachine(limits: plan.limits, workerCount: workers, seed: .random(in: .min ... .max)),
                 credential: plan.credential,
+                isCredentialSure: plan.md5Hash != nil,
                 parameterSets: ParameterSets(applicationName: plan.applicationName),
                 averaging: averaging ?? AveragingPeriod(startingWith: before, now: UInt64(MonotonicClock.now()))
             )

@@ -25,9 +25,12 @@ struct PoolKey: Hashable, Sendable, CustomStringConvertible {
     let database: String
     let user: String
     var kind = Kind.own
+    /// The index of the entry of `server_users`, where its users keep their names: each entry has settings of its own,
+    /// and one user may come by several. 0 elsewhere.
+    var entry = 0
 
     static func == (left: PoolKey, right: PoolKey) -> Bool {
-        left.kind == right.kind && left.user.hasSameBytes(as: right.user)
+        left.kind == right.kind && left.entry == right.entry && left.user.hasSameBytes(as: right.user)
             && left.database.hasSameBytes(as: right.database)
     }
 
@@ -35,6 +38,7 @@ struct PoolKey: Hashable, Sendable, CustomStringConvertible {
         ExactName(self.database).hash(into: &hasher)
         ExactName(self.user).hash(into: &hasher)
         hasher.combine(self.kind)
+        hasher.combine(self.entry)
     }
 
     /// `user@database`, as logs and the console show it.

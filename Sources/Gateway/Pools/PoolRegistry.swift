@@ -41,8 +41,8 @@ final class PoolRegistry: Sendable {
 
     var all: [Pool] {
         self.state.withLock { Array($0.pools.values) }.sorted { left, right in
-            (left.key.database, left.key.user, left.key.kind.rawValue)
-                < (right.key.database, right.key.user, right.key.kind.rawValue)
+            (left.key.database, left.key.user, left.key.kind.rawValue, left.key.entry)
+                < (right.key.database, right.key.user, right.key.kind.rawValue, right.key.entry)
         }
     }
 
@@ -56,10 +56,11 @@ final class PoolRegistry: Sendable {
         self.state.withLock { $0.dynamic[database] } ?? DynamicCounts()
     }
 
-    /// The pool, pinned; nil when there is none.
-    func pin(_ key: PoolKey) -> Pool? {
+    /// What has taken the place of a retired pool, pinned; nil when nothing has. The pool of a user whom auth_query has
+    /// found does not take the place of a listed user's: whoever worked there has not proved to be that role.
+    func pin(inPlaceOf retired: Pool) -> Pool? {
         self.state.withLock { state in
-            guard let pool = state.pools[key] else { return nil }
+            guard let pool = state.pools[retired.key], retired.plan.isDynamic || !pool.plan.isDynamic else { return nil }
             pool.pin()
             return pool
         }
@@ -76,7 +77,8 @@ final class PoolRegistry: Sendable {
         case .settings(let key):
             return self.state.withLock { state -> Finding in
                 guard state.generation == generation else { return .outdated }
-                guard let pool = state.pools[key] else { return .missing }
+                // A user who has left the settings meanwhile is not the role of that name.
+                guard let pool = state.pools[key], !pool.plan.isDynamic else { return .missing }
                 pool.pin()
                 return .pool(pool)
             }

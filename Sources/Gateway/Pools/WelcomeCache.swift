@@ -116,6 +116,13 @@ struct ParameterSets {
         self.remember(welcome, for: .none)
     }
 
+    /// A server has refused what was accepted before: who asks for it next is to be told so at the login.
+    mutating func forget(_ parameters: SessionParameters) {
+        self.sets[parameters.entries] = nil
+        self.last = nil
+        self.welcomes.forget(parameters)
+    }
+
     private mutating func forgetAll() {
         self.sets.removeAll(keepingCapacity: true)
         self.last = nil
@@ -140,6 +147,8 @@ private struct WelcomeCache {
     func welcome(for requested: SessionParameters) -> Welcome? {
         self.entries[requested.reportedEntries]
     }
+
+    mutating func forget(_ requested: SessionParameters) { self.entries[requested.reportedEntries] = nil }
 
     mutating func remember(_ welcome: Welcome, for requested: SessionParameters) {
         if self.entries.count >= Self.entriesMax {

@@ -100,7 +100,8 @@ extension ServerConnection {
     /// Those for whom another cancel request has to go out. None when what they meant has been answered meanwhile:
     /// the next request of the client must not be hit by it.
     func takeLaterCancellers() -> [ClientConnection] {
-        guard self.phase == .active, self.answersBeforeCancel == self.answersOfTurn else { return [] }
+        guard self.phase == .active || self.phase == .finishing, self.answersBeforeCancel == self.answersOfTurn
+        else { return [] }
         let wanted = self.laterCancellers
         self.laterCancellers = []
         return wanted

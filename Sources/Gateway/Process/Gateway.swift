@@ -1,4 +1,4 @@
-package import AuthProviders
+import AuthProviders
 package import Logging
 import Reactor
 import Sessions
@@ -202,15 +202,24 @@ package final class Gateway: @unchecked Sendable {
         }
         self.warnOfThoseLeft()
         self.authQueries.stop()
-        for home in self.homes {
-            home.worker.execute {
-                for client in home.clients { client.cutOff() }
-                home.worker.stop()
-            }
-        }
+        self.stopWorkers()
         for thread in self.threads { thread.join() }
         self.audit.stop(timeoutMilliseconds: Self.auditStopMilliseconds)
         self.log.notice("stopped")
+    }
+
+    /// One worker says goodbye to all idle servers, wherever they are, while all are still at work.
+    private func stopWorkers() {
+        guard let first = self.homes.first else { return }
+        first.worker.execute {
+            for pool in self.pools.all { pool.dismissServers(home: first) }
+            for home in self.homes {
+                home.worker.execute {
+                    for client in home.clients { client.cutOff() }
+                    home.worker.stop()
+                }
+            }
+        }
     }
 
     private func warnOfThoseLeft() {
@@ -233,48 +242,6 @@ package final class Gateway: @unchecked Sendable {
     func serverFinished() {
         self.finishingServers.subtract(1, ordering: .relaxed)
         if self.stopping.load(ordering: .relaxed) { self.events.somebodyLeft() }
-    }
-}
-
-/// Why the gateway does not start or a reload does not apply. One line per problem.
-package struct GatewayStartError: Error, Sendable, CustomStringConvertible {
-    package let description: String
-}
-
-/// Where settings come from: read at start and again at every reload.
-package struct SettingsSource: Sendable {
-    let path: String
-    let environment: [String: String]
-    /// The providers whose methods rules may name.
-    let registry: AuthProviderRegistry
-
-    package init(path: String, environment: [String: String], registry: AuthProviderRegistry) {
-        self.path = path
-        self.environment = environment
-        self.registry = registry
-    }
-
-    func load(_ lookups: PolicyLookups, previous: Snapshot?) throws(GatewayStartError) -> Snapshot {
-        let settings: GatewaySettings
-        do throws(SettingsErrors) {
-            settings = try SettingsLoader.load(path: self.path, environment: self.environment)
-        } catch {
-            throw GatewayStartError(description: error.description)
-        }
-        do throws(SnapshotError) {
-            return try Snapshot(settings: settings, registry: self.registry, lookups: lookups, previous: previous)
-        } catch {
-            throw GatewayStartError(description: error.report(settings))
-        }
-    }
-
-    /// Reads and checks the settings without using them (`pggateway -t`).
-    ///
-    /// - Returns: warnings: keys that are accepted but have no effect yet.
-    package func check() throws(GatewayStartError) -> [String] {
-        let snapshot = try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil)
-        try Gateway.checkAudit(snapshot.settings.general)
-        return snapshot.warnings
     }
 }
 

@@ -39,7 +39,7 @@ extension Snapshot {
     func mapped(_ identity: MappedIdentity, database: String) -> Route? {
         guard let map = self.serverUsers[ExactName(database)], let entry = map.entry(for: identity) else { return nil }
         if let name = entry.settings.serverUsername { return .settings(ServerUserMap.sharedKey(database, name)) }
-        let key = PoolKey(database: database, user: identity.user, kind: .kept)
+        let key = PoolKey(database: database, user: identity.user, kind: .kept, entry: entry.index)
         return .dynamic(
             DynamicPool(
                 key: key,

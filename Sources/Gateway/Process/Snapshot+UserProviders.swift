@@ -13,7 +13,8 @@ final class UserProviders: Sendable {
 
     /// Rules of these methods ask for a password; what they ask of a user is the user's own affair.
     private static let passwordMethods: Set<String> = ["md5", "scram-sha-256", "password"]
-    private static let talosMethods: Set<String> = ["md5", "scram-sha-256", "talos"]
+    /// A rule `talos` has a provider of its own, with the rule's options.
+    private static let talosMethods: Set<String> = ["md5", "scram-sha-256"]
     static let talosUser = "talos"
 
     init(

@@ -10,6 +10,8 @@ struct Errand {
         case cleanup
         /// See whether a server that was idle for long still answers, before the client gets it.
         case check(ClientConnection)
+        /// Apply the parameters of the client that the server is lent to, before it gets the client's request.
+        case prepare(ClientConnection, SessionParameters)
         /// Apply the client's startup parameters and learn what the server reports for them.
         case learn(ClientConnection)
     }
@@ -95,11 +97,17 @@ extension ServerConnection {
         }
     }
 
+    /// - Parameter fields: nil where the message was too long or not to be understood.
     private func noteErrandError(_ fields: ServerMessageFields?) {
-        if let errand = self.errand, errand.failed == nil { self.errand?.failed = errand.position }
-        self.errand?.error = fields
+        if let errand = self.errand, errand.failed == nil {
+            self.errand?.failed = errand.position
+            self.errand?.error = fields ?? Self.unreadError
+        }
         if let fields, fields.severity == .fatal || fields.severity == .panic { self.lastError = fields }
     }
+
+    private static let unreadError = ServerMessageFields(
+        severity: .error, sqlState: .internalError, message: "the server reported an error that is too long to be told")
 
     private func noteReport(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
         guard self.errand?.takesReports == true else { return }
@@ -130,6 +138,8 @@ extension ServerConnection {
             }
             self.scanner.residue = SessionResidue()
             client.granted(self)
+        case .prepare(let client, let parameters):
+            self.prepared(for: client, parameters, by: errand)
         case .learn(let client):
             self.phase = .active
             client.parametersLearnt(on: self, by: errand)
@@ -151,7 +161,7 @@ extension ServerConnection {
     func errandTimedOut() {
         switch self.errand?.purpose {
         case .check, .learn: self.pool.closeDoubtful(home: self.home)
-        case .cleanup, nil: break
+        case .cleanup, .prepare, nil: break
         }
         self.errandFailed("the server did not answer in time")
     }
@@ -162,7 +172,7 @@ extension ServerConnection {
         let lastError = self.lastError
         self.retire(reason)
         switch errand?.purpose {
-        case .check(let client): client.retryCheckout()
+        case .check(let client), .prepare(let client, _): client.retryCheckout()
         case .learn(let client): client.serverLost(ServerLoss(reason: reason, lastError: lastError))
         case .cleanup, nil: return
         }

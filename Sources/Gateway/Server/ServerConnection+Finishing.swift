@@ -8,14 +8,17 @@ extension ServerConnection {
     /// gets that, and Terminate behind it; its answers are read until it closes, for a reset could overtake what it
     /// has not read yet. The session is busy until then, `server_finish_timeout` at most, and ends with its socket if
     /// its host does. PostgreSQL goes on with what it has begun when the connection is closed under it. A graceful stop
-    /// waits for it as for a client, and KILL USER ends it as it ends a client.
+    /// waits for it as for a client, and KILL USER ends it as it ends a client. Cancel requests that came before the
+    /// goodbye still reach what they were meant for.
     func finishAlone(without client: ClientConnection) {
         self.client = nil
         self.phase = .finishing
         self.home.finishing[self.number] = FinishingServer(server: self, client: client)
         self.home.gateway.finishingServers.add(1, ordering: .relaxed)
         self.turn.receivedBytes = 0
-        self.letCancellersGo()
+        // Those who wait for what stands in front of its requests wait on. What waits for the end of another cancel
+        // request could hit a later request than it was meant for: which one is answered is not looked at any more.
+        if self.syncOwed == 0 { self.letCancellersGo() }
         self.expect(0)
         self.checkCapture = nil
         var terminate = MessageWriter()
@@ -39,6 +42,11 @@ extension ServerConnection {
         let count = bytes.count
         self.turn.receivedBytes &+= UInt64(count)
         if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
+        // Where a cancel request waits for the answer to what stands in front of the client's request, that is read.
+        if !self.laterCancellers.isEmpty, self.syncOwed > 0 {
+            let taken = self.swallowSync(bytes)
+            if self.syncOwed > 0 { return taken }
+        }
         return count
     }
 }

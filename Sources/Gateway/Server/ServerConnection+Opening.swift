@@ -61,6 +61,7 @@ extension ServerConnection {
             self.pool.openAbandoned(self, home: self.home)
             return
         }
+        if failure.doubtsSecret { self.pool.doubtCredential() }
         if failure.doubtsSecret, self.pool.plan.isDynamic {
             // Clients prove themselves by what is remembered, and would go on to do so until that has grown old.
             let key = self.pool.key

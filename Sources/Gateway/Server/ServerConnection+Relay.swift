@@ -22,6 +22,7 @@ extension ServerConnection {
         if self.syncOwed > 0 {
             offset = self.swallowSync(bytes)
             if self.syncOwed > 0 || self.phase != .active { return offset }
+            if self.statements == nil { client.answersCame() }
         }
         if let statements = self.statements { return self.relay(bytes, from: offset, to: client, statements) }
         let start = offset
@@ -86,7 +87,7 @@ extension ServerConnection {
     }
 
     /// Takes the answers to the gateway's own queries that went out before the client's own requests.
-    private func swallowSync(_ bytes: borrowing Span<UInt8>) -> Int {
+    func swallowSync(_ bytes: borrowing Span<UInt8>) -> Int {
         var offset = 0
         while self.syncOwed > 0 {
             let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)

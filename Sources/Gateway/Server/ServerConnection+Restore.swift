@@ -10,11 +10,13 @@ extension ServerConnection {
 
     /// In front of the client's next request the parameters of its startup packet are applied again. In the other modes
     /// its next turn does that.
-    func restoreParameters(of client: ClientConnection) {
-        guard self.scanner.lostParameters || self.scanner.hasReset else { return }
+    ///
+    /// - Returns: true when the request has to wait until that is answered: what is refused must not be missing in it.
+    func restoreParameters(of client: ClientConnection) -> Bool {
+        guard self.scanner.lostParameters || self.scanner.hasReset else { return false }
         guard self.pool.isSessionMode, self.pool.plan.syncsParameters, self.syncOwed == 0, self.isAtBoundary,
             self.ledger.isReleasable, let query = client.parameters.queryAfterReset
-        else { return }
+        else { return false }
         var writer = MessageWriter()
         writer.parse(name: Self.restoring, query: query, parameterTypes: [])
         writer.bind(portal: Self.restoring, statement: Self.restoring)
@@ -27,5 +29,6 @@ extension ServerConnection {
         self.isRestoring = true
         self.syncOwed += 1
         self.send(writer.bytes)
+        return true
     }
 }

@@ -38,10 +38,14 @@ package final class SessionParameters: Sendable {
     /// word of the statement says so.
     package let mayCreateTemporary: Bool
 
+    /// Whether PostgreSQL takes them at any time once it has taken them; see ``isSteady(replacing:)``.
+    private let isSteady: Bool
+
     package static let none = SessionParameters(entries: [])
 
     private init(entries: [Entry]) {
         self.entries = entries
+        self.isSteady = entries.allSatisfy(SteadyParameters.contain)
         self.planner = PlannerSettings.of(entries)
         self.mayCreateTemporary = entries.contains { SessionParameters.isTemporaryPath(name: $0.name, value: $0.value) }
     }
@@ -140,7 +144,7 @@ package final class SessionParameters: Sendable {
     }
 
     /// Lower case as PostgreSQL folds parameter names: ASCII letters only.
-    private static func foldingCase(_ name: String) -> String {
+    static func foldingCase(_ name: String) -> String {
         if !name.utf8.contains(where: { $0 >= 0x41 && $0 <= 0x5A }) { return name }
         return String(decoding: name.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
@@ -198,6 +202,15 @@ package final class SessionParameters: Sendable {
             text += "SELECT " + calls.joined(separator: ",")
         }
         return text.isEmpty ? nil : text
+    }
+
+    /// Whether the change from `old`, once PostgreSQL has accepted it, cannot fail later. A role may have been taken away
+    /// meanwhile, what a parameter names may be gone, and the timeouts of `old` hold for the query that takes them back.
+    package func isSteady(replacing old: SessionParameters) -> Bool {
+        if self.isSteady, old.isSteady { return true }
+        guard !old.entries.contains(where: SteadyParameters.isTimeout) else { return false }
+        let changed = self.entries.filter { !old.entries.contains($0) } + old.entries.filter { !self.entries.contains($0) }
+        return changed.allSatisfy(SteadyParameters.contain)
     }
 
     /// The query that gives a session back what a RESET or DISCARD ALL of its client has taken of these parameters; nil

@@ -91,7 +91,8 @@ package struct BackendScanner: Sendable {
             case Self.errorResponse:
                 self.endedWithError = true
                 ledger.errorReceived()
-                if isWhole { return Scan(taken: position - offset, stop: .error, body: body) }
+                // Of one that is too long to be held back, what has come says nothing but that it is one.
+                return Scan(taken: position - offset, stop: .error, body: isWhole ? body : next..<next)
             case Self.parameterStatus:
                 if isWhole { return Scan(taken: position - offset, stop: .parameterStatus, body: body) }
             case Self.copyInResponse: ledger.copyInReceived()

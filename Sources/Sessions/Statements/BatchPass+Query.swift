@@ -82,6 +82,8 @@ extension BatchPass {
         // Parse fails in a failed transaction, and what follows it is skipped. Elsewhere a Sync would end too much.
         if self.isFailed { self.sync(ledger: &ledger) }
         for name in known { self.lend(name) }
+        // An error in what the server is lent (a name that its encoding does not have) would take the query with it.
+        if !known.isEmpty, !ledger.isUnsynced { self.sync(ledger: &ledger) }
         self.server.deallocating = names
         _ = self.pass(ledger: &ledger)
         self.appendHeader(0x51, bodyLength: body.count)

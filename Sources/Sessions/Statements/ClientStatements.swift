@@ -17,6 +17,8 @@ package final class ClientStatements: @unchecked Sendable {
     /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
     package var collected: [UInt8] = []
     package var collectedLength = 0
+    /// Where the server's answers stood (`ServerStatements.answered`) when the whole of it was last looked at and held.
+    package var heldAt = -1
 
     struct OwnPortal {
         let statement: PreparedStatement

@@ -1,0 +1,65 @@
+import PGWire
+import Reactor
+import Sessions
+import Synchronization
+
+/// A server gets the parameters of the client that it is lent to. Most of that goes out in one piece with the client's
+/// request (`beginTurn`). PostgreSQL carries out what stands behind a simple query that it has refused, so what it could
+/// refuse is answered first: a request must not run as somebody else, or by another client's parameters.
+extension ServerConnection {
+    /// Whether the client's request has to wait for its parameters.
+    func mustPrepare(for client: ClientConnection) -> Bool {
+        guard self.appliedIdentity != client.parametersIdentity, self.pool.plan.syncsParameters else { return false }
+        return !client.parameters.isSteady(replacing: self.applied)
+    }
+
+    /// The client is granted the server again when its parameters are in force.
+    ///
+    /// In two queries: what another client had applied (a short timeout, serializable transactions that wait for their
+    /// turn) is gone when the second one runs.
+    ///
+    /// - Parameter deadline: of the client's wait.
+    func prepare(for client: ClientConnection, until deadline: MonotonicMicroseconds) {
+        let parameters = client.parameters
+        let queries = [
+            SessionParameters.none.query(replacing: self.applied), parameters.query(replacing: .none),
+        ]
+        let purpose = Errand.Purpose.prepare(client, parameters)
+        self.run(Errand(purpose: purpose, statements: queries.compactMap { $0 }, deadline: deadline))
+    }
+
+    func prepared(for client: ClientConnection, _ parameters: SessionParameters, by errand: Errand) {
+        guard let error = errand.error else {
+            self.scanner.residue = SessionResidue()
+            self.applied = parameters
+            return client.granted(self)
+        }
+        let isRefusal = errand.failed == errand.statements.count - 1 && !parameters.entries.isEmpty
+        self.retire("what was to precede the client's requests was refused: \(error.message)")
+        // Nothing of the client's has been sent: another server may take what this one was kept from.
+        guard isRefusal, !error.isInterruption else { return client.retryCheckout() }
+        self.pool.state.withLock { $0.parameterSets.forget(parameters) }
+        client.checkoutFailed(.server(error))
+    }
+}
+
+extension ClientConnection {
+    /// The server may refuse this client's parameters: it applies them first, and is granted again then.
+    func isPreparing(_ server: ServerConnection) -> Bool {
+        guard server.mustPrepare(for: self) else { return false }
+        self.phase = .waiting
+        self.waiter = nil
+        self.pauseReading()
+        server.prepare(for: self, until: server.pool.waitDeadline(since: self.waitingSince))
+        return true
+    }
+}
+
+extension ServerMessageFields {
+    /// Somebody or something has cut the statement off: of classes 57 (operator intervention), 53 (resources) and 40
+    /// (rolled back).
+    fileprivate var isInterruption: Bool {
+        guard let code = self.sqlState?.text.utf8.prefix(2) else { return false }
+        return ["57", "53", "40"].contains { code.elementsEqual($0.utf8) }
+    }
+}
