@@ -41,7 +41,7 @@ extension PoolMachine {
     }
 
     /// While more clients wait than servers are being opened and a failed attempt holds opening back: when that ends,
-    /// always later than `now`. The driver calls `nextOpen` then.
+    /// always later than `now`.
     package func heldBackUntil(now: Microseconds) -> Microseconds? {
         guard self.waiters.count > self.servers.counts.opening, self.servers.counts.live > 0, now < self.heldUntil
         else { return nil }

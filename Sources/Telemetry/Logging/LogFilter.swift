@@ -45,7 +45,7 @@ package final class LogFilter: Sendable {
         self.state.withLock { $0.rules }
     }
 
-    /// Applies a filter text as `SET log_level` takes it: rules, or the word `default`. A wrong text changes nothing.
+    /// Applies a filter text as `--log-level` takes it: rules, or the word `default`. A wrong text changes nothing.
     package func apply(_ text: String) throws(LogRulesError) {
         if text.lowercased() == "default" {
             self.apply(self.initialRules)
