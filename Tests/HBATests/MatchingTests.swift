@@ -84,7 +84,7 @@ import Testing
     @Test func rejectIsAlwaysKnown() throws {
         let policy = try policy("local all all reject", methods: [])
         let decision = policy.decide(HBAQuestion(origin: .local, database: "d", user: "u"))
-        guard case .reject(let rule) = decision.verdict else {
+        guard case .reject(let rule) = decision else {
             Issue.record("\(decision)")
             return
         }
