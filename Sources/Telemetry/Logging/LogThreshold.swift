@@ -28,10 +28,6 @@ package enum LogThreshold: UInt8, Sendable, Hashable, CaseIterable, CustomString
         }
     }
 
-    package func permits(_ level: Logger.Level) -> Bool {
-        self != .off && level >= self.minimumLevel
-    }
-
     /// The least severe level that passes. Nothing passes `off`, which no level of a logger says: see `GatewayLogHandler.log`.
     package var minimumLevel: Logger.Level {
         switch self {
