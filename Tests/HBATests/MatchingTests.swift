@@ -101,6 +101,16 @@ import Testing
         #expect(rule.option("other") == nil)
     }
 
+    /// PostgreSQL refuses these; rule files of pg_doorman may have them.
+    @Test(arguments: ["scram_sha_256", "scramsha256", "\"scramsha256\""])
+    func otherSpellingsOfSCRAM(word: String) throws {
+        let text = "local all all \(word)"
+        let rule = try #require(policy(text).rules.first)
+        #expect(rule.method == "scram-sha-256")
+        #expect(rule.source == text)
+        #expect(errors(text, methods: ["md5"]).count == 1)
+    }
+
     @Test func rulesKnowTheirPlace() throws {
         let text = "\u{FEFF}# head\r\n\r\nlocal all \\\r\n  all md5 # why\r\n\tlocal d\tu\treject\r\n"
         let rules = try policy(text).rules

@@ -6,7 +6,7 @@ import Testing
     private static let table: [(text: String, place: String, reason: String, hint: String?)] = [
         ("local all all truts", "1:15", "unknown method \"truts\"", "trust"),
         ("local all all MD5", "1:15", "unknown method \"MD5\"", "md5"),
-        ("local all all scram_sha_256", "1:15", "unknown method", "scram-sha-256"),
+        ("local all all scram-sha_256", "1:15", "unknown method", "scram-sha-256"),
         ("local all all zzzzzzzz", "1:15", "unknown method \"zzzzzzzz\"", "md5, password, reject, scram-sha-256"),
         ("local all all ldap", "1:15", "PostgreSQL's method \"ldap\" is not available", "the methods are"),
         ("local all all map=x", "1:15", "an option stands where a method is expected", nil),
