@@ -12,6 +12,7 @@ import Testing
         ("local all all map=x", "1:15", "an option stands where a method is expected", nil),
         ("local all all 127.0.0.1/32 md5", "1:15", "stands where a method is expected", "local"),
         ("host all all md5", "1:14", "the address is missing before the method md5", nil),
+        ("host all all scramsha256", "1:14", "the address is missing before the method scramsha256", nil),
         ("\n\n  hots all all all md5", "3:3", "unknown connection type \"hots\"", "host"),
         ("Local all all md5", "1:1", "unknown connection type \"Local\"", "local"),
         ("hostzzzzzzzzz all all md5", "1:1", "unknown connection type", "hostnogssenc"),
