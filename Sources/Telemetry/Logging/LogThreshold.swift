@@ -28,7 +28,8 @@ package enum LogThreshold: UInt8, Sendable, Hashable, CaseIterable, CustomString
         }
     }
 
-    /// The least severe level that passes. Nothing passes `off`, which no level of a logger says: see `GatewayLogHandler.log`.
+    /// The least severe level that passes. Nothing passes `off`, for which a logger has no level: the log handler looks
+    /// for it by itself.
     package var minimumLevel: Logger.Level {
         switch self {
         case .off: .critical
