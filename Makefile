@@ -1,18 +1,18 @@
-# make demo    try it: builds, starts a throw-away PostgreSQL and the gateway before it, prints psql lines
-# make test    set-up, build, all tests
-# make build   the release binary, .build/release/pggateway
-# make bench   the gateway and PgBouncer side by side; BENCH="--quick" for a first look
-# make order   measures which functions the work calls, and in what order the linker shall put them
-# make docs    the reference pages and the annotated sample, written by the binary itself
-# make doc     the guide and reference for writing a provider, as web pages in .build/doc
-# make lint    shell and Python syntax, the format of the Swift sources
-# make clean   removes what the build made
+# make demo             try it: builds, starts a throw-away PostgreSQL and the gateway before it, prints psql lines
+# make test             set-up, build, all tests
+# make build            the release binary, .build/release/pggateway
+# make bench            the gateway and PgBouncer side by side; BENCH="--quick" for a first look
+# make order            measures which functions the work calls, and in what order the linker shall put them
+# make docs             the reference pages and the annotated sample, written by the binary itself
+# make provider-guide   the guide and reference for writing a provider, as web pages in .build/provider-guide
+# make lint             shell and Python syntax, the format of the Swift sources
+# make clean            removes what the build made
 
 BINARY := .build/release/pggateway
 BENCH ?= --write
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: demo test build binary bench order docs doc lint clean
+.PHONY: demo test build binary bench order docs provider-guide lint clean
 
 demo:
 	@scripts/install build demo
@@ -46,11 +46,11 @@ docs: build
 	page settings settings.md; page sample ../pggateway.sample.yaml; page console console.md; page audit audit.md
 
 # The plug-in is a dependency of nothing else: what it adds to the resolved versions goes again.
-doc:
+provider-guide:
 	@scripts/install build
 	@test ! -e Package.resolved || cp Package.resolved .build/Package.resolved; \
-	PGGATEWAY_DOCC=1 swift package --allow-writing-to-directory .build/doc generate-documentation \
-	    --target AuthProviders --warnings-as-errors --transform-for-static-hosting --output-path .build/doc; \
+	PGGATEWAY_DOCC=1 swift package --allow-writing-to-directory .build/provider-guide generate-documentation \
+	    --target AuthProviders --warnings-as-errors --transform-for-static-hosting --output-path .build/provider-guide; \
 	status=$$?; test ! -e .build/Package.resolved || mv .build/Package.resolved Package.resolved; exit $$status
 
 lint:

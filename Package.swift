@@ -29,7 +29,7 @@ func tests(_ room: String, _ dependencies: [Target.Dependency] = [], exclude: [S
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 
-/// Only for `make doc`: whoever builds the gateway, or depends on it, need not fetch what makes its pages.
+/// Only for `make provider-guide`: whoever builds the gateway, or depends on it, need not fetch what makes its pages.
 let documentation: [Package.Dependency] =
     Context.environment["PGGATEWAY_DOCC"] == "1"
     ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []

@@ -65,6 +65,26 @@ extension AuthFailure {
         )
     }
 
+    /// Somebody other than the administrator asks for the console, 42501.
+    package static func consoleForbidden(user: String) -> AuthFailure {
+        AuthFailure(
+            reason: .poolMissing,
+            log: "\(user) is not the console's user (admin_username)",
+            client: "user \"\(user)\" may not use the console",
+            .insufficientPrivilege
+        )
+    }
+
+    /// A user whom the policy lets in has no pool in the database, 3D000.
+    package static func poolMissing(user: String, database: String) -> AuthFailure {
+        AuthFailure(
+            reason: .poolMissing,
+            log: "no pool for \(user)@\(database)",
+            client: "No pool configured for database: \"\(database)\", user: \"\(user)\"",
+            .invalidCatalogName
+        )
+    }
+
     /// The client breaks the protocol, 08P01; `text` goes to both sides.
     public static func protocolViolation(_ text: String) -> AuthFailure {
         AuthFailure(reason: .protocolViolation, log: text, client: text, .protocolViolation)

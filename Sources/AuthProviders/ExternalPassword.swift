@@ -31,9 +31,13 @@ enum ExternalPassword {
         )
     }
 
+    /// Unicode scalars of somebody else's text in the log: room for a sentence of a library or a directory with the
+    /// names in it. Whoever it is that says more fills no log.
+    private static let excerptMax = 300
+
     /// A text of somebody else's for the log: one line of bounded length.
     static func excerpt(_ text: String) -> String {
-        let printable = text.unicodeScalars.prefix(300).map { scalar in
+        let printable = text.unicodeScalars.prefix(Self.excerptMax).map { scalar in
             scalar.properties.generalCategory == .control ? " " : String(scalar)
         }
         return printable.joined()

@@ -6,8 +6,6 @@
 #include <string.h>
 
 enum {
-    // Bytes behind the handshake that are kept at most.
-    HELD_MAX = 64 * 1024,
     // Records that are sealed with one key of TLSv1.3 at most: AES-GCM is good for 24 million (RFC 8446, section 5.5).
     RECORDS_MAX = 1 << 23,
 };
@@ -66,7 +64,7 @@ void ct_session_free(ct_session *session) {
 static int hold(ct_session *session) {
     size_t left = session->held_length - session->held_at;
     if (session->in_left > 0) {
-        if (session->in_left > HELD_MAX - left) {
+        if (session->in_left > CT_HELD - left) {
             return ct_fail(session, CT_PROTOCOL_ERROR, "too many bytes behind the handshake");
         }
         uint8_t *held = OPENSSL_malloc(left + session->in_left);

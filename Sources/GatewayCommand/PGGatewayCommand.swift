@@ -69,7 +69,7 @@ struct LogOptions: ParsableArguments {
     /// Makes the process log as asked.
     func bootstrap() throws -> Logger {
         let (rules, format) = try self.read()
-        LogOutput.bootstrap(level: rules, format: format)
+        LogOutput.bootstrap(rules: rules, format: format)
         return Logger(label: "pggateway")
     }
 }

@@ -11,9 +11,18 @@ struct HBAMethods: Sendable {
         "scram-sha-256", "sspi", "trust",
     ]
 
+    /// As rule files of pg_doorman may spell a method, and PostgreSQL does not.
+    private static let spellings = ["scram_sha_256": "scram-sha-256", "scramsha256": "scram-sha-256"]
+
     init(_ words: Set<String>, withMap: Set<String>) {
         self.words = words.union([HBARule.rejectMethod])
         self.withMap = withMap
+    }
+
+    /// The method that a word of the column stands for; nil when there is none of that name.
+    func method(for word: String) -> String? {
+        let method = Self.spellings[word] ?? word
+        return self.words.contains(method) ? method : nil
     }
 
     func takesMap(_ method: String) -> Bool {

@@ -110,17 +110,4 @@ package struct HBAPolicy: Sendable {
         }
         return .noMatch
     }
-
-    /// The verdict as a value that carries the rule.
-    package func decide(_ question: HBAQuestion, facts: HBAFacts = .none) -> HBADecision {
-        switch self.find(question, facts: facts) {
-        case .noMatch: return HBADecision(.noMatch)
-        case .needs(let need): return HBADecision(.needs(need))
-        case .rule(let offset):
-            let rule = self.rules[offset]
-            return HBADecision(rule.isReject ? .reject(rule) : .method(rule))
-        case .undecidable(let offset, let need, let reason):
-            return HBADecision(.undecidable(self.rules[offset], need, reason: reason))
-        }
-    }
 }

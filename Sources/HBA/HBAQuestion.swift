@@ -26,33 +26,3 @@ package struct HBAQuestion: Sendable, Hashable {
         self.isReplication = isReplication
     }
 }
-
-/// What the policy says about a question.
-package struct HBADecision: Sendable {
-    package enum Verdict: Sendable {
-        /// The rule asks for a proof by its method.
-        case method(HBARule)
-        /// The rule refuses by the method `reject`.
-        case reject(HBARule)
-        /// No rule speaks of this connection: refused.
-        case noMatch
-        /// Not decided yet: a rule depends on this fact.
-        case needs(HBANeed)
-        /// The rule depends on a fact that cannot be had: refused.
-        case undecidable(HBARule, HBANeed, reason: String)
-    }
-
-    package let verdict: Verdict
-
-    init(_ verdict: Verdict) {
-        self.verdict = verdict
-    }
-
-    /// The rule that decided; `nil` when none did.
-    package var rule: HBARule? {
-        switch self.verdict {
-        case .method(let rule), .reject(let rule): rule
-        case .noMatch, .needs, .undecidable: nil
-        }
-    }
-}

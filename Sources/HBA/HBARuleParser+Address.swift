@@ -88,7 +88,7 @@ extension HBARuleParser {
             self.refuse(token, "\(token.text.excerpt) is not an IP address", hint: Self.addressHint)
             return .refusedAndLost
         }
-        if !token.isQuoted, self.methods.words.contains(token.text) {
+        if !token.isQuoted, self.methods.method(for: token.text) != nil {
             self.refuse(token, "the address is missing before the method \(token.text)", hint: Self.addressHint)
             return .refusedAndLost
         }

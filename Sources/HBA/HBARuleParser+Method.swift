@@ -10,8 +10,8 @@ extension HBARuleParser {
         guard let field = self.take("a method"), let token = self.single(field, "method") else { return nil }
         // PostgreSQL reads `ident` on unix sockets as `peer`.
         let word = kind == .local && token.text == "ident" && self.methods.words.contains("peer") ? "peer" : token.text
-        if self.methods.words.contains(word) {
-            return self.isPossible(word, kind, token) ? word : nil
+        if let method = self.methods.method(for: word) {
+            return self.isPossible(method, kind, token) ? method : nil
         }
         let known = "the methods are \(self.methods.words.sorted().joined(separator: ", "))"
         if token.text.utf8.contains(UInt8(ascii: "=")) {

@@ -20,7 +20,7 @@ package enum FrontendMessageKind {
     @inlinable package static var terminate: UInt8 { UInt8(ascii: "X") }
 }
 
-/// First bytes of messages sent by a server.
+/// First bytes of messages sent by a server, those that the code names.
 @usableFromInline
 package enum BackendMessageKind {
     @inlinable package static var authentication: UInt8 { UInt8(ascii: "R") }
@@ -32,11 +32,9 @@ package enum BackendMessageKind {
     @inlinable package static var copyData: UInt8 { UInt8(ascii: "d") }
     @inlinable package static var copyDone: UInt8 { UInt8(ascii: "c") }
     @inlinable package static var copyInResponse: UInt8 { UInt8(ascii: "G") }
-    @inlinable package static var copyOutResponse: UInt8 { UInt8(ascii: "H") }
     @inlinable package static var dataRow: UInt8 { UInt8(ascii: "D") }
     @inlinable package static var emptyQueryResponse: UInt8 { UInt8(ascii: "I") }
     @inlinable package static var errorResponse: UInt8 { UInt8(ascii: "E") }
-    @inlinable package static var functionCallResponse: UInt8 { UInt8(ascii: "V") }
     @inlinable package static var negotiateProtocolVersion: UInt8 { UInt8(ascii: "v") }
     @inlinable package static var noData: UInt8 { UInt8(ascii: "n") }
     @inlinable package static var noticeResponse: UInt8 { UInt8(ascii: "N") }
@@ -49,7 +47,7 @@ package enum BackendMessageKind {
     @inlinable package static var rowDescription: UInt8 { UInt8(ascii: "T") }
 }
 
-/// The number that follows the length of an Authentication message.
+/// The number that follows the length of an Authentication message, where the code names it.
 @usableFromInline
 package enum AuthenticationCode {
     @inlinable package static var ok: Int32 { 0 }
@@ -57,7 +55,6 @@ package enum AuthenticationCode {
     @inlinable package static var cleartextPassword: Int32 { 3 }
     @inlinable package static var md5Password: Int32 { 5 }
     @inlinable package static var gss: Int32 { 7 }
-    @inlinable package static var gssContinue: Int32 { 8 }
     @inlinable package static var sspi: Int32 { 9 }
     @inlinable package static var sasl: Int32 { 10 }
     @inlinable package static var saslContinue: Int32 { 11 }

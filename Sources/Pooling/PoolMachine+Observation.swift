@@ -40,14 +40,6 @@ extension PoolMachine {
         return now - since
     }
 
-    /// While more clients wait than servers are being opened and a failed attempt holds opening back: when that ends,
-    /// always later than `now`. The driver calls `nextOpen` then.
-    package func heldBackUntil(now: Microseconds) -> Microseconds? {
-        guard self.waiters.count > self.servers.counts.opening, self.servers.counts.live > 0, now < self.heldUntil
-        else { return nil }
-        return self.heldUntil
-    }
-
     /// One server, or nil when the name has ended.
     package func record(of server: ServerID) -> ServerRecord? {
         self.servers.index(of: server).flatMap { self.record(at: $0) }

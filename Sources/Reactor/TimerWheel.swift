@@ -61,8 +61,6 @@ struct TimerWheel {
         return true
     }
 
-    func isArmed(_ slot: Int) -> Bool { slot < self.nodes.count && self.nodes[slot].bucket != Self.none }
-
     private mutating func unlink(_ slot: Int) {
         let node = self.nodes[slot]
         if node.previous != Self.none {

@@ -17,7 +17,7 @@ struct PlacedRow: Sendable, Equatable {
     let place: SourceLocation
 }
 
-/// One validated snapshot of all settings. A value that never changes; a reload makes a new one.
+/// All settings, validated. A value that never changes; a reload makes a new one.
 package struct GatewaySettings: Sendable, Equatable {
     package let general: GeneralSettings
     /// Sorted by name.

@@ -1,4 +1,4 @@
-/// Reads settings files into a snapshot. Blocks on file reading; called at start and on reload, never on a worker.
+/// Reads settings files. Blocks on file reading; called at start and on reload, never on a worker.
 package enum SettingsLoader {
     /// Reads the main file, merges its included files and validates the whole.
     ///
@@ -48,7 +48,7 @@ package enum SettingsLoader {
         guard diagnostics.problems.isEmpty else {
             throw SettingsErrors(diagnostics.problems, files: files, omittedCount: diagnostics.omittedCount)
         }
-        var builder = SnapshotBuilder(references: references, diagnostics: diagnostics)
+        var builder = SettingsBuilder(references: references, diagnostics: diagnostics)
         let settings = builder.build(root, sourceFiles: files)
         guard builder.diagnostics.problems.isEmpty else {
             let found = builder.diagnostics

@@ -2,7 +2,8 @@
 struct SettingsValidation {
     /// A unix socket address holds 107 bytes and a zero byte.
     private static let maximumSocketPathBytes = 107
-    /// Databases that lead to the admin console.
+    /// Databases that lead to the admin console. The same as `ConsoleReference.databases`, which a test compares: the
+    /// console knows no settings.
     static let consoleDatabases = ["pggateway", "pgbouncer", "pgdoorman"]
 
     static func check(general values: SectionValues, into diagnostics: inout Diagnostics) {

@@ -9,13 +9,13 @@ public struct TLSServerOptions: Sendable {
         case required
     }
 
-    /// The own certificate, then those that lead to its authority.
+    /// PEM: the own certificate, then those that lead to its authority.
     public var certificateChain: [UInt8]
-    /// Of the own certificate; without passphrase.
+    /// PEM: of the own certificate; without passphrase.
     public var privateKey: [UInt8]
-    /// Who may vouch for clients; their names are told to clients.
+    /// PEM: who may vouch for clients; their names are told to clients.
     public var clientAuthorities: [UInt8]?
-    /// Certificates on them are refused; every authority of a client's chain needs a list then.
+    /// PEM: certificates on them are refused; every authority of a client's chain needs a list then.
     public var revocationLists: [UInt8]?
     public var clientCertificate: ClientCertificate = .ignored
     public var minimumVersion: TLSVersion = .tls12
@@ -37,7 +37,8 @@ public struct TLSServerOptions: Sendable {
     }
 }
 
-/// How servers are spoken to.
+/// How servers are spoken to. Certificates, keys and lists are the bytes of PEM files; the owner of a key's bytes wipes
+/// them once the context is built.
 public struct TLSClientOptions: Sendable {
     public enum Verification: Sendable {
         /// Any certificate will do.
@@ -48,17 +49,24 @@ public struct TLSClientOptions: Sendable {
         case chainAndHost
     }
 
-    /// Who may vouch for servers.
+    /// PEM: who may vouch for servers; needed unless `verification` is `.none`.
     public var authorities: [UInt8]?
+    /// PEM: certificates on them are refused; every authority of a server's chain needs a list then.
     public var revocationLists: [UInt8]?
-    /// What is shown to servers that ask for a certificate.
+    /// PEM: what is shown to servers that ask for a certificate, the own one first, then those that lead to its
+    /// authority.
     public var certificateChain: [UInt8]?
+    /// PEM: of the own certificate; without passphrase. Goes with `certificateChain`.
     public var privateKey: [UInt8]?
     public var verification: Verification = .none
     public var minimumVersion: TLSVersion = .tls12
+    /// Nil: the newest.
     public var maximumVersion: TLSVersion?
+    /// For TLSv1.2, in OpenSSL's words; nil: OpenSSL's own choice, as below.
     public var cipherList: String?
+    /// For TLSv1.3.
     public var cipherSuites: String?
+    /// For key exchange, the most wanted first.
     public var curves: String?
 
     public init() {}

@@ -89,7 +89,11 @@ public final class TLSSession: @unchecked Sendable {
 
     // MARK: Handshake
 
-    /// One step of the handshake with all bytes of `sealed` (64 KiB at most) taken in.
+    /// Bytes for one step of the handshake at most: those behind it are kept, and there is room for so many. A flight
+    /// with a long chain of certificates has some ten thousand.
+    public static let handshakeInputMax = Int(CT_HELD)
+
+    /// One step of the handshake with all bytes of `sealed` (`handshakeInputMax` at most) taken in.
     ///
     /// Bytes behind the handshake are kept: after `.done`, call `open` once with nothing.
     /// - Parameter output: what is appended has to be sent to the peer whatever the step says: a client begins with a

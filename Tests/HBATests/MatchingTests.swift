@@ -84,7 +84,7 @@ import Testing
     @Test func rejectIsAlwaysKnown() throws {
         let policy = try policy("local all all reject", methods: [])
         let decision = policy.decide(HBAQuestion(origin: .local, database: "d", user: "u"))
-        guard case .reject(let rule) = decision.verdict else {
+        guard case .reject(let rule) = decision else {
             Issue.record("\(decision)")
             return
         }
@@ -99,6 +99,16 @@ import Testing
         #expect(rule.option("audience") == "gateway")
         #expect(rule.option("service") == "a b")
         #expect(rule.option("other") == nil)
+    }
+
+    /// PostgreSQL refuses these; rule files of pg_doorman may have them.
+    @Test(arguments: ["scram_sha_256", "scramsha256", "\"scramsha256\""])
+    func otherSpellingsOfSCRAM(word: String) throws {
+        let text = "local all all \(word)"
+        let rule = try #require(policy(text).rules.first)
+        #expect(rule.method == "scram-sha-256")
+        #expect(rule.source == text)
+        #expect(errors(text, methods: ["md5"]).count == 1)
     }
 
     @Test func rulesKnowTheirPlace() throws {

@@ -72,7 +72,7 @@ import Testing
                 checked += 1
                 let decision = policy.decide(row.question, facts: row.facts)
                 let found =
-                    switch decision.verdict {
+                    switch decision {
                     case .method(let rule), .reject(let rule): "\(rule.method) line \(rule.line)"
                     case .noMatch: "no match"
                     case .needs(let need): "needs \(need == .roles ? "roles" : "host_name")"

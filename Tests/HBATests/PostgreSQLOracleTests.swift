@@ -48,7 +48,7 @@ import Testing
     }
 
     private static func letter(_ decision: HBADecision) -> String {
-        switch decision.verdict {
+        switch decision {
         case .method: "m"
         case .reject: "r"
         case .noMatch, .needs, .undecidable: "n"

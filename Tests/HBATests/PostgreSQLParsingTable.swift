@@ -152,7 +152,6 @@ enum PostgreSQLParsingTable {
         ("host all all 10.0.0.1 255.255.255.255", 1),
         ("hostx all all all trust", 1),
         ("host all all 0.0.0.0/0 bogus", 1),
-        ("host all all 0.0.0.0/0 scram_sha_256", 1),
         ("include x", 1),
         ("include_dir x", 1),
         ("local a,#c\nlocal b all trust", 1),

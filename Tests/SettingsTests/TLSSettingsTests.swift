@@ -36,8 +36,8 @@ import Testing
         return lines.map { $0 == line ? "\(name): \(Self.others[name] ?? "/other")" : $0 }
     }
 
-    /// No key is dead: another value of each changes the snapshot and `SHOW CONFIG`.
-    @Test func everyKeyReachesTheSnapshot() throws {
+    /// No key is dead: another value of each changes the settings and `SHOW CONFIG`.
+    @Test func everyKeyReachesTheSettings() throws {
         let general = Self.clientKeys + Self.serverKeys
         let names = Set(general.map(Self.name))
         #expect(names == Set(SettingsTable.keys.filter(Self.isAboutTLS).map(\.name)).subtracting(["tls_server_names"]))

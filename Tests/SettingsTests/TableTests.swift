@@ -44,7 +44,7 @@ import Testing
     }
 
     /// Writing a default changes nothing; writing another value does: no supported key is dead.
-    @Test func everySupportedKeyReachesTheSnapshot() throws {
+    @Test func everySupportedKeyReachesTheSettings() throws {
         let other: [String: String] = [
             "users": "[x]", "roles": "[x]", "auth_providers": "[x]",
             "host": "::1", "backlog": "77", "unix_socket_dir": "/x", "unix_socket_mode": "0666", "pg_hba": "\"a b\"",
@@ -143,7 +143,7 @@ import Testing
         #expect(Set(rows.map(\.key)).count == rows.count)
     }
 
-    @Test func equalFilesGiveEqualSnapshots() throws {
+    @Test func equalFilesGiveEqualSettings() throws {
         let text = Load.pool(user: ["server_username: s", "server_password: p"])
         #expect(try Load.yaml(text) == Load.yaml(text))
         #expect(try Load.yaml(text) != Load.yaml(text.replacing("server_password: p", with: "server_password: q")))

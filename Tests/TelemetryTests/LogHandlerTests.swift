@@ -119,30 +119,35 @@ struct LogHandlerTests {
         )
     }
 
-    @Test func theFilterChangesWhileLoggersLive() throws {
+    @Test(arguments: LogThreshold.allCases)
+    func aLevelPassesItselfAndAbove(threshold: LogThreshold) throws {
         let recorder = LogRecorder()
-        let output = try recorder.output("warn,login=off")
-        let pool = self.logger(output)
-        let login = self.logger(output, label: "login.scram")
-        func seen() -> [String] {
-            let before = recorder.lines.count
-            pool.debug("d")
-            pool.warning("w")
-            login.critical("c")
-            return recorder.lines.dropFirst(before).map { String($0.dropLast().suffix(1)) }
+        let logger = self.logger(try recorder.output(threshold.description))
+        for level in Logger.Level.allCases { logger.log(level: level, "\(level.rawValue)") }
+        let expected: [Logger.Level] =
+            switch threshold {
+            case .off: []
+            case .error: [.error, .critical]
+            case .warn: [.warning, .error, .critical]
+            case .info: [.info, .notice, .warning, .error, .critical]
+            case .debug: [.debug, .info, .notice, .warning, .error, .critical]
+            case .trace: Logger.Level.allCases
+            }
+        let messages: [String] = recorder.lines.map { line in String(line.dropFirst(37).dropLast()) }
+        #expect(messages == expected.map(\.rawValue))
+    }
+
+    @Test func eachLabelFollowsItsRule() throws {
+        let recorder = LogRecorder()
+        let output = try recorder.output("warn,login=off,pool=debug")
+        for label in ["gateway", "login.scram", "pool.open"] {
+            let logger = self.logger(output, label: label)
+            logger.debug("d")
+            logger.warning("w")
+            logger.critical("c")
         }
-        #expect(seen() == ["w"])
-        try output.filter.apply("warn,pool=debug")
-        #expect(seen() == ["d", "w", "c"])
-        try output.filter.apply("trace,pool=error")
-        #expect(seen() == ["c"])
-        #expect(throws: LogRulesError.unknownLevel("loud")) { try output.filter.apply("loud") }
-        #expect(output.filter.rules.description == "trace,pool=error")
-        try output.filter.apply("off")
-        #expect(seen() == [])
-        try output.filter.apply("Default")
-        #expect(seen() == ["w"])
-        #expect(output.filter.rules == output.filter.initialRules)
+        let seen: [String] = recorder.lines.map { line in String(line.dropFirst(31).dropLast()) }
+        #expect(seen == ["gateway: w", "gateway: c", "pool.open: d", "pool.open: w", "pool.open: c"])
     }
 
     @Test func aLoggersOwnLevelStaysItsOwn() throws {
@@ -156,18 +161,6 @@ struct LogHandlerTests {
         #expect(recorder.lines.count == 1)
         #expect(plain.logLevel == .critical)
         #expect(loud.logLevel == .debug)
-    }
-
-    @Test func labelsBeyondTheLimitFollowTheGeneralLevel() throws {
-        let filter = LogFilter(try LogRules(parsing: "info,late=trace"))
-        for index in 0..<LogFilter.maximumLabels {
-            #expect(filter.channel(for: "label\(index)").threshold == .info)
-        }
-        let late = filter.channel(for: "late")
-        #expect(late.threshold == .info)
-        filter.apply(LogRules(base: .error))
-        #expect(late.threshold == .error)
-        #expect(filter.channel(for: "label3").threshold == .error)
     }
 
     @Test func oneLineIsOneWrite() throws {

@@ -11,7 +11,7 @@ final class LogRecorder: Sendable {
     /// An output with a clock that stands still.
     func output(_ rules: String = "info", format: LogFormat = .text) throws -> LogOutput {
         LogOutput(
-            filter: LogFilter(try LogRules(parsing: rules)),
+            rules: try LogRules(parsing: rules),
             format: format,
             sink: { line in self.storage.withLock { $0.append(line) } },
             now: { UTCTimestamp(milliseconds: 1_704_655_178_080) }

@@ -1,4 +1,3 @@
-import Logging
 import Telemetry
 import Testing
 
@@ -48,14 +47,5 @@ struct LogRulesTests {
         #expect(throws: LogRulesError.tooManyRules(limit: 64)) {
             try LogRules(parsing: (most + ["x=info"]).joined(separator: ","))
         }
-    }
-
-    @Test func permitsItsLevelAndAbove() {
-        #expect(Logger.Level.allCases.filter { LogThreshold.off.permits($0) } == [])
-        #expect(Logger.Level.allCases.filter { LogThreshold.error.permits($0) } == [.error, .critical])
-        #expect(Logger.Level.allCases.filter { LogThreshold.warn.permits($0) } == [.warning, .error, .critical])
-        #expect(LogThreshold.info.permits(.notice))
-        #expect(!LogThreshold.info.permits(.debug))
-        #expect(Logger.Level.allCases.allSatisfy { LogThreshold.trace.permits($0) })
     }
 }

@@ -44,6 +44,12 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         case busy(Pending)
     }
 
+    /// `firstDelay` doubles so often at most, and more failures are not counted: the delay is `longestDelay` long
+    /// before, and the shift does not overflow.
+    private static var doublingsMax: Int { 20 }
+    /// A delay is so many thousandths of itself, by chance: gateways that lost the same server come back one by one.
+    private static var spreadPerMille: ClosedRange<Int64> { 800...1200 }
+
     private let limits: Limits
     private var connections: [ConnectionID: Stage] = [:]
     /// The one used last at the end.
@@ -142,11 +148,13 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
 
     /// - Parameter attempt: which delay it is; none for 0.
     private mutating func failed(_ reason: String, attempt: Int, now: Int64, random: UInt64) {
-        self.failures = min(self.failures + 1, 32)
+        self.failures = min(self.failures + 1, Self.doublingsMax + 1)
         self.lastReason = reason
         guard attempt > 0 else { return }
-        let delay = min(self.limits.firstDelay << Int64(min(attempt - 1, 20)), self.limits.longestDelay)
-        self.retryAt = now + delay * (800 + Int64(random % 401)) / 1000
+        let doublings = Int64(min(attempt - 1, Self.doublingsMax))
+        let delay = min(self.limits.firstDelay << doublings, self.limits.longestDelay)
+        let perMille = Self.spreadPerMille.lowerBound + Int64(random % UInt64(Self.spreadPerMille.count))
+        self.retryAt = now + delay * perMille / 1000
     }
 
     // MARK: End

@@ -155,7 +155,7 @@ private enum HostName {
     /// The name of an address in digits, if it has one that leads back to it. Blocks.
     static func confirmed(of address: String) -> String? {
         guard let name = Self.name(of: address) else { return nil }
-        let isConfirmed = Self.addresses(of: name, flags: 0).contains(address)
+        let isConfirmed = Self.addresses(of: name).contains(address)
         return isConfirmed ? name : nil
     }
 
@@ -168,7 +168,7 @@ private enum HostName {
         return unsafe Self.text(first.pointee, flags: NI_NAMEREQD)
     }
 
-    private static func addresses(of name: String, flags: Int32) -> Set<String> {
+    private static func addresses(of name: String) -> Set<String> {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?

@@ -12,6 +12,8 @@ package struct FailureThrottle: Sendable {
 
     /// No delay is longer than so many times `auth_failure_delay`.
     package static let maximumFactor: Int64 = 16
+    /// Far more doublings than lead to `maximumFactor`, and far fewer than 64 bits hold.
+    private static let doublingsMax = 32
     /// Failures beyond so many are not counted: they would only take longer to be forgotten.
     package static let countMax = 10
     /// One failure is forgotten after this time, then the next.
@@ -95,7 +97,7 @@ package struct FailureThrottle: Sendable {
 
     static func delay(_ count: Int, base: Int64) -> Int64 {
         guard base > 0, count > 0 else { return 0 }
-        let factor = count > 32 ? Self.maximumFactor : min(1 << Int64(count - 1), Self.maximumFactor)
+        let factor = min(1 << Int64(min(count - 1, Self.doublingsMax)), Self.maximumFactor)
         let (delay, overflow) = base.multipliedReportingOverflow(by: factor)
         return overflow ? .max / 4 : min(delay, .max / 4)
     }

@@ -18,6 +18,9 @@ enum {
     CT_NAME = 4096,
     // Bytes of a hash at most.
     CT_HASH = 64,
+    // Bytes behind the handshake that are kept at most, and so the most that one step of it is given: a flight with a
+    // long chain of certificates has some ten thousand.
+    CT_HELD = 64 * 1024,
 };
 
 enum { CT_TLS12 = 12, CT_TLS13 = 13 };

@@ -107,10 +107,10 @@ int cr_wait_signal(const int *signals, int count);
 /// ending the process. For the whole process.
 void cr_ignore_write_signals(void);
 
-/// One pointer per thread: the worker that runs on it.
-// Overwrites with zeros, whatever the compiler thinks of it. Null is fine when `count` is 0.
+/// Overwrites with zeros, whatever the compiler thinks of it. Null is fine when `count` is 0.
 void cr_wipe(void *start, long count);
 
+/// One pointer per thread: the worker that runs on it.
 void *cr_current(void);
 void cr_set_current(void *worker);
 void cr_name_thread(const char *name);

@@ -28,7 +28,7 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         self.entries.withLock { entries in entries.map { ($0.key.text, $0.value.service) } }.sorted { $0.0 < $1.0 }
     }
 
-    /// Puts new settings in force. Where neither the query nor its server has changed everything stays: cache, counters
+    /// Puts new settings in force. Where the plan of a query is the same as before everything stays: cache, counters
     /// and connections.
     func apply(_ snapshot: Snapshot, gateway: Gateway) {
         let retired = self.entries.withLock { entries -> [AuthQueryExecutorPool] in

@@ -135,7 +135,8 @@ package struct ConsoleCommand: Sendable {
             AuthQueryRow.self,
             """
             One row for each database with `auth_query`: what is remembered, asked and refused. Counts begin anew when \
-            a reload changes the query or its server.
+            a reload changes a key of `auth_query` (but for pool sizes, and the name and password of `server_user`), \
+            or the server, its TLS or `connect_timeout`.
             """
         ),
         .show(

@@ -1,6 +1,7 @@
 /// The reference page of the console, made from the command table. Pure.
 package enum ConsoleReference {
-    /// The console databases, in the order in which they are documented.
+    /// The console databases, in the order in which they are documented. The same as
+    /// `SettingsValidation.consoleDatabases`: no pool may take one of these names.
     package static let databases = ["pggateway", "pgbouncer", "pgdoorman"]
 
     /// The whole page, ending in a line feed.

@@ -7,9 +7,6 @@ import TLSEngine
 
 /// The handshake of one client. Belongs to its worker; gone when the handshake is done.
 final class ClientHandshake: HandshakeQueue.Subject {
-    /// A flight of a client with a long chain of certificates has some ten thousand bytes.
-    static let inputMax = 64 * 1024
-
     private let client: ClientConnection
     let session: TLSSession
     /// Without SSLRequest; ALPN must have named the protocol then.
@@ -75,7 +72,7 @@ extension ClientConnection {
     }
 
     func handshakeReceived(_ bytes: borrowing Span<UInt8>, _ handshake: ClientHandshake) {
-        guard handshake.input.count + bytes.count <= ClientHandshake.inputMax else {
+        guard handshake.input.count + bytes.count <= TLSSession.handshakeInputMax else {
             self.handshakeFailed(TLSFailure(reason: .protocolError, text: "the handshake is too long"))
             return
         }

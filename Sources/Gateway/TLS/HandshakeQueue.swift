@@ -15,6 +15,9 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
         func handshakeStep()
     }
 
+    /// So few may stay until more are gone: a sweep for each of them would cost more than they do.
+    private static let departedMin = 16
+
     @safe unowned(unsafe) private let gateway: Gateway
     private var ready: Deque<any Subject> = []
     /// Those that `tls_rate_limit_per_second` holds up, in the order they came. Bounded by the clients of the worker:
@@ -45,7 +48,7 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
     /// subjects.
     func noteDeparture() {
         self.departed += 1
-        guard self.departed > 16, self.departed > self.waiting.count / 2 else { return }
+        guard self.departed > Self.departedMin, self.departed > self.waiting.count / 2 else { return }
         self.departed = 0
         self.waiting.removeAll { $0.isOver }
     }

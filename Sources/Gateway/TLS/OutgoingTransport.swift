@@ -16,8 +16,6 @@ protocol TransportUser: Endpoint {
 ///
 /// Belongs to the worker of its endpoint, and is done with when it has called `transportReady` or `transportFailed`.
 final class OutgoingTransport: HandshakeQueue.Subject {
-    private static let inputMax = 64 * 1024
-
     private let tls: ServerTLS
     private let host: String
     private var machine: ServerTransport
@@ -76,7 +74,7 @@ final class OutgoingTransport: HandshakeQueue.Subject {
             self.follow(self.machine.receive(bytes), user)
             return
         }
-        guard self.input.count + bytes.count <= Self.inputMax else {
+        guard self.input.count + bytes.count <= TLSSession.handshakeInputMax else {
             self.fail(TLSFailure(reason: .protocolError, text: "the handshake is too long"), user)
             return
         }

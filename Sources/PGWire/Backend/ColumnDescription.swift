@@ -39,11 +39,6 @@ package struct ColumnDescription: Sendable, Equatable {
         ColumnDescription(name: name, typeOID: 20, typeSize: 8)
     }
 
-    /// A column of type `int4`.
-    package static func int4(_ name: String) -> ColumnDescription {
-        ColumnDescription(name: name, typeOID: 23, typeSize: 4)
-    }
-
     /// A column of type `numeric`.
     package static func numeric(_ name: String) -> ColumnDescription {
         ColumnDescription(name: name, typeOID: 1700)

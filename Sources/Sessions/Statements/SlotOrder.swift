@@ -15,9 +15,6 @@ package struct SlotOrder: Sendable {
 
     package init() {}
 
-    /// Slots that were ever in use: the size of the owner's arrays.
-    var slotCount: Int { self.newer.count }
-
     func newer(than slot: Int32) -> Int32 { self.newer[Int(slot)] }
 
     /// A free slot, now in use as the newest.

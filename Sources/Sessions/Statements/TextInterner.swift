@@ -17,19 +17,19 @@ package final class TextInterner: Sendable {
     private struct State {
         var uses: [Key: Int] = [:]
         var bytes = 0
-        var byteLimit: Int
     }
 
     /// What a text costs beside its bytes, as far as the limit is concerned: many short ones have a bound as well.
     package static let overheadPerText = 128
 
+    /// Of all texts together, each with `overheadPerText`.
+    package let byteLimit: Int
     private let hash: TextHash
-    private let state: Mutex<State>
+    private let state = Mutex(State())
 
-    /// - Parameter byteLimit: bytes of all texts together, each with `overheadPerText`.
     package init(byteLimit: Int, hash: TextHash = .keyed) {
+        self.byteLimit = byteLimit
         self.hash = hash
-        self.state = Mutex(State(byteLimit: byteLimit))
     }
 
     /// Texts stored, and their bytes.
@@ -39,23 +39,14 @@ package final class TextInterner: Sendable {
 
     /// Less than half of the limit is used.
     var isHalfEmpty: Bool {
-        self.state.withLock { $0.bytes + $0.uses.count * Self.overheadPerText < $0.byteLimit / 2 }
-    }
-
-    package var byteLimit: Int { self.state.withLock { $0.byteLimit } }
-
-    /// A lowered limit drops nothing: it refuses new texts until enough are gone.
-    package func setByteLimit(_ byteLimit: Int) {
-        self.state.withLock { $0.byteLimit = byteLimit }
+        self.state.withLock { $0.bytes + $0.uses.count * Self.overheadPerText < self.byteLimit / 2 }
     }
 
     /// Bytes that have to go before a new text of `size` bytes fits; 0 when it does, nil when it never will.
     package func lack(for size: Int) -> Int? {
-        self.state.withLock { state in
-            if size > state.byteLimit - Self.overheadPerText { return nil }
-            let cost = state.bytes + (state.uses.count + 1) * Self.overheadPerText
-            return max(cost - (state.byteLimit - size), 0)
-        }
+        if size > self.byteLimit - Self.overheadPerText { return nil }
+        let cost = self.state.withLock { $0.bytes + ($0.uses.count + 1) * Self.overheadPerText }
+        return max(cost - (self.byteLimit - size), 0)
     }
 
     /// Nil when the text is not there yet and there is no room for it.
@@ -67,7 +58,7 @@ package final class TextInterner: Sendable {
                 return state.uses.keys[index]
             }
             let cost = state.bytes + (state.uses.count + 1) * Self.overheadPerText
-            guard cost <= state.byteLimit, bytes.count <= state.byteLimit - cost else { return nil }
+            guard cost <= self.byteLimit, bytes.count <= self.byteLimit - cost else { return nil }
             state.bytes += bytes.count
             state.uses[wanted] = 1
             return wanted

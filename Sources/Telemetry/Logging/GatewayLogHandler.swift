@@ -1,11 +1,12 @@
 package import Logging
 
-/// Formats records and hands each to a sink as one line. A value, as loggers are copied; the filter is shared.
+/// Formats records and hands each to a sink as one line. A value, as loggers are copied.
 package struct GatewayLogHandler: LogHandler {
     private let label: String
     private let output: LogOutput
-    private let channel: LogChannel
-    /// A level set on this logger alone goes before the process-wide filter.
+    /// What the rules of the process say about the label.
+    private let threshold: LogThreshold
+    /// A level set on this logger alone goes before the rules.
     private var ownLevel: Logger.Level?
     package var metadata: Logger.Metadata = [:]
     package var metadataProvider: Logger.MetadataProvider?
@@ -13,11 +14,11 @@ package struct GatewayLogHandler: LogHandler {
     init(label: String, output: LogOutput) {
         self.label = label
         self.output = output
-        self.channel = output.filter.channel(for: label)
+        self.threshold = output.rules.threshold(for: label)
     }
 
     package var logLevel: Logger.Level {
-        get { self.ownLevel ?? self.channel.threshold.minimumLevel }
+        get { self.ownLevel ?? self.threshold.minimumLevel }
         set { self.ownLevel = newValue }
     }
 
@@ -28,7 +29,7 @@ package struct GatewayLogHandler: LogHandler {
 
     package func log(event: LogEvent) {
         // `off` has no counterpart among the levels of a logger.
-        guard self.ownLevel != nil || self.channel.threshold != .off else { return }
+        guard self.ownLevel != nil || self.threshold != .off else { return }
         let line = LogLine(
             timestamp: self.output.now(),
             level: event.level,

@@ -1,21 +1,21 @@
 import Glibc
 import Logging
 
-/// Where log lines go, in which format, and through which filter. Immutable; one per process outside of tests.
+/// Where log lines go, in which format, and which of them. Immutable; one per process outside of tests.
 package struct LogOutput: Sendable {
-    package let filter: LogFilter
-    package let format: LogFormat
+    let rules: LogRules
+    let format: LogFormat
     /// Takes one line with its line feed; called on any thread, several at once.
     let sink: @Sendable (String) -> Void
     let now: @Sendable () -> UTCTimestamp
 
     package init(
-        filter: LogFilter,
+        rules: LogRules,
         format: LogFormat,
         sink: @escaping @Sendable (String) -> Void,
         now: @escaping @Sendable () -> UTCTimestamp = UTCTimestamp.now
     ) {
-        self.filter = filter
+        self.rules = rules
         self.format = format
         self.sink = sink
         self.now = now
@@ -25,10 +25,9 @@ package struct LogOutput: Sendable {
         GatewayLogHandler(label: label, output: self)
     }
 
-    /// Makes every logger of the process write to standard error. Called once, before the first logger is made.
-    /// - Returns: the filter, through which the level is changed later.
-    @discardableResult
-    package static func bootstrap(level: LogRules, format: LogFormat) -> LogFilter {
+    /// Makes every logger of the process write to standard error. Called once, before the first logger is made; the
+    /// rules hold for the life of the process.
+    package static func bootstrap(rules: LogRules, format: LogFormat) {
         let writer = LineWriter(descriptor: STDERR_FILENO) { count in
             LogLine(
                 timestamp: .now(),
@@ -38,7 +37,7 @@ package struct LogOutput: Sendable {
                 metadata: ["count": .stringConvertible(count)]
             ).formatted(as: format)
         }
-        let output = LogOutput(filter: LogFilter(level), format: format, sink: { writer.write($0) })
+        let output = LogOutput(rules: rules, format: format, sink: { writer.write($0) })
         LoggingSystem.bootstrap(
             { label, provider in
                 var handler = output.handler(label: label)
@@ -47,6 +46,5 @@ package struct LogOutput: Sendable {
             },
             metadataProvider: nil
         )
-        return output.filter
     }
 }

@@ -9,7 +9,7 @@ package enum LogThreshold: UInt8, Sendable, Hashable, CaseIterable, CustomString
     case debug
     case trace
 
-    /// The words of the settings and of `SET log_level`, in any case; `warning` stands for `warn`.
+    /// The words of `--log-level`, in any case; `warning` stands for `warn`.
     package init?(_ word: some StringProtocol) {
         let word = word.lowercased()
         let known = word == "warning" ? "warn" : word
@@ -28,11 +28,8 @@ package enum LogThreshold: UInt8, Sendable, Hashable, CaseIterable, CustomString
         }
     }
 
-    package func permits(_ level: Logger.Level) -> Bool {
-        self != .off && level >= self.minimumLevel
-    }
-
-    /// The least severe level that passes. Nothing passes `off`; the log handler asks `permits(_:)` for that.
+    /// The least severe level that passes. Nothing passes `off`, for which a logger has no level: the log handler looks
+    /// for it by itself.
     package var minimumLevel: Logger.Level {
         switch self {
         case .off: .critical

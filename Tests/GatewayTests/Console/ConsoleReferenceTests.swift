@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import Settings
 
 @Suite("Console reference page")
 struct ConsoleReferenceTests {
@@ -40,5 +41,10 @@ struct ConsoleReferenceTests {
         for database in ConsoleReference.databases { #expect(page.contains("`\(database)`")) }
         #expect(page.hasSuffix("\n") && !page.hasSuffix("\n\n"))
         #expect(page.contains("](#invalidate-auth-databaseuser)"), "links are without the brackets of a heading")
+    }
+
+    @Test("no pool takes the name of a console database")
+    func namesAreTheSettings() {
+        #expect(ConsoleReference.databases == SettingsValidation.consoleDatabases)
     }
 }

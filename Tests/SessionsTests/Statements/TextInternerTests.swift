@@ -34,14 +34,24 @@ import Testing
         #expect(interner.intern(self.text("")) == nil)
         // One that is there needs no room.
         #expect(interner.intern(first.bytes) != nil)
-        interner.setByteLimit(0)
-        #expect(interner.intern(first.bytes) != nil)
         second = nil
-        #expect(interner.intern(self.text("x")) == nil)
-        interner.setByteLimit(Int.max)
-        #expect(interner.intern(self.text("x")) != nil)
+        #expect(interner.intern(self.text("123456")) == nil)
+        #expect(interner.intern(self.text("54321")) != nil)
         #expect(interner.usage == (1, 5))
-        #expect(interner.byteLimit == Int.max)
+        #expect(first.bytes.count == 5)
+    }
+
+    @Test(arguments: [0, 1, TextInterner.overheadPerText - 1])
+    func aLimitBelowTheOverheadTakesNothing(byteLimit: Int) {
+        let interner = TextInterner(byteLimit: byteLimit)
+        #expect(interner.intern([]) == nil)
+        #expect(interner.lack(for: 0) == nil)
+    }
+
+    @Test func aLimitBeyondAllMeansTakesEverything() {
+        let interner = TextInterner(byteLimit: .max)
+        #expect(interner.intern(self.text("x")) != nil)
+        #expect(interner.lack(for: 1 << 30) == 0)
     }
 
     @Test func whatIsLackingForATextIsTold() throws {
@@ -53,10 +63,6 @@ import Testing
         #expect(interner.lack(for: 5) == 0)
         #expect(interner.lack(for: 9) == 4)
         #expect(first.bytes.count == 5)
-        interner.setByteLimit(0)
-        #expect(interner.lack(for: 0) == nil)
-        interner.setByteLimit(.max)
-        #expect(interner.lack(for: 1 << 30) == 0)
     }
 
     @Test func rowsAreLongestFirst() {

@@ -96,7 +96,9 @@ package struct StartupParameterRow: ConsoleRow, Equatable {
         .text("database", "Name of the pool") { $0.database },
         .text("parameter", "Name of the parameter as the settings spell it") { $0.parameter },
         .text("value", "Value that server connections start with") { $0.value },
-        .text("source", "`general`, `pool` or `user`: where the value comes from") { $0.source },
+        .text("source", "`general`, `pool`, `user`, or `auth_query` for users found by it: where it comes from") {
+            $0.source
+        },
         .text("state", "Always `applied`: servers with other values are replaced when the settings change") { _ in
             "applied"
         },

@@ -1,5 +1,5 @@
-/// Makes the snapshot from the merged tree. One use per load; collects all problems.
-struct SnapshotBuilder {
+/// Makes the settings from the merged tree. One use per load; collects all problems.
+struct SettingsBuilder {
     private let sections: SectionDecoder
     private(set) var diagnostics: Diagnostics
     private var rows: [PlacedRow] = []
@@ -10,7 +10,7 @@ struct SnapshotBuilder {
         self.diagnostics = diagnostics
     }
 
-    /// The snapshot; to be used only when ``diagnostics`` has no problems afterwards.
+    /// The settings; to be used only when ``diagnostics`` has no problems afterwards.
     mutating func build(_ root: SettingsNode, sourceFiles: [String]) -> GatewaySettings {
         let top = self.sections.decode(root, as: .root, keyPath: "", into: &self.diagnostics)
         let generalNode = top.tables["general"] ?? SettingsNode(content: .table([]), location: root.location)
