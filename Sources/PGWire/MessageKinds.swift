@@ -1,6 +1,6 @@
 /// First bytes of messages sent by a client.
 ///
-/// Constants are inlined into the relay's switches. Source: protocol chapter, "Message Formats".
+/// The relay's switches have literals of their own (`Sessions`). Source: protocol chapter, "Message Formats".
 @usableFromInline
 package enum FrontendMessageKind {
     @inlinable package static var bind: UInt8 { UInt8(ascii: "B") }

@@ -19,12 +19,7 @@ extension ClientConnection {
             // A provider that keeps no list of users of its own may have proved anybody.
             guard identity.user.hasSameBytes(as: snapshot.settings.general.adminUsername) else {
                 self.sendUnsent(of: login)
-                throw AuthFailure(
-                    reason: .poolMissing,
-                    logText: "\(identity.user) is not the console's user (admin_username)",
-                    clientText: "user \"\(identity.user)\" may not use the console",
-                    sqlStateText: "42501"
-                )
+                throw .consoleForbidden(user: identity.user)
             }
             self.sendUnsent(of: login)
             self.welcomeToConsole(login)
@@ -35,12 +30,7 @@ extension ClientConnection {
         guard let pool = self.pinPool(of: identity) else {
             self.sendUnsent(of: login)
             // Reached by a user whom a rule trusts but who has no pool.
-            throw AuthFailure(
-                reason: .poolMissing,
-                logText: "no pool for \(identity.user)@\(self.database)",
-                clientText: "No pool configured for database: \"\(self.database)\", user: \"\(identity.user)\"",
-                sqlStateText: "3D000"
-            )
+            throw .poolMissing(user: identity.user, database: self.database)
         }
         login.hold(pool)
         let recalled = pool.recall(self.requested)

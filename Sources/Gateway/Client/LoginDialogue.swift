@@ -1,5 +1,6 @@
 import AuthProviders
 import PGWire
+import Reactor
 import Sessions
 
 /// How a provider talks to the client: authentication requests out, password messages in (protocol chapter,

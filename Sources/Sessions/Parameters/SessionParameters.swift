@@ -204,13 +204,15 @@ package final class SessionParameters: Sendable {
         return text.isEmpty ? nil : text
     }
 
-    /// Whether the change from `old`, once PostgreSQL has accepted it, cannot fail later. A role may have been taken away
-    /// meanwhile, what a parameter names may be gone, and the timeouts of `old` hold for the query that takes them back.
+    /// Whether the change from `old`, once PostgreSQL has accepted it, cannot fail later. A role may have been taken
+    /// away meanwhile, what a parameter names may be gone, and the timeouts of `old` hold for the query that takes them
+    /// back.
     package func isSteady(replacing old: SessionParameters) -> Bool {
         if self.isSteady, old.isSteady { return true }
         guard !old.entries.contains(where: SteadyParameters.isTimeout) else { return false }
-        let changed = self.entries.filter { !old.entries.contains($0) } + old.entries.filter { !self.entries.contains($0) }
-        return changed.allSatisfy(SteadyParameters.contain)
+        let (new, gone) = (self.entries.filter { !old.entries.contains($0) }, old.entries)
+        return new.allSatisfy(SteadyParameters.contain)
+            && gone.allSatisfy { SteadyParameters.contain($0) || self.entries.contains($0) }
     }
 
     /// The query that gives a session back what a RESET or DISCARD ALL of its client has taken of these parameters; nil

@@ -77,26 +77,26 @@ package struct BackendScanner: Sendable {
             let body = (position &+ MessageHeader.size)..<next
             position = next
             switch header.kind {
-            case Self.dataRow, Self.copyData: continue
-            case Self.readyForQuery:
+            case Backend.dataRow, Backend.copyData: continue
+            case Backend.readyForQuery:
                 guard header.bodyLength == 1, let status = TransactionStatus(rawValue: bytes[body.lowerBound]) else {
                     return self.invalid(at: start &- offset)
                 }
                 self.noteReady(status)
                 ledger.readyReceived(status)
                 if stopsAtReady { return Scan(taken: position - offset, stop: .ready) }
-            case Self.commandComplete:
+            case Backend.commandComplete:
                 if isWhole { self.note(CommandTag.classify(bytes, body)) }
                 ledger.completionReceived()
-            case Self.errorResponse:
+            case Backend.errorResponse:
                 self.endedWithError = true
                 ledger.errorReceived()
                 // Of one that is too long to be held back, what has come says nothing but that it is one.
                 return Scan(taken: position - offset, stop: .error, body: isWhole ? body : next..<next)
-            case Self.parameterStatus:
+            case Backend.parameterStatus:
                 if isWhole { return Scan(taken: position - offset, stop: .parameterStatus, body: body) }
-            case Self.copyInResponse: ledger.copyInReceived()
-            case Self.copyBothResponse: self.residue.isUnknowable = true
+            case Backend.copyInResponse: ledger.copyInReceived()
+            case Backend.copyBothResponse: self.residue.isUnknowable = true
             default:
                 guard Self.isKnown(header.kind) else { return self.invalid(at: start &- offset) }
                 if ledger.isDoubtful, !Self.isAsynchronous(header.kind) { ledger.answerReceived() }
@@ -147,7 +147,7 @@ package struct BackendScanner: Sendable {
 
     static func isInspected(_ kind: UInt8) -> Bool {
         switch kind {
-        case self.readyForQuery, self.commandComplete, self.errorResponse, self.parameterStatus: return true
+        case Backend.readyForQuery, Backend.commandComplete, Backend.errorResponse, Backend.parameterStatus: return true
         default: return false
         }
     }
@@ -155,22 +155,17 @@ package struct BackendScanner: Sendable {
     /// The other messages a server may send after login.
     static func isKnown(_ kind: UInt8) -> Bool {
         switch kind {
-        // 1 2 3 A H I N T V c n s t
-        case 0x31, 0x32, 0x33, 0x41, 0x48, 0x49, 0x4E, 0x54, 0x56, 0x63, 0x6E, 0x73, 0x74: return true
+        case Backend.parseComplete, Backend.bindComplete, Backend.closeComplete, Backend.notificationResponse,
+            Backend.copyOutResponse, Backend.emptyQueryResponse, Backend.noticeResponse, Backend.rowDescription,
+            Backend.functionCallResponse, Backend.copyDone, Backend.noData, Backend.portalSuspended,
+            Backend.parameterDescription:
+            return true
         default: return false
         }
     }
 
     /// NotificationResponse and NoticeResponse answer no request.
-    private static func isAsynchronous(_ kind: UInt8) -> Bool { kind == 0x41 || kind == 0x4E }
-
-    // Literals rather than `BackendMessageKind`: in the relay's switch they become immediate operands.
-    private static var readyForQuery: UInt8 { 0x5A }
-    private static var commandComplete: UInt8 { 0x43 }
-    private static var errorResponse: UInt8 { 0x45 }
-    private static var parameterStatus: UInt8 { 0x53 }
-    private static var copyInResponse: UInt8 { 0x47 }
-    private static var copyBothResponse: UInt8 { 0x57 }
-    private static var copyData: UInt8 { 0x64 }
-    private static var dataRow: UInt8 { 0x44 }
+    private static func isAsynchronous(_ kind: UInt8) -> Bool {
+        kind == Backend.notificationResponse || kind == Backend.noticeResponse
+    }
 }

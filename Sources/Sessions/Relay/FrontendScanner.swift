@@ -65,8 +65,8 @@ package struct FrontendScanner: Sendable {
         if !Self.isKnown(header.kind) { return .invalidKind }
         if !Self.isLengthAllowed(header) { return .invalidLength }
         switch header.kind {
-        case Self.copyData, Self.copyDone, Self.copyFail: return .strayCopy
-        case Self.terminate: return .terminate
+        case Frontend.copyData, Frontend.copyDone, Frontend.copyFail: return .strayCopy
+        case Frontend.terminate: return .terminate
         default:
             return bytes.count - offset >= min(header.wireLength, Self.wholeMessageLimit) ? .request : .incomplete
         }
@@ -109,18 +109,19 @@ package struct FrontendScanner: Sendable {
                 return Scan(forwarded: position - offset, stop: stop, kind: header.kind)
             }
             switch header.kind {
-            case Self.query, Self.functionCall: ledger.querySent()
-            case Self.sync:
+            case Frontend.query, Frontend.functionCall: ledger.querySent()
+            case Frontend.sync:
                 // One with a body is answered by an error before its ReadyForQuery.
                 if header.bodyLength != 0 { ledger.extendedSent() }
                 ledger.syncSent()
-            case Self.parse, Self.bind, Self.execute, Self.describe, Self.close: ledger.extendedSent()
-            case Self.flush:
+            case Frontend.parse, Frontend.bind, Frontend.execute, Frontend.describe, Frontend.close:
+                ledger.extendedSent()
+            case Frontend.flush:
                 // Nothing is owed for it, but one with a body is an error that makes the server skip to Sync.
                 if header.bodyLength != 0 { ledger.extendedSent() }
-            case Self.copyData: break
-            case Self.copyDone, Self.copyFail: ledger.copyEndSent()
-            case Self.terminate:
+            case Frontend.copyData: break
+            case Frontend.copyDone, Frontend.copyFail: ledger.copyEndSent()
+            case Frontend.terminate:
                 return Scan(forwarded: position - offset, stop: .terminate, kind: header.kind)
             default:
                 return Scan(forwarded: position - offset, stop: .invalidKind, kind: header.kind)
@@ -145,33 +146,20 @@ package struct FrontendScanner: Sendable {
 
     static func isLengthAllowed(_ header: MessageHeader) -> Bool {
         switch header.kind {
-        case self.query, self.functionCall, self.parse, self.bind, self.copyData: return header.isValid
+        case Frontend.query, Frontend.functionCall, Frontend.parse, Frontend.bind, Frontend.copyData:
+            return header.isValid
         default: return header.isValid && header.bodyLength <= self.smallMessageLimit - 4
         }
     }
 
     static func isKnown(_ kind: UInt8) -> Bool {
         switch kind {
-        case self.query, self.functionCall, self.sync, self.parse, self.bind, self.execute, self.describe, self.close,
-            self.flush, self.copyData, self.copyDone, self.copyFail, self.terminate:
+        case Frontend.query, Frontend.functionCall, Frontend.sync, Frontend.parse, Frontend.bind, Frontend.execute,
+            Frontend.describe, Frontend.close,
+            Frontend.flush, Frontend.copyData, Frontend.copyDone, Frontend.copyFail, Frontend.terminate:
             return true
         default:
             return false
         }
     }
-
-    // Literals rather than `FrontendMessageKind`: in the relay's switch they become immediate operands.
-    private static var query: UInt8 { 0x51 }
-    private static var functionCall: UInt8 { 0x46 }
-    private static var sync: UInt8 { 0x53 }
-    private static var parse: UInt8 { 0x50 }
-    private static var bind: UInt8 { 0x42 }
-    private static var execute: UInt8 { 0x45 }
-    private static var describe: UInt8 { 0x44 }
-    private static var close: UInt8 { 0x43 }
-    private static var flush: UInt8 { 0x48 }
-    private static var copyData: UInt8 { 0x64 }
-    private static var copyDone: UInt8 { 0x63 }
-    private static var copyFail: UInt8 { 0x66 }
-    private static var terminate: UInt8 { 0x58 }
 }

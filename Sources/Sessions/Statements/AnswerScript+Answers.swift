@@ -2,19 +2,20 @@
 extension AnswerScript {
     /// A message that is neither an error nor asynchronous has come. True when the client must not see it.
     mutating func received(_ kind: UInt8) -> Bool {
-        guard self.head < self.tokens.count else { return kind == 0x5A ? self.readyReceived() : false }
+        guard self.head < self.tokens.count else { return kind == Backend.readyForQuery ? self.readyReceived() : false }
         let token = self.tokens[self.head]
         let isEnd =
             switch kind {
-            case 0x31: token.kind == .parse
-            case 0x32: token.kind == .bind
-            case 0x33: token.kind == .close || token.kind == .probe
-            case 0x54, 0x6E: token.kind == .describeStatement || token.kind == .describePortal
-            case 0x43, 0x49, 0x73: token.kind == .execute
-            case 0x5A: true
+            case Backend.parseComplete: token.kind == .parse
+            case Backend.bindComplete: token.kind == .bind
+            case Backend.closeComplete: token.kind == .close || token.kind == .probe
+            case Backend.rowDescription, Backend.noData:
+                token.kind == .describeStatement || token.kind == .describePortal
+            case Backend.commandComplete, Backend.emptyQueryResponse, Backend.portalSuspended: token.kind == .execute
+            case Backend.readyForQuery: true
             default: false
             }
-        if kind == 0x5A { return self.readyReceived() }
+        if kind == Backend.readyForQuery { return self.readyReceived() }
         if isEnd { self.pop() }
         guard token.edit == .swallow else { return false }
         if token.kind == .probe, isEnd { self.probeAnswered() }
@@ -98,8 +99,8 @@ extension AnswerScript {
     mutating func takeInjected(into out: inout [UInt8]) {
         while self.head < self.tokens.count, self.tokens[self.head].kind == .inject {
             switch self.tokens[self.head].payload {
-            case Self.parseComplete: out.append(contentsOf: [0x31, 0, 0, 0, 4])
-            case Self.closeComplete: out.append(contentsOf: [0x33, 0, 0, 0, 4])
+            case Self.parseComplete: out.append(contentsOf: [Backend.parseComplete, 0, 0, 0, 4])
+            case Self.closeComplete: out.append(contentsOf: [Backend.closeComplete, 0, 0, 0, 4])
             case let index: if index >= 0 { out.append(contentsOf: self.texts[Int(index)]) }
             }
             self.pop()

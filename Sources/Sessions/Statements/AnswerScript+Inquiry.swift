@@ -42,7 +42,8 @@ extension AnswerScript {
     mutating func echoReceived() {
         self.inquiry.isEchoed = true
         // Query and FunctionCall end with ReadyForQuery even so.
-        if self.inquiry.challenge == 0x51 || self.inquiry.challenge == 0x46 { self.inquiry.ownReadies += 1 }
+        let challenge = self.inquiry.challenge
+        if challenge == Frontend.query || challenge == Frontend.functionCall { self.inquiry.ownReadies += 1 }
     }
 
     /// - Parameters:

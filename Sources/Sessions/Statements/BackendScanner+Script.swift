@@ -55,8 +55,8 @@ extension BackendScanner {
             let body = (position &+ MessageHeader.size)..<next
             position = next
             switch header.kind {
-            case 0x44, 0x64: continue
-            case 0x45:
+            case Backend.dataRow, Backend.copyData: continue
+            case Backend.errorResponse:
                 self.noteErrorResponse(ledger: &ledger, statements)
                 return ScriptScan(
                     taken: position &- offset,
@@ -64,19 +64,19 @@ extension BackendScanner {
                     stop: .error,
                     body: isWhole ? body : body.lowerBound..<body.lowerBound
                 )
-            case 0x53:
+            case Backend.parameterStatus:
                 if isWhole { return Self.stop(.parameterStatus, taken: position &- offset, body: body) }
                 continue
-            case 0x41, 0x4E: continue
-            case 0x47:
+            case Backend.notificationResponse, Backend.noticeResponse: continue
+            case Backend.copyInResponse:
                 ledger.copyInReceived()
                 if !statements.script.copyInReceived() { ledger.isHeldMixed = true }
                 continue
-            case 0x57: self.noteUnknowable()
-            case 0x43:
+            case Backend.copyBothResponse: self.noteUnknowable()
+            case Backend.commandComplete:
                 if isWhole { self.noteCompletion(CommandTag.classify(bytes, body), statements, client) }
                 ledger.completionReceived()
-            case 0x5A:
+            case Backend.readyForQuery:
                 guard header.bodyLength == 1, let status = TransactionStatus(byte: bytes[body.lowerBound]) else {
                     self.bodyRemaining = 0
                     return Self.stop(.invalid, taken: start &- offset)
@@ -91,16 +91,18 @@ extension BackendScanner {
                 if ledger.isDoubtful { ledger.answerReceived() }
             }
             let isDropped = statements.script.received(header.kind)
-            if header.kind == 0x5A {
+            if header.kind == Backend.readyForQuery {
                 statements.readyReceived()
                 if ledger.isOutsideTransaction { client?.endPortals(before: statements.script.answeredBatch) }
             }
             if isDropped {
-                if header.kind == 0x5A { ledger.uncountReady() }
-                if header.kind == 0x33, statements.script.isSkipping { ledger.skipGoesOn() }
+                if header.kind == Backend.readyForQuery { ledger.uncountReady() }
+                if header.kind == Backend.closeComplete, statements.script.isSkipping { ledger.skipGoesOn() }
                 return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped)
             }
-            if stopsAtReady, header.kind == 0x5A { return Self.stop(.ready, taken: position &- offset) }
+            if stopsAtReady, header.kind == Backend.readyForQuery {
+                return Self.stop(.ready, taken: position &- offset)
+            }
         }
         return Self.stop(.none, taken: position &- offset)
     }

@@ -193,7 +193,7 @@ extension BatchPass {
         self.server.note(.serverUnnamed, before: .server(self.server.unnamed))
         self.server.unnamed = .none
         self.server.script.push(.close, edit: .swallow)
-        self.append(kind: 0x43, body: [UInt8(ascii: "S"), 0])
+        self.appendClose([])
     }
 
     /// A name that the client never prepared must not hit one of ours by chance.

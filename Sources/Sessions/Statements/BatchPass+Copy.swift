@@ -12,7 +12,7 @@ extension BatchPass {
     /// and the message is held until then.
     mutating func withinCopy(_ header: MessageHeader, ledger: inout AnswerLedger) -> Step {
         // Flush. With a body it is an error where there is no COPY any more.
-        if header.kind == 0x48 {
+        if header.kind == Frontend.flush {
             if header.bodyLength != 0 { ledger.extendedSent() }
             return .forward
         }

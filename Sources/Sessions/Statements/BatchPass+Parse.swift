@@ -112,7 +112,7 @@ extension BatchPass {
     }
 
     private mutating func appendParse(_ tail: borrowing Span<UInt8>) {
-        self.appendHeader(0x50, bodyLength: 1 &+ tail.count)
+        self.appendHeader(Frontend.parse, bodyLength: 1 &+ tail.count)
         self.out.append(0)
         self.append(tail, 0..<tail.count)
     }
@@ -150,7 +150,7 @@ extension BatchPass {
 
     private mutating func closePrepared(_ id: StatementID) {
         self.server.script.push(.close, edit: .swallow)
-        self.append(kind: 0x43, body: Array("S".utf8) + PreparedStatement.serverName(id) + [0])
+        self.appendClose(PreparedStatement.serverName(id))
     }
 
     // MARK: Names
@@ -170,7 +170,7 @@ extension BatchPass {
     mutating func checkEncoding(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>) {
         if Self.isText(bytes, name) { return }
         self.server.script.push(.close, edit: .swallow)
-        self.append(kind: 0x43, body: [UInt8(ascii: "S")] + SpanBytes.copy(bytes, name) + [0])
+        self.appendClose(SpanBytes.copy(bytes, name))
     }
 
     /// UTF-8, or not named by bytes that an encoding could forbid.

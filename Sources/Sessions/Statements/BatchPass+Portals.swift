@@ -50,8 +50,8 @@ extension BatchPass {
     /// Gives the server an empty statement of a client's own name.
     mutating func lend(_ name: [UInt8]) {
         self.server.script.push(.close, edit: .swallow)
-        self.append(kind: 0x43, body: [0x53] + name + [0])
+        self.appendClose(name)
         self.server.script.push(.parse, edit: .swallow)
-        self.append(kind: 0x50, body: name + [0, 0, 0, 0])
+        self.append(kind: Frontend.parse, body: name + [0, 0, 0, 0])
     }
 }

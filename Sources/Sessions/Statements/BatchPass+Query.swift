@@ -86,7 +86,7 @@ extension BatchPass {
         if !known.isEmpty, !ledger.isUnsynced { self.sync(ledger: &ledger) }
         self.server.deallocating = names
         _ = self.pass(ledger: &ledger)
-        self.appendHeader(0x51, bodyLength: body.count)
+        self.appendHeader(Frontend.query, bodyLength: body.count)
         self.append(bytes, body)
         if hasCopy {
             // Nothing but data may follow. What is not deallocated goes when the turn ends.
@@ -95,7 +95,7 @@ extension BatchPass {
         }
         for name in known {
             self.server.script.push(.close, edit: .swallow)
-            self.append(kind: 0x43, body: Array("S".utf8) + name + [0])
+            self.appendClose(name)
         }
         self.sync(ledger: &ledger)
         return .done
@@ -106,7 +106,7 @@ extension BatchPass {
         ledger.extendedSent()
         ledger.syncSent()
         self.server.script.pushTerminator(.sync, edit: .swallow)
-        self.append(kind: 0x53, body: [])
+        self.append(kind: Frontend.sync, body: [])
     }
 
     /// PostgreSQL drops the unnamed statement and portal before it looks at the text.
@@ -135,7 +135,7 @@ extension BatchPass {
         self.dropUnnamed()
         ledger.batchAnswered()
         ledger.querySent()
-        self.append(kind: 0x51, body: Self.probeQuery)
+        self.append(kind: Frontend.query, body: Self.probeQuery)
         self.server.script.pushRefused(.query, error: StatementError.encoded(error))
         return .done
     }

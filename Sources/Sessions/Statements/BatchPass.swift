@@ -69,7 +69,7 @@ package struct BatchPass<Source: StatementSource>: ~Copyable {
     /// What a held message waits for is answered without the client's help.
     mutating func prepareToHold() {
         if self.server.script.isUnflushed {
-            self.append(kind: 0x48, body: [])
+            self.append(kind: Frontend.flush, body: [])
             self.server.script.flushed()
         }
     }
@@ -85,6 +85,11 @@ package struct BatchPass<Source: StatementSource>: ~Copyable {
     mutating func append(kind: UInt8, body: [UInt8]) {
         self.appendHeader(kind, bodyLength: body.count)
         self.out.append(contentsOf: body)
+    }
+
+    /// Close of a prepared statement.
+    mutating func appendClose(_ name: [UInt8]) {
+        self.append(kind: Frontend.close, body: [UInt8(ascii: "S")] + name + [0])
     }
 
     mutating func appendHeader(_ kind: UInt8, bodyLength: Int) {
@@ -119,7 +124,7 @@ package struct BatchPass<Source: StatementSource>: ~Copyable {
 
     /// - Parameter error: a whole ErrorResponse.
     mutating func refuse(_ error: [UInt8]) -> Step {
-        self.append(kind: 0x44, body: Self.probe)
+        self.append(kind: Frontend.describe, body: Self.probe)
         self.server.script.pushRefused(.describeStatement, error: error)
         return .done
     }

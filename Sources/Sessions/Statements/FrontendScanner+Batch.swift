@@ -58,7 +58,7 @@ extension FrontendScanner {
             guard Self.isLengthAllowed(header) else {
                 return BatchScan(taken: position - offset, stop: .invalidLength, kind: header.kind)
             }
-            if header.kind == 0x58 { return BatchScan(taken: position - offset, stop: .terminate) }
+            if header.kind == Frontend.terminate { return BatchScan(taken: position - offset, stop: .terminate) }
             let step = self.step(bytes, at: position, header, pass: &pass, ledger: &ledger)
             let end = position &+ min(header.wireLength, bytes.count &- position)
             switch step {
@@ -80,7 +80,7 @@ extension FrontendScanner {
             case .answer: return BatchScan(taken: end &- offset, stop: .answer)
             case .wait:
                 // A Parse that is longer than the buffer would never be whole in it.
-                let isLong = header.kind == 0x50 && header.wireLength > Self.collectedLimit
+                let isLong = header.kind == Frontend.parse && header.wireLength > Self.collectedLimit
                 return BatchScan(taken: position - offset, stop: isLong ? .collect : .none)
             case .skip, .refused:
                 self.skipMessage(header)
@@ -106,11 +106,11 @@ extension FrontendScanner {
     ) -> BatchPass<Source>.Step {
         switch header.kind {
         // Sync
-        case 0x53: return pass.sync(isMalformed: header.bodyLength != 0, ledger: &ledger)
+        case Frontend.sync: return pass.sync(isMalformed: header.bodyLength != 0, ledger: &ledger)
         // CopyData
-        case 0x64: return pass.mustAwaitCopy(ledger) ? .hold : .forward
+        case Frontend.copyData: return pass.mustAwaitCopy(ledger) ? .hold : .forward
         // CopyDone, CopyFail
-        case 0x63, 0x66:
+        case Frontend.copyDone, Frontend.copyFail:
             if pass.mustAwaitCopy(ledger) { return .hold }
             // Elsewhere it is stray, and means nothing.
             if ledger.isCopyIn {
@@ -124,7 +124,7 @@ extension FrontendScanner {
         if ledger.isDoubtful { return pass.inquire(ledger: &ledger) }
         if pass.server.script.isSkipping { return .skip }
         if pass.mustHold { return .hold }
-        if header.kind == 0x50, header.wireLength > Self.parseLimit {
+        if header.kind == Frontend.parse, header.wireLength > Self.parseLimit {
             ledger.extendedSent()
             _ = pass.refuse(StatementError.tooLong)
             return .skip
@@ -132,19 +132,19 @@ extension FrontendScanner {
         let available = bytes.count &- position
         let isWhole = header.wireLength <= available
         let body = (position &+ MessageHeader.size)..<(position &+ min(header.wireLength, available))
-        if !isWhole, header.kind != 0x42 {
+        if !isWhole, header.kind != Frontend.bind {
             // Queries that are too long to wait for are not looked into.
-            if header.kind == 0x50 || header.wireLength <= Self.collectedLimit { return .wait }
+            if header.kind == Frontend.parse || header.wireLength <= Self.collectedLimit { return .wait }
         }
         let step: BatchPass<Source>.Step
         switch header.kind {
-        case 0x51: return pass.query(bytes, body: body, isWhole: isWhole, ledger: &ledger)
-        case 0x46: return pass.functionCall(bytes, body: body, isWhole: isWhole, ledger: &ledger)
-        case 0x48: return pass.flush(isMalformed: header.bodyLength != 0, ledger: &ledger)
-        case 0x50: step = pass.parse(bytes, body: body)
-        case 0x42: step = pass.bind(bytes, body: body, header: header)
-        case 0x44: step = pass.describe(bytes, body: body, header: header)
-        case 0x45: step = pass.execute(bytes, body: body)
+        case Frontend.query: return pass.query(bytes, body: body, isWhole: isWhole, ledger: &ledger)
+        case Frontend.functionCall: return pass.functionCall(bytes, body: body, isWhole: isWhole, ledger: &ledger)
+        case Frontend.flush: return pass.flush(isMalformed: header.bodyLength != 0, ledger: &ledger)
+        case Frontend.parse: step = pass.parse(bytes, body: body)
+        case Frontend.bind: step = pass.bind(bytes, body: body, header: header)
+        case Frontend.describe: step = pass.describe(bytes, body: body, header: header)
+        case Frontend.execute: step = pass.execute(bytes, body: body)
         default: step = pass.close(bytes, body: body)
         }
         switch step {
