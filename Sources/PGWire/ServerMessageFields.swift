@@ -82,6 +82,9 @@ package struct ServerMessageFields: Sendable, Equatable, CustomStringConvertible
 }
 
 extension ServerMessageFields {
+    /// The connection ends behind it.
+    package var endsConnection: Bool { self.severity?.endsConnection ?? false }
+
     /// From the untranslated word where the server sends one; setting it sets both words.
     package var severity: Severity? {
         get {

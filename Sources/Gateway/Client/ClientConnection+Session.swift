@@ -114,7 +114,7 @@ extension ClientConnection {
         }
         if let query = self.askedCheck {
             self.askedCheck = nil
-            server.checkCapture = CheckCapture(query, of: self, skipping: server.syncOwed)
+            server.checkCapture = CheckCapture(query, of: self, skipping: server.preludeOwed)
         }
     }
 
@@ -131,8 +131,7 @@ extension ClientConnection {
             self.waiter = nil
             self.loginGranted(server)
         case .startup, .idle, .active, .console, .closing:
-            server.phase = .idle
-            server.pool.checkin(server, home: server.home)
+            server.becomeIdle()
         }
     }
 
@@ -267,14 +266,14 @@ extension ClientConnection {
             if server.ledger.isAmbiguous || server.ledger.owesOnlyUnsynced || server.ledger.isCopyIn {
                 return server.passTerminate()
             }
-            guard server.isSettled, server.isAtBoundary, server.syncOwed == 0 else { return }
+            guard server.isSettled, server.isAtBoundary, server.preludeOwed == 0 else { return }
         }
         self.goQuietly()
     }
 
     /// The transaction is over: the server goes back.
     private func endTurn() {
-        guard let server = self.server, server.syncOwed == 0 else { return }
+        guard let server = self.server, server.preludeOwed == 0 else { return }
         self.server = nil
         self.phase = .idle
         self.isThrottlingServer = false

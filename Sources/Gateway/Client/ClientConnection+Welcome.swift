@@ -154,8 +154,7 @@ extension ClientConnection {
     /// A server that is not needed after all.
     private func giveBack(_ server: ServerConnection) {
         guard server.phase != .closed else { return }
-        server.phase = .idle
-        server.pool.checkin(server, home: self.home)
+        server.becomeIdle()
     }
 
     private func apply(
@@ -201,8 +200,7 @@ extension ClientConnection {
     /// A server came for a login that waits for one.
     func loginGranted(_ server: ServerConnection) {
         guard let login = self.login, login.awaitsServer else {
-            server.phase = .idle
-            server.pool.checkin(server, home: server.home)
+            server.becomeIdle()
             return
         }
         login.came(server, isDoubtful: false)

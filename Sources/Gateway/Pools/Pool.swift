@@ -9,7 +9,8 @@ import Telemetry
 /// One pool: the state machine under its lock, the objects its indices stand for, and its counters.
 ///
 /// Any worker may call it. Everything mutable is in `state`, held for one machine step at a time; nothing is called out
-/// to while it is held. What has to happen outside the lock is done by the functions in `Pool+Checkout.swift` and `Pool+Servers.swift`.
+/// to while it is held. What has to happen outside the lock is done by the functions in `Pool+Checkout.swift` and
+/// `Pool+Servers.swift`.
 final class Pool: Sendable {
     struct State {
         var machine: PoolMachine

@@ -60,7 +60,8 @@ final class PoolRegistry: Sendable {
     /// found does not take the place of a listed user's: whoever worked there has not proved to be that role.
     func pin(inPlaceOf retired: Pool) -> Pool? {
         self.state.withLock { state in
-            guard let pool = state.pools[retired.key], retired.plan.isDynamic || !pool.plan.isDynamic else { return nil }
+            guard let pool = state.pools[retired.key], retired.plan.isDynamic || !pool.plan.isDynamic
+            else { return nil }
             pool.pin()
             return pool
         }

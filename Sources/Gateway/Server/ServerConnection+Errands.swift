@@ -103,7 +103,7 @@ extension ServerConnection {
             self.errand?.failed = errand.position
             self.errand?.error = fields ?? Self.unreadError
         }
-        if let fields, fields.severity == .fatal || fields.severity == .panic { self.lastError = fields }
+        if let fields, fields.endsConnection { self.lastError = fields }
     }
 
     private static let unreadError = ServerMessageFields(
@@ -154,8 +154,7 @@ extension ServerConnection {
         }
         self.scanner.residue = SessionResidue()
         self.ledger.reset()
-        self.phase = .idle
-        self.pool.checkin(self, home: self.home)
+        self.becomeIdle()
     }
 
     func errandTimedOut() {
@@ -205,8 +204,7 @@ extension ServerConnection {
 
     /// What came was harmless: back to idle.
     func lookedWell() {
-        self.phase = .idle
-        self.pool.checkin(self, home: self.home)
+        self.becomeIdle()
     }
 
     // MARK: Cancel

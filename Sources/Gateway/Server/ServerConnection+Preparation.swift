@@ -4,8 +4,8 @@ import Sessions
 import Synchronization
 
 /// A server gets the parameters of the client that it is lent to. Most of that goes out in one piece with the client's
-/// request (`beginTurn`). PostgreSQL carries out what stands behind a simple query that it has refused, so what it could
-/// refuse is answered first: a request must not run as somebody else, or by another client's parameters.
+/// request (`beginTurn`). PostgreSQL carries out what stands behind a simple query that it has refused, so what it
+/// could refuse is answered first: a request must not run as somebody else, or by another client's parameters.
 extension ServerConnection {
     /// Whether the client's request has to wait for its parameters.
     func mustPrepare(for client: ClientConnection) -> Bool {

@@ -19,9 +19,9 @@ extension ServerConnection {
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let client = self.client else { return bytes.count }
         var offset = 0
-        if self.syncOwed > 0 {
-            offset = self.swallowSync(bytes)
-            if self.syncOwed > 0 || self.phase != .active { return offset }
+        if self.preludeOwed > 0 {
+            offset = self.takePreludeAnswers(bytes)
+            if self.preludeOwed > 0 || self.phase != .active { return offset }
             if self.statements == nil { client.answersCame() }
         }
         if let statements = self.statements { return self.relay(bytes, from: offset, to: client, statements) }
@@ -73,7 +73,7 @@ extension ServerConnection {
         self.client?.errorCount &+= 1
         // Only a fatal error is of interest later: it is the reason of what follows.
         guard let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)) else { return nil }
-        if fields.severity == .fatal || fields.severity == .panic { self.lastError = fields }
+        if fields.endsConnection { self.lastError = fields }
         return fields
     }
 
@@ -87,19 +87,19 @@ extension ServerConnection {
     }
 
     /// Takes the answers to the gateway's own queries that went out before the client's own requests.
-    func swallowSync(_ bytes: borrowing Span<UInt8>) -> Int {
+    func takePreludeAnswers(_ bytes: borrowing Span<UInt8>) -> Int {
         var offset = 0
-        while self.syncOwed > 0 {
+        while self.preludeOwed > 0 {
             let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
             offset += scan.taken
             switch scan.stop {
             case .none: return offset
             case .ready:
-                self.syncWasAnswered()
-                if !self.laterCancellers.isEmpty, self.syncOwed == 0 || self.isAnsweringReplay {
+                self.notePreludeAnswer()
+                if !self.laterCancellers.isEmpty, self.preludeOwed == 0 || self.isAnsweringReplay {
                     self.sendLaterCancels()
                 }
-                guard self.syncOwed == 0 else { continue }
+                guard self.preludeOwed == 0 else { continue }
                 self.scanner.forgetResets()
                 self.isRestoring = false
             case .parameterStatus:
@@ -109,9 +109,9 @@ extension ServerConnection {
                 self.client?.send(bytes.extracting(start..<scan.body.upperBound))
             case .error:
                 let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
-                let isEnd = fields?.severity == .fatal || fields?.severity == .panic
+                let isEnd = fields?.endsConnection ?? false
                 if self.isAnsweringReplay, !isEnd { continue }
-                self.syncFailed(fields)
+                self.preludeFailed(fields)
                 return offset
             case .invalid:
                 self.brokenStream()
@@ -123,7 +123,7 @@ extension ServerConnection {
 
     /// The server refused a parameter that it accepted at login, or to begin a transaction: the client's requests must
     /// not run without that.
-    private func syncFailed(_ fields: ServerMessageFields?) {
+    private func preludeFailed(_ fields: ServerMessageFields?) {
         let client = self.client
         self.client = nil
         self.retire("what was to precede the client's requests was refused")
@@ -153,7 +153,7 @@ extension ServerConnection {
             self.errandLedger.reset()
             self.errandLedger.querySent()
             self.statements?.queryRan()
-            self.syncOwed += 1
+            self.preludeOwed += 1
             self.send(writer.bytes)
         }
         self.applied = client.parameters
@@ -190,13 +190,18 @@ extension ServerConnection {
         return isUncertain
     }
 
+    /// Nobody holds it, and nothing of anybody is left in it.
+    func becomeIdle() {
+        self.phase = .idle
+        self.pool.checkin(self, home: self.home)
+    }
+
     /// Back to the pool, clean.
     func goHome() {
         let mustReset = self.noteResets()
         if let statements = self.statements, statements.lentCount > 0 { self.scanner.residue.hasStatements = true }
         if self.ledger.isOutsideTransaction, !self.pool.isSessionMode, self.scanner.residue.isEmpty {
-            self.phase = .idle
-            self.pool.checkin(self, home: self.home)
+            self.becomeIdle()
             return
         }
         let resets = !self.pool.isSessionMode && (self.pool.plan.cleansSessions || mustReset)
@@ -205,9 +210,8 @@ extension ServerConnection {
         if self.pool.isSessionMode { statements.append("DISCARD ALL") }
         if resets { statements += self.scanner.residue.cleanup }
         if statements.isEmpty {
-            self.phase = .idle
             self.scanner.residue = SessionResidue()
-            self.pool.checkin(self, home: self.home)
+            self.becomeIdle()
         } else {
             self.run(Errand(purpose: .cleanup, statements: statements, resets: resets))
         }

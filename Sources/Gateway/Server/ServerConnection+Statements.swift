@@ -136,7 +136,7 @@ extension ServerConnection {
     private func saysFarewell(_ bytes: borrowing Span<UInt8>, body: Range<Int>) -> Bool {
         guard self.isSettled, self.ledger.isReleasable,
             let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)),
-            fields.severity == .fatal || fields.severity == .panic
+            fields.endsConnection
         else { return false }
         self.lastError = fields
         self.isSpent = true
@@ -147,7 +147,7 @@ extension ServerConnection {
     /// A COPY has failed while Syncs were under way, and nobody can tell whether these are still to be answered. The
     /// client's next request would show it; a client that sends none must not keep its server from others.
     func settleDoubt() {
-        guard self.ledger.awaitsOnlyDoubtful, self.ledger.isOutsideTransaction, self.syncOwed == 0,
+        guard self.ledger.awaitsOnlyDoubtful, self.ledger.isOutsideTransaction, self.preludeOwed == 0,
             !self.hasGotTerminate, let statements = self.statements
         else { return }
         self.send(statements.probe(ledger: &self.ledger))
@@ -180,7 +180,7 @@ extension ServerConnection {
         if verdict.isMissingStatement { self.scanner.residue.hasStatements = true }
         if let names = verdict.names {
             verdict.substitute = self.renamed(bytes, body, names)
-        } else if fields?.severity == .fatal || fields?.severity == .panic {
+        } else if fields?.endsConnection == true {
             // The end of the session is no answer to what is to be refused.
             verdict.substitute = nil
         }

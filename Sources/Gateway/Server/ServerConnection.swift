@@ -60,12 +60,14 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var client: ClientConnection?
     /// The client on another worker that it is on its way to.
     var reservedFor: ClientConnection?
-    /// ReadyForQuery messages still due for what was sent in front of a client's requests: its parameters, its BEGIN.
-    var syncOwed = 0
-    /// Which of these, counted from the first, answer statements that follow the client, and how many of all have come
-    /// since these went out; see `ServerConnection+Replay.swift`.
+    /// What was sent in front of a client's requests: its parameters, its BEGIN, statements that follow it. The number
+    /// of ReadyForQuery messages still due for that.
+    var preludeOwed = 0
+    /// Which of these answers, counted from the first, are of statements that follow the client; see
+    /// `ServerConnection+Replay.swift`.
     var replays = 0..<0
-    var syncAnswered = 0
+    /// How many of the answers have come since those statements went out.
+    var preludeAnswered = 0
     /// These give the client back what it has reset, and it is told of the values.
     var isRestoring = false
     /// The last bytes that came are the beginning of a message, too few to know it: see `stoodStill`.

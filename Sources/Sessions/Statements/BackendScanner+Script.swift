@@ -171,7 +171,7 @@ extension ServerStatements {
     /// An ErrorResponse has come; `error` is what it says, if it could be read.
     package func errorReceived(_ error: ServerMessageFields?, client: ClientStatements?) -> Verdict {
         let (sqlState, routine) = (error?.sqlState, error?.routine)
-        let isFatal = error?.severity == .fatal || error?.severity == .panic
+        let isFatal = error?.endsConnection ?? false
         if self.script.isEchoDue, !isFatal {
             self.script.echoReceived()
             return Verdict(substitute: [])
