@@ -13,7 +13,10 @@ enum GatewayProcess {
     /// Those that `CSignals` holds.
     private static let signals = [SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2]
 
-    static func blockSignals() { ProcessSignals.block(Self.signals) }
+    static func blockSignals() {
+        ProcessSignals.block(Self.signals)
+        cs_spare_children()
+    }
 
     /// For commands that do not run the gateway: signals end them, as they end any program.
     static func releaseSignals() { cs_release_signals() }
@@ -30,11 +33,7 @@ enum GatewayProcess {
             case SIGUSR1, SIGUSR2:
                 log.warning("SIGUSR1 and SIGUSR2 have no meaning here")
             case SIGHUP where reloadsOnHangup:
-                do throws(GatewayStartError) {
-                    try gateway.reload()
-                } catch {
-                    log.error("reload failed, the old settings stay", metadata: ["reason": .string(error.description)])
-                }
+                gateway.reloadOnHangup()
             default:
                 break wait
             }

@@ -44,7 +44,7 @@ extension Worker {
         }
         self.receive(endpoint, at: place)
         // Paused by what came together with the end, which is not reported again.
-        if endpoint.channel.isAtEnd, self.owns(place), endpoint.channel.isPaused { self.enqueue(place) }
+        if self.owns(place), endpoint.channel.isAtEnd, endpoint.channel.isPaused { self.enqueue(place) }
     }
 
     /// Reads once, behind the bytes that were held back, and delivers. An endpoint whose bytes filled the buffer, or

@@ -350,8 +350,9 @@ def test_a_static_user_takes_the_place_of_a_dynamic_one(make_gateway, postgres):
 def test_nobody_becomes_the_role_of_a_name_that_was_listed(make_gateway, postgres):
     """A listed user that works as another leaves the settings, and the role of its name has come by then."""
     with roles(postgres) as [name]:
+        digest = hashlib.md5(b"Listed-pass-5" + name.encode()).hexdigest()
         listed = {
-            "username": name, "password": "Listed-pass-5", "server_username": "app_mapped",
+            "username": name, "password": "md5" + digest, "server_username": "app_mapped",
             "server_password": PASSWORDS["app_mapped"], "pool_size": 2,
         }
         gateway = make_gateway({"app": found(postgres, [listed])}, hba=RULES)
@@ -364,7 +365,6 @@ def test_nobody_becomes_the_role_of_a_name_that_was_listed(make_gateway, postgre
             assert outcome(gateway, name) == "in" and outcome(gateway, name, "Listed-pass-5") == "28P01"
             client.send(query("select current_user"))
             assert last_words(client)["C"] == "57P01"
-        digest = hashlib.md5(b"Listed-pass-5" + name.encode()).hexdigest()
         began.send(password_message("md5" + hashlib.md5(digest.encode() + asked.body[4:8]).hexdigest()))
         assert last_words(began)["C"] == "3D000"
 

@@ -298,7 +298,9 @@ def test_passwords_of_the_directory_do_not_count_as_failures_of_auth_query(make_
     assert (row["auth_failure"], row["executor_queries"]) == ("0", "0")
 
 
-def test_a_password_of_the_directory_does_not_replace_what_opens_the_server(make_gateway, postgres, directory):
+def test_a_password_of_the_directory_replaces_nothing_that_opens_the_server(
+    make_gateway, postgres, directory, tmp_path
+):
     """Where PostgreSQL has another: a pool that a SCRAM login has opened stays open to all who work in it."""
     bob, own = "pgg_bob", "Server-side-41"
     with postgres.admin() as admin:
@@ -308,7 +310,8 @@ def test_a_password_of_the_directory_does_not_replace_what_opens_the_server(make
         secret = postgres.value("select rolpassword from pg_authid where rolname = %s", bob)
         pools = {"app": pool(postgres, users_=[{"username": bob, "password": secret, "pool_size": 1}])}
         rules = CONSOLE_RULE + "local all all scram-sha-256\nhost all all 127.0.0.1/32 ldap "
-        gateway = make_gateway(pools, hba=rules + SEARCH.format(port=directory.port) + "\n")
+        own_folder = {"unix_socket_dir": str(tmp_path)}
+        gateway = make_gateway(pools, own_folder, hba=rules + SEARCH.format(port=directory.port) + "\n")
         with gateway.wire(bob, "app", own, unix=True) as client:
             assert client.value("select current_user") == bob
             assert outcome(gateway, bob, PEOPLE[bob]) == bob

@@ -115,6 +115,20 @@ def test_a_warm_pool_opens_to_nobody_without_proof(make, works_as):
     assert works_as(gateway, "anna", "owner", of="ben") == "28P01"
 
 
+def test_each_entry_has_pools_of_its_own(make, enter):
+    """Also for one user, who comes by two of them and keeps the name in both."""
+    name = "app_trust"
+    entries = [
+        {"users": [name], "roles": ["owner"], "pool_mode": "session", "pool_size": 2},
+        {"users": [name], "pool_size": 2},
+    ]
+    gateway = make(entries)
+    with enter(gateway, name, "owner") as owner, enter(gateway, name) as other:
+        assert owner.value("select current_user") == other.value("select current_user") == name
+        modes = {row["pool_mode"]: row["sv_active"] for row in gateway.console("SHOW POOLS") if row["user"] == name}
+        assert modes == {"session": "1", "transaction": "0"}
+
+
 def test_who_came_and_as_whom_is_shown(make, enter):
     gateway = make([OWNERS, READERS])
     with enter(gateway, "anna") as client:
@@ -302,9 +316,8 @@ def ldap(make_gateway, postgres, directory):
     options = f'ldapserver=127.0.0.1 ldapport={directory.port} ldapbasedn="{BASE}" ldapbinddn="{SEARCHER}" '
     rule = f"host all all 127.0.0.1/32 ldap {options} ldapbindpasswd={SEARCHER_PASSWORD}\n"
 
-    def make(server_users, hba=""):
-        pools = {"app": pool(postgres, users_=[], server_users=server_users)}
-        gateway = make_gateway(pools, hba=CONSOLE + hba + rule)
+    def make(server_users):
+        gateway = make_gateway({"app": pool(postgres, users_=[], server_users=server_users)}, hba=CONSOLE + rule)
         gateway.secrets.update([*PEOPLE.values(), SEARCHER_PASSWORD])
         return gateway
 
@@ -330,19 +343,6 @@ def test_the_clear_password_opens_the_server(ldap):
     wait_until(lambda: set(servers(gateway)) == {bob}, lambda: f"her servers are closed: {servers(gateway)}")
     assert outcome(gateway, ann, bobs) == "28P01"
     assert outcome(gateway, ann, anns) == ann
-
-
-def test_each_entry_has_pools_of_its_own(ldap):
-    """Also for one person, who comes by two of them and keeps the name in both."""
-    (ann, anns), _ = PEOPLE.items()
-    gateway = ldap([
-        {"auth_providers": ["trust"], "server_password": anns, "pool_mode": "session", "pool_size": 2},
-        {"auth_providers": ["ldap"], "pool_size": 2},
-    ], hba="local all all trust\n")
-    with gateway.wire(ann, "app", unix=True) as by_trust, gateway.wire(ann, "app", anns) as by_password:
-        assert by_trust.value("select current_user") == by_password.value("select current_user") == ann
-        modes = {row["pool_mode"]: row["sv_active"] for row in gateway.console("SHOW POOLS") if row["user"] == ann}
-        assert modes == {"session": "1", "transaction": "0"}
 
 
 def test_a_name_is_not_taken_for_that_of_a_server_user(ldap):

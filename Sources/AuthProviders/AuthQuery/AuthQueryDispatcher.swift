@@ -68,7 +68,12 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     package var connectionCount: Int { self.connections.count }
     package var waitingCount: Int { self.queue.count }
     /// When `expire` is to be called next; nil while nobody waits.
-    package var nextDeadline: Int64? { self.queue.first?.deadline }
+    package var nextDeadline: Int64? {
+        guard let deadline = self.queue.first?.deadline else { return nil }
+        return self.retryAt == .min || !self.hasRoom ? deadline : min(deadline, self.retryAt)
+    }
+
+    private var hasRoom: Bool { self.connections.count < self.limits.connections }
 
     // MARK: Requests
 
@@ -83,8 +88,13 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         return self.openOrGiveUp(now: now)
     }
 
-    /// Requests that have waited too long for a connection.
+    /// Time has passed: requests that have waited too long for a connection, and the end of a rest.
     package mutating func expire(now: Int64) -> [Action] {
+        let actions = self.failLate(now: now)
+        return self.retryAt == .min || now < self.retryAt ? actions : actions + self.openOrGiveUp(now: now)
+    }
+
+    private mutating func failLate(now: Int64) -> [Action] {
         var actions: [Action] = []
         while let first = self.queue.first, first.deadline <= now {
             self.queue.removeFirst()
@@ -192,7 +202,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
 
     /// A connection has nothing to do.
     private mutating func serve(_ id: ConnectionID, now: Int64) -> [Action] {
-        var actions = self.expire(now: now)
+        var actions = self.failLate(now: now)
         if let pending = self.queue.popFirst() {
             actions.append(self.start(pending, on: id))
         } else if self.isClosing {
@@ -208,7 +218,8 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     /// Opens one connection for those who wait, if that is allowed; without any connection nobody may wait.
     private mutating func openOrGiveUp(now: Int64) -> [Action] {
         guard !self.queue.isEmpty, self.stopReason == nil else { return [] }
-        if self.connections.count < self.limits.connections, now >= self.retryAt {
+        if self.hasRoom, now >= self.retryAt {
+            self.retryAt = .min
             self.lastID += 1
             self.connections[self.lastID] = .opening
             return [.open(self.lastID)]

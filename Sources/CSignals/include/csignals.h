@@ -8,4 +8,8 @@
 /// Gives these signals back what the process was started with. For commands that do not wait for them.
 void cs_release_signals(void);
 
+/// Programs that libraries start (`pam_exec`) get signals as this process was started with them: held back or ignored,
+/// nothing could end them. Call once, before there are other threads.
+void cs_spare_children(void);
+
 #endif

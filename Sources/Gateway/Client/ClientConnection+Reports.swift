@@ -67,6 +67,8 @@ extension ClientConnection {
                 self.changes[name] = follows ? value : nil
             }
             self.parameters = server.pool.recall(self.changed(self.requested)).parameters
+            // Where nothing is cleaned, the session has them from now on; the next client's are others.
+            if hasSet, !hasReset, !plan.cleansSessions { server.applied = self.parameters }
         }
         // A change that nobody takes back, or one that was not the client's, holds.
         guard server.isSpent || hasReset || (hasSet && plan.cleansSessions) else { return }

@@ -87,7 +87,9 @@ extension ClientConnection {
         guard self.mayStay(in: pool.key), let next = self.gateway.pools.pin(inPlaceOf: pool) else { return nil }
         self.leavePool()
         self.pool = next
-        self.parameters = next.recall(self.changed(self.requested)).parameters
+        let recalled = next.recall(self.changed(self.requested))
+        self.parameters = recalled.parameters
+        self.hasUntriedParameters = recalled.greeting == nil
         return next
     }
 

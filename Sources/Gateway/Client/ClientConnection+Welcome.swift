@@ -67,9 +67,7 @@ extension ClientConnection {
             case .missing: return nil
             case .pool(let pool):
                 if case .settings = route {
-                    let hasWaited = pool.plan.limits.minPoolSize > 0 && pool.awaitsFirstLogin
-                    pool.learn(from: identity)
-                    if hasWaited { pool.openMinimum(home: self.home) }
+                    if pool.learn(from: identity) { pool.openMinimum(home: self.home) }
                 } else if pool.plan.isDynamic {
                     // Else a pool of the settings stands in its place: its secret is another one.
                     pool.learn(from: identity)

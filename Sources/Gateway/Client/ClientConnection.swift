@@ -47,6 +47,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         }
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
+    /// No server of its pool, which a reload has put in the place of another, has taken them yet.
+    var hasUntriedParameters = false
+    /// The server that applies them before it gets the client's request.
+    var preparing: ServerConnection?
     /// What servers have reported in its present turn, and what the client has SET that goes with it from server to
     /// server; see `ClientConnection+Reports.swift`.
     var reported: [String: String] = [:]

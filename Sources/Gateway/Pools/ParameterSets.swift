@@ -57,9 +57,12 @@ struct ParameterSets {
 
     /// A server has refused what was accepted before: who asks for it next is to be told so at the login.
     mutating func forget(_ parameters: SessionParameters) {
-        self.sets[parameters.entries] = nil
+        let reported = parameters.reportedEntries
+        // What everybody is told is nothing of theirs.
+        if reported.isEmpty { return }
+        self.sets = self.sets.filter { $0.value.parameters.reportedEntries != reported }
         self.last = nil
-        self.welcomes.forget(parameters)
+        self.welcomes.forget(reported)
     }
 
     private mutating func forgetAll() {
@@ -87,7 +90,7 @@ private struct WelcomeCache {
         self.entries[requested.reportedEntries]
     }
 
-    mutating func forget(_ requested: SessionParameters) { self.entries[requested.reportedEntries] = nil }
+    mutating func forget(_ reported: [SessionParameters.Entry]) { self.entries[reported] = nil }
 
     mutating func remember(_ welcome: Welcome, for requested: SessionParameters) {
         if self.entries.count >= Self.entriesMax {

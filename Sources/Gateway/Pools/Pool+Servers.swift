@@ -11,10 +11,11 @@ extension Pool {
     /// Starts a server connection in the slot `id` that the machine reserved. On `home`'s worker.
     func open(_ id: ServerID, on home: WorkerHome) {
         let server = ServerConnection(id: id, pool: self, home: home)
-        let credential = self.state.withLock { state in
+        let (credential, number) = self.state.withLock { state in
             state.place(server)
-            return state.credential
+            return (state.credential.current, state.credential.number)
         }
+        server.credentialNumber = number
         server.open(credential: credential)
     }
 
@@ -102,7 +103,7 @@ extension Pool {
 
     /// Opens the minimum of a pool that has just been made.
     func prewarm(home: WorkerHome) {
-        guard self.plan.limits.minPoolSize > 0, self.state.withLock({ $0.machine.isEmpty }) else { return }
+        guard self.state.withLock({ $0.machine.limits.minPoolSize > 0 && $0.machine.isEmpty }) else { return }
         self.openMinimum(home: home)
     }
 
@@ -140,29 +141,25 @@ extension Pool {
         for client in waiting { client.home.worker.execute { client.poolRetired(self) } }
     }
 
-    /// Takes over a credential that a login has proven.
+    /// Takes over the credential that a login has proven.
     ///
-    /// - Parameter isSure: it was checked against the user's stored secret. A password that LDAP or PAM has checked may
-    ///   be another than the server's: it serves as long as nothing better is known.
-    func learn(_ credential: ServerCredential, isSure: Bool) {
-        guard self.plan.isPassthrough else { return }
-        switch credential {
-        case .none, .made: return
-        case .cleartext, .md5Hash, .scramKeys:
-            self.state.withLock { state in
-                if state.isCredentialSure, !isSure { return }
-                state.credential = credential
-                state.isCredentialSure = isSure
-            }
+    /// - Returns: true where it is the first: nothing could be opened before.
+    @discardableResult
+    func learn(from identity: AuthenticatedIdentity) -> Bool {
+        guard self.plan.isPassthrough else { return false }
+        let isSure = identity.secretOrigin != nil
+        return self.state.withLock { state in
+            let wasMissing = state.credential.isMissing
+            state.credential.learn(identity.credential, isSure: isSure)
+            return wasMissing && !state.credential.isMissing
         }
     }
 
-    func learn(from identity: AuthenticatedIdentity) {
-        self.learn(identity.credential, isSure: identity.secretOrigin != nil)
+    /// A server has refused what was to open it. True where there is something else by now.
+    func credentialRefused(_ number: Int) -> Bool {
+        guard self.plan.isPassthrough else { return false }
+        return self.state.withLock { $0.credential.refused(number) }
     }
-
-    /// A server has refused what opens it, or asks for something else: whatever the next login brings may do better.
-    func doubtCredential() { self.state.withLock { $0.isCredentialSure = false } }
 
     /// A login was checked against the server's own secret. When it is another one than at the login before, the
     /// password was changed, or the name is another role's now (renamed, or dropped and made again): servers that were
@@ -184,27 +181,23 @@ extension Pool {
     func inherit(from old: Pool) {
         guard self.plan.isPassthrough, old.plan.isPassthrough, self.plan.storedSecret == old.plan.storedSecret
         else { return }
-        let (credential, isSure, secret) = old.state.withLock { ($0.credential, $0.isCredentialSure, $0.secret) }
-        self.learn(credential, isSure: isSure)
-        // What is opened with that credential belongs to the role of that secret.
-        self.state.withLock { $0.secret = secret }
+        let (credential, secret) = old.state.withLock { ($0.credential, $0.secret) }
+        self.state.withLock { state in
+            state.credential.inherit(from: credential)
+            // What is opened with that credential belongs to the role of that secret.
+            state.secret = secret
+        }
     }
 
     /// Servers cannot be opened without a client: its proof is what opens them, and none has come yet.
     var awaitsFirstLogin: Bool {
         guard self.plan.isPassthrough, self.plan.md5Hash == nil, self.plan.storedSecret != nil else { return false }
-        if case .none = self.state.withLock({ $0.credential }) { return true }
-        return false
+        return self.state.withLock { $0.credential.isMissing }
     }
 
-    /// An opening that began before the credential was known failed for want of it: no client is to blame.
+    /// An opening failed for want of a credential that is known by now: no client is to blame.
     func openAbandoned(_ server: ServerConnection, home: WorkerHome) {
         self.closed(server, home: home)
-    }
-
-    var hasCredential: Bool {
-        if case .none = self.state.withLock({ $0.credential }) { return false }
-        return true
     }
 }
 

@@ -17,11 +17,7 @@ final class Pool: Sendable {
         var servers: ContiguousArray<ServerConnection?> = []
         var facts: ContiguousArray<ServerFacts> = []
         var waiters: ContiguousArray<ClientConnection?> = []
-        /// What opens servers: from the plan, then from the last login that could tell.
-        var credential: ServerCredential
-        /// It fits the user's stored secret, and no server has refused it since: what somebody else has checked (LDAP,
-        /// PAM) does not take its place.
-        var isCredentialSure: Bool
+        var credential: PoolCredential
         /// The server's own secret of the pool's user, as it was at the last login that was checked against it; nil
         /// where none was.
         var secret: StoredSecret?
@@ -84,8 +80,7 @@ final class Pool: Sendable {
         self.state = Mutex(
             State(
                 machine: PoolMachine(limits: plan.limits, workerCount: workers, seed: .random(in: .min ... .max)),
-                credential: plan.credential,
-                isCredentialSure: plan.md5Hash != nil,
+                credential: PoolCredential(plan.credential, isSure: plan.md5Hash != nil),
                 parameterSets: ParameterSets(applicationName: plan.applicationName),
                 averaging: averaging ?? AveragingPeriod(startingWith: before, now: UInt64(MonotonicClock.now()))
             )

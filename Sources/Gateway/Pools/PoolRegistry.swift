@@ -92,7 +92,7 @@ final class PoolRegistry: Sendable {
         let (found, replaced, isNew) = self.state.withLock { state -> (Pool?, Pool?, Bool) in
             guard state.generation == generation else { return (nil, nil, false) }
             let old = state.pools[wanted.key]
-            if let old, old.plan.origin == .settings || old.plan.origin == .dynamic(row: wanted.row) {
+            if let old, wanted.fits(old.plan.origin) {
                 old.pin()
                 return (old, nil, false)
             }
@@ -185,6 +185,14 @@ final class PoolRegistry: Sendable {
 extension Pool {
     /// Of a user whom auth_query has found.
     fileprivate var isFound: Bool { self.plan.isDynamic && self.key.kind == .own }
+}
+
+extension DynamicPool {
+    /// Whether its user may work in the pool that is there.
+    fileprivate func fits(_ origin: PoolPlan.Origin) -> Bool {
+        guard origin != .settings, let row else { return true }
+        return origin == .dynamic(row: row)
+    }
 }
 
 extension PoolRegistry.State {

@@ -49,7 +49,7 @@ final class CancelKeys: Sendable {
 extension ClientConnection {
     /// A cancel request with this client's key came in.
     func cancelRequested(by canceller: ClientConnection) {
-        guard let server = self.server else {
+        guard let server = self.server ?? self.preparing else {
             canceller.cancelIsThrough()
             return
         }
@@ -60,10 +60,10 @@ extension ClientConnection {
 extension ServerConnection {
     /// Cancels what runs for the present client, if anything does.
     func cancel(for canceller: ClientConnection) {
-        guard !self.ledger.isSettled, let address = self.address, !self.secret.isEmpty else {
-            canceller.cancelIsThrough()
-            return
-        }
+        guard let address = self.address, !self.secret.isEmpty else { return canceller.cancelIsThrough() }
+        // The request waits until the client's parameters are in force: `requestBegins` goes on from here.
+        if case .prepare? = self.errand?.purpose { return self.laterCancellers.append(canceller) }
+        guard !self.ledger.isSettled || self.preludeOwed > 0 else { return canceller.cancelIsThrough() }
         let answers = self.answersOfTurn
         defer { self.answersBeforeCancel = answers }
         if self.preludeOwed > 0, !self.isAnsweringReplay {

@@ -66,6 +66,14 @@ extension Gateway {
         }
     }
 
+    /// SIGHUP. A file that does not answer must not keep the thread that takes SIGTERM.
+    package func reloadOnHangup() {
+        let refusal = self.reloadLane.start {
+            do throws(GatewayStartError) { try self.reload() } catch { _ = self.reloadFailed(error) }
+        }
+        if refusal != nil { self.log.error("reload refused: too many wait") }
+    }
+
     private func reloadFailed(_ error: GatewayStartError) -> ConsoleOutcome {
         self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(error.description)])
         return .failure(

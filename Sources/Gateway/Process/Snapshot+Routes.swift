@@ -27,7 +27,7 @@ extension Snapshot {
         return .dynamic(
             DynamicPool(
                 key: own,
-                row: identity.secretOrigin?.startupParameters ?? [:],
+                row: identity.secretOrigin?.startupParameters,
                 source: .authQuery(pool, query),
                 general: self.settings.general,
                 tls: self.serverTLS[ExactName(database)]
@@ -43,7 +43,7 @@ extension Snapshot {
         return .dynamic(
             DynamicPool(
                 key: key,
-                row: [:],
+                row: nil,
                 source: .serverUsers(map, entry),
                 general: self.settings.general,
                 tls: self.serverTLS[ExactName(database)]
@@ -91,8 +91,8 @@ struct DynamicPool {
     }
 
     let key: PoolKey
-    /// The startup parameters of the user's row.
-    let row: [String: String]
+    /// The startup parameters of the user's row; nil after a login that has not looked at it.
+    let row: [String: String]?
     fileprivate let source: Source
     fileprivate let general: GeneralSettings
     fileprivate let tls: ServerTLS?
@@ -114,11 +114,12 @@ extension PoolPlan {
     /// The pool of one user, who logs in at the server as itself. The parameters of its row win over those of the
     /// settings.
     fileprivate init(_ user: DynamicPool, _ pool: PoolSettings, _ query: AuthQuerySettings) {
-        let own = user.row.map { StartupParameter(name: $0.key, value: $0.value, source: .authQuery) }
+        let row = user.row ?? [:]
+        let own = row.map { StartupParameter(name: $0.key, value: $0.value, source: .authQuery) }
         let parameters = Dictionary((query.startupParameters + own).map { ($0.key, $0) }) { $1 }
         let owner = Owner(
             key: user.key,
-            origin: .dynamic(row: user.row),
+            origin: .dynamic(row: row),
             mode: pool.poolMode,
             serverUser: user.key.user,
             isPassthrough: true,

@@ -171,7 +171,10 @@ extension ServerConnection {
         let lastError = self.lastError
         self.retire(reason)
         switch errand?.purpose {
-        case .check(let client), .prepare(let client, _): client.retryCheckout()
+        case .check(let client): client.retryCheckout()
+        case .prepare(let client, _):
+            client.preparing = nil
+            client.retryCheckout()
         case .learn(let client): client.serverLost(ServerLoss(reason: reason, lastError: lastError))
         case .cleanup, nil: return
         }

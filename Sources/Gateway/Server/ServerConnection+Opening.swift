@@ -52,16 +52,13 @@ extension ServerConnection {
     }
 
     private func loginFailed(_ failure: ServerLoginFailure, after first: ServerLoginFailure?) {
-        if case .credentialMissing = failure, case .some(.none) = self.opening?.target.credential,
-            self.pool.hasCredential
-        {
+        if failure.refusesCredential, self.pool.credentialRefused(self.credentialNumber) {
             self.phase = .closed
             self.opening = nil
             self.close()
             self.pool.openAbandoned(self, home: self.home)
             return
         }
-        if failure.doubtsSecret { self.pool.doubtCredential() }
         if failure.doubtsSecret, self.pool.plan.isDynamic {
             // Clients prove themselves by what is remembered, and would go on to do so until that has grown old.
             let key = self.pool.key

@@ -10,29 +10,32 @@ extension ServerConnection {
     /// Whether the client's request has to wait for its parameters.
     func mustPrepare(for client: ClientConnection) -> Bool {
         guard self.appliedIdentity != client.parametersIdentity, self.pool.plan.syncsParameters else { return false }
-        return !client.parameters.isSteady(replacing: self.applied)
+        return client.hasUntriedParameters || !client.parameters.isSteady(replacing: self.applied)
     }
 
     /// The client is granted the server again when its parameters are in force.
     ///
     /// In two queries: what another client had applied (a short timeout, serializable transactions that wait for their
     /// turn) is gone when the second one runs.
-    ///
-    /// - Parameter deadline: of the client's wait.
-    func prepare(for client: ClientConnection, until deadline: MonotonicMicroseconds) {
+    func prepare(for client: ClientConnection) {
         let parameters = client.parameters
         let queries = [
             SessionParameters.none.query(replacing: self.applied), parameters.query(replacing: .none),
         ]
         let purpose = Errand.Purpose.prepare(client, parameters)
-        self.run(Errand(purpose: purpose, statements: queries.compactMap { $0 }, deadline: deadline))
+        self.run(Errand(purpose: purpose, statements: queries.compactMap { $0 }))
     }
 
     func prepared(for client: ClientConnection, _ parameters: SessionParameters, by errand: Errand) {
+        client.preparing = nil
         guard let error = errand.error else {
             self.scanner.residue = SessionResidue()
             self.applied = parameters
-            return client.granted(self)
+            client.hasUntriedParameters = false
+            client.granted(self)
+            // Cancel requests that came meanwhile are meant for what it is sent now.
+            if self.client === client { self.answersBeforeCancel = self.answersOfTurn }
+            return
         }
         let isRefusal = errand.failed == errand.statements.count - 1 && !parameters.entries.isEmpty
         self.retire("what was to precede the client's requests was refused: \(error.message)")
@@ -50,7 +53,8 @@ extension ClientConnection {
         self.phase = .waiting
         self.waiter = nil
         self.pauseReading()
-        server.prepare(for: self, until: server.pool.waitDeadline(since: self.waitingSince))
+        self.preparing = server
+        server.prepare(for: self)
         return true
     }
 }

@@ -56,6 +56,8 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var ledger = AnswerLedger()
     /// Where prepared statements are shared: what this server has, and what its pending answers are.
     let statements: ServerStatements?
+    /// Which of the pool's credentials is to open it.
+    var credentialNumber = 0
     /// The client that holds it.
     var client: ClientConnection?
     /// The client on another worker that it is on its way to.

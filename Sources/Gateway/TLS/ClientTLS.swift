@@ -21,7 +21,11 @@ final class ClientTLS: Sendable {
             certificateChain: files.read(settings.certificate, .certificate) ?? [],
             privateKey: files.read(settings.privateKey, .privateKey) ?? []
         )
-        defer { options.privateKey.wipe() }
+        // The file of the certificate may hold the key as well.
+        defer {
+            options.privateKey.wipe()
+            options.certificateChain.wipe()
+        }
         options.clientAuthorities = files.read(settings.caCert, .authorities)
         options.revocationLists = files.read(settings.crlFile, .revocationLists)
         try files.check()

@@ -89,10 +89,10 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
     override func deadlinePassed() { self.admitDue() }
 }
 
-/// `tls_rate_limit_per_second`: handshakes with clients are spaced evenly; those of ten milliseconds may come at once.
-/// Any worker.
+/// `tls_rate_limit_per_second`: handshakes with clients are spaced evenly; those of 33 milliseconds may come at once, for
+/// a worker's timers are late by half of that, and what is missed between two of them must not be lost. Any worker.
 final class HandshakeRate: Sendable {
-    private static let burst: MonotonicMicroseconds = 10_000
+    private static let burst: MonotonicMicroseconds = 32_768
     /// When the next one would begin if they came evenly.
     private let next = Mutex<MonotonicMicroseconds>(0)
 
@@ -105,7 +105,7 @@ final class HandshakeRate: Sendable {
         let interval = max(1_000_000 / MonotonicMicroseconds(perSecond), 1)
         return self.next.withLock { next in
             let turn = max(next, now)
-            let wait = turn - max(Self.burst - interval, 0) - now
+            let wait = turn - Self.burst - now
             if wait <= 0 { next = turn + interval }
             return max(wait, 0)
         }

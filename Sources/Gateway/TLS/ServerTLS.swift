@@ -26,9 +26,11 @@ final class ServerTLS: Sendable, Equatable {
         options.certificateChain = files.read(settings.certificate, .certificate)
         options.privateKey = files.read(settings.privateKey, .privateKey)
         defer {
-            var key = options.privateKey ?? []
-            options.privateKey = nil
+            // The file of the certificate may hold the key as well.
+            var (key, chain) = (options.privateKey ?? [], options.certificateChain ?? [])
+            (options.privateKey, options.certificateChain) = (nil, nil)
             key.wipe()
+            chain.wipe()
         }
         try files.check()
         options.verification =

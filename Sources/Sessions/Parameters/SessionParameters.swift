@@ -183,13 +183,14 @@ package final class SessionParameters: Sendable {
     /// nothing to do. `set_config` rather than SET: it reads lists (`search_path`) the way a startup packet does.
     ///
     /// A `role` is left first and taken on last: what a session may set and reset is, as at its start, the affair of
-    /// the user who has logged in.
+    /// the user who has logged in. What everybody may set leaves it alone, and so cannot fail by it.
     package func query(replacing old: SessionParameters) -> String? {
         if self.isSame(as: old) { return nil }
-        let changed =
-            self.entries.filter { !Self.isRole($0) && !old.entries.contains($0) } + self.entries.filter(Self.isRole)
+        let keepsRole = self.isSteady(replacing: old)
+        var changed = self.entries.filter { !Self.isRole($0) && !old.entries.contains($0) }
+        if !keepsRole { changed += self.entries.filter(Self.isRole) }
         var text = ""
-        for entry in old.entries where Self.isRole(entry) { text += "RESET \(SQLText.identifier(entry.name));" }
+        for entry in old.entries where !keepsRole && Self.isRole(entry) { text += "RESET \(SQLText.identifier(entry.name));" }
         for entry in old.entries where !Self.isRole(entry) {
             let isKept = self.entries.contains { $0.name.hasSameBytes(as: entry.name) }
             let isOverlaid = Self.isDateStyle(entry) && changed.contains { $0.name.hasSameBytes(as: entry.name) }
@@ -208,7 +209,7 @@ package final class SessionParameters: Sendable {
     /// away meanwhile, what a parameter names may be gone, and the timeouts of `old` hold for the query that takes them
     /// back.
     package func isSteady(replacing old: SessionParameters) -> Bool {
-        if self.isSteady, old.isSteady { return true }
+        if self.isSteady && old.isSteady || self.isSame(as: old) { return true }
         guard !old.entries.contains(where: SteadyParameters.isTimeout) else { return false }
         let (new, gone) = (self.entries.filter { !old.entries.contains($0) }, old.entries)
         return new.allSatisfy(SteadyParameters.contain)

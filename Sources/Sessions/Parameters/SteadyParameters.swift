@@ -1,5 +1,5 @@
-/// Parameters that a server takes at any time once it has taken their value from a session of the same user: nothing
-/// but the value decides, and nothing waits for anything.
+/// Parameters that every user may set, and whose values a server takes at any time if it ever takes them: nothing else
+/// decides, and nothing waits for anything.
 enum SteadyParameters {
     /// What drivers send by themselves. `search_path` is not among them, though it names what need not be there: a
     /// request that ran by another client's would find other tables.

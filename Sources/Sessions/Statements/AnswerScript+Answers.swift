@@ -17,7 +17,7 @@ extension AnswerScript {
             }
         if kind == Backend.readyForQuery { return self.readyReceived() }
         if isEnd { self.pop() }
-        guard token.edit == .swallow else { return false }
+        guard token.edit == .swallow || token.edit == .hide else { return false }
         if token.kind == .probe, isEnd { self.probeAnswered() }
         return true
     }
@@ -56,6 +56,8 @@ extension AnswerScript {
         var failure = Failure(batch: self.answeredBatch)
         if token.edit == .substitute {
             failure.substitute = self.texts[Int(token.payload)]
+        } else if token.edit == .hide {
+            failure.substitute = []
         } else if token.kind == .bind || token.kind == .describeStatement {
             failure.statement = token.payload
             if token.kind == .bind { failure.name = self.name(of: token) }

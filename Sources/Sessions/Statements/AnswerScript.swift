@@ -44,6 +44,8 @@ package struct AnswerScript: Sendable {
         case none
         /// The client did not ask: it must not see the answer, unless that is an error.
         case swallow
+        /// The same, and an error of it was told before.
+        case hide
         /// An ErrorResponse is replaced by the text of `payload`.
         case substitute
     }

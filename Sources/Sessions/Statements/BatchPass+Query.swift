@@ -94,7 +94,7 @@ extension BatchPass {
             return .done
         }
         for name in known {
-            self.server.script.push(.close, edit: .swallow)
+            self.server.script.push(.close, edit: .hide)
             self.appendClose(name)
         }
         self.sync(ledger: &ledger)

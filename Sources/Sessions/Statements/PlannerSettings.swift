@@ -29,6 +29,8 @@ package final class PlannerSettings: Sendable {
         Setting(name: "standard_conforming_strings", ignoresCase: true), Setting(name: "timezone_abbreviations"),
         Setting(name: "lc_monetary"), Setting(name: "array_nulls"), Setting(name: "backslash_quote"),
         Setting(name: "transform_null_equals"), Setting(name: "xmloption"),
+        // How values are written that a plan holds as text.
+        Setting(name: "bytea_output", ignoresCase: true), Setting(name: "extra_float_digits"),
     ]
 
     /// Objects given out, for the next client with the same values. Emptied when full: clients decide what they ask

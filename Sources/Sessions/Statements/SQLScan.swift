@@ -53,7 +53,11 @@ package struct SQLScan: Sendable, Equatable {
         let leavesNoTag: StatementTraits = [.setConfig, .advisoryLock, .temporary]
         var hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
         if self.namesTemporarySchema(bytes, text) { hidden.insert(.temporary) }
-        if self.hasBlock(bytes, text) { hidden.formUnion(self.mentions(bytes, text)) }
+        if self.hasBlock(bytes, text) {
+            hidden.formUnion(self.mentions(bytes, text))
+            // SET and RESET have no tag of their own there.
+            if self.holds("set", bytes, text) { hidden.insert(.setConfig) }
+        }
         guard self.hasBackslash(bytes, text) else { return hidden }
         if self.hasBackslash(bytes, text, behindLetter: true) { hidden.formUnion(self.mentions(bytes, text)) }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)

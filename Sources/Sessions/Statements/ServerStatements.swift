@@ -45,11 +45,11 @@ package final class ServerStatements: @unchecked Sendable {
     /// Nothing is owed to the client, by the server or in its place. (Other rooms ask for this, not for the script,
     /// which they would have to copy.)
     package var isSettled: Bool { self.script.isEmpty }
-    /// An answer of the gateway's own is next.
     /// How many messages have been answered, by which alone a message that is held may go on; nil where a COPY in doubt
     /// makes more of a difference.
     package var answered: Int? { self.script.inquiry.isOpen ? nil : self.script.answeredSequence }
 
+    /// An answer of the gateway's own is next.
     package var isInjectionNext: Bool { self.script.isInjectionNext }
 
     package var preparedCount: Int { self.prepared.count }

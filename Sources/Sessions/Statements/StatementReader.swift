@@ -14,6 +14,8 @@ struct StatementReader {
         case begin, beginKind, startTransaction
         case explain
         case set
+        /// Behind SET LOCAL, SET GLOBAL or SET TRANSACTION; `local.x` is a parameter of the session.
+        case setScope
         /// Behind CREATE; then up to the first AS; right behind that AS.
         case create, createObject, createAs
         /// CREATE FUNCTION or PROCEDURE up to BEGIN; right behind that BEGIN.
@@ -99,6 +101,7 @@ struct StatementReader {
         case .routineBegin: self.phase = .createRoutine
         case .prepareTransaction where token == .open: self.note(.prepare)
         case .set: self.note(.set)
+        case .setScope where token == .dot: self.note(.set)
         default: self.phase = .body
         }
     }
@@ -144,8 +147,9 @@ struct StatementReader {
         switch count {
         case 4 where word.equals(bytes, "into"):
             if before != .insert { self.before = .into }
-        case 5 where word.equals(bytes, "merge"): self.before = .insert
-        case 6 where word.equals(bytes, "insert"): self.before = .insert
+        // Further on they may be names (`SELECT 1 AS insert INTO TEMP t`).
+        case 5 where self.phase != .body && word.equals(bytes, "merge"): self.before = .insert
+        case 6 where self.phase != .body && word.equals(bytes, "insert"): self.before = .insert
         default: if before == .into { self.target(bytes, start, count) }
         }
         if self.phase != .body, self.depth == 0 { self.advance(bytes, start, count) }
@@ -208,7 +212,9 @@ struct StatementReader {
         case .prepareTransaction: self.note(.prepare)
         case .begin: self.phase = keyword == .transaction || keyword == .work ? .beginKind : .body
         case .beginKind: self.phase = .body
-        case .set: if keyword == .scope || keyword == .transaction { self.phase = .body } else { self.note(.set) }
+        case .set:
+            if keyword == .scope || keyword == .transaction { self.phase = .setScope } else { self.note(.set) }
+        case .setScope: self.phase = .body
         case .startTransaction: self.phase = keyword == .transaction ? .beginKind : .body
         case .create, .createObject, .createAs, .createRoutine, .routineBegin: self.creates(keyword)
         }

@@ -78,6 +78,20 @@ import Testing
         #expect(delays == [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000].map { Int64($0) * 1000 })
     }
 
+    /// Who came during a rest need not wait for a connection that is busy.
+    @Test func theEndOfARestOpensForThoseWhoWait() {
+        var machine = Self.dispatcher()
+        _ = machine.submit(1, now: 0)
+        _ = machine.opened(1, now: 0)
+        #expect(Self.text(machine.submit(2, now: 0)) == "open 2")
+        #expect(Self.text(machine.lost(2, now: 0, reason: "refused", random: 200)) == "")
+        #expect(Self.text(machine.submit(3, now: 10)) == "")
+        #expect(machine.nextDeadline == 100_000)
+        #expect(Self.text(machine.expire(now: 99_999)) == "")
+        #expect(Self.text(machine.expire(now: 100_000)) == "open 3")
+        #expect(machine.nextDeadline == 5 * Self.second)
+    }
+
     @Test func recoveryForgetsTheFailures() {
         var machine = Self.dispatcher()
         var now: Int64 = 0

@@ -47,6 +47,22 @@ import Testing
         #expect(sets.recall(utc).greeting == nil, "it has to be asked")
     }
 
+    /// Whatever the sessions call themselves; what everybody is told stays.
+    @Test func whatAServerRefusesIsForgottenWithAllThatAskForIt() throws {
+        var sets = ParameterSets(applicationName: "app")
+        let plain = Welcome([("server_version", "15")])
+        sets.remember(plain, for: .none)
+        let limited = try ["a", "b"].map { name in
+            try SessionParameters.parse([(name: "application_name", value: name), (name: "role", value: "limited")])
+        }
+        sets.remember(plain, for: limited[0])
+        for parameters in limited { #expect(sets.recall(parameters).greeting != nil) }
+        sets.forget(limited[0])
+        for parameters in limited { #expect(sets.recall(parameters).greeting == nil) }
+        sets.forget(try SessionParameters.parse([(name: "application_name", value: "a")]))
+        #expect(sets.welcome(for: .none)?.isSame(as: plain) == true)
+    }
+
     /// It may have been promoted since. That it is none, stays true until it starts anew.
     @Test func thatAServerIsAStandbyIsNotRemembered() {
         #expect(Welcome([("in_hot_standby", "on"), ("server_version", "16")]).reports.map(\.name) == ["server_version"])

@@ -231,6 +231,28 @@ import Testing
                 + "SELECT pg_catalog.set_config(E'a',E'2',false),pg_catalog.set_config(E'role',E'clerk',false)"
         )
         #expect(try self.query([("a", "1"), ("role", "clerk")], []) == "RESET \"role\";RESET \"a\";")
+        // What everybody may set: the role stays as it is, and cannot be refused.
+        #expect(
+            try self.query([("TimeZone", "a"), ("role", "clerk")], [("TimeZone", "b"), ("role", "clerk")])
+                == "SELECT pg_catalog.set_config(E'TimeZone',E'b',false)"
+        )
+    }
+
+    @Test(arguments: [
+        ([("TimeZone", "a")], [("timezone", "b"), ("application_name", "x")], true),
+        ([], [("search_path", "a")], false), ([("search_path", "a")], [], false),
+        ([("search_path", "a")], [("search_path", "a"), ("DateStyle", "ISO")], true),
+        ([("role", "a"), ("TimeZone", "a")], [("role", "a"), ("TimeZone", "b")], true),
+        ([("role", "a")], [("role", "b")], false), ([("ROLE", "a")], [("role", "a")], false),
+        ([], [("my.name", "a")], false), ([], [("statement_timeout", "1s")], false),
+        ([("statement_timeout", "1s")], [("statement_timeout", "1s")], true),
+        ([("statement_timeout", "1s")], [("statement_timeout", "1s"), ("TimeZone", "b")], false),
+        ([("Transaction_Timeout", "1s"), ("TimeZone", "a")], [("TimeZone", "b")], false),
+    ] as [([(String, String)], [(String, String)], Bool)])
+    func whatCannotBeRefusedLater(old: [(String, String)], new: [(String, String)], isSteady: Bool) throws {
+        let parsed = try SessionParameters.parse(new)
+        #expect(try parsed.isSteady(replacing: SessionParameters.parse(old)) == isSteady)
+        #expect(try parsed.isSteady(replacing: SessionParameters.parse(new)))
     }
 
     /// As with PostgreSQL, where the session is the one that has logged in.

@@ -67,6 +67,8 @@ import Testing
             ("do $$ begin perform pg_advisory_lock(1); end $$", .advisoryLock),
             ("/* x */ DO LANGUAGE plpgsql 'begin CREATE TEMP TABLE t (a int); end'", .temporary),
             ("begin; do $x$ begin perform set_config('a.b', 'c', false); end $x$", .setConfig),
+            ("do $$ begin RESET role; end $$", .setConfig),
+            ("do $$ begin execute format('Set a.b = %L', 7); end $$", .setConfig),
         ] as [(String, StatementTraits)] {
             #expect(self.marks(.query(text)).contains(trait), "\(text)")
         }

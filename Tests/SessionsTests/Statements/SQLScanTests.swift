@@ -201,6 +201,7 @@ func scan(_ text: String, standardConformingStrings: Bool = true) -> SQLScan {
             ("create or replace temp view v as select 1", .temporary),
             ("select 1 into temp t", .temporary), ("select 1 into local temporary table t", .temporary),
             ("(select 1 into temp t)", .temporary), ("select x.insert into temp t", .temporary),
+            ("select 1 as insert into temp t", .temporary), ("select 1 merge into temporary t", .temporary),
             ("create table pg_temp.t()", .temporary), ("select 1 into t", []), ("select 1 into \"temp\"", []),
             ("create view x.temp as select 1", []), ("drop table temp", []), ("discard all", .discardAll),
             ("Discard /**/ All;", .discardAll), ("copy t from stdin", .copy), ("COPY (select 1) to stdout", .copy),

@@ -71,6 +71,8 @@ import Testing
         "set local a = 1; set a = 1", "set role x", "set time zone 'x'", "select 1;set/**/a.b=1",
         "set constraints all deferred",
         "set U&\"\\0061\" = 1",
+        // GLOBAL, LOCAL and TRANSACTION are no reserved words.
+        "set local.a = 1", "set global.a to 1", "SET Transaction /**/ . a = 1",
     ])
     func setsThatStay(text: String) {
         #expect(self.leaves(text) == .set, "\(text)")

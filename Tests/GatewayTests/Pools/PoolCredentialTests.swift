@@ -1,0 +1,82 @@
+import Sessions
+import Testing
+
+@testable import Gateway
+
+@Suite struct PoolCredentialTests {
+    private static func password(_ text: String) -> ServerCredential { .cleartext(SecretBytes(Array(text.utf8))) }
+    private static func hash(_ text: String) -> ServerCredential { .md5Hash(SecretBytes(Array(text.utf8))) }
+
+    private static func text(_ credential: PoolCredential) -> String {
+        switch credential.current {
+        case .cleartext(let secret), .md5Hash(let secret):
+            String(decoding: secret.exposed(), as: UTF8.self)
+        case .none, .scramKeys, .made: "-"
+        }
+    }
+
+    @Test func theLastLoginThatWasCheckedAgainstTheSecretTeaches() {
+        var credential = PoolCredential(.none, isSure: false)
+        #expect(credential.isMissing)
+        credential.learn(Self.password("directory"), isSure: false)
+        #expect(Self.text(credential) == "directory" && !credential.isMissing)
+        credential.learn(Self.hash("own"), isSure: true)
+        credential.learn(.none, isSure: true)
+        #expect(Self.text(credential) == "own")
+        credential.learn(Self.hash("newer"), isSure: true)
+        #expect(Self.text(credential) == "newer")
+    }
+
+    @Test func aPasswordOfADirectoryWaitsUntilAServerHasRefusedTheSecret() {
+        var credential = PoolCredential(Self.hash("stored"), isSure: true)
+        credential.learn(Self.password("directory"), isSure: false)
+        #expect(Self.text(credential) == "stored")
+        let tried = credential.number
+        var isReplaced = credential.refused(tried)
+        #expect(isReplaced && Self.text(credential) == "directory")
+        // Another opening that had begun with the first one.
+        isReplaced = credential.refused(tried)
+        #expect(isReplaced)
+        isReplaced = credential.refused(credential.number)
+        #expect(!isReplaced)
+        credential.learn(Self.password("other"), isSure: false)
+        #expect(Self.text(credential) == "other")
+    }
+
+    @Test func withoutAnotherARefusalIsOne() {
+        var credential = PoolCredential(Self.hash("stored"), isSure: true)
+        let isReplaced = credential.refused(credential.number)
+        #expect(!isReplaced)
+        credential.learn(Self.password("directory"), isSure: false)
+        #expect(Self.text(credential) == "directory")
+    }
+
+    /// Every login by a stale copy of the secret would else make the next opening try it once more, without a rest.
+    @Test func whatIsLearntAgainIsNotAnother() {
+        var credential = PoolCredential(.none, isSure: false)
+        credential.learn(Self.hash("stale"), isSure: true)
+        let tried = credential.number
+        credential.learn(Self.hash("stale"), isSure: true)
+        let isReplaced = credential.refused(tried)
+        #expect(credential.number == tried && !isReplaced)
+    }
+
+    @Test func whatHasWorkedBeforeIsTriedAgain() {
+        var credential = PoolCredential(.none, isSure: false)
+        credential.learn(Self.password("directory"), isSure: false)
+        credential.learn(Self.hash("stale"), isSure: true)
+        let isReplaced = credential.refused(credential.number)
+        #expect(isReplaced && Self.text(credential) == "directory")
+    }
+
+    @Test func aPoolThatTakesThePlaceOfAnotherKeepsWhatOpens() {
+        var old = PoolCredential(Self.hash("stored"), isSure: true)
+        old.learn(Self.password("directory"), isSure: false)
+        _ = old.refused(old.number)
+        var new = PoolCredential(Self.hash("stored"), isSure: true)
+        new.inherit(from: old)
+        #expect(Self.text(new) == "directory")
+        new.inherit(from: PoolCredential(.none, isSure: false))
+        #expect(Self.text(new) == "directory")
+    }
+}
