@@ -369,7 +369,7 @@ def test_graceful_stop_of_a_pipeline(make_gateway):
     with gateway.wire() as client:
         client.rows("begin work")
         gateway.signal(signal.SIGTERM)
-        gateway.wait_for_log(lambda log: len(log) > 0, "a word about the stop")
+        gateway.wait_for_log(lambda log: "stopping" in log, "a word about the stop")
         client.send_together(query("select 1"), query("commit"))
         kinds = "".join(m.kind for m in client.until_closed())
         assert kinds == "TDCZCZE", kinds
@@ -636,7 +636,7 @@ def test_descriptors_run_out(make_gateway):
 
 def test_too_few_descriptors_for_the_settings_are_said_at_start(make_gateway):
     gateway = make_gateway(descriptors=256, general={"max_connections": 5000})
-    gateway.wait_for_log(lambda log: "256" in log or "5000" in log, "a word about RLIMIT_NOFILE")
+    gateway.wait_for_log(lambda log: "RLIMIT_NOFILE" in log, "a word about RLIMIT_NOFILE")
 
 
 def test_too_few_descriptors_for_the_settings_are_said_at_a_reload(make_gateway):
