@@ -905,12 +905,12 @@ def test_reset_only_after_a_change(make_gateway, postgres):
     gateway = small(make_gateway)
 
     def resets():
-        own = [line for line in postgres.log()[start:].splitlines() if line.startswith(f"{pid} ")]
+        own = [line for line in postgres.log_since(start).splitlines() if line.startswith(f"{pid} ")]
         return sum(len(re.findall("RESET ALL|DISCARD ALL", line)) for line in own)
 
     with gateway.wire() as client:
         pid = client.value(PID)
-        start = len(postgres.log())
+        start = postgres.log_size()
         for _ in range(5):
             client.rows("select 1")
             client.rows("begin work")

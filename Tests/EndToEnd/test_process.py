@@ -437,11 +437,11 @@ def test_servers_are_left_politely(make_gateway, postgres):
     gateway = make_gateway()
     with gateway.wire() as client:
         client.value("select 1")
-    start = len(postgres.log())
+    start = postgres.log_size()
     gateway.signal(signal.SIGTERM)
     assert gateway.wait() == 0
     wait_until(lambda: not postgres.backends(), "no server is left")
-    assert "unexpected EOF" not in postgres.log()[start:]
+    assert "unexpected EOF" not in postgres.log_since(start)
 
 
 # --- reload -----------------------------------------------------------------------------------------------------------
