@@ -180,8 +180,8 @@ def plain_answer(sql):
 class FakeServer:
     """Listens on a free port and runs `script(peer)` in a thread for every connection.
 
-    `scripts` may also be a list: the n-th connection gets the n-th script, later ones the last. Problems inside scripts
-    are kept in `problems` (a test that expects a clean run looks at it); connections end when their script ends.
+    `scripts` may also be a list: the n-th connection gets the n-th script, later ones the last. Connections end when
+    their script ends. A problem inside a script (that the gateway leaves is none) fails the test at the end of `with`.
     """
 
     host = "127.0.0.1"
@@ -245,8 +245,11 @@ class FakeServer:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.close()
+        if self.problems and kind is None:
+            problem = self.problems[0]
+            raise AssertionError(f"a script of the server: {problem!r}") from problem
 
 
 # --- SCRAM, the server's side, honest or not --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from polling import wait_until
+from polling import wait_for_end, wait_until
 from server import DATABASE, PASSWORDS, free_port
 from wire import Wire
 
@@ -156,7 +156,8 @@ class Gateway:
                 env={**os.environ, **self.environment},
             )
         if ready:
-            wait_until(self._accepts, lambda: "the gateway accepts connections; its log:\n" + self.tail())
+            said = "the gateway accepts connections; its log:\n"
+            wait_until(self._accepts, lambda: said + self.tail(), interval=0.002)
 
     def _accepts(self):
         assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.tail()}"
@@ -185,10 +186,9 @@ class Gateway:
         self.process.send_signal(number)
 
     def wait(self, timeout=15):
-        try:
-            return self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"the gateway does not end; its log:\n{self.tail()}") from None
+        status = wait_for_end(self.process, timeout)
+        assert status is not None, f"the gateway does not end; its log:\n{self.tail()}"
+        return status
 
     def check_alive(self):
         assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.tail()}"
@@ -280,26 +280,32 @@ class Gateway:
         rows = self.console("SHOW POOLS")
         return next((r for r in rows if r["database"] == database and r["user"] == (user or self.user)), None)
 
+    def _pool_rows(self):
+        return [row for row in self.console("SHOW POOLS") if row["database"] in self.settings["pools"]]
+
     def gauges(self):
         """Every figure of SHOW POOLS that must be zero when nobody is there, summed over all pools."""
-        names = ("cl_idle", "cl_active", "cl_waiting", "sv_active", "sv_login")
-        rows = [r for r in self.console("SHOW POOLS") if r["database"] in self.settings["pools"]]
-        return {name: sum(int(row[name]) for row in rows) for name in names}
+        return summed(self._pool_rows())
 
     def wait_idle(self, deadline=10.0):
         """Waits until no client and no busy server is left."""
         self.check_alive()
+        rows = []
+
+        def is_idle():
+            rows[:] = self._pool_rows()
+            return not any(summed(rows).values())
+
         wait_until(
-            lambda: not any(self.gauges().values()),
+            is_idle,
             lambda: (
                 f"all gauges are zero: {self.gauges()}; clients: {self.console('SHOW CLIENTS')}; "
                 f"servers: {self.console('SHOW SERVERS')}; log:\n{self.tail()}"
             ),
             deadline,
         )
-        for row in self.console("SHOW POOLS"):
-            if row["database"] in self.settings["pools"]:
-                assert 0 <= int(row["sv_idle"]) <= int(row["pool_size"]), row
+        for row in rows:
+            assert 0 <= int(row["sv_idle"]) <= int(row["pool_size"]), row
 
     def memory(self):
         """Resident bytes of the process now."""
@@ -319,6 +325,12 @@ class Gateway:
         """Seconds of processor time (user and system) used so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def summed(rows):
+    """The gauges of these rows of SHOW POOLS."""
+    names = ("cl_idle", "cl_active", "cl_waiting", "sv_active", "sv_login")
+    return {name: sum(int(row[name]) for row in rows) for name in names}
 
 
 def secret_forms(secret):

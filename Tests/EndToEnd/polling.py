@@ -1,5 +1,7 @@
 """Waiting for something to become true, with a deadline: the only way tests wait."""
 
+import os
+import select
 import time
 
 
@@ -16,6 +18,20 @@ def wait_until(condition, what, deadline=10.0, interval=0.01):
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline} s: {what() if callable(what) else what}")
         time.sleep(interval)
+
+
+def wait_for_end(process, seconds):
+    """The status of a `subprocess.Popen` that ends within this time, else None. `Popen.wait` with a timeout looks again
+    and again, with pauses of up to 50 ms; the kernel tells at once."""
+    if process.poll() is None:
+        end = os.pidfd_open(process.pid)
+        try:
+            poller = select.poll()
+            poller.register(end, select.POLLIN)
+            poller.poll(seconds * 1000)
+        finally:
+            os.close(end)
+    return process.poll()
 
 
 def send_until_stuck(client, data):

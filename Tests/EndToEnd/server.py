@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from polling import wait_until
+from polling import wait_for_end, wait_until
 from wire import Wire
 
 #: User -> password. What PostgreSQL asks each of them is in HBA below. None of these may ever stand in a log.
@@ -48,8 +48,12 @@ shared_buffers = 32MB
 max_wal_size = 4GB
 log_line_prefix = '%p %u@%d '
 log_statement = all
+log_parameter_max_length = 1024
 lc_messages = 'C'
 """
+
+#: What a query waits for while a test holds it; see `Postgres.hold`.
+HELD = "pg_advisory_xact_lock(7)"
 
 #: For `setpriv`: the process ends when the test run is killed.
 DIES_WITH_US = ["--pdeathsig=INT"]
@@ -190,6 +194,18 @@ class Postgres:
         """How many servers of `user` are inside pg_sleep: their query can be cancelled or killed now."""
         return self.value("select count(*) from pg_stat_activity where usename = %s and wait_event = 'PgSleep'", user)
 
+    @contextlib.contextmanager
+    def hold(self):
+        """Queries with HELD in them wait until the function that this gives is called, or the block ends."""
+        with self.admin() as admin:
+            admin.execute("select pg_advisory_lock(7)")
+            yield lambda: admin.execute("select pg_advisory_unlock(7)")
+
+    def held(self, user="app"):
+        """How many servers of `user` wait there."""
+        waits = "select count(*) from pg_stat_activity where usename = %s and wait_event = 'advisory'"
+        return self.value(waits, user)
+
     def backends(self, user="app"):
         """The process ids of the server processes that `user` has now."""
         with self.admin() as admin:
@@ -229,9 +245,7 @@ class Postgres:
     def stop(self, how=signal.SIGINT):
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
+            if wait_for_end(self.process, 20) is None:
                 self.process.send_signal(signal.SIGQUIT)
                 self.process.wait(20)
 

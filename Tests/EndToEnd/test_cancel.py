@@ -11,10 +11,13 @@ import pytest
 
 from fakeserver import Closed, FakeServer, error, greeting, one_row, plain_answer, ready
 from polling import wait_until
+from server import HELD
 from test_pooling import in_threads
 from wire import LoginRefused, cancel_request, query
 
 SLEEP = query("select pg_sleep(20)")
+#: Runs until the test lets it go on.
+UNDISTURBED = query(f"select {HELD}, 'undisturbed'")
 
 
 def cancel(gateway, pid, secret):
@@ -97,10 +100,10 @@ def test_cancel_over_the_unix_socket(make_gateway, postgres, tmp_path):
 
 @pytest.mark.parametrize("version", ((3, 0), (3, 2)))
 def test_wrong_and_invented_keys_are_ignored(shared, postgres, version):
-    with shared.wire("app", "transaction", version=version) as client:
-        client.send(query("select pg_sleep(1.2), 'undisturbed'"))
-        sleeping(postgres)
-        server = postgres.value("select pid from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'")
+    with postgres.hold() as release, shared.wire("app", "transaction", version=version) as client:
+        client.send(UNDISTURBED)
+        wait_until(postgres.held, "the query runs")
+        server = postgres.value("select pid from pg_stat_activity where usename = 'app' and wait_event = 'advisory'")
         flipped = bytes([client.secret[0] ^ 1]) + client.secret[1:]
         generator = random.Random(7)
         wrong = [
@@ -119,6 +122,8 @@ def test_wrong_and_invented_keys_are_ignored(shared, postgres, version):
         ]
         for pid, secret in wrong:
             cancel(shared, pid, secret)
+        assert postgres.held() == 1
+        release()
         answer = client.ready()
         assert [m.kind for m in answer] == ["T", "D", "C", "Z"], [str(m) for m in answer]
 
@@ -134,17 +139,19 @@ def test_late_and_repeated_cancels_harm_nobody(make_gateway, postgres):
         for _ in range(5):
             cancel(gateway, one.pid, one.secret)
         assert one.ready()[-2].sqlstate == "57014"
-        two.send(query("select pg_sleep(1.2), 'undisturbed'"))
-        sleeping(postgres)
-        for _ in range(20):
-            cancel(gateway, one.pid, one.secret)
+        with postgres.hold():
+            two.send(UNDISTURBED)
+            wait_until(postgres.held, "the query runs")
+            for _ in range(20):
+                cancel(gateway, one.pid, one.secret)
         assert [m.kind for m in two.ready()] == ["T", "D", "C", "Z"]
         assert one.value("select 1") == "1"
         one.close()
-        two.send(query("select pg_sleep(1.2), 'undisturbed'"))
-        sleeping(postgres)
-        for _ in range(5):
-            cancel(gateway, one.pid, one.secret)  # its client has left
+        with postgres.hold():
+            two.send(UNDISTURBED)
+            wait_until(postgres.held, "the query runs")
+            for _ in range(5):
+                cancel(gateway, one.pid, one.secret)  # its client has left
         assert [m.kind for m in two.ready()] == ["T", "D", "C", "Z"]
     gateway.wait_idle()
 
@@ -163,11 +170,12 @@ def test_cancel_of_a_waiting_client(make_gateway, postgres):
     """It holds no server, so no server is touched; the client itself is told 57014 or goes on waiting."""
     gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "30s"})
     with gateway.wire() as holder, gateway.wire() as waiter:
-        holder.send(query("select pg_sleep(1.2), 'undisturbed'"))
-        sleeping(postgres)
-        waiter.send(query("select 'at last'"))
-        wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "the second waits")
-        cancel(gateway, waiter.pid, waiter.secret)
+        with postgres.hold():
+            holder.send(UNDISTURBED)
+            wait_until(postgres.held, "the query runs")
+            waiter.send(query("select 'at last'"))
+            wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "the second waits")
+            cancel(gateway, waiter.pid, waiter.secret)
         assert [m.kind for m in holder.ready()] == ["T", "D", "C", "Z"]
         answer = waiter.until("EZ")[-1]
         if answer.kind == "E":

@@ -72,6 +72,15 @@ def all_quiet(postgres):
     return postgres.value("select count(*) from pg_stat_activity where usename = 'app_trust' and state <> 'idle'") == 0
 
 
+def end_what_runs(postgres):
+    """Ends the queries whose client has gone: PostgreSQL notices that when it has something to say."""
+    with postgres.admin() as admin:
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_trust' and state <> 'idle'"
+        )
+    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+
+
 @pytest.mark.parametrize("script, mode", CASES)
 def test_reset_at_every_message_border(shared, target, postgres, script, mode):
     pool = f"single_{mode}" if not script.large else mode
@@ -173,13 +182,13 @@ def test_reset_while_a_query_runs_frees_the_server(shared, target, postgres):
     """Within a bounded time: the query is cancelled, or its server is closed."""
     for mode in ("single_session", "single_transaction"):
         client = target.wire(mode)
-        client.send(query("select pg_sleep(3)"))
+        client.send(query("select pg_sleep(60)"))
         wait_until(lambda: not all_quiet(postgres), "the query runs")
         client.reset()
         with target.wire(mode) as following:
             is_clean(following)
-    shared.wait_idle()
-    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+        shared.wait_idle()
+        end_what_runs(postgres)
 
 
 BY_QUERY = query("copy sink from stdin")
@@ -222,11 +231,7 @@ def test_reset_while_the_next_message_is_held(shared, target, postgres, mode):
     with target.wire(f"single_{mode}") as following:
         is_clean(following)
     shared.wait_idle()
-    with postgres.admin() as admin:
-        admin.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_trust' and state <> 'idle'"
-        )
-    wait_until(lambda: all_quiet(postgres), "PostgreSQL is quiet")
+    end_what_runs(postgres)
 
 
 @pytest.mark.parametrize("copy", (BY_QUERY, BY_EXECUTE, BY_EXECUTE + sync()), ids=("query", "execute", "execute, sync"))

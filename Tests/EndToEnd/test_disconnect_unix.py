@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from polling import wait_until
-from server import PASSWORDS
+from server import HELD, PASSWORDS
 from wire import Scram, bind, copy_data, execute, flush, parse, query, startup, sync
 
 MODES = pytest.mark.parametrize("mode", ("transaction", "session"))
@@ -63,7 +63,7 @@ def much_unread(client):
 
 
 def query_runs(client):
-    client.send(query("select pg_sleep(0.5)"))
+    client.send(query(f"select {HELD}"))
 
 
 def half_a_message(client):
@@ -100,16 +100,19 @@ POINTS = (between, in_a_transaction, answer_unread, much_unread, query_runs, hal
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.__name__)
 def test_a_client_that_leaves(gateway_of, postgres, point, mode, end):
     gateway = gateway_of(mode)
-    for _ in range(2):
+    with postgres.hold() as release:
         client = gateway.wire(unix=True)
         point(client)
         if point is query_runs:
-            wait_until(postgres.sleeping, "the query runs")
+            wait_until(postgres.held, "the query runs")
         goes(client, end)
+        if end == "leave":
+            # What was asked for before a goodbye is carried out.
+            release()
         is_clean(gateway)
         client.close()
-    gateway.wait_idle()
-    wait_until(lambda: postgres.sleeping() == 0, "nothing runs any more")
+        gateway.wait_idle()
+    wait_until(lambda: postgres.held() == 0, "nothing runs any more")
     assert postgres.value("select count(*) from sink where b = 'unix'") == 0
 
 

@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 from polling import wait_until
+from server import HELD
 from tlswire import start, tls_wire
 from wire import parse, query
 
@@ -25,7 +26,7 @@ UNREAD = {"unix_socket_buffer_size": "64kB", "tcp_socket_buffer_size": "1MB"}
 #: What a query waits for until the test lets it go on.
 LOCK = "select pg_advisory_lock(7)"
 UNLOCK = "select pg_advisory_unlock(7)"
-WAIT = query("select pg_advisory_xact_lock(7)")
+WAIT = query(f"select {HELD}")
 
 
 @pytest.fixture
@@ -36,11 +37,6 @@ def table(postgres):
         admin.execute(f"create table {name} (x text); grant all on {name} to public")
         yield name
         admin.execute(f"drop table {name}")
-
-
-def waits(postgres):
-    """Whether a server waits for the lock."""
-    return postgres.value("select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'advisory'")
 
 
 def goodbye(client, how):
@@ -55,7 +51,7 @@ def goodbye(client, how):
 @pytest.mark.parametrize("how", ("clear", "end", "notice"))
 def test_all_requests_before_terminate_are_carried_out(make_gateway, postgres, how):
     """Some of them still wait in the gateway when the end of the client's stream has come, too."""
-    gateway = start(make_gateway, pool_options={"server_host": postgres.socket_dir})
+    gateway = start(make_gateway, general={"worker_threads": 1}, pool_options={"server_host": postgres.socket_dir})
     table = f"farewell_{uuid.uuid4().hex}"
     row = query(f"insert into {table} values ('{'x' * ROW_BYTES}')")
     with gateway.wire() as other:
@@ -64,8 +60,13 @@ def test_all_requests_before_terminate_are_carried_out(make_gateway, postgres, h
             client = gateway.wire() if how == "clear" else tls_wire(gateway, "app")
             # It has its server: who leaves while it waits for one leaves the queue.
             client.rows("begin work")
-            client.send_together(query("select pg_sleep(0.2)"), row * count, query("commit"), TERMINATE)
-            goodbye(client, how)
+            with postgres.hold():
+                client.send_together(WAIT, row * count, query("commit"), TERMINATE)
+                goodbye(client, how)
+                wait_until(postgres.held, "the server takes no more")
+                # The only worker has had many rounds of its loop when these are answered.
+                for _ in range(3):
+                    gateway.console("SHOW POOLS")
             wait_until(
                 lambda: other.value(f"select count(*) from {table}") == str(count), f"all {count} rows are there"
             )
@@ -90,7 +91,7 @@ def test_requests_that_the_gateway_has_not_read_yet_are_carried_out(make_gateway
         row = query(f"insert into {table} values ('{'x' * ROW_BYTES}')")
         client.send_together(WAIT, row * count, query("commit"), TERMINATE)
         goodbye(client, how)
-        wait_until(lambda: waits(postgres), "the server takes no more")
+        wait_until(postgres.held, "the server takes no more")
         with gateway.wire() as other:
             other.send(query(f"select count(*) from {table}"))
             wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "the next client waits for the server")
@@ -116,7 +117,7 @@ def test_a_client_that_left_requests_unread_meets(make_gateway, postgres, table,
         pid = int(client.value("select pg_backend_pid()"))
         client.send_together(WAIT, row * count, query("commit"), TERMINATE)
         goodbye(client, "clear")
-        wait_until(lambda: waits(postgres), "the server takes no more")
+        wait_until(postgres.held, "the server takes no more")
         if event == "graceful stop":
             gateway.signal(signal.SIGTERM)
             gateway.wait_for_log(lambda log: "stopping" in log, "the gateway stops")
@@ -175,17 +176,19 @@ def test_a_server_that_finishes_alone_meets(make_gateway, postgres, event):
         pid = probe.value("select pg_backend_pid()")
     client = gateway.wire()
     client.rows("begin work")
-    client.send_together(query("select pg_sleep(0.7)"), query("commit"), TERMINATE)
-    wait_until(postgres.sleeping, "the query runs")
-    goodbye(client, "clear")
-    if event == "reload":
-        gateway.change(general={"server_idle_check_timeout": "29s"})
-        gateway.console("reload")
-    else:
-        with postgres.admin() as admin:
-            admin.execute(f"select pg_terminate_backend({pid})")
     with gateway.wire() as other:
-        assert other.value("select 'served'") == "served"
+        with postgres.hold():
+            client.send_together(WAIT, query("commit"), TERMINATE)
+            wait_until(postgres.held, "the query runs")
+            goodbye(client, "clear")
+            other.send(query("select 'served'"))
+            wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "the next client waits")
+            if event == "reload":
+                gateway.change(general={"server_idle_check_timeout": "29s"})
+                gateway.console("reload")
+            else:
+                postgres.value("select pg_terminate_backend(%s)", int(pid))
+        assert [m.values for m in other.ready() if m.kind == "D"] == [[b"served"]]
     client.close()
 
 
@@ -217,7 +220,7 @@ def leave_at_work(client, postgres, table):
     client.rows("begin work")
     client.rows(f"insert into {table} values ('kept')")
     client.send_together(WAIT, query("commit"), TERMINATE)
-    wait_until(lambda: waits(postgres), "its server waits")
+    wait_until(postgres.held, "its server waits")
     client.close()
 
 

@@ -1,5 +1,7 @@
 """The tools themselves: the wire client against PostgreSQL, the fake server against a real driver."""
 
+import threading
+
 import psycopg
 import pytest
 
@@ -80,3 +82,35 @@ def test_fake_server_wrong_signature_is_noticed_by_libpq():
             psycopg.connect(
                 host=server.host, port=server.port, user="u", password="right", sslmode="disable", gssencmode="disable"
             )
+
+
+def test_a_problem_of_a_script_fails_its_test():
+    def script(peer):
+        assert peer.exactly(1) == b"a", "not what was to come"
+
+    def play(said):
+        with FakeServer(script) as server, Wire(server.host, server.port) as client:
+            client.send(said)
+            assert client.until_closed() == []
+            # The problem is noted before the connection is closed.
+
+    play(b"a")
+    with pytest.raises(AssertionError, match="not what was to come"):
+        play(b"b")
+
+
+@pytest.mark.parametrize("said, is_nothing", ((b"", True), (b"S", False), (b"S\0\0\0\x10abc", False), (None, False)))
+def test_nothing_comes_means_not_a_byte(said, is_nothing):
+    """Not a part of a message, either, nor a close."""
+    over = threading.Event()
+
+    def script(peer):
+        if said is not None:
+            peer.send(said)
+            over.wait(20)
+
+    with FakeServer(script) as server, Wire(server.host, server.port) as client:
+        if not is_nothing:
+            wait_until(lambda: client._readable(0), "it comes")
+        assert client.nothing_comes(0.05) == is_nothing
+        over.set()

@@ -153,7 +153,7 @@ def test_a_client_that_does_not_read_stops_its_server_only(shared, postgres):
     with Memory(shared) as memory:
         slow = [shared.wire("app_trust", "transaction", receive_buffer=4096) for _ in range(3)]
         for client in slow:
-            client.send(query("select repeat('s', 100000) from generate_series(1, 1000)"))
+            client.send(query("select repeat('s', 100000) from generate_series(1, 200)"))
         wait_until(lambda: server_output_waits(postgres) == 3, "the servers wait for their clients", 20)
         before = shared.processor_time()
         with shared.wire("app_trust", "transaction") as client:
@@ -166,7 +166,7 @@ def test_a_client_that_does_not_read_stops_its_server_only(shared, postgres):
         assert shared.processor_time() - idle_from < 0.3 * (time.monotonic() - began) + 0.1, "the gateway spins"
     assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
     for client in slow:
-        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 1000
+        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 200
         assert client.value("select 1") == "1"
         client.close()
     shared.wait_idle()
@@ -206,9 +206,8 @@ def test_a_big_result_does_not_starve_others(shared):
 
     def big():
         with shared.wire("app_trust", "transaction", timeout=60) as client:
-            for _ in range(2):
-                client.send(query("select repeat('b', 100000000)"))
-                swallow(client)
+            client.send(query("select repeat('b', 100000000)"))
+            swallow(client)
         done.set()
 
     pullers = [threading.Thread(target=big) for _ in range(2)]

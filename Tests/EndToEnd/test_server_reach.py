@@ -19,11 +19,17 @@ def user(name, **options):
     return {"username": name, "password": "", "pool_size": 2, **options}
 
 
+@pytest.fixture(scope="module")
+def public_key():
+    """A public key, as PEM."""
+    return tokens.public_pem(tokens.private_key())
+
+
 @pytest.fixture
-def check(make_gateway, postgres, tmp_path):
+def check(make_gateway, postgres, tmp_path, public_key):
     """What `pggateway -t` says to rules and pools: its status and its output."""
     tmp_path.chmod(0o755)
-    (tmp_path / "key.pem").write_text(tokens.public_pem(tokens.private_key()))
+    (tmp_path / "key.pem").write_text(public_key)
 
     def check(rules, talos=None, **pools):
         settings = {name: pool(postgres, **{"users_": [], **options}) for name, options in pools.items()}
@@ -113,8 +119,8 @@ def test_what_only_a_trusting_server_lets_in_is_a_warning(check, tmp_path, rules
 def test_certificates(make_gateway, postgres, tmp_path):
     """Who shows one has to be known to the settings or to auth_query; an entry of server_users is not enough."""
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "ca.pem",
-         "-days", "2", "-subj", "/CN=localhost"],
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", "key.pem", "-out", "ca.pem", "-days", "2", "-subj", "/CN=localhost"],
         cwd=tmp_path, check=True, capture_output=True,
     )
     general = {"tls_certificate": f"{tmp_path}/ca.pem", "tls_private_key": f"{tmp_path}/key.pem",
@@ -148,9 +154,9 @@ def test_roles_of_talos(check):
     assert status == 0 and "talos" not in output, output
 
 
-def test_a_reload_says_it_once_and_refuses_what_is_wrong(make_gateway, postgres, tmp_path):
+def test_a_reload_says_it_once_and_refuses_what_is_wrong(make_gateway, postgres, tmp_path, public_key):
     tmp_path.chmod(0o755)
-    (tmp_path / "key.pem").write_text(tokens.public_pem(tokens.private_key()))
+    (tmp_path / "key.pem").write_text(public_key)
     rule = f"host app all 127.0.0.1/32 jwt keys={tmp_path}/key.pem\n"
     gateway = make_gateway({"app": pool(postgres, users_=[user("app_trust")])}, hba=CONSOLE + rule)
     text = "pools.app: app_trust: no server_password"

@@ -6,6 +6,7 @@ import ssl
 import struct
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -87,31 +88,46 @@ def test_a_server_that_answers_before_it_has_read_everything(make_gateway, io_me
     stage.gateway.wait_idle()
 
 
+#: What three servers say of their messages before they stop.
+BEGUN = (notice()[:1], notice()[:9], parameter_status("TimeZone", "UTC")[:-3])
+
+
 @METHODS
-@pytest.mark.parametrize("begun", (notice()[:1], notice()[:9], parameter_status("TimeZone", "UTC")[:-3]))
-def test_an_idle_server_that_stops_in_the_middle_of_a_message(make_gateway, io_method, begun):
+def test_an_idle_server_that_stops_in_the_middle_of_a_message(make_gateway, io_method):
     """It is given up: its place in the pool is not lost."""
     speak = threading.Event()
 
-    def script(peer):
-        peer.login()
-        if peer.server.connections > 1:
-            return peer.serve(lambda sql: one_row(b"second"))
-        peer.until("Q")
-        peer.send(one_row(b"first"))
-        speak.wait(10)
-        peer.send(begun)
-        threading.Event().wait(40)
+    def stops_after(begun):
+        def script(peer):
+            peer.login()
+            if peer.server.connections > 1:
+                return peer.serve(lambda sql: one_row(b"second"))
+            peer.until("Q")
+            peer.send(one_row(b"first"))
+            speak.wait(10)
+            peer.send(begun)
+            peer.exactly(1 << 20)
 
-    with FakeServer(script) as server:
-        general = {"query_wait_timeout": "20s", "io_method": io_method}
-        gateway = make_gateway({"app": server.pool(pool_size=1)}, general, hba=TRUST)
-        with gateway.wire("app", timeout=30) as client:
-            assert client.value("select 1") == "first"
-            wait_until(lambda: gateway.pool_row()["sv_idle"] == "1", "the server is idle")
-            speak.set()
-            wait_until(lambda: gateway.pool_row()["sv_idle"] == "0", "it is looked at")
-            assert client.value("select 2") == "second"
+        return script
+
+    with ExitStack() as stack:
+        servers = [stack.enter_context(FakeServer(stops_after(begun))) for begun in BEGUN]
+        pools = {f"app{number}": server.pool(pool_size=1) for number, server in enumerate(servers)}
+        gateway = make_gateway(pools, {"query_wait_timeout": "20s", "io_method": io_method}, hba=TRUST)
+
+        def idle_servers():
+            return [gateway.pool_row(name)["sv_idle"] for name in pools]
+
+        clients = [stack.enter_context(gateway.wire("app", name, timeout=30)) for name in pools]
+        assert [client.value("select 1") for client in clients] == ["first"] * 3
+        wait_until(lambda: idle_servers() == ["1"] * 3, "the servers are idle")
+        speak.set()
+        wait_until(lambda: idle_servers() == ["0"] * 3, "they are looked at")
+        for client in clients:
+            client.send(query("select 2"))
+        for client in clients:
+            assert [m.values for m in client.ready() if m.kind == "D"] == [[b"second"]]
+            client.close()
         gateway.wait_idle()
 
 

@@ -228,13 +228,15 @@ def test_a_second_client_shares_the_statement(make_gateway):
     gateway.wait_idle()
 
 
-def test_unnamed_statements_share_too(make_gateway):
-    gateway = one_server(make_gateway)
+@pytest.mark.parametrize("shares", (True, False))
+def test_unnamed_statements_share_too(make_gateway, shares):
+    """Unless `share_unnamed_statements` says no. They stay their client's either way."""
+    gateway = make_gateway(pool_options={"pool_size": 1}, general={} if shares else {"share_unnamed_statements": False})
     with gateway.wire() as one, gateway.wire() as two:
         for client in (one, two, one):
             assert kinds(client, parse("select $1::int"), bind(("1",)), execute(), sync()) == "12DCZ"
         assert run(two, "", "5") == "5"
-        assert len(prepared(one)) <= 1
+        assert list(prepared(one)) == (["select $1::int"] if shares else [])
 
 
 def test_an_error_does_not_cost_the_server_its_statements(make_gateway):

@@ -62,7 +62,7 @@ def laughs():
 ENDLESS = {
     "aliases of anchors given again": ("yaml", laughs()),
     "a key of many parts": ("toml", "a" + ".a" * 20_000 + " = 1\n"),
-    "many unknown keys": ("yaml", "general:\n" + "".join(f"  query_wait_timeou{i}: 1\n" for i in range(60_000))),
+    "many unknown keys": ("yaml", "general:\n" + "".join(f"  query_wait_timeou{i}: 1\n" for i in range(20_000))),
 }
 
 
@@ -73,7 +73,7 @@ def test_small_files_that_take_for_ever_are_refused(make_gateway, name):
     kind, text = ENDLESS[name]
     gateway.file = gateway.folder / f"pggateway.{kind}"
     gateway.file.write_text(text)
-    status, output = gateway.run_to_end("-t", timeout=60)
+    status, output = gateway.run_to_end("-t", timeout=20)
     assert status == 78 and output.startswith("Config parse error: "), (status, output[:2000])
     assert len(output) < 100_000
 

@@ -30,14 +30,14 @@ def gateway(request, make_gateway):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_64_megabytes_in_one_row_and_in_many(gateway, version):
+def test_32_megabytes_in_one_row_and_in_many(gateway, version):
     with tls_wire(gateway, context=client_context(versions=VERSIONS[version])) as client, Memory(gateway) as memory:
-        client.send(query("select repeat('0123456789abcdef', 4194304)"))
-        assert [size for kind, size in swallow(client) if kind == "D"] == [64 * MEGABYTE + 11]
-        client.send(query("select repeat('x', 1000) from generate_series(1, 65536)"))
-        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 65536
-        client.send(query("select 1 from generate_series(1, 200000)"))
-        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 200000
+        client.send(query("select repeat('0123456789abcdef', 2097152)"))
+        assert [size for kind, size in swallow(client) if kind == "D"] == [32 * MEGABYTE + 11]
+        client.send(query("select repeat('x', 1000) from generate_series(1, 32768)"))
+        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 32768
+        client.send(query("select 1 from generate_series(1, 100000)"))
+        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 100000
         assert client.value("select 1") == "1"
     assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
     gateway.wait_idle()
@@ -51,17 +51,17 @@ def test_what_is_relayed_is_what_was_sent(gateway):
             assert client.value(f"select '{text[:size]}'") == text[:size], size
 
 
-def test_copy_of_64_megabytes_in_and_out(gateway):
+def test_copy_of_32_megabytes_in_and_out(gateway):
     row = b"1\t" + b"c" * 1021 + b"\n"
     chunk = message("d", row * 64)
     with tls_wire(gateway) as client, Memory(gateway) as memory:
         client.rows("begin; create temp table t (a int, b text) on commit drop")
         client.send(query("copy t from stdin"))
         client.until("G")
-        send_all(client, *[chunk] * 1024, copy_done())
-        assert client.ready()[0].tag == "COPY 65536"
+        send_all(client, *[chunk] * 512, copy_done())
+        assert client.ready()[0].tag == "COPY 32768"
         client.send(query("copy t to stdout"))
-        assert sum(1 for kind, _ in swallow(client) if kind == "d") == 65536
+        assert sum(1 for kind, _ in swallow(client) if kind == "d") == 32768
         client.rows("rollback")
     assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
 
@@ -69,12 +69,12 @@ def test_copy_of_64_megabytes_in_and_out(gateway):
 def test_a_reader_that_stops(gateway, postgres):
     """What the client does not read stays with the server; nobody else waits, and it gets all of it in the end."""
     with tls_wire(gateway, receive_buffer=65536) as client, Memory(gateway) as memory:
-        client.send(query("select repeat('x', 1000) from generate_series(1, 65536)"))
+        client.send(query("select repeat('x', 1000) from generate_series(1, 32768)"))
         blocked = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite' and usename = 'app_trust'"
         wait_until(lambda: postgres.value(blocked) == 1, "the server waits for the client")
         with tls_wire(gateway) as other:
             assert other.value("select 2") == "2"
-        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 65536
+        assert sum(1 for kind, _ in swallow(client) if kind == "D") == 32768
         assert client.value("select 1") == "1"
     assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
 

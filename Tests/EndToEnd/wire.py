@@ -413,11 +413,14 @@ class Wire:
             return result
 
     def nothing_comes(self, seconds=0.05):
-        """True when no byte arrives for a moment: used where the protocol forbids an answer."""
-        try:
-            self.receive(timeout=seconds)
-        except TimeoutError:
-            return True
+        """True when not a byte arrives for a moment, and none lies here unread: used where the protocol forbids an
+        answer. A close is something, too."""
+        end = time.monotonic() + seconds
+        while not self.buffer and not self.ended:
+            left = end - time.monotonic()
+            if left <= 0 or not self._readable(left):
+                return True
+            self._fill()
         return False
 
     # --- conversations
