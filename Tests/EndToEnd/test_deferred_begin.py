@@ -467,7 +467,7 @@ def test_cancel(make_gateway, postgres):
     gateway.wait_idle()
 
 
-@pytest.mark.parametrize("front", ("begin", "parameters and begin"))
+@pytest.mark.parametrize("front", ("begin", "parameters and begin", "a path, which is answered first, and begin"))
 def test_a_cancel_means_the_request_not_what_stands_in_front_of_it(make_gateway, front):
     """With BEGIN cancelled, the request would run by itself, and its session would end."""
     begun, came = threading.Event(), threading.Event()
@@ -492,7 +492,8 @@ def test_a_cancel_means_the_request_not_what_stands_in_front_of_it(make_gateway,
 
     with FakeServer(script) as server:
         gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
-        with gateway.wire("app", parameters={"DateStyle": "German, DMY"} if front != "begin" else {}) as client:
+        own = {"begin": {}, "parameters and begin": {"DateStyle": "German, DMY"}}.get(front, {"search_path": "a"})
+        with gateway.wire("app", parameters=own) as client:
             # The server has this client's parameters, or somebody else's.
             if front == "begin":
                 client.rows("select 1")

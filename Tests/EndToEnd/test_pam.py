@@ -173,18 +173,22 @@ def test_a_program_that_says_no_is_a_wrong_password(pam_gateway, services):
     [("", "127.0.0.1"), ("pam_use_hostname=0", "127.0.0.1"), ("pam_use_hostname=1", "localhost")],
 )
 def test_what_a_module_learns(pam_gateway, services, options, rhost):
-    """pam_exec gets user, service, address and password; the gateway's descriptors it does not get."""
+    """pam_exec gets user, service, address and password; the gateway's descriptors it does not get, and signals as the
+    gateway was started with them (held back, they would end nothing that hangs)."""
+    signals = "grep -E '^Sig(Blk|Ign)' /proc/$$/status"
+    usual = subprocess.run(["sh", "-c", f"{signals}; true"], capture_output=True, text=True).stdout
     told = services.folder / f"told{len(services.files)}"
     script = services.script(
         "tell",
         f'read -r password; {{ echo "$PAM_USER $PAM_SERVICE $PAM_RHOST"; echo "$password" | wc -c; '
-        f"ls -l /proc/$$/fd | grep -c socket; }} > {told}\nexit 0\n",
+        f"ls -l /proc/$$/fd | grep -c socket; {signals}; }} > {told}\nexit 0\n",
     )
     text = f"auth required pam_exec.so expose_authtok {script}\naccount required pam_permit.so\n"
     service = services.make(f"tell{len(services.files)}", text)
     gateway = pam_gateway(service, options)
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
-    user, length, sockets = told.read_text().splitlines()
+    user, length, sockets, *held = told.read_text().splitlines()
+    assert held == usual.splitlines()
     assert user == f"pgg_ann {service} {rhost}"
     assert int(length) >= len(PEOPLE["pgg_ann"])
     assert sockets == "0"
