@@ -39,7 +39,7 @@ final class CheckCapture {
 
 extension ServerConnection {
     /// As `relay`, and keeps a copy of what came.
-    func relay(_ bytes: Span<UInt8>, into capture: CheckCapture) -> Int {
+    func relayAndCapture(_ bytes: Span<UInt8>, into capture: CheckCapture) -> Int {
         // Within `relay` the server may go on to another client, with another capture.
         self.checkCapture = nil
         let taken = self.relay(bytes)

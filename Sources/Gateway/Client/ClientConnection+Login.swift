@@ -228,7 +228,7 @@ extension ClientConnection {
             if login.isPlaying {
                 self.end(login, with: .protocolViolation(text))
             } else {
-                login.deliver(.failure(.protocolViolation(text)) as Result<[UInt8], AuthFailure>)
+                login.deliverMessage(.failure(.protocolViolation(text)))
             }
             return bytes.count
         }
@@ -240,7 +240,7 @@ extension ClientConnection {
         if login.isPlaying {
             self.answered(body, login: login)
         } else {
-            login.deliver(.success(body) as Result<[UInt8], AuthFailure>)
+            login.deliverMessage(.success(body))
         }
         return header.wireLength
     }

@@ -35,7 +35,7 @@ extension ClientConnection {
             case .request:
                 if self.unsentCount > ServerConnection.clientBacklog {
                     // Answers of the gateway's own have no server to slow down: the client has to take them first.
-                    self.isThrottled = true
+                    self.isPausedByOwnOutput = true
                     self.pauseReading()
                     return offset
                 }
@@ -176,7 +176,7 @@ extension ClientConnection {
 
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let server = self.server, !self.isTerminating else { return bytes.count }
-        if let shared = server.statements { return self.relay(bytes, through: server, shared) }
+        if let shared = server.statements { return self.relayShared(bytes, through: server, shared) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
         server.fromClient &+= UInt64(offset)
         if server.ledger.isSettled {
@@ -199,7 +199,7 @@ extension ClientConnection {
             switch scan.stop {
             case .none:
                 if server.unsentCount > Self.serverBacklog {
-                    self.isThrottledByServer = true
+                    self.isPausedByServer = true
                     self.pauseReading()
                 }
                 self.expect(self.scanner.bytesToCome)
@@ -278,9 +278,9 @@ extension ClientConnection {
         guard let server = self.server, server.preludeOwed == 0 else { return }
         self.server = nil
         self.phase = .idle
-        self.isThrottlingServer = false
-        if self.isThrottledByServer {
-            self.isThrottledByServer = false
+        self.isPausingServer = false
+        if self.isPausedByServer {
+            self.isPausedByServer = false
             self.resumeReading()
         }
         self.statements?.endTurn()

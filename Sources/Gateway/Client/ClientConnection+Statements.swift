@@ -12,16 +12,16 @@ extension ClientConnection {
         return made
     }
 
-    func relay(_ bytes: Span<UInt8>, through server: ServerConnection, _ shared: ServerStatements) -> Int {
+    func relayShared(_ bytes: Span<UInt8>, through server: ServerConnection, _ shared: ServerStatements) -> Int {
         let own = self.ownStatements
-        let taken = self.relay(bytes, through: server, own, shared)
+        let taken = self.relayBatch(bytes, through: server, own, shared)
         // However it stopped: a mark that outlives its message would keep back the next one.
         let isCollecting = own.collectedLength > 0
         self.expect(isCollecting ? own.collectedLength - own.collected.count : self.scanner.bytesToCome)
         return taken
     }
 
-    private func relay(
+    private func relayBatch(
         _ bytes: Span<UInt8>,
         through server: ServerConnection,
         _ own: ClientStatements,
@@ -109,7 +109,7 @@ extension ClientConnection {
     /// slow down.
     private var mustTakeAnswers: Bool {
         guard self.unsentCount > ServerConnection.clientBacklog else { return false }
-        self.isThrottled = true
+        self.isPausedByOwnOutput = true
         self.pauseReading()
         return true
     }
@@ -118,7 +118,7 @@ extension ClientConnection {
     @discardableResult
     private func mustAwaitServer(_ server: ServerConnection) -> Bool {
         guard server.unsentCount > Self.serverBacklog else { return false }
-        self.isThrottledByServer = true
+        self.isPausedByServer = true
         self.pauseReading()
         return true
     }

@@ -205,8 +205,8 @@ extension ClientConnection {
     }
 
     func loginCheckoutFailed(_ failure: CheckoutFailure) {
-        self.login?.deliver(.failure(failure) as Result<ServerConnection, CheckoutFailure>)
-        self.login?.deliver(.failure(failure) as Result<Welcome, CheckoutFailure>)
+        self.login?.deliverServer(.failure(failure))
+        self.login?.deliverWelcome(.failure(failure))
     }
 
     /// The server has applied the parameters, or refused them.
@@ -222,7 +222,7 @@ extension ClientConnection {
             server.pool.state.withLock { $0.parameterSets.remember(welcome, for: self.parameters) }
             server.applied = server.pool.plan.syncsParameters ? self.parameters : .none
             server.endTurn()
-            login?.deliver(.success(welcome) as Result<Welcome, CheckoutFailure>)
+            login?.deliverWelcome(.success(welcome))
             return
         }
         if let applying = errand.applying, errand.failed == applying {
@@ -234,7 +234,7 @@ extension ClientConnection {
             login?.hasLostServer = errand.applying.map { errand.failed ?? 0 < $0 } ?? false
             server.retire("parameters could not be taken back: \(error.message)")
         }
-        login?.deliver(.failure(.server(error)) as Result<Welcome, CheckoutFailure>)
+        login?.deliverWelcome(.failure(.server(error)))
     }
 
     private func authFailure(for failure: CheckoutFailure, login: LoginState) -> AuthFailure {

@@ -65,11 +65,11 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var transactionBegan: MonotonicMicroseconds = 0
     var homeIndex = -1
     /// The server is not read because this client does not take its answers.
-    var isThrottlingServer = false
+    var isPausingServer = false
     /// This client is not read because its server does not take its requests.
-    var isThrottledByServer = false
+    var isPausedByServer = false
     /// This client is not read because it does not take the answers that it has.
-    var isThrottled = false
+    var isPausedByOwnOutput = false
     /// It was told that a transaction has begun, of which no server knows yet.
     var deferredBegin: TransactionCommand?
     /// The request that it asks a server for is this check query, whose answer the pool wants.
@@ -158,7 +158,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
 
     override func hungUpWhilePaused() {
         // It may only send nothing more, and still take its answers: then it is read on.
-        if self.isThrottled {
+        if self.isPausedByOwnOutput {
             if self.hasPeerBrokenOff() { self.vanished("client closed the connection") }
             return
         }
@@ -166,7 +166,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .waiting, .login, .console: self.vanished("client closed the connection")
         case .active:
-            if self.isThrottledByServer { return self.hungUpBehindRequests() }
+            if self.isPausedByServer { return self.hungUpBehindRequests() }
             // Behind what is held there may be more, and a goodbye; a client that broke off hears no answer to it, and
             // where the count of answers is lost, the one that it waits for may never come.
             let isHopeless = self.server?.ledger.isLost ?? false
@@ -180,12 +180,12 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
             if self.lingers { self.shutdownSending() } else { self.finish() }
             return
         }
-        if self.isThrottled {
-            self.isThrottled = false
+        if self.isPausedByOwnOutput {
+            self.isPausedByOwnOutput = false
             self.resumeReading()
         }
-        if self.isThrottlingServer {
-            self.isThrottlingServer = false
+        if self.isPausingServer {
+            self.isPausingServer = false
             self.server?.resumeReading()
         }
         // The console stops reading while its answers are not taken.
@@ -202,7 +202,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
             self.loginTimedOut()
         case .closing:
             self.finish()
-        case .active where self.isThrottledByServer && self.expiry == nil:
+        case .active where self.isPausedByServer && self.expiry == nil:
             self.vanished("server_finish_timeout: it has left, and its server does not take what it asked for")
         case .idle, .waiting, .active, .console:
             self.expiryDue()

@@ -115,7 +115,7 @@ final class LoginState: @unchecked Sendable {
         return waiters
     }
 
-    func deliver(_ result: Result<[UInt8], AuthFailure>) {
+    func deliverMessage(_ result: Result<[UInt8], AuthFailure>) {
         guard let waiters = self.waiters, let waiter = waiters.message else { return }
         waiters.message = nil
         waiter.resume(returning: result)
@@ -124,16 +124,16 @@ final class LoginState: @unchecked Sendable {
     /// A server that the login's task waits for.
     func came(_ server: ServerConnection, isDoubtful: Bool) {
         self.isServerDoubtful = isDoubtful
-        self.deliver(.success(server) as Result<ServerConnection, CheckoutFailure>)
+        self.deliverServer(.success(server))
     }
 
-    func deliver(_ result: Result<ServerConnection, CheckoutFailure>) {
+    func deliverServer(_ result: Result<ServerConnection, CheckoutFailure>) {
         guard let waiters = self.waiters, let waiter = waiters.server else { return }
         waiters.server = nil
         waiter.resume(returning: result)
     }
 
-    func deliver(_ result: Result<Welcome, CheckoutFailure>) {
+    func deliverWelcome(_ result: Result<Welcome, CheckoutFailure>) {
         guard let waiters = self.waiters, let waiter = waiters.welcome else { return }
         waiters.welcome = nil
         waiter.resume(returning: result)
@@ -143,9 +143,9 @@ final class LoginState: @unchecked Sendable {
     func end(with failure: AuthFailure) {
         self.endReason = self.endReason ?? failure
         self.proof?.cancel()
-        self.deliver(.failure(failure) as Result<[UInt8], AuthFailure>)
-        self.deliver(.failure(.shuttingDown) as Result<ServerConnection, CheckoutFailure>)
-        self.deliver(.failure(.shuttingDown) as Result<Welcome, CheckoutFailure>)
+        self.deliverMessage(.failure(failure))
+        self.deliverServer(.failure(.shuttingDown))
+        self.deliverWelcome(.failure(.shuttingDown))
     }
 }
 

@@ -24,7 +24,7 @@ extension ServerConnection {
             if self.preludeOwed > 0 || self.phase != .active { return offset }
             if self.statements == nil { client.answersCame() }
         }
-        if let statements = self.statements { return self.relay(bytes, from: offset, to: client, statements) }
+        if let statements = self.statements { return self.relayScripted(bytes, from: offset, to: client, statements) }
         let start = offset
         var isInvalid = false
         scan: while true {
@@ -45,7 +45,7 @@ extension ServerConnection {
             client.send(bytes.extracting(start..<offset))
             if self.toClient > Self.unbookedMax { client.accountBytes(self) }
             if client.unsentCount > Self.clientBacklog {
-                client.isThrottlingServer = true
+                client.isPausingServer = true
                 self.pauseReading()
             }
         }

@@ -19,7 +19,7 @@ extension ServerConnection {
         }
     }
 
-    func relay(
+    func relayScripted(
         _ bytes: Span<UInt8>,
         from start: Int,
         to client: ClientConnection,
@@ -125,7 +125,7 @@ extension ServerConnection {
         self.home.giveBack(scratch: &passage.out)
         if self.toClient > Self.unbookedMax { client.accountBytes(self) }
         if client.unsentCount > Self.clientBacklog {
-            client.isThrottlingServer = true
+            client.isPausingServer = true
             self.pauseReading()
         }
     }

@@ -145,7 +145,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     override func received(_ bytes: Span<UInt8>) -> Int {
         switch self.phase {
         case .active:
-            if let capture = self.checkCapture { return self.relay(bytes, into: capture) }
+            if let capture = self.checkCapture { return self.relayAndCapture(bytes, into: capture) }
             return self.relay(bytes)
         case .opening:
             self.opening?.received(bytes)
@@ -163,8 +163,8 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
 
     override func sent() {
         // What the client sent has gone out: it may send more.
-        if let client = self.client, client.isThrottledByServer {
-            client.isThrottledByServer = false
+        if let client = self.client, client.isPausedByServer {
+            client.isPausedByServer = false
             client.resumeReading()
         }
     }

@@ -89,8 +89,8 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
     override func deadlinePassed() { self.admitDue() }
 }
 
-/// `tls_rate_limit_per_second`: handshakes with clients are spaced evenly; those of 33 milliseconds may come at once, for
-/// a worker's timers are late by half of that, and what is missed between two of them must not be lost. Any worker.
+/// `tls_rate_limit_per_second`: handshakes with clients are spaced evenly; those of 33 milliseconds may come at once,
+/// for a worker's timers are late by half of that, and what is missed between two of them must not be lost. Any worker.
 final class HandshakeRate: Sendable {
     private static let burst: MonotonicMicroseconds = 32_768
     /// When the next one would begin if they came evenly.

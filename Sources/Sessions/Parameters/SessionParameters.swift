@@ -190,7 +190,9 @@ package final class SessionParameters: Sendable {
         var changed = self.entries.filter { !Self.isRole($0) && !old.entries.contains($0) }
         if !keepsRole { changed += self.entries.filter(Self.isRole) }
         var text = ""
-        for entry in old.entries where !keepsRole && Self.isRole(entry) { text += "RESET \(SQLText.identifier(entry.name));" }
+        for entry in old.entries where !keepsRole && Self.isRole(entry) {
+            text += "RESET \(SQLText.identifier(entry.name));"
+        }
         for entry in old.entries where !Self.isRole(entry) {
             let isKept = self.entries.contains { $0.name.hasSameBytes(as: entry.name) }
             let isOverlaid = Self.isDateStyle(entry) && changed.contains { $0.name.hasSameBytes(as: entry.name) }
