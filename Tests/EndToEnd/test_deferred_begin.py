@@ -502,8 +502,11 @@ def test_a_cancel_means_the_request_not_what_stands_in_front_of_it(make_gateway,
                     other.rows("select 1")
             client.rows("begin")
             asked.clear()
-            client.send(query("select 'work'"))
+            request = query("select 'work' /* " + "in two pieces " * 300 + "*/")
+            halves = (request[:2000], request[2000:]) if "path" in front else (request, b"")
+            client.send(halves[0])
             assert begun.wait(10), "the server does not get BEGIN"
+            client.send(halves[1])
             with gateway.wire(login=False) as canceller:
                 canceller.send(cancel_request(client.pid, client.secret))
                 canceller.until_closed()

@@ -323,3 +323,23 @@ def test_a_password_of_the_directory_replaces_nothing_that_opens_the_server(
     finally:
         with postgres.admin() as admin:
             admin.execute(f"alter role {bob} password '{PEOPLE[bob]}'")
+
+
+def test_a_login_that_has_not_looked_at_the_row_changes_no_pool(make_gateway, postgres, directory, tmp_path):
+    """SCRAM by auth_query and LDAP lead to one pool, with the startup parameters of the user's row."""
+    ann = "pgg_ann"
+    query = (
+        "select rolpassword as passwd, '{\"work_mem\": \"77MB\"}'::jsonb as startup_parameters"
+        " from pg_authid where rolname = $1"
+    )
+    pools = {"app": pool(postgres, users_=[], auth_query={"user": "postgres", "query": query, "pool_size": 1})}
+    rules = CONSOLE_RULE + "local all all scram-sha-256\nhost all all 127.0.0.1/32 ldap "
+    gateway = make_gateway(
+        pools, {"unix_socket_dir": str(tmp_path)}, hba=rules + SEARCH.format(port=directory.port) + "\n"
+    )
+    with gateway.wire(ann, "app", PEOPLE[ann], unix=True) as by_scram:
+        before = by_scram.rows("select current_setting('work_mem'), pg_backend_pid()")
+        assert before[0][0] == "77MB"
+        with gateway.wire(ann, "app", PEOPLE[ann]) as by_password:
+            assert by_password.rows("select current_setting('work_mem'), pg_backend_pid()") == before
+        assert by_scram.rows("select current_setting('work_mem'), pg_backend_pid()") == before

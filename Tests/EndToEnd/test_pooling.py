@@ -428,10 +428,15 @@ def test_the_minimum_does_not_wait_for_housekeeping(make_gateway, postgres, by_r
     wait_until(lambda: gateway.pool_row("new", user="app_md5")["sv_idle"] == "7", "seven in a pool that is new")
 
 
-def test_the_first_login_brings_the_minimum(make_gateway, postgres):
+@pytest.mark.parametrize("since", ("the start", "a reload"))
+def test_the_first_login_brings_the_minimum(make_gateway, postgres, since):
     """What opens servers is won from its proof; the next round of housekeeping is half a minute away."""
-    entry = {"username": "app", "password": postgres.secrets["app"], "pool_size": 5, "min_pool_size": 4}
-    gateway = make_gateway({"app": pool(postgres, users_=[entry])}, general={"max_concurrent_creates": 2})
+    entry = {"username": "app", "password": postgres.secrets["app"], "pool_size": 5}
+    wanted = {"app": pool(postgres, users_=[{**entry, "min_pool_size": 4}])}
+    begun = wanted if since == "the start" else {"app": pool(postgres, users_=[entry])}
+    gateway = make_gateway(begun, general={"max_concurrent_creates": 2})
+    if since == "a reload":
+        gateway.reload(pools=wanted)
     with gateway.wire("app"):
         wait_until(lambda: gateway.pool_row(user="app")["sv_idle"] == "4", "four idle servers")
 

@@ -281,6 +281,18 @@ def test_half_a_date_style_takes_nothing_of_the_client_before(make_gateway, post
     gateway.wait_idle()
 
 
+def test_with_cleaning_off_a_set_is_its_client_s(make_gateway, postgres):
+    """Both have begun with the same time zone."""
+    gateway = make_gateway({"app": pool(postgres, pool_size=1, cleanup_server_connections=False)})
+    begun = {"TimeZone": "UTC"}
+    with gateway.wire(parameters=begun) as client, gateway.wire(parameters=begun) as other:
+        client.rows("set timezone to 'Asia/Tokyo'")
+        for _ in range(2):
+            assert show(other, "TimeZone") == "UTC"
+            assert show(client, "TimeZone") == "Asia/Tokyo"
+    gateway.wait_idle()
+
+
 @pytest.mark.parametrize("mode, kept", (("transaction", "0"), ("statement", "0"), ("session", "5min")))
 def test_no_client_says_how_long_a_pool_s_servers_may_be_idle(make_gateway, postgres, mode, kept):
     """The end of such a session would meet the request of the next client."""

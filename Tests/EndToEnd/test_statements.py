@@ -503,6 +503,31 @@ def test_a_deallocate_of_a_name_that_the_server_cannot_read(make_gateway):
     gateway.wait_idle()
 
 
+@pytest.mark.parametrize("name", ("", "named"))
+def test_a_statement_beyond_the_limit_is_refused(make_gateway, name):
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client:
+        client.send_together(parse("select '" + "x" * (16 << 20) + "'", name), bind((), "", name), execute(), sync())
+        answer = client.ready()
+        assert [m.kind for m in answer] == ["E", "Z"] and answer[0].sqlstate == "54000"
+        assert kinds(client, parse("select 1", name), bind((), "", name), execute(), sync()) == "12DCZ"
+    gateway.wait_idle()
+
+
+def test_a_client_has_no_more_names_than_the_limit(make_gateway):
+    gateway = one_server(make_gateway)
+    with gateway.wire() as client:
+        for first in range(0, 65_536, 4096):
+            names = [parse("select 1", f"s{first + number}") for number in range(4096)]
+            assert kinds(client, *names, sync()) == "1" * 4096 + "Z"
+        client.send_together(parse("select 1", "one more"), sync())
+        answer = client.ready()
+        assert [m.kind for m in answer] == ["E", "Z"] and answer[0].sqlstate == "54000"
+        assert kinds(client, close_statement("s0"), parse("select 1", "one more"), sync()) == "31Z"
+        assert run(client, "one more") == "1"
+    gateway.wait_idle()
+
+
 SQL_LEVEL = (
     "prepare mine as select 1", "PREPARE mine (int) AS select $1", "execute mine", "/* x */ execute mine(1)",
     "select 1; prepare mine as select 2", "explain execute mine", "create temp table t as execute mine",

@@ -8,8 +8,6 @@ extension ClientConnection {
         let now = self.home.worker.now
         self.requestBegan = now
         if server.ledger.isOutsideTransaction { self.transactionBegan = now }
-        // They came while it waited for its parameters, and are meant for what goes out now.
-        if !server.laterCancellers.isEmpty { self.home.worker.execute { server.sendLaterCancels() } }
     }
 
     /// Enters what was answered since the last time into the books of the client, the server and the pool.

@@ -106,6 +106,8 @@ extension ClientConnection {
             self.account(server)
             self.abandon(server)
         }
+        for canceller in self.cancellersAhead { canceller.cancelIsThrough() }
+        self.cancellersAhead = []
         self.abandonLogin()
         self.leavePool()
         self.console = nil

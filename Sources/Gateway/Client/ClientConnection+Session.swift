@@ -54,7 +54,10 @@ extension ClientConnection {
         self.waitingSince = self.home.worker.now
         self.checkout(since: nil)
         // With a server in hand the bytes go on at once, straight from the receive buffer.
-        return self.phase == .active ? self.relay(bytes) : 0
+        guard self.phase == .active else { return 0 }
+        let taken = self.relay(bytes)
+        if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+        return taken
     }
 
     private func checkout(since: MonotonicMicroseconds?) {
@@ -64,7 +67,7 @@ extension ClientConnection {
         }
         switch pool.checkout(for: self, home: self.home, since: since) {
         case .server(let server, needsCheck: false):
-            if self.isPreparing(server) { return }
+            if self.prepares(server) { return }
             self.take(server)
         case .server(let server, needsCheck: true):
             self.phase = .waiting
@@ -126,7 +129,7 @@ extension ClientConnection {
     func granted(_ server: ServerConnection) {
         switch self.phase {
         case .waiting:
-            if self.isPreparing(server) { return }
+            if self.prepares(server) { return }
             self.take(server)
             self.resumeReading()
         case .login:

@@ -49,8 +49,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
     /// No server of its pool, which a reload has put in the place of another, has taken them yet.
     var hasUntriedParameters = false
-    /// The server that applies them before it gets the client's request.
-    var preparing: ServerConnection?
+    /// A server applies them before it gets the client's request.
+    var isPreparing = false
+    /// Cancel requests for a request that waits for its parameters.
+    var cancellersAhead: [ClientConnection] = []
     /// What servers have reported in its present turn, and what the client has SET that goes with it from server to
     /// server; see `ClientConnection+Reports.swift`.
     var reported: [String: String] = [:]
@@ -139,7 +141,10 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
 
     override func received(_ bytes: Span<UInt8>) -> Int {
         switch self.phase {
-        case .active: return self.relay(bytes)
+        case .active:
+            let taken = self.relay(bytes)
+            if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+            return taken
         case .idle: return self.isTerminating ? bytes.count : self.open(bytes)
         case .waiting: return 0
         case .startup: return self.startupReceived(bytes)

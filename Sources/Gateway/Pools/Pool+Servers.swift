@@ -198,6 +198,7 @@ extension Pool {
     /// An opening failed for want of a credential that is known by now: no client is to blame.
     func openAbandoned(_ server: ServerConnection, home: WorkerHome) {
         self.closed(server, home: home)
+        self.openMinimum(home: home)
     }
 }
 

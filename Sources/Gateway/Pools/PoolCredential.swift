@@ -5,11 +5,15 @@ struct PoolCredential {
     private(set) var current: ServerCredential
     /// It fits the user's stored secret, and no server has refused it since.
     private var isSure: Bool
-    /// A password that somebody else has checked (LDAP, PAM), or what was in use before something surer came. It may be
-    /// another than the server's, and waits until that has been refused.
+    /// The one before, or a password that somebody else has checked (LDAP, PAM) and that may be another than the
+    /// server's: tried when `current` is refused.
     private var spare: ServerCredential?
     /// Which of the credentials that the pool has had.
     private(set) var number = 0
+    /// Refusals since a server was opened that have led to another attempt. Where every login brings another password
+    /// that no server takes, somebody has to be told.
+    private var attempts = 0
+    private static let attemptsMax = 2
 
     init(_ credential: ServerCredential, isSure: Bool) {
         self.current = credential
@@ -35,7 +39,7 @@ struct PoolCredential {
         } else if self.isSure, !isSure {
             self.spare = credential
         } else {
-            let last = isSure && !self.isSure && !self.isMissing ? self.current : nil
+            let last = self.isMissing ? nil : self.current
             self.put(credential, isSure: isSure)
             self.spare = last
         }
@@ -53,15 +57,20 @@ struct PoolCredential {
     ///
     /// - Returns: true where there is another by now: whoever waits for a server may get it.
     mutating func refused(_ number: Int) -> Bool {
-        guard number == self.number else { return true }
-        if let spare {
+        if number == self.number {
+            guard let spare else {
+                // Whatever the next login brings may do better.
+                self.isSure = false
+                return false
+            }
             self.put(spare, isSure: false)
-            return true
         }
-        // Whatever the next login brings may do better.
-        self.isSure = false
-        return false
+        self.attempts += 1
+        return self.attempts <= Self.attemptsMax
     }
+
+    /// A server has been opened.
+    mutating func opened() { self.attempts = 0 }
 
     /// Those that the pool before it has come to.
     mutating func inherit(from old: PoolCredential) {

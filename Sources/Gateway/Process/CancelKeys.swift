@@ -49,21 +49,30 @@ final class CancelKeys: Sendable {
 extension ClientConnection {
     /// A cancel request with this client's key came in.
     func cancelRequested(by canceller: ClientConnection) {
-        guard let server = self.server ?? self.preparing else {
-            canceller.cancelIsThrough()
-            return
+        if self.isPreparing || (self.isHeld && self.server?.isRestoring == true) {
+            // Its request waits until its parameters are in force.
+            return self.cancellersAhead.append(canceller)
         }
+        guard let server = self.server else { return canceller.cancelIsThrough() }
         server.cancel(for: canceller)
+    }
+
+    /// The request that cancel requests are waiting for may have gone out.
+    func passCancellersOn() {
+        guard let server = self.server, server.client === self, !server.ledger.isSettled else { return }
+        let waiting = self.cancellersAhead
+        self.cancellersAhead = []
+        for canceller in waiting { server.cancel(for: canceller) }
     }
 }
 
 extension ServerConnection {
     /// Cancels what runs for the present client, if anything does.
     func cancel(for canceller: ClientConnection) {
-        guard let address = self.address, !self.secret.isEmpty else { return canceller.cancelIsThrough() }
-        // The request waits until the client's parameters are in force: `requestBegins` goes on from here.
-        if case .prepare? = self.errand?.purpose { return self.laterCancellers.append(canceller) }
-        guard !self.ledger.isSettled || self.preludeOwed > 0 else { return canceller.cancelIsThrough() }
+        guard !self.ledger.isSettled, let address = self.address, !self.secret.isEmpty else {
+            canceller.cancelIsThrough()
+            return
+        }
         let answers = self.answersOfTurn
         defer { self.answersBeforeCancel = answers }
         if self.preludeOwed > 0, !self.isAnsweringReplay {

@@ -71,7 +71,7 @@ extension Gateway {
         let refusal = self.reloadLane.start {
             do throws(GatewayStartError) { try self.reload() } catch { _ = self.reloadFailed(error) }
         }
-        if refusal != nil { self.log.error("reload refused: too many wait") }
+        if refusal != nil { self.log.error("reload refused: too many wait, or no thread is to be had") }
     }
 
     private func reloadFailed(_ error: GatewayStartError) -> ConsoleOutcome {

@@ -173,7 +173,7 @@ extension ServerConnection {
         switch errand?.purpose {
         case .check(let client): client.retryCheckout()
         case .prepare(let client, _):
-            client.preparing = nil
+            client.isPreparing = false
             client.retryCheckout()
         case .learn(let client): client.serverLost(ServerLoss(reason: reason, lastError: lastError))
         case .cleanup, nil: return

@@ -37,6 +37,7 @@ extension ServerConnection {
         self.home.counters(of: self.pool).serverLogins.add(1)
         self.pool.state.withLock { state in
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
+            state.credential.opened()
             state.parameterSets.greeted(with: Welcome(greeting.parameters))
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)
@@ -52,7 +53,8 @@ extension ServerConnection {
     }
 
     private func loginFailed(_ failure: ServerLoginFailure, after first: ServerLoginFailure?) {
-        if failure.refusesCredential, self.pool.credentialRefused(self.credentialNumber) {
+        if failure.doubtsSecret, self.pool.credentialRefused(self.credentialNumber) {
+            self.log.info("another credential is tried", metadata: self.logMetadata(reason: failure.logText))
             self.phase = .closed
             self.opening = nil
             self.close()

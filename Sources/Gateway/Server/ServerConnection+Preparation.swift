@@ -27,15 +27,12 @@ extension ServerConnection {
     }
 
     func prepared(for client: ClientConnection, _ parameters: SessionParameters, by errand: Errand) {
-        client.preparing = nil
+        client.isPreparing = false
         guard let error = errand.error else {
             self.scanner.residue = SessionResidue()
             self.applied = parameters
             client.hasUntriedParameters = false
-            client.granted(self)
-            // Cancel requests that came meanwhile are meant for what it is sent now.
-            if self.client === client { self.answersBeforeCancel = self.answersOfTurn }
-            return
+            return client.granted(self)
         }
         let isRefusal = errand.failed == errand.statements.count - 1 && !parameters.entries.isEmpty
         self.retire("what was to precede the client's requests was refused: \(error.message)")
@@ -48,12 +45,12 @@ extension ServerConnection {
 
 extension ClientConnection {
     /// The server may refuse this client's parameters: it applies them first, and is granted again then.
-    func isPreparing(_ server: ServerConnection) -> Bool {
+    func prepares(_ server: ServerConnection) -> Bool {
         guard server.mustPrepare(for: self) else { return false }
         self.phase = .waiting
         self.waiter = nil
         self.pauseReading()
-        self.preparing = server
+        self.isPreparing = true
         server.prepare(for: self)
         return true
     }

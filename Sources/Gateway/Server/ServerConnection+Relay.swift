@@ -96,10 +96,7 @@ extension ServerConnection {
             case .none: return offset
             case .ready:
                 self.notePreludeAnswer()
-                // Not where the request itself waits for this: it is still to be sent.
-                if !self.laterCancellers.isEmpty, self.preludeOwed == 0 || self.isAnsweringReplay,
-                    !self.ledger.isSettled
-                {
+                if !self.laterCancellers.isEmpty, self.preludeOwed == 0 || self.isAnsweringReplay {
                     self.sendLaterCancels()
                 }
                 guard self.preludeOwed == 0 else { continue }
@@ -195,8 +192,6 @@ extension ServerConnection {
 
     /// Nobody holds it, and nothing of anybody is left in it.
     func becomeIdle() {
-        // The client that they were meant for has gone before its request was sent.
-        if !self.laterCancellers.isEmpty { self.letCancellersGo() }
         self.phase = .idle
         self.pool.checkin(self, home: self.home)
     }

@@ -58,15 +58,6 @@ package enum ServerLoginFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// What was to open the server does not: another password or other keys may.
-    package var refusesCredential: Bool {
-        switch self {
-        case .verifierDiffers, .serverSignatureInvalid, .credentialMissing: true
-        case .serverError(let fields): fields.sqlState == .invalidPassword
-        case .protocolViolation, .methodUnsupported, .tlsUnavailable, .handshakeFailed, .channelBindingMissing: false
-        }
-    }
-
     /// The failure that ends a login when its SCRAM exchange fails.
     init(_ failure: SCRAMFailure) {
         switch failure {

@@ -61,6 +61,30 @@ import Testing
         #expect(credential.number == tried && !isReplaced)
     }
 
+    /// Tokens that are handed on: each login brings another one.
+    @Test func attemptsWithoutASuccessAreFew() {
+        var credential = PoolCredential(.none, isSure: false)
+        var answers: [Bool] = []
+        for number in 0..<4 {
+            credential.learn(Self.password("token \(number)"), isSure: false)
+            answers.append(credential.refused(credential.number - 1))
+        }
+        #expect(answers == [true, true, false, false])
+        credential.opened()
+        let isReplaced = credential.refused(credential.number - 1)
+        #expect(isReplaced)
+    }
+
+    /// A server that has no rule for the gateway says nothing about the secret.
+    @Test func aSecretThatWasRefusedOnceIsNotLost() {
+        var credential = PoolCredential(Self.hash("stored"), isSure: true)
+        var isReplaced = credential.refused(credential.number)
+        #expect(!isReplaced)
+        credential.learn(Self.password("directory"), isSure: false)
+        isReplaced = credential.refused(credential.number)
+        #expect(isReplaced && Self.text(credential) == "stored")
+    }
+
     @Test func whatHasWorkedBeforeIsTriedAgain() {
         var credential = PoolCredential(.none, isSure: false)
         credential.learn(Self.password("directory"), isSure: false)
