@@ -4,6 +4,7 @@ Whatever that request is, the client must see what PostgreSQL would have answere
 """
 
 import asyncio
+import contextlib
 import random
 import signal
 import threading
@@ -517,6 +518,20 @@ def test_a_cancel_means_the_request_not_what_stands_in_front_of_it(make_gateway,
         assert not server.problems, server.problems
 
 
+@contextlib.contextmanager
+def a_cancel_that_waits(make_gateway, server, begun):
+    """A client whose request waits for its BEGIN, and somebody who has asked to cancel it."""
+    gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
+    with gateway.wire("app") as client, gateway.wire(login=False) as canceller:
+        client.rows("select 1")
+        client.rows("begin")
+        client.send(query("select 'work'"))
+        assert begun.wait(10), "the server does not get BEGIN"
+        canceller.send(cancel_request(client.pid, client.secret))
+        assert canceller.nothing_comes(0.2), "the canceller was let go before anything was cancelled for it"
+        yield gateway, client, canceller
+
+
 def test_a_cancel_reaches_the_request_of_a_client_that_says_goodbye_behind_it(make_gateway):
     """The request runs although its client has gone; the cancel waits until BEGIN in front of it is answered."""
     begun, left, came = threading.Event(), threading.Event(), threading.Event()
@@ -539,14 +554,7 @@ def test_a_cancel_reaches_the_request_of_a_client_that_says_goodbye_behind_it(ma
             peer.send(plain_answer(sql))
 
     with FakeServer(script) as server:
-        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
-        with gateway.wire("app") as client, gateway.wire(login=False) as canceller:
-            client.rows("select 1")
-            client.rows("begin")
-            client.send(query("select 'work'"))
-            assert begun.wait(10), "the server does not get BEGIN"
-            canceller.send(cancel_request(client.pid, client.secret))
-            assert canceller.nothing_comes(0.2), "the canceller was let go before anything was cancelled for it"
+        with a_cancel_that_waits(make_gateway, server, begun) as (gateway, client, canceller):
             client.leave()
             wait_until(lambda: gateway.gauges()["cl_active"] == 0, "the gateway has seen the goodbye")
             left.set()
@@ -573,14 +581,7 @@ def test_a_canceller_that_waits_for_the_end_of_begin_is_let_go(make_gateway, eve
             peer.send(plain_answer(sql))
 
     with FakeServer(script) as server:
-        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
-        with gateway.wire("app") as client, gateway.wire(login=False) as canceller:
-            client.rows("select 1")
-            client.rows("begin")
-            client.send(query("select 'work'"))
-            assert begun.wait(10), "the server does not get BEGIN"
-            canceller.send(cancel_request(client.pid, client.secret))
-            assert canceller.nothing_comes(0.2), "the canceller was let go before anything was cancelled for it"
+        with a_cancel_that_waits(make_gateway, server, begun) as (gateway, client, canceller):
             if event == "the client leaves":
                 client.leave()
                 dies.set()
