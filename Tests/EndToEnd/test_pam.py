@@ -175,7 +175,7 @@ def test_a_program_that_says_no_is_a_wrong_password(pam_gateway, services):
 def test_what_a_module_learns(pam_gateway, services, options, rhost):
     """pam_exec gets user, service, address and password; the gateway's descriptors it does not get, and signals as the
     gateway was started with them (held back, they would end nothing that hangs)."""
-    signals = "grep -E '^Sig(Blk|Ign)' /proc/$$/status"
+    signals = "grep -E '^Sig(Blk|Ign)' /proc/self/status"
     blocked = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
     ignored = (signal.SIGPIPE, signal.SIGXFSZ)
     told = services.folder / f"told{len(services.files)}"

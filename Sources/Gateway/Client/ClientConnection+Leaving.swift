@@ -106,11 +106,15 @@ extension ClientConnection {
             self.account(server)
             self.abandon(server)
         }
-        for canceller in self.cancellersAhead { canceller.cancelIsThrough() }
-        self.cancellersAhead = []
+        self.letCancellersGo()
         self.abandonLogin()
         self.leavePool()
         self.console = nil
+    }
+
+    func letCancellersGo() {
+        for canceller in self.cancellersAhead { canceller.cancelIsThrough() }
+        self.cancellersAhead = []
     }
 
     func leavePool() {

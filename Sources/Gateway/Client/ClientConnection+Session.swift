@@ -54,10 +54,8 @@ extension ClientConnection {
         self.waitingSince = self.home.worker.now
         self.checkout(since: nil)
         // With a server in hand the bytes go on at once, straight from the receive buffer.
-        guard self.phase == .active else { return 0 }
-        let taken = self.relay(bytes)
-        if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
-        return taken
+        defer { if !self.cancellersAhead.isEmpty { self.passCancellersOn() } }
+        return self.phase == .active ? self.relay(bytes) : 0
     }
 
     private func checkout(since: MonotonicMicroseconds?) {
@@ -185,6 +183,7 @@ extension ClientConnection {
         if server.ledger.isSettled {
             if self.scanner.isAtBoundary, server.restoreParameters(of: self) {
                 self.isHeld = true
+                self.isPreparing = true
                 self.pauseReading()
                 return offset
             }
@@ -281,6 +280,8 @@ extension ClientConnection {
         guard let server = self.server, server.preludeOwed == 0 else { return }
         self.server = nil
         self.phase = .idle
+        // What they were meant for has been answered in the server's place.
+        if !self.cancellersAhead.isEmpty, server.turn.queries > 0 { self.letCancellersGo() }
         self.isPausingServer = false
         if self.isPausedByServer {
             self.isPausedByServer = false

@@ -49,7 +49,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
     /// No server of its pool, which a reload has put in the place of another, has taken them yet.
     var hasUntriedParameters = false
-    /// A server applies them before it gets the client's request.
+    /// A server applies them before it gets the client's request, which has not gone out yet.
     var isPreparing = false
     /// Cancel requests for a request that waits for its parameters.
     var cancellersAhead: [ClientConnection] = []
@@ -143,7 +143,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .active:
             let taken = self.relay(bytes)
-            if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+            if self.isPreparing || !self.cancellersAhead.isEmpty { self.passCancellersOn() }
             return taken
         case .idle: return self.isTerminating ? bytes.count : self.open(bytes)
         case .waiting: return 0

@@ -8,11 +8,14 @@ struct PoolCredential {
     /// The one before, or a password that somebody else has checked (LDAP, PAM) and that may be another than the
     /// server's: tried when `current` is refused.
     private var spare: ServerCredential?
+    /// What `current` has taken the place of, until a server has been opened with it.
+    private var first: ServerCredential?
     /// Which of the credentials that the pool has had.
     private(set) var number = 0
-    /// Refusals since a server was opened that have led to another attempt. Where every login brings another password
-    /// that no server takes, somebody has to be told.
+    /// Credentials that were refused since a server was opened, and the last of them. Where every login brings another
+    /// password that no server takes, somebody has to be told.
     private var attempts = 0
+    private var counted = -1
     private static let attemptsMax = 2
 
     init(_ credential: ServerCredential, isSure: Bool) {
@@ -57,20 +60,37 @@ struct PoolCredential {
     ///
     /// - Returns: true where there is another by now: whoever waits for a server may get it.
     mutating func refused(_ number: Int) -> Bool {
-        if number == self.number {
-            guard let spare else {
-                // Whatever the next login brings may do better.
-                self.isSure = false
-                return false
-            }
-            self.put(spare, isSure: false)
+        if number > self.counted {
+            self.counted = number
+            self.attempts += 1
         }
-        self.attempts += 1
+        if number == self.number, !self.exchange() { return false }
         return self.attempts <= Self.attemptsMax
     }
 
+    /// The spare takes its turn. Where that is refused as well, the server may have refused everybody, and what was
+    /// there at first comes back.
+    private mutating func exchange() -> Bool {
+        let refused = self.current
+        if let spare {
+            self.put(spare, isSure: false)
+            self.first = refused
+            return true
+        }
+        // Whatever the next login brings may do better.
+        self.isSure = false
+        if let first {
+            self.put(first, isSure: false)
+            self.spare = refused
+        }
+        return false
+    }
+
     /// A server has been opened.
-    mutating func opened() { self.attempts = 0 }
+    mutating func opened() {
+        self.attempts = 0
+        self.first = nil
+    }
 
     /// Those that the pool before it has come to.
     mutating func inherit(from old: PoolCredential) {
@@ -83,6 +103,7 @@ struct PoolCredential {
         self.current = credential
         self.isSure = isSure
         self.spare = nil
+        self.first = nil
         self.number += 1
     }
 }

@@ -49,8 +49,7 @@ final class CancelKeys: Sendable {
 extension ClientConnection {
     /// A cancel request with this client's key came in.
     func cancelRequested(by canceller: ClientConnection) {
-        if self.isPreparing || (self.isHeld && self.server?.isRestoring == true) {
-            // Its request waits until its parameters are in force.
+        if self.isPreparing, self.phase == .waiting || self.phase == .active {
             return self.cancellersAhead.append(canceller)
         }
         guard let server = self.server else { return canceller.cancelIsThrough() }
@@ -59,6 +58,8 @@ extension ClientConnection {
 
     /// The request that cancel requests are waiting for may have gone out.
     func passCancellersOn() {
+        if self.server?.isRestoring == true { return }
+        self.isPreparing = false
         guard let server = self.server, server.client === self, !server.ledger.isSettled else { return }
         let waiting = self.cancellersAhead
         self.cancellersAhead = []

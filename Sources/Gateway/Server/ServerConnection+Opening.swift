@@ -53,6 +53,11 @@ extension ServerConnection {
     }
 
     private func loginFailed(_ failure: ServerLoginFailure, after first: ServerLoginFailure?) {
+        if failure.doubtsSecret, self.pool.plan.isDynamic {
+            // Clients prove themselves by what is remembered, and would go on to do so until that has grown old.
+            let key = self.pool.key
+            self.home.gateway.authQueries.distrust(user: key.user, database: key.database)
+        }
         if failure.doubtsSecret, self.pool.credentialRefused(self.credentialNumber) {
             self.log.info("another credential is tried", metadata: self.logMetadata(reason: failure.logText))
             self.phase = .closed
@@ -60,11 +65,6 @@ extension ServerConnection {
             self.close()
             self.pool.openAbandoned(self, home: self.home)
             return
-        }
-        if failure.doubtsSecret, self.pool.plan.isDynamic {
-            // Clients prove themselves by what is remembered, and would go on to do so until that has grown old.
-            let key = self.pool.key
-            self.home.gateway.authQueries.distrust(user: key.user, database: key.database)
         }
         var metadata = self.logMetadata(reason: failure.logText)
         if let first { metadata["first_attempt"] = .string(first.logText) }

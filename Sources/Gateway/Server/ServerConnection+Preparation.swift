@@ -27,13 +27,13 @@ extension ServerConnection {
     }
 
     func prepared(for client: ClientConnection, _ parameters: SessionParameters, by errand: Errand) {
-        client.isPreparing = false
         guard let error = errand.error else {
             self.scanner.residue = SessionResidue()
             self.applied = parameters
             client.hasUntriedParameters = false
             return client.granted(self)
         }
+        client.isPreparing = false
         let isRefusal = errand.failed == errand.statements.count - 1 && !parameters.entries.isEmpty
         self.retire("what was to precede the client's requests was refused: \(error.message)")
         // Nothing of the client's has been sent: another server may take what this one was kept from.

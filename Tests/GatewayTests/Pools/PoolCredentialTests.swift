@@ -37,10 +37,9 @@ import Testing
         // Another opening that had begun with the first one.
         isReplaced = credential.refused(tried)
         #expect(isReplaced)
+        // A server that takes nobody has said nothing about the secret.
         isReplaced = credential.refused(credential.number)
-        #expect(!isReplaced)
-        credential.learn(Self.password("other"), isSure: false)
-        #expect(Self.text(credential) == "other")
+        #expect(!isReplaced && Self.text(credential) == "stored")
     }
 
     @Test func withoutAnotherARefusalIsOne() {
@@ -73,6 +72,17 @@ import Testing
         credential.opened()
         let isReplaced = credential.refused(credential.number - 1)
         #expect(isReplaced)
+    }
+
+    /// Openings that have begun together.
+    @Test func oneRefusedCredentialCountsOnce() {
+        var credential = PoolCredential(Self.hash("stored"), isSure: true)
+        credential.learn(Self.password("directory"), isSure: false)
+        let tried = credential.number
+        for _ in 0..<8 {
+            let isReplaced = credential.refused(tried)
+            #expect(isReplaced && Self.text(credential) == "directory")
+        }
     }
 
     /// A server that has no rule for the gateway says nothing about the secret.
