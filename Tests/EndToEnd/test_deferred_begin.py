@@ -518,43 +518,6 @@ def test_a_cancel_means_the_request_not_what_stands_in_front_of_it(make_gateway,
         assert not server.problems, server.problems
 
 
-def test_a_cancel_of_what_the_gateway_answers_hits_nothing_later(make_gateway):
-    """It came while the client's parameters were applied."""
-    asked, told, came = threading.Event(), threading.Event(), threading.Event()
-
-    def script(peer):
-        if "cancel" in peer.startup():
-            came.set()
-            return
-        peer.send(greeting())
-        while True:
-            sql = peer.next_query()
-            if "set_config" in sql:
-                asked.set()
-                assert told.wait(10)
-            peer.send(plain_answer(sql))
-
-    with FakeServer(script) as server:
-        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
-        told.set()
-        with gateway.wire("app", parameters={"search_path": "a"}) as client, gateway.wire("app") as other:
-            client.rows("select 1")
-            other.rows("select 1")
-            asked.clear()
-            told.clear()
-            client.send(query("deallocate all"))
-            assert asked.wait(10), "the parameters are not applied"
-            with gateway.wire(login=False) as canceller:
-                canceller.send(cancel_request(client.pid, client.secret))
-                assert canceller.nothing_comes(0.1)
-                told.set()
-                assert canceller.until_closed() == []
-            assert [m.kind for m in client.ready()] == ["C", "Z"]
-            client.rows("select 'later'")
-        gateway.wait_idle()
-        assert not came.is_set()
-
-
 @contextlib.contextmanager
 def a_cancel_that_waits(make_gateway, server, begun):
     """A client whose request waits for its BEGIN, and somebody who has asked to cancel it."""
