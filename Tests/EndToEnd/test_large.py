@@ -9,11 +9,14 @@ import time
 
 import pytest
 
+from fakeserver import FakeServer, command_complete, plain_answer, ready, row_description
 from polling import wait_until
 from test_pooling import in_threads
 from wire import Wire, copy_done, execute, message, parse, query, sync, text
 
 MEGABYTE = 1 << 20
+#: The longest message that PostgreSQL takes: its length word is MaxAllocSize - 1 (PQ_LARGE_MESSAGE_LIMIT).
+LONGEST = 0x3FFFFFFE
 
 
 class Memory:
@@ -83,6 +86,47 @@ def test_one_row_of_256_megabytes(shared, mode):
         assert client.value("select 1") == "1"
     assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
     shared.wait_idle()
+
+
+def pieces(head, length):
+    """A message of the length `length`, in pieces of a megabyte; ends with a zero, as texts do."""
+    block = b"m" * MEGABYTE
+    left = length - len(head) - 1
+    yield head
+    for _ in range(left // MEGABYTE):
+        yield block
+    yield block[: left % MEGABYTE]
+    yield b"\0"
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_the_longest_message_each_way(make_gateway, mode):
+    """A query of one gibibyte, and a row of one: more memory than they may take is not even asked for."""
+
+    def long_answer(peer):
+        peer.login()
+        while True:
+            kind, (length,) = peer.exactly(1), struct.unpack(">i", peer.exactly(4))
+            if length < MEGABYTE:
+                peer.send(plain_answer(peer.exactly(length - 4)[:-1].decode()))
+                continue
+            assert (kind, length) == (b"Q", LONGEST)
+            block, left = bytearray(MEGABYTE), length - 4
+            while left:
+                left -= peer.socket.recv_into(block, min(left, MEGABYTE))
+            peer.send(row_description("long"))
+            for piece in pieces(b"D" + struct.pack(">ihi", LONGEST, 1, LONGEST - 10), LONGEST + 1):
+                peer.send(piece)
+            peer.send(command_complete(), ready())
+
+    with FakeServer(long_answer) as server:
+        gateway = make_gateway({"app": server.pool(mode, pool_size=1)}, hba="host all all 127.0.0.1/32 trust\n")
+        with gateway.wire("app", "app") as client, Memory(gateway) as memory:
+            send_all(client, *pieces(b"Q" + struct.pack(">i", LONGEST), LONGEST + 1))
+            assert swallow(client)[:2] == [("T", len(row_description("long"))), ("D", LONGEST + 1)]
+            assert client.value("select 1") == "1"
+        assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
+        gateway.wait_idle()
 
 
 def test_many_rows_of_256_megabytes(shared):
