@@ -12,6 +12,8 @@ extension Snapshot {
         /// The pool of a user whom auth_query has found.
         /// Boxed: it is large, and most routes are of the other kind.
         indirect case dynamic(DynamicPool)
+        /// There is no pool that the identity may work in, whatever pools there are.
+        case nowhere
     }
 
     /// A user of the settings works in its own pool; one whom auth_query found, or who was proven without any secret of
@@ -21,6 +23,8 @@ extension Snapshot {
         let isListed = identity.secretOrigin.map { $0.freshness == .configured } ?? (self.plans[own] != nil)
         if isListed { return .settings(own) }
         if let mapped = self.mapped(MappedIdentity(identity), database: database) { return mapped }
+        // Listed since the name was found: the proof is good for the role of that name only.
+        if let listed = self.plans[own], !listed.serverUser.hasSameBytes(as: identity.user) { return .nowhere }
         guard let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
         else { return .settings(own) }
         if query.isDedicated { return .settings(PoolPlan.dedicatedKey(database: database, query)) }
@@ -57,7 +61,7 @@ extension Snapshot {
         switch self.mapped(identity, database: key.database) {
         case .settings(let now): return now == key
         case .dynamic(let now): return now.key == key
-        case nil: return false
+        case .nowhere, nil: return false
         }
     }
 
