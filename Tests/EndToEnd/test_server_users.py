@@ -401,6 +401,34 @@ def test_roles_of_talos(make_gateway, postgres, tmp_path, key):
     assert (row["user"], row["server_user"]) == ("talos", "app_plain")
 
 
+@pytest.mark.parametrize("query", [{}, {"server_user": "app_mapped", "server_password": PASSWORDS["app_mapped"]}])
+def test_a_role_of_talos_is_nobody_to_auth_query(make_gateway, postgres, tmp_path, key, query):
+    """Neither the user of its servers nor a role of PostgreSQL with that name."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "2026.pem").write_text(tokens.public_pem(key))
+    options = {"server_users": [OWNERS], "auth_query": {"user": "postgres", **query}}
+    gateway = make_gateway(
+        {"shop": pool(postgres, users_=[], **options)}, hba=CONSOLE + "host all talos 127.0.0.1/32 talos\n", start=False
+    )
+    gateway.settings["talos"] = {"keys": [str(tmp_path / "2026.pem")], "databases": ["shop"]}
+    gateway.write()
+    status, output = gateway.run_to_end("-t")
+    assert status == 0 and "tokens whose highest role in shop is read_write, read_only are refused" in output, output
+    gateway.start()
+
+    def enter(role):
+        access = {"pg:shop": {"roles": [role]}}
+        token = tokens.token(key, kid="2026", user=None, clientId="billing", resource_access=access)
+        return gateway.wire("talos", "shop", token)
+
+    for role in ("read_only", "read_write"):
+        with pytest.raises(LoginRefused) as refused:
+            enter(role).close()
+        assert refused.value.sqlstate == "3D000"
+    with enter("owner") as owner:
+        assert owner.value("select current_user") == "app"
+
+
 @pytest.mark.parametrize("server_username", [None, "backend"])
 def test_minted_tokens_have_the_name_used_at_the_server(make_gateway, tmp_path, key, server_username):
     tmp_path.chmod(0o755)

@@ -17,12 +17,14 @@ extension Snapshot {
     }
 
     /// A user of the settings works in its own pool; one whom auth_query found, or who was proven without any secret of
-    /// ours, where `server_users` say, or else where auth_query says.
+    /// ours, where `server_users` say, or else where auth_query says. Of the roles in Talos tokens it says nothing, for
+    /// they are not PostgreSQL's.
     func route(_ identity: AuthenticatedIdentity, database: String) -> Route {
         let own = PoolKey(database: database, user: identity.user)
         let isListed = identity.secretOrigin.map { $0.freshness == .configured } ?? (self.plans[own] != nil)
         if isListed { return .settings(own) }
         if let mapped = self.mapped(MappedIdentity(identity), database: database) { return mapped }
+        if identity.provider == "talos" { return .nowhere }
         // Listed since the name was found: the proof is good for the role of that name only.
         if let listed = self.plans[own], !listed.serverUser.hasSameBytes(as: identity.user) { return .nowhere }
         guard let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
