@@ -255,11 +255,11 @@ extension ClientConnection {
         }
     }
 
-    /// Does nothing when the login has ended while its exchange waited.
+    /// Who has gone while the exchange waited is not let in; that the proof has failed counts all the same.
     private func answered(_ answer: LoginAnswer, login: LoginState) {
-        guard self.login === login else { return }
         do throws(AuthFailure) {
             guard let step = try login.receive(answer) else { return }
+            if let reason = login.endReason { throw reason }
             try self.advance(step, login: login)
         } catch {
             self.end(login, with: error)
@@ -275,7 +275,7 @@ extension ClientConnection {
     func loginTimedOut() {
         guard let login = self.login, !self.endHold(login) else { return }
         let failure = AuthFailure.deadlinePassed(log: "client_login_timeout")
-        if login.isPlaying || login.isLookingUp {
+        if login.endsAtOnce {
             self.end(login, with: failure)
         } else {
             login.end(with: failure)
@@ -290,7 +290,7 @@ extension ClientConnection {
         self.login = nil
         self.dropHold(login)
         let failure = login.endReason ?? (self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft())
-        if login.isPlaying || login.isLookingUp {
+        if login.endsAtOnce {
             login.dropExchange()
             self.reportFailure(failure, login: login)
         } else {

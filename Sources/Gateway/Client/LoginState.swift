@@ -55,6 +55,9 @@ final class LoginState: @unchecked Sendable {
 
     /// Somebody waits for the client's next message.
     var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.waiters?.message != nil) }
+    /// Nothing is under way that has to be heard when the login ends: an exchange that has asked for a secret afresh has
+    /// a proof that may have failed.
+    var endsAtOnce: Bool { self.isLookingUp || self.isPlaying && self.question != nil }
     /// Its task waits for a server.
     var awaitsServer: Bool { self.waiters?.server != nil }
 
