@@ -115,6 +115,15 @@ def test_a_warm_pool_opens_to_nobody_without_proof(make, works_as):
     assert works_as(gateway, "anna", "owner", of="ben") == "28P01"
 
 
+def test_a_name_too_long_for_a_role_is_kept_by_nobody(make, works_as):
+    """PostgreSQL would cut it, and let its bearer in as another role."""
+    gateway = make([{"users": ["/^k_"], "pool_size": 1}, OTHERS])
+    assert works_as(gateway, "k_" + "é" * 31) == "3D000"
+    # This one goes as far as the server, which knows no such role.
+    assert works_as(gateway, "k_" + "x" * 61) == "08006"
+    assert works_as(gateway, "r_" + "é" * 31) == "app_trust"
+
+
 def test_each_entry_has_pools_of_its_own(make, enter):
     """Also for one user, who comes by two of them and keeps the name in both."""
     name = "app_trust"

@@ -30,6 +30,8 @@ extension Snapshot {
         guard let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
         else { return .settings(own) }
         if query.isDedicated { return .settings(PoolPlan.dedicatedKey(database: database, query)) }
+        // PostgreSQL would cut a longer name, and take it for another role's.
+        guard UserName.isPossible(identity.user) else { return .nowhere }
         return .dynamic(
             DynamicPool(
                 key: own,
@@ -45,6 +47,7 @@ extension Snapshot {
     func mapped(_ identity: MappedIdentity, database: String) -> Route? {
         guard let map = self.serverUsers[ExactName(database)], let entry = map.entry(for: identity) else { return nil }
         if let name = entry.settings.serverUsername { return .settings(ServerUserMap.sharedKey(database, name)) }
+        guard UserName.isPossible(identity.user) else { return .nowhere }
         let key = PoolKey(database: database, user: identity.user, kind: .kept, entry: entry.index)
         return .dynamic(
             DynamicPool(

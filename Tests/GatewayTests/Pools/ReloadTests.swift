@@ -125,6 +125,24 @@ import Testing
         }
     }
 
+    /// A directory or a token may prove a name that is too long for a role: PostgreSQL would cut it.
+    @Test(arguments: ["auth_query: {user: u}", "server_users: [{auth_providers: [ldap], pool_size: 1}]"])
+    func aNameThatNoRoleCanHaveWorksAsNobody(way: String) throws {
+        let gateway = try self.gateway()
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        let text = Self.text(database: "one", query: way)
+        let snapshot = try self.snapshot(of: text, after: gateway.snapshot, gateway)
+        for length in [63, 64] {
+            let user = String(repeating: "x", count: length)
+            let identity = AuthenticatedIdentity(user: user, credential: .none, provider: "ldap", method: "ldap")
+            switch snapshot.route(identity, database: "app") {
+            case .dynamic(let pool): #expect(length == 63 && pool.key.user == user)
+            case .nowhere: #expect(length == 64)
+            case .settings: Issue.record("there is no such pool in the settings")
+            }
+        }
+    }
+
     /// Whoever has seen the new settings waits for their pools.
     @Test func settingsAreNotSeenBeforeTheirPools() throws {
         let gateway = try self.gateway()
