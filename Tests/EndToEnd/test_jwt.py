@@ -241,6 +241,27 @@ def test_user_with_a_key_file(make, tmp_path, key, method):
     assert "/nowhere.pem" in text and "users.app.password" in text
 
 
+def test_trust_spares_nobody_with_a_key_file_the_token(make, tmp_path, key):
+    """As in pg_doorman. Everybody else under the rule is asked for nothing."""
+    (tmp_path / "k.pem").write_text(tokens.public_pem(key))
+    user = {"username": "app", "password": f"jwt-pkey-fpath:{tmp_path}/k.pem", "pool_size": 2}
+    user |= {"server_username": "app_trust", "server_password": "x"}
+    users = [user, {"username": "app_trust", "password": "", "pool_size": 2}]
+    gateway = make("host all all 127.0.0.1/32 trust\n", users=users)
+    with gateway.wire("app_trust") as other:
+        assert other.method == "ok" and other.value("select current_user") == "app_trust"
+    with gateway.wire(login=False) as client:
+        client.send(startup({"user": "app", "database": "app"}))
+        assert client.receive().body == struct.pack(">i", 3)
+        client.send(message("p", b"\0"))
+        assert client.receive().sqlstate == "28P01", "no password"
+    for bad in ("secret", tokens.token(key, user="other"), tokens.confused(key), f"jwt-pkey-fpath:{tmp_path}/k.pem"):
+        assert refused(gateway, "app", bad)
+    good = tokens.token(key)
+    assert whoami(gateway, "app", good) == "app_trust"
+    assert refused(gateway, "app", good[:-8]), "the pool is warm"
+
+
 # --- the life of a token ----------------------------------------------------------------------------------------------
 
 
