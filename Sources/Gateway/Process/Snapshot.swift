@@ -203,8 +203,12 @@ final class Snapshot: Sendable {
         }
     }
 
-    /// A map that does not exist lets nobody in, which may be meant.
     private static func warnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
+        Self.nameWarnings(policy) + Self.mapWarnings(policy, maps)
+    }
+
+    /// A map that does not exist lets nobody in, which may be meant.
+    private static func mapWarnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
         policy.rules.compactMap { rule in
             guard let map = rule.option("map"), !maps.contains(map: map) else { return nil }
             return "\(rule.file):\(rule.line): there is no map \"\(map)\" in general.pg_ident: the rule lets nobody in"
