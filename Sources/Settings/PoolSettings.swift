@@ -69,7 +69,8 @@ package struct PoolSettings: Sendable, Equatable {
 /// One user of a pool; values are effective as in ``PoolSettings``.
 package struct UserSettings: Sendable, Equatable {
     package let username: String
-    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, `jwt-pkey-fpath:FILE`, or empty: checked at load.
+    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, `jwt-pkey-fpath:FILE`, or empty: checked at load. Of a user with
+    /// ``authPamService`` any text.
     package let password: SecretText
     /// The PAM service that proves this user instead of ``password``.
     package let authPamService: String?

@@ -119,8 +119,8 @@ extension SettingsTable {
             "auth_pam_service", .user, .string, unset: "`password` proves the user", .reload,
             """
             PAM service that checks what the client sends as its password. Takes the place of `password`, which may \
-            be empty then, under hba rules with the methods `password`, `md5` and `scram-sha-256`; the client is asked \
-            for the password in clear text.
+            be empty then or any text, under hba rules with the methods `password`, `md5` and `scram-sha-256`; the \
+            client is asked for the password in clear text.
             """
         ),
     ]

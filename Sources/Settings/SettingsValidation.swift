@@ -69,8 +69,14 @@ struct SettingsValidation {
             do {
                 try PasswordShape.check(password)
             } catch {
-                diagnostics.report(
-                    values.location(of: "password"), values.path(of: "password"), error.reason, hint: error.hint)
+                let place = values.location(of: "password")
+                let path = values.path(of: "password")
+                if values.isWritten("auth_pam_service") {
+                    // In pg_doorman something has to stand there.
+                    diagnostics.warn(place, path, "is ignored: PAM proves the user")
+                } else {
+                    diagnostics.report(place, path, error.reason, hint: error.hint)
+                }
             }
         }
         if values.integer("min_pool_size") > values.integer("pool_size") {

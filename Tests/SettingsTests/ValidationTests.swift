@@ -132,6 +132,15 @@ import Testing
         #expect(settings.warnings.isEmpty)
     }
 
+    @Test(arguments: ["placeholder", "md5 or so", "SCRAM-SHA-256$", "jwt-pkey-fpath:"])
+    func aPlaceholderIsIgnoredWherePamProves(password: String) throws {
+        let plain = Load.pool().replacing("password: \"\"", with: "password: \"\(password)\"")
+        #expect(Load.problems(yaml: plain).map(\.keyPath) == ["pools.db.users[0].password"])
+        let settings = try Load.yaml(plain + "        auth_pam_service: staff\n")
+        let text = "/etc/gw/main.yaml:8: pools.db.users[0].password: is ignored: PAM proves the user"
+        #expect(settings.warnings == [text])
+    }
+
     @Test func oldNames() throws {
         let settings = try Load.yaml(Load.general("client_prepared_statements_cache_size: 5"))
         #expect(settings.warnings.contains { $0.contains("old name of `client_anonymous_prepared_cache_size`") })

@@ -112,8 +112,12 @@ extension Snapshot {
         tls: ServerTLS?
     ) throws(SnapshotError) -> PoolPlan {
         var plan = PoolPlan(pool: pool, user: user, general: general, tls: tls)
-        // A text that stands for a file is no secret that a server keeps: nothing of the client's could be its proof.
-        if user.tokenKeyFile != nil { plan.storedSecret = nil }
+        // A text that stands for a file or for nothing is no secret that a server keeps: nothing of the client's could
+        // be its proof.
+        if !Self.isStoredSecret(user) {
+            plan.storedSecret = nil
+            plan.md5Hash = nil
+        }
         guard let file = user.serverTokenKeyFile else { return plan }
         do throws(AuthConfigurationError) {
             plan.mint = try TokenMint(keyFile: file, user: plan.serverUser)
