@@ -58,6 +58,7 @@ extension SettingsTable {
             Self.accepted("log_client_parameter_status_changes", .bool, default: "false", "Logs parameter changes."),
             Self.accepted("scaling_warm_pool_ratio", .integer(0...100), "As in `general`."),
             Self.accepted("scaling_fast_retries", .count, "As in `general`."),
+            Self.accepted("scaling_cooldown_sleep", .duration, "Removed in pg_doorman; without effect."),
             Self.accepted(
                 "max_db_connections", .count, default: "0",
                 "Servers of all pools of the database; 0 is no limit."

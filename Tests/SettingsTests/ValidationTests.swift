@@ -146,6 +146,8 @@ import Testing
         #expect(settings.warnings.contains { $0.contains("old name of `client_anonymous_prepared_cache_size`") })
         #expect(Load.problems(yaml: Load.general("scaling_cooldown_sleep: 10ms")).isEmpty)
         #expect(Load.problems(yaml: Load.general("virtual_pool_count: 1")).isEmpty)
+        let pool = try Load.yaml(Load.pool(["scaling_cooldown_sleep: 10ms"]))
+        #expect(pool.warnings.map { $0.contains("pools.db.scaling_cooldown_sleep: is accepted") } == [true])
     }
 
     @Test func poolWithoutUsersWarns() throws {
