@@ -48,6 +48,11 @@ struct SettingsBuilder {
         let path = top.isWritten("talos") ? "talos" : "general.talos"
         let values = self.sections.decode(node, as: .talos, keyPath: path, into: &self.diagnostics)
         self.rows += ConfigRow.rows(of: values, prefix: "talos")
+        if values.list("keys").isEmpty, !values.list("databases").isEmpty {
+            self.diagnostics.warn(
+                values.location(of: "databases"), values.path(of: "databases"),
+                "`keys` lists no file: nobody can log in by token")
+        }
         return TalosSettings(values)
     }
 

@@ -468,6 +468,23 @@ def test_options_of_a_rule_talos_count(make_talos, key):
         assert last_words(client).sqlstate == "57P01"
 
 
+@pytest.mark.parametrize("databases", [[], ["shop"]])
+def test_a_table_talos_without_keys_says_nothing(make_gateway, postgres, databases):
+    """Files of pg_doorman have it empty. Only a rule with the method `talos` needs more."""
+    rule = CONSOLE + "host all all 127.0.0.1/32 METHOD\n"
+    gateway = make_gateway(
+        {"app": pool(postgres)}, {"talos": {"keys": [], "databases": databases}}, hba=rule.replace("METHOD", "md5")
+    )
+    assert whoami(gateway, "app", None) == "app"
+    assert refused(gateway, "talos", "x")
+    status, output = gateway.run_to_end("-t")
+    assert status == 0 and output.count("general.talos.databases: ") == len(databases), output
+    assert "there is no pool" not in output and "has a pool" not in output, output
+    gateway.change(general={"pg_hba": {"content": rule.replace("METHOD", "talos")}})
+    status, output = gateway.run_to_end()
+    assert status == 78 and "general.pg_hba:2: " in output and "needs keys in the settings table `talos`" in output
+
+
 @pytest.mark.parametrize("where", ("in the settings", "in a file"))
 def test_key_files_are_named_from_the_folder_of_their_file(make, key, where):
     """Wherever the gateway is started from."""

@@ -67,6 +67,13 @@ import Testing
         #expect(try Load.yaml(Load.general()).talos == nil)
     }
 
+    @Test func databasesWithoutKeysOfTalosAreSaid() throws {
+        #expect(try Load.yaml(Load.general("talos: {keys: [], databases: []}")).warnings.isEmpty)
+        let alone = try Load.yaml(Load.general("talos: {databases: [shop]}")).warnings
+        let text = "/etc/gw/main.yaml:4: general.talos.databases: `keys` lists no file: nobody can log in by token"
+        #expect(alone == [text])
+    }
+
     @Test func tokenKeysNameAFile() {
         let server = Load.pool(user: ["server_username: s", "server_password: \"jwt-priv-key-fpath:\""])
         let reasons = Load.problems(yaml: server).map(\.reason)

@@ -12,7 +12,7 @@ final class UserProviders: Sendable {
     }
 
     private let users: [PoolKey: Proof]
-    /// For the user `talos`, where the settings have a table `talos`.
+    /// For the user `talos`, where the settings have keys in a table `talos`.
     private let talos: (any AuthProvider)?
     /// There are no such users.
     let isEmpty: Bool
@@ -93,9 +93,9 @@ final class UserProviders: Sendable {
 }
 
 extension Snapshot {
-    /// The settings table `talos`; nil without one.
+    /// The settings table `talos`; nil without one, and with one that lists no keys: files of pg_doorman have such.
     static func talosRealm(_ settings: GatewaySettings, _ problems: inout SnapshotProblems) -> TalosRealm? {
-        guard let talos = settings.talos else { return nil }
+        guard let talos = settings.talos, !talos.keys.isEmpty else { return nil }
         do throws(AuthConfigurationError) {
             return try TalosRealm(keyFiles: talos.keys, databases: talos.databases)
         } catch {

@@ -231,9 +231,9 @@ final class Snapshot: Sendable {
         let services: AuthServices
         let previous: Snapshot?
 
-        /// The table `talos` has a problem of its own: that its rules lack it is not another one.
+        /// The keys of the table `talos` have a problem of their own: that its rules lack them is not another one.
         func isHopeless(_ rule: HBARule) -> Bool {
-            rule.method == "talos" && self.settings.talos != nil && self.services.talos == nil
+            rule.method == "talos" && self.settings.talos?.keys.isEmpty == false && self.services.talos == nil
         }
     }
 
