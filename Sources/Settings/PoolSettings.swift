@@ -60,6 +60,13 @@ package struct PoolSettings: Sendable, Equatable {
         self.serverUsers = serverUsers
     }
 
+    /// Whether there are users whose servers go back before they leave.
+    var sharesServers: Bool {
+        if self.users.contains(where: { $0.poolMode != .session }) { return true }
+        if self.serverUsers.contains(where: { $0.poolMode != .session }) { return true }
+        return self.authQuery != nil && self.poolMode != .session
+    }
+
     /// The user of that name.
     package func user(_ username: String) -> UserSettings? {
         self.users.first { $0.username == username }

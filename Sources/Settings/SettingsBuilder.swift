@@ -27,6 +27,7 @@ struct SettingsBuilder {
         }
         let talos = self.talos(top: top, general: general)
         let pools = self.pools(top.tables["pools"], general: general)
+        SettingsValidation.checkNamedStatements(general, pools: pools, &self.diagnostics)
         return GatewaySettings(
             general: GeneralSettings(general),
             pools: pools,

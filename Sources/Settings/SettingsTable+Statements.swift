@@ -5,7 +5,8 @@ extension SettingsTable {
             "prepared_statements", .general, .bool, default: "true", .newPool,
             """
             Prepared statements of the extended protocol work in transaction and statement mode: servers get them \
-            under names of the gateway's own, and share them between clients. false refuses named statements there.
+            under names of the gateway's own, and share them between clients. false refuses named statements there; \
+            pg_doorman passes them on.
             """
         ),
         SettingsKey(

@@ -104,6 +104,21 @@ struct SettingsValidation {
             values.location(of: key), values.path(of: key), "must be above 0 while `prepared_statements` is true")
     }
 
+    /// pg_doorman passes named statements on to whatever server comes next.
+    static func checkNamedStatements(
+        _ general: SectionValues,
+        pools: [PoolSettings],
+        _ diagnostics: inout Diagnostics
+    ) {
+        let key = "prepared_statements"
+        guard general.isWritten(key), !general.bool(key), pools.contains(where: { $0.sharesServers }) else { return }
+        diagnostics.warn(
+            general.location(of: key), general.path(of: key),
+            "named statements are refused in transaction and statement mode; pg_doorman passes them on. "
+                + "`true` serves them"
+        )
+    }
+
     private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {
         guard let target = values.text("audit_log"), !["stderr", "syslog"].contains(target) else { return }
         if !target.hasPrefix("/") || target.utf8.contains(0) {

@@ -157,6 +157,23 @@ import Testing
         #expect(pool.warnings.map { $0.contains("pools.db.scaling_cooldown_sleep: is accepted") } == [true])
     }
 
+    @Test func namedStatementsThatAreRefusedAreSaid() throws {
+        func warnings(_ mode: String, user: [String] = []) throws -> [String] {
+            let off = "general:\n  prepared_statements: false\n"
+            let text = Load.pool(["pool_mode: \(mode)"], user: user).replacing("general:\n", with: off)
+            return try Load.yaml(text).warnings
+        }
+        for mode in ["transaction", "statement"] {
+            let found = try warnings(mode)
+            #expect(found.count == 1)
+            let start = "/etc/gw/main.yaml:2: general.prepared_statements: named statements are refused in transaction "
+            #expect(found.first?.hasPrefix(start) == true)
+        }
+        #expect(try warnings("session").isEmpty)
+        #expect(try warnings("session", user: ["pool_mode: transaction"]).count == 1)
+        #expect(try warnings("transaction", user: ["pool_mode: session"]).isEmpty)
+    }
+
     @Test func poolWithoutUsersWarns() throws {
         let text = Load.general().replacing("pools: {}", with: "pools: {db: {}}")
         #expect(try Load.yaml(text).warnings == ["/etc/gw/main.yaml:4: pools.db: has no users and accepts nobody"])
