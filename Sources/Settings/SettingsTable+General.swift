@@ -96,16 +96,16 @@ extension SettingsTable {
 
     private static let socketKeys: [SettingsKey] = [
         SettingsKey(
-            "tcp_keepalives_idle", .general, .seconds(1...32_767), default: "5", .reload,
-            "Idle seconds before the first keepalive probe; new sockets."
+            "tcp_keepalives_idle", .general, .seconds(0...32_767), default: "5", .reload,
+            "Idle seconds before the first keepalive probe; 0 is the system's value; new sockets."
         ),
         SettingsKey(
-            "tcp_keepalives_count", .general, .integer(1...127), default: "5", .reload,
-            "Unanswered probes after which a connection is dead; new sockets."
+            "tcp_keepalives_count", .general, .integer(0...127), default: "5", .reload,
+            "Unanswered probes after which a connection is dead; 0 is the system's value; new sockets."
         ),
         SettingsKey(
-            "tcp_keepalives_interval", .general, .seconds(1...32_767), default: "5", .reload,
-            "Seconds between probes; new sockets."
+            "tcp_keepalives_interval", .general, .seconds(0...32_767), default: "5", .reload,
+            "Seconds between probes; 0 is the system's value; new sockets."
         ),
         SettingsKey(
             "tcp_user_timeout", .general, .seconds(0...2_147_483), default: "60", .reload,
