@@ -114,7 +114,7 @@ extension SettingsTable {
                 + "0 keeps the kernel's rule, by which a peer may take its time as with PostgreSQL; new sockets."
         ),
         SettingsKey(
-            "tcp_defer_accept", .general, .seconds(0...3600), default: "1", .reload,
+            "tcp_defer_accept", .general, .seconds(0...3600), default: "1", .reload, isOwn: true,
             "Seconds the kernel keeps a new connection whose client has sent nothing yet; 0 hands it over at once."
         ),
         SettingsKey(

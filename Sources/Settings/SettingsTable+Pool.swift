@@ -21,7 +21,8 @@ extension SettingsTable {
             "Database at the server."
         ),
         SettingsKey(
-            "connect_timeout", .pool, .positiveDuration, fallback: .general, .newPool, "As in `general`."
+            "connect_timeout", .pool, .positiveDuration, fallback: .general, .newPool,
+            "As in `general`; pg_doorman does not use it."
         ),
         SettingsKey("idle_timeout", .pool, .duration, fallback: .general, .reload, "As in `general`."),
         SettingsKey("server_lifetime", .pool, .duration, fallback: .general, .reload, "As in `general`."),
@@ -111,7 +112,10 @@ extension SettingsTable {
             "server_password", .user, .secret, unset: "the client's proof is passed through", .newPool,
             "Plain password used at the server; needs `server_username`."
         ),
-        SettingsKey("server_lifetime", .user, .duration, fallback: .pool, .reload, "As in `general`."),
+        SettingsKey(
+            "server_lifetime", .user, .duration, fallback: .pool, .reload,
+            "As in `general`; pg_doorman does not use it."
+        ),
         SettingsKey(
             "startup_parameters", .user, .stringMap, default: "{}", .newPool, isOwn: true,
             "As in `general`; wins name by name."
