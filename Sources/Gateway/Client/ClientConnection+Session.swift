@@ -59,7 +59,7 @@ extension ClientConnection {
     }
 
     private func checkout(since: MonotonicMicroseconds?) {
-        guard let pool = self.currentPool() else {
+        guard let pool = self.followPool() else {
             self.leave(with: CheckoutFailure.poolRemoved.fields, reason: "pool removed")
             return
         }
@@ -79,9 +79,9 @@ extension ClientConnection {
         }
     }
 
-    /// Looked up per transaction: a reload may have replaced the pool. Nil when there is none any more; the old one
-    /// then counts the error that the client is told.
-    func currentPool() -> Pool? {
+    /// The client's pool, per transaction: where a reload has replaced it, the client moves to the new one. Nil when
+    /// there is none any more; the old one then counts the error that the client is told.
+    func followPool() -> Pool? {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
         // Who worked as somebody by `server_users` that say otherwise now has to log in again.

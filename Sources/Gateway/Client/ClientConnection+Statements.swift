@@ -36,14 +36,14 @@ extension ClientConnection {
             switch scan.stop {
             case .direct:
                 // More than what the client sent: the server may have to take that first.
-                if scan.direct.isEmpty, self.mustAwaitServer(server) { return offset }
+                if scan.direct.isEmpty, self.pauseIfServerLags(server) { return offset }
             case .answer:
                 self.sendInjected(shared, past: server)
-                if self.mustTakeAnswers { return offset }
+                if self.pauseIfAnswersPileUp() { return offset }
             case .hold:
                 // What is held may wait for answers that are the gateway's own.
                 if self.sendInjected(shared, past: server) {
-                    if self.mustTakeAnswers { return offset }
+                    if self.pauseIfAnswersPileUp() { return offset }
                     continue
                 }
                 self.isHeld = true
@@ -105,18 +105,18 @@ extension ClientConnection {
         return scan
     }
 
-    /// The client has so many answers of the gateway's own to take that it is not read any more: they have no server to
-    /// slow down.
-    private var mustTakeAnswers: Bool {
+    /// The client is not read any more when it has many answers of the gateway's own to take: they have no server to
+    /// slow down. True when it was paused.
+    private func pauseIfAnswersPileUp() -> Bool {
         guard self.unsentCount > ServerConnection.clientBacklog else { return false }
         self.isPausedByOwnOutput = true
         self.pauseReading()
         return true
     }
 
-    /// The server has so much to take that its client is not read any more.
+    /// The client is not read any more when its server has much to take. True when it was paused.
     @discardableResult
-    private func mustAwaitServer(_ server: ServerConnection) -> Bool {
+    private func pauseIfServerLags(_ server: ServerConnection) -> Bool {
         guard server.unsentCount > Self.serverBacklog else { return false }
         self.isPausedByServer = true
         self.pauseReading()
@@ -124,7 +124,7 @@ extension ClientConnection {
     }
 
     private func batchPassed(_ server: ServerConnection) {
-        self.mustAwaitServer(server)
+        self.pauseIfServerLags(server)
         if self.scanner.isAtBoundary { self.serverSettled() }
     }
 
