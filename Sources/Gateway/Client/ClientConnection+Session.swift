@@ -33,12 +33,7 @@ extension ClientConnection {
                 self.refuseMessage("invalid frontend message type \(bytes[offset])")
                 return bytes.count
             case .request:
-                if self.unsentCount > ServerConnection.clientBacklog {
-                    // Answers of the gateway's own have no server to slow down: the client has to take them first.
-                    self.isPausedByOwnOutput = true
-                    self.pauseReading()
-                    return offset
-                }
+                if self.pauseIfAnswersPileUp() { return offset }
                 let answered = self.answerWithoutServer(bytes, at: offset)
                 if answered == 0 {
                     return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
@@ -182,9 +177,8 @@ extension ClientConnection {
         server.fromClient &+= UInt64(offset)
         if server.ledger.isSettled {
             if self.scanner.isAtBoundary, server.restoreParameters(of: self) {
-                self.isHeld = true
+                self.pause(for: .heldMessage)
                 self.isPreparing = true
-                self.pauseReading()
                 return offset
             }
             self.requestBegins(server)
@@ -200,10 +194,7 @@ extension ClientConnection {
             }
             switch scan.stop {
             case .none:
-                if server.unsentCount > Self.serverBacklog {
-                    self.isPausedByServer = true
-                    self.pauseReading()
-                }
+                self.pauseIfServerLags(server)
                 self.expect(self.scanner.bytesToCome)
                 // What was just passed on may have been the rest of a message that held the server back.
                 if self.scanner.isAtBoundary { self.serverSettled() }
@@ -283,17 +274,11 @@ extension ClientConnection {
         // What they were meant for has been answered in the server's place.
         if !self.cancellersAhead.isEmpty, server.turn.queries > 0 { self.letCancellersGo() }
         self.isPausingServer = false
-        if self.isPausedByServer {
-            self.isPausedByServer = false
-            self.resumeReading()
-        }
+        self.resume(after: .serverBacklog)
         self.statements?.endTurn()
         if self.hasReports(of: server) { self.settleReports(of: server) }
         server.endTurn()
-        if self.isHeld {
-            self.isHeld = false
-            self.resumeReading()
-        }
+        self.resume(after: .heldMessage)
         if self.mustLeave { self.leaveAsTold() }
     }
 }

@@ -46,8 +46,7 @@ extension ClientConnection {
                     if self.pauseIfAnswersPileUp() { return offset }
                     continue
                 }
-                self.isHeld = true
-                self.pauseReading()
+                self.pause(for: .heldMessage)
                 return offset
             case .skip:
                 offset += self.takeSkipped(bytes.count - offset, server)
@@ -105,24 +104,6 @@ extension ClientConnection {
         return scan
     }
 
-    /// The client is not read any more when it has many answers of the gateway's own to take: they have no server to
-    /// slow down. True when it was paused.
-    private func pauseIfAnswersPileUp() -> Bool {
-        guard self.unsentCount > ServerConnection.clientBacklog else { return false }
-        self.isPausedByOwnOutput = true
-        self.pauseReading()
-        return true
-    }
-
-    /// The client is not read any more when its server has much to take. True when it was paused.
-    @discardableResult
-    private func pauseIfServerLags(_ server: ServerConnection) -> Bool {
-        guard server.unsentCount > Self.serverBacklog else { return false }
-        self.isPausedByServer = true
-        self.pauseReading()
-        return true
-    }
-
     private func batchPassed(_ server: ServerConnection) {
         self.pauseIfServerLags(server)
         if self.scanner.isAtBoundary { self.serverSettled() }
@@ -154,17 +135,17 @@ extension ClientConnection {
 
     /// Answers have come: what was held may go on.
     func answersCame() {
-        guard self.isHeld else { return }
+        guard self.pauses.contains(.heldMessage) else { return }
         if let own = self.statements, own.collectedLength > 0, own.collected.count == own.collectedLength {
             // To look at it costs as much as it is long: not for each piece of an answer.
             if let shared = self.server?.statements, !shared.isInjectionNext, shared.answered == own.heldAt { return }
-            self.isHeld = false
+            self.pauses.remove(.heldMessage)
             // A statement that was collected stands before everything that is still to be read.
             self.passCollected(own)
-            if self.isHeld { return }
+            if self.pauses.contains(.heldMessage) { return }
             if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
         }
-        self.isHeld = false
+        self.pauses.remove(.heldMessage)
         self.resumeReading()
     }
 
@@ -210,8 +191,7 @@ extension ClientConnection {
         if case .hold = scan.stop {
             if self.sendInjected(shared, past: server) { return self.passCollected(own) }
             own.heldAt = shared.answered ?? -1
-            self.isHeld = true
-            self.pauseReading()
+            self.pause(for: .heldMessage)
             return
         }
         // What is dropped after an error is this message; the scanner must not look for it in what follows.
