@@ -47,19 +47,14 @@ extension ClientConnection {
     }
 
     /// Decides again once the answer is there. The answer comes in bounded time.
-    private func lookUp(
-        _ need: HBANeed,
-        about subject: PolicyLookups.Subject,
-        facts: HBAFacts,
-        login: LoginState
-    ) {
-        login.isLookingUp = true
+    private func lookUp(_ need: HBANeed, about subject: PolicyLookups.Subject, facts: HBAFacts, login: LoginState) {
+        login.stage = .lookingUp
         Task(executorPreference: self.home.worker) {
             let worker = self.home.worker
             let facts = await self.gateway.lookups.completed(facts, with: need, about: subject, on: worker)
             // The client may have left, or have been told that its time is over.
             guard self.login === login else { return }
-            login.isLookingUp = false
+            login.stage = .deciding
             self.decide(login, facts: facts)
         }
     }
@@ -121,6 +116,7 @@ extension ClientConnection {
             login.play(exchange)
             try self.advance(step, login: login)
         case nil:
+            login.stage = .task
             login.proof = Task(executorPreference: self.home.worker) {
                 await self.prove(attempt, to: provider, login: login)
             }
@@ -225,7 +221,7 @@ extension ClientConnection {
             header.bodyLength <= LoginDialogue.messageLimit
         else {
             let text = "expected password response, got message type \(header.kind)"
-            if login.isPlaying {
+            if login.stage == .exchange {
                 self.end(login, with: .protocolViolation(text))
             } else {
                 login.deliverMessage(.failure(.protocolViolation(text)))
@@ -237,7 +233,7 @@ extension ClientConnection {
             unsafe Array($0)
         }
         self.pauseReading()
-        if login.isPlaying {
+        if login.stage == .exchange {
             self.answered(body, login: login)
         } else {
             login.deliverMessage(.success(body))
@@ -275,7 +271,7 @@ extension ClientConnection {
     func loginTimedOut() {
         guard let login = self.login, !self.endHold(login) else { return }
         let failure = AuthFailure.deadlinePassed(log: "client_login_timeout")
-        if login.isPlaying || login.isLookingUp {
+        if login.endsAtOnce {
             self.end(login, with: failure)
         } else {
             login.end(with: failure)
@@ -290,7 +286,7 @@ extension ClientConnection {
         self.login = nil
         self.dropHold(login)
         let failure = login.endReason ?? (self.mustLeave ? AuthFailure.shuttingDown() : .clientLeft())
-        if login.isPlaying || login.isLookingUp {
+        if login.endsAtOnce {
             login.dropExchange()
             self.reportFailure(failure, login: login)
         } else {

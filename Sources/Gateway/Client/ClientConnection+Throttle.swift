@@ -25,7 +25,7 @@ extension ClientConnection {
         {
             return
         }
-        if isFirst { login.challenged = MonotonicClock.now() }
+        if isFirst { login.provingSince = MonotonicClock.now() }
         self.send(question.encoded)
         self.resumeReading()
     }
@@ -60,7 +60,7 @@ extension ClientConnection {
             let deadline = self.loginDeadline
             guard self.home.worker.now < deadline else { return false }
             self.setDeadline(deadline)
-            login.challenged = MonotonicClock.now()
+            login.provingSince = MonotonicClock.now()
             self.send(question.encoded)
             self.resumeReading()
             return true

@@ -12,6 +12,7 @@ extension ClientConnection {
     /// The client has proved who it is.
     func admit(_ identity: AuthenticatedIdentity, login: LoginState) throws(AuthFailure) {
         login.identity = identity
+        login.stage = .over
         self.proved(login)
         self.throttleProved(login)
         let snapshot = self.gateway.snapshot

@@ -10,21 +10,30 @@ import Sessions
 /// Belongs to the client's worker. The continuation is resumed exactly once: by the message it waits for, or by the end
 /// of the login. `@unchecked Sendable` because its task runs on that worker, too.
 final class LoginState: @unchecked Sendable {
+    enum Stage: UInt8 {
+        /// The policy is asked, or the provider.
+        case deciding
+        /// What they ask has to be looked up: the policy something about the client, a rule the map of a certificate.
+        case lookingUp
+        /// The login is a machine: its provider waits for nobody but the client.
+        case exchange
+        /// The login is a task: its provider has to wait for more than the client.
+        case task
+        /// The exchange is over, or the client has proved who it is.
+        case over
+    }
+
     let version: ProtocolVersion
     /// When the startup packet had been understood.
     let began = MonotonicClock.now()
-    /// The login as a machine, when its provider waits for nobody but the client.
+    /// Says also that there is an exchange: to look whether an existential is there copies it.
+    var stage = Stage.deciding
     private var exchange: (any LoginExchange)?
-    /// It has an exchange. Said apart: to look whether an existential is there copies it.
-    private(set) var isPlaying = false
     /// What the exchange has asked the client.
     var question: LoginQuestion?
     /// Goes out in one piece with what follows.
     var unsent: [UInt8] = []
-    /// The login as a task, when its provider has to wait for more than the client.
     var proof: Task<Void, Never>?
-    /// The policy waits for something it has to know about the client.
-    var isLookingUp = false
     /// What the login's task waits for; nil until it waits for anything.
     private var waiters: LoginWaiters?
     /// Pinned; released with the login, or handed to the session.
@@ -45,7 +54,7 @@ final class LoginState: @unchecked Sendable {
     /// Counts the verdict, until there is one.
     var providerUse: ProviderUse?
     /// When the client was asked first; before that, when the provider was.
-    var challenged: MonotonicMicroseconds = 0
+    var provingSince: MonotonicMicroseconds = 0
     /// Its failure stands in the log.
     var isReported = false
     /// Which rule decided.
@@ -53,6 +62,8 @@ final class LoginState: @unchecked Sendable {
     /// The same for the log.
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
+    /// Nothing else has to be told that the login ends.
+    var endsAtOnce: Bool { self.stage == .lookingUp || self.stage == .exchange }
     /// Somebody waits for the client's next message.
     var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.waiters?.message != nil) }
     /// Its task waits for a server.
@@ -81,7 +92,7 @@ final class LoginState: @unchecked Sendable {
     /// Keeps an exchange that has been started.
     func play(_ exchange: consuming any LoginExchange) {
         self.exchange = exchange
-        self.isPlaying = true
+        self.stage = .exchange
     }
 
     /// Nil when the exchange is over.
@@ -91,7 +102,7 @@ final class LoginState: @unchecked Sendable {
 
     func dropExchange() {
         self.exchange = nil
-        self.isPlaying = false
+        self.stage = .over
     }
 
     // MARK: The task
