@@ -19,7 +19,7 @@ extension ClientConnection {
             login.stage = .deciding
             do throws(AuthFailure) {
                 if let failure { throw failure }
-                try self.begin(attempt, login: login, under: decided, of: snapshot)
+                try self.startProof(attempt, login: login, under: decided, of: snapshot)
             } catch {
                 self.loginFailed(error, login: login)
             }

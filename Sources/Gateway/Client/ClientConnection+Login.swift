@@ -21,13 +21,13 @@ extension ClientConnection {
     /// Asks the policy; what it has to know beyond the question is looked up first.
     private func decide(_ login: LoginState, facts: HBAFacts) {
         let snapshot = self.gateway.snapshot
-        let question = self.question
+        let question = self.policyQuestion
         var facts = facts
         do throws(AuthFailure) {
             while true {
                 switch snapshot.decide(question, facts: facts) {
                 case .decided(let decided):
-                    try self.begin(login, under: decided, of: snapshot)
+                    try self.ruleDecided(decided, login: login, of: snapshot)
                     return
                 case .noMatch:
                     throw self.notPermitted()
@@ -59,9 +59,9 @@ extension ClientConnection {
         }
     }
 
-    private func begin(
-        _ login: LoginState,
-        under decided: Snapshot.DecidedRule,
+    private func ruleDecided(
+        _ decided: Snapshot.DecidedRule,
+        login: LoginState,
         of snapshot: Snapshot
     ) throws(AuthFailure) {
         login.decided = decided
@@ -81,10 +81,10 @@ extension ClientConnection {
             self.askMap(certificate, attempt, login: login, of: snapshot)
             return
         }
-        try self.begin(attempt, login: login, under: decided, of: snapshot)
+        try self.startProof(attempt, login: login, under: decided, of: snapshot)
     }
 
-    func begin(
+    func startProof(
         _ attempt: LoginAttempt,
         login: LoginState,
         under decided: Snapshot.DecidedRule,
@@ -96,13 +96,13 @@ extension ClientConnection {
             let own = providers.provider(
                 method: decided.attemptRule.method, user: self.user, database: self.database)
         {
-            try self.begin(attempt, login: login, with: own)
+            try self.startProof(attempt, login: login, with: own)
         } else {
-            try self.begin(attempt, login: login, with: decided.provider)
+            try self.startProof(attempt, login: login, with: decided.provider)
         }
     }
 
-    private func begin(
+    private func startProof(
         _ attempt: LoginAttempt,
         login: LoginState,
         with provider: any AuthProvider
@@ -134,7 +134,7 @@ extension ClientConnection {
         }
     }
 
-    private var question: HBAQuestion {
+    private var policyQuestion: HBAQuestion {
         let origin: HBAQuestion.Origin
         if let address = self.peerAddress { origin = .tcp(address, isTLS: self.isSecured) } else { origin = .local }
         return HBAQuestion(origin: origin, database: self.database, user: self.user)
@@ -195,10 +195,10 @@ extension ClientConnection {
     private func advance(_ step: LoginStep, login: LoginState) throws(AuthFailure) {
         switch step {
         case .ask(let question):
-            login.question = question
+            login.asked = question
             self.ask(question, login: login)
         case .wait(let body):
-            Task(executorPreference: self.home.worker) { self.answered(await body(), login: login) }
+            Task(executorPreference: self.home.worker) { self.loginAnswerCame(await body(), login: login) }
         case .admit(let identity, let saslFinal):
             login.dropExchange()
             if let saslFinal {
@@ -234,25 +234,25 @@ extension ClientConnection {
         }
         self.pauseReading()
         if login.stage == .exchange {
-            self.answered(body, login: login)
+            self.loginMessageCame(body, login: login)
         } else {
             login.deliverMessage(.success(body))
         }
         return header.wireLength
     }
 
-    private func answered(_ body: consuming [UInt8], login: LoginState) {
-        guard let question = login.question else { return }
-        login.question = nil
+    private func loginMessageCame(_ body: consuming [UInt8], login: LoginState) {
+        guard let question = login.asked else { return }
+        login.asked = nil
         do throws(AuthFailure) {
-            self.answered(try question.answer(from: body), login: login)
+            self.loginAnswerCame(try question.answer(from: body), login: login)
         } catch {
             self.end(login, with: error)
         }
     }
 
     /// Does nothing when the login has ended while its exchange waited.
-    private func answered(_ answer: LoginAnswer, login: LoginState) {
+    private func loginAnswerCame(_ answer: LoginAnswer, login: LoginState) {
         guard self.login === login else { return }
         do throws(AuthFailure) {
             guard let step = try login.receive(answer) else { return }
@@ -264,7 +264,7 @@ extension ClientConnection {
 
     private func end(_ login: LoginState, with failure: AuthFailure) {
         login.dropExchange()
-        login.question = nil
+        login.asked = nil
         self.loginFailed(failure, login: login)
     }
 

@@ -33,7 +33,7 @@ extension ClientConnection {
             // Reached by a user whom a rule trusts but who has no pool.
             throw .poolMissing(user: identity.user, database: self.database)
         }
-        login.hold(pool)
+        login.keep(pool)
         let recalled = pool.recall(self.requested)
         self.parameters = recalled.parameters
         if let greeting = recalled.greeting {
@@ -97,7 +97,7 @@ extension ClientConnection {
             let result = await self.learnWelcome(from: pool, login: login)
             guard case .failure(.poolRemoved) = result, login.endReason == nil, let next = self.pinPool(of: identity)
             else { return (pool, result) }
-            login.hold(next)
+            login.keep(next)
             if next === pool { return (pool, result) }
             self.parameters = next.recall(self.requested).parameters
             pool = next

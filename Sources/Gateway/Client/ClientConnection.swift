@@ -137,7 +137,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     func logMetadata(_ more: Logger.Metadata) -> Logger.Metadata { self.logMetadata.merging(more) { $1 } }
 
     /// The worker has taken the connection over.
-    func begin() {
+    func attached() {
         self.home.add(self)
         self.wipesReceived = true
         let timeout = self.gateway.snapshot.loginTimeout

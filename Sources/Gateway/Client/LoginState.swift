@@ -30,7 +30,7 @@ final class LoginState: @unchecked Sendable {
     var stage = Stage.deciding
     private var exchange: (any LoginExchange)?
     /// What the exchange has asked the client.
-    var question: LoginQuestion?
+    var asked: LoginQuestion?
     /// Goes out in one piece with what follows.
     var unsent: [UInt8] = []
     var proof: Task<Void, Never>?
@@ -65,7 +65,7 @@ final class LoginState: @unchecked Sendable {
     /// Nothing else has to be told that the login ends.
     var endsAtOnce: Bool { self.stage == .lookingUp || self.stage == .exchange }
     /// Somebody waits for the client's next message.
-    var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.waiters?.message != nil) }
+    var awaitsMessage: Bool { self.hold == nil && (self.asked != nil || self.waiters?.message != nil) }
     /// Its task waits for a server.
     var awaitsServer: Bool { self.waiters?.server != nil }
 
@@ -74,7 +74,7 @@ final class LoginState: @unchecked Sendable {
     deinit { self.pool?.unpin() }
 
     /// Takes over a pool that is pinned.
-    func hold(_ pool: Pool) {
+    func keep(_ pool: Pool) {
         self.pool?.unpin()
         self.pool = pool
     }
