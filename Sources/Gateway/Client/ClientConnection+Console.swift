@@ -51,7 +51,7 @@ extension ClientConnection {
                 let text = "invalid message length"
                 self.leave(
                     with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-                    reason: text
+                    logging: text
                 )
                 return bytes.count
             }

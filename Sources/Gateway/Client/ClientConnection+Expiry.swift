@@ -56,7 +56,7 @@ extension ClientConnection {
     /// Says why the client has to leave, and lets it go.
     func leaveAsTold() {
         guard let expiry = self.expiry, WallClock.now >= expiry.end.at else {
-            self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+            self.leave(with: CheckoutFailure.shuttingDown.fields, logging: "shutdown")
             return
         }
         self.leave(
@@ -65,7 +65,7 @@ extension ClientConnection {
                 sqlState: .adminShutdown,
                 message: "terminating connection because its token has expired"
             ),
-            reason: "token expired"
+            logging: "token expired"
         )
     }
 }

@@ -165,9 +165,9 @@ extension ClientConnection {
         }
         self.login = nil
         if failure.reason == .clientLeft {
-            self.finish(reason: nil)
+            self.finish()
         } else {
-            self.leave(with: failure.fields, reason: nil)
+            self.leave(with: failure.fields, logging: nil)
         }
     }
 

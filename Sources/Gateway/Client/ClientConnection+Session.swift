@@ -21,7 +21,7 @@ extension ClientConnection {
             switch self.scanner.opening(bytes, at: offset) {
             case .incomplete: return offset
             case .terminate:
-                self.finish(reason: nil)
+                self.finish()
                 return bytes.count
             case .strayCopy:
                 if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
@@ -55,7 +55,7 @@ extension ClientConnection {
 
     private func checkout(since: MonotonicMicroseconds?) {
         guard let pool = self.followPool() else {
-            self.leave(with: CheckoutFailure.poolRemoved.fields, reason: "pool removed")
+            self.leave(with: CheckoutFailure.poolRemoved.fields, logging: "pool removed")
             return
         }
         switch pool.checkout(for: self, home: self.home, since: since) {
@@ -148,7 +148,7 @@ extension ClientConnection {
         switch self.phase {
         case .waiting, .active:
             self.server = nil
-            self.leave(with: failure.fields, reason: failure.fields.message)
+            self.leave(with: failure.fields, logging: failure.fields.message)
         case .login:
             self.loginCheckoutFailed(failure)
         case .startup, .idle, .console, .closing:
@@ -216,7 +216,7 @@ extension ClientConnection {
     func refuseMessage(_ text: String) {
         self.leave(
             with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-            reason: text
+            logging: text
         )
     }
 
@@ -250,7 +250,7 @@ extension ClientConnection {
                 sqlState: .activeTransaction,
                 message: "transaction blocks are not allowed in statement pooling mode"
             ),
-            reason: "transaction block in statement mode"
+            logging: "transaction block in statement mode"
         )
     }
 

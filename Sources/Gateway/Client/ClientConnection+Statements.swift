@@ -154,7 +154,7 @@ extension ClientConnection {
         let text = "a COPY has failed, and which of the messages behind it will be answered cannot be told"
         self.leave(
             with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-            reason: text
+            logging: text
         )
     }
 

@@ -54,7 +54,7 @@ extension ClientConnection {
         switch hold {
         case .answer(let failure):
             self.login = nil
-            self.leave(with: failure.fields, reason: nil)
+            self.leave(with: failure.fields, logging: nil)
             return true
         case .challenge(let question):
             let deadline = self.loginDeadline

@@ -236,7 +236,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case .startup:
             self.handshakeTimedOut()
             self.refusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
-            self.finish(reason: "client_login_timeout before a startup packet")
+            self.finish(.ended("client_login_timeout before a startup packet"))
         case .login:
             self.loginTimedOut()
         case .closing:

@@ -48,7 +48,7 @@ extension WorkerHome {
             // A login that fails has a line of its own in the log.
             let reason = client.login == nil ? "KILL USER" : nil
             client.login?.endReason = client.login?.endReason ?? failure
-            client.leave(with: failure.fields, reason: reason)
+            client.leave(with: failure.fields, logging: reason)
         }
         // What is left of sessions whose clients have gone by themselves.
         let left = self.finishing.values.filter { $0.client.worksAs(user, in: $0.server.pool.key) }

@@ -46,6 +46,6 @@ extension ClientConnection {
     func refuseReplay() {
         let text = "the pool is in session mode now, and the session's prepared statements are too large to follow it"
         self.leave(
-            with: ServerMessageFields(severity: .fatal, sqlState: .adminShutdown, message: text), reason: text)
+            with: ServerMessageFields(severity: .fatal, sqlState: .adminShutdown, message: text), logging: text)
     }
 }
