@@ -60,11 +60,7 @@ extension ClientConnection {
             return
         }
         self.leave(
-            with: ServerMessageFields(
-                severity: .fatal,
-                sqlState: .adminShutdown,
-                message: "terminating connection because its token has expired"
-            ),
+            with: .fatal(.adminShutdown, "terminating connection because its token has expired"),
             logging: "token expired"
         )
     }

@@ -1,3 +1,4 @@
+import AuthProviders
 import Logging
 import PGWire
 import Reactor
@@ -29,6 +30,9 @@ extension ClientConnection {
 
     /// How long last words may take.
     static let farewellTimeout: MonotonicMicroseconds = 5_000_000
+
+    /// The same words for the client and for the log.
+    func leave(saying state: SQLState, _ text: String) { self.leave(with: .fatal(state, text), logging: text) }
 
     /// Tells the client why, then closes once that is sent.
     ///
@@ -212,13 +216,8 @@ extension ClientConnection {
         self.mustLeave = true
         switch self.phase {
         case .startup, .login:
-            let fields = ServerMessageFields(
-                severity: .fatal,
-                sqlState: .cannotConnectNow,
-                message: "the gateway is shutting down"
-            )
             // A login that fails has a line of its own in the log.
-            self.leave(with: fields, logging: self.login == nil ? "shutdown" : nil)
+            self.leave(with: AuthFailure.shuttingDown().fields, logging: self.login == nil ? "shutdown" : nil)
         case .idle where self.deferredBegin != nil, .waiting where self.deferredBegin != nil:
             // It believes itself in a transaction.
             return

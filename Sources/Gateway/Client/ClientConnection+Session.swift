@@ -214,10 +214,7 @@ extension ClientConnection {
     }
 
     func refuseMessage(_ text: String) {
-        self.leave(
-            with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-            logging: text
-        )
+        self.leave(saying: .protocolViolation, text)
     }
 
     /// The server stands at a message boundary: is it free?
@@ -245,11 +242,7 @@ extension ClientConnection {
 
     func refuseTransactionBlock() {
         self.leave(
-            with: ServerMessageFields(
-                severity: .fatal,
-                sqlState: .activeTransaction,
-                message: "transaction blocks are not allowed in statement pooling mode"
-            ),
+            with: .fatal(.activeTransaction, "transaction blocks are not allowed in statement pooling mode"),
             logging: "transaction block in statement mode"
         )
     }

@@ -117,23 +117,14 @@ extension SessionParameters.Refusal {
     var fields: ServerMessageFields {
         switch self {
         case .unsupportedOptions(let word):
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .featureNotSupported,
-                message: "unsupported startup option \"\(word)\": only -c name=value and --name=value can be honoured"
+            return .fatal(
+                .featureNotSupported,
+                "unsupported startup option \"\(word)\": only -c name=value and --name=value can be honoured"
             )
         case .invalidName(let name):
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .undefinedObject,
-                message: "invalid configuration parameter name \"\(name)\""
-            )
+            return .fatal(.undefinedObject, "invalid configuration parameter name \"\(name)\"")
         case .replicationUnsupported:
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .featureNotSupported,
-                message: "replication connections are not supported by the gateway"
-            )
+            return .fatal(.featureNotSupported, "replication connections are not supported by the gateway")
         }
     }
 }

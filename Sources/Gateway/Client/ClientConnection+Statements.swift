@@ -152,10 +152,7 @@ extension ClientConnection {
     /// A COPY has failed, and PostgreSQL may or may not answer what it was sent behind it.
     func refuseUncountable() {
         let text = "a COPY has failed, and which of the messages behind it will be answered cannot be told"
-        self.leave(
-            with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-            logging: text
-        )
+        self.leave(saying: .protocolViolation, text)
     }
 
     // MARK: Statements longer than what is read at once
