@@ -184,9 +184,9 @@ extension ClientConnection {
         let isExpected = self.server?.hasGotTerminate ?? false
         if let server = self.server { self.account(server) }
         self.server = nil
+        let failure = loss.lastError.map { CheckoutFailure.server($0) } ?? .connect(loss.reason)
         if self.phase == .login {
-            self.login?.hasLostServer = true
-            self.loginCheckoutFailed(loss.lastError.map { .server($0) } ?? .connect(loss.reason))
+            self.login?.deliverWelcome(.serverLost(failure))
             return
         }
         if isExpected { return self.goQuietly() }
@@ -203,7 +203,6 @@ extension ClientConnection {
             self.sayGoodbye()
         } else {
             // PostgreSQL's last words may have been kept from the client (`saysFarewell`), which concern it after all.
-            let failure = loss.lastError.map { CheckoutFailure.server($0) } ?? .connect(loss.reason)
             self.leave(with: failure.fields, logging: nil)
         }
     }

@@ -5,11 +5,23 @@ import Pooling
 import Reactor
 import Sessions
 
+/// What comes of asking a server for a welcome.
+enum Lesson {
+    case learnt(Welcome)
+    case failed(CheckoutFailure)
+    /// The server is gone, for a reason of its own: another one may tell.
+    case serverLost(CheckoutFailure)
+}
+
 /// What a client needs only until it is logged in.
 ///
 /// Belongs to the client's worker. The continuation is resumed exactly once: by the message it waits for, or by the end
 /// of the login. `@unchecked Sendable` because its task runs on that worker, too.
 final class LoginState: @unchecked Sendable {
+    /// The server that the login's task waits for; it needs a check where it was idle for so long that it may not
+    /// answer.
+    typealias Grant = Result<(server: ServerConnection, needsCheck: Bool), CheckoutFailure>
+
     enum Stage: UInt8 {
         /// The policy is asked, or the provider.
         case deciding
@@ -47,10 +59,6 @@ final class LoginState: @unchecked Sendable {
     var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
-    /// The server that was to learn its parameters broke away.
-    var hasLostServer = false
-    /// The server that came was idle for so long that it may not answer.
-    private(set) var isServerDoubtful = false
     /// Counts the verdict, until there is one.
     var providerUse: ProviderUse?
     /// When the client was asked first; before that, when the provider was.
@@ -111,11 +119,11 @@ final class LoginState: @unchecked Sendable {
         self.madeWaiters().message = continuation
     }
 
-    func wait(_ continuation: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>) {
+    func wait(_ continuation: CheckedContinuation<Grant, Never>) {
         self.madeWaiters().server = continuation
     }
 
-    func wait(_ continuation: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>) {
+    func wait(_ continuation: CheckedContinuation<Lesson, Never>) {
         self.madeWaiters().welcome = continuation
     }
 
@@ -132,22 +140,16 @@ final class LoginState: @unchecked Sendable {
         waiter.resume(returning: result)
     }
 
-    /// A server that the login's task waits for.
-    func came(_ server: ServerConnection, isDoubtful: Bool) {
-        self.isServerDoubtful = isDoubtful
-        self.deliverServer(.success(server))
-    }
-
-    func deliverServer(_ result: Result<ServerConnection, CheckoutFailure>) {
+    func deliverServer(_ result: Grant) {
         guard let waiters = self.waiters, let waiter = waiters.server else { return }
         waiters.server = nil
         waiter.resume(returning: result)
     }
 
-    func deliverWelcome(_ result: Result<Welcome, CheckoutFailure>) {
+    func deliverWelcome(_ lesson: Lesson) {
         guard let waiters = self.waiters, let waiter = waiters.welcome else { return }
         waiters.welcome = nil
-        waiter.resume(returning: result)
+        waiter.resume(returning: lesson)
     }
 
     /// Ends whatever the login waits for.
@@ -156,7 +158,7 @@ final class LoginState: @unchecked Sendable {
         self.proof?.cancel()
         self.deliverMessage(.failure(failure))
         self.deliverServer(.failure(.shuttingDown))
-        self.deliverWelcome(.failure(.shuttingDown))
+        self.deliverWelcome(.failed(.shuttingDown))
     }
 }
 
@@ -166,6 +168,6 @@ private final class LoginWaiters {
     /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
     var message: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
-    var server: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
-    var welcome: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
+    var server: CheckedContinuation<LoginState.Grant, Never>?
+    var welcome: CheckedContinuation<Lesson, Never>?
 }
