@@ -31,6 +31,11 @@ package struct ServerMessageFields: Sendable, Equatable, CustomStringConvertible
         self.hint = hint
     }
 
+    /// The last words on a connection.
+    package static func fatal(_ state: SQLState, _ message: String) -> Self {
+        Self(severity: .fatal, sqlState: state, message: message)
+    }
+
     private init(fields: [Field]) {
         self.fields = fields
     }

@@ -48,11 +48,7 @@ extension ClientConnection {
             }
             guard let header = MessageHeader.read(bytes, at: offset) else { return offset }
             guard header.isValid, header.bodyLength <= ConsoleLimits.messageBytes else {
-                let text = "invalid message length"
-                self.leave(
-                    with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-                    reason: text
-                )
+                self.refuseMessage("invalid message length")
                 return bytes.count
             }
             guard bytes.count - offset >= header.wireLength else { return offset }

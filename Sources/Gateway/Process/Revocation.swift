@@ -58,7 +58,7 @@ extension WorkerHome {
             // A login that fails has a line of its own in the log.
             let reason = client.login == nil ? "KILL USER" : nil
             client.login?.endReason = client.login?.endReason ?? failure
-            client.leave(with: failure.fields, reason: reason)
+            client.leave(with: failure.fields, logging: reason)
         }
         guard holdingServers else { return meant.count }
         // What is left of sessions whose clients have gone by themselves.

@@ -45,7 +45,6 @@ extension ClientConnection {
     /// Its statements cannot follow it: it is told so before it uses one.
     func refuseReplay() {
         let text = "the pool is in session mode now, and the session's prepared statements are too large to follow it"
-        self.leave(
-            with: ServerMessageFields(severity: .fatal, sqlState: .adminShutdown, message: text), reason: text)
+        self.leave(saying: .adminShutdown, text)
     }
 }

@@ -163,10 +163,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
 
     override func sent() {
         // What the client sent has gone out: it may send more.
-        if let client = self.client, client.isPausedByServer {
-            client.isPausedByServer = false
-            client.resumeReading()
-        }
+        self.client?.resume(after: .serverBacklog)
     }
 
     override func connected() { self.opening?.connected() }
