@@ -65,7 +65,7 @@ extension ClientConnection {
         }
         switch pool.checkout(for: self, home: self.home, since: since) {
         case .server(let server, needsCheck: false):
-            if self.prepares(server) { return }
+            if self.beginPreparing(on: server) { return }
             self.take(server)
         case .server(let server, needsCheck: true):
             self.phase = .waiting
@@ -127,7 +127,7 @@ extension ClientConnection {
     func granted(_ server: ServerConnection) {
         switch self.phase {
         case .waiting:
-            if self.prepares(server) { return }
+            if self.beginPreparing(on: server) { return }
             self.take(server)
             self.resumeReading()
         case .login:

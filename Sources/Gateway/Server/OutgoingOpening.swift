@@ -132,7 +132,7 @@ final class OutgoingOpening: @unchecked Sendable {
     /// Nobody took the connection: another address that the server's name stands for may be a better one.
     ///
     /// - Returns: false when there is none left.
-    private func triesNextAddress(after reason: String) -> Bool {
+    private func tryNextAddress(after reason: String) -> Bool {
         guard let endpoint, let next = self.others.popFirst() else { return false }
         endpoint.log.debug("the server's next address is tried", metadata: endpoint.logMetadata(reason: reason))
         endpoint.close()
@@ -162,7 +162,7 @@ final class OutgoingOpening: @unchecked Sendable {
 
     /// The connection was closed or failed.
     func broken(_ reason: String) {
-        if self.triesNextAddress(after: reason) { return }
+        if self.tryNextAddress(after: reason) { return }
         if let failure = self.transport?.interrupted(reason) {
             self.failed(failure)
         } else {
@@ -171,7 +171,7 @@ final class OutgoingOpening: @unchecked Sendable {
     }
 
     func deadlinePassed() {
-        if self.triesNextAddress(after: "it did not answer") { return }
+        if self.tryNextAddress(after: "it did not answer") { return }
         let what =
             if let derivation {
                 "the keys for the server's \(derivation.rounds) rounds of SCRAM were not computed"

@@ -78,7 +78,7 @@ extension ServerConnection {
             offset += scan.taken
             switch scan.stop {
             case .none:
-                if self.errand?.owed == 0, self.stoodStill(at: offset, of: bytes) { self.errandDone() }
+                if self.errand?.owed == 0, self.noteEndOfChunk(at: offset, of: bytes) { self.errandDone() }
                 return offset
             case .invalid:
                 self.errandFailed("the server broke the protocol")
@@ -192,7 +192,7 @@ extension ServerConnection {
             switch scan.stop {
             case .parameterStatus: continue
             case .none:
-                if self.stoodStill(at: offset, of: bytes), self.phase == .looking { self.lookedWell() }
+                if self.noteEndOfChunk(at: offset, of: bytes), self.phase == .looking { self.lookedWell() }
                 return offset
             case .error:
                 self.lastError = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))

@@ -45,7 +45,9 @@ extension ServerConnection {
 
 extension ClientConnection {
     /// The server may refuse this client's parameters: it applies them first, and is granted again then.
-    func prepares(_ server: ServerConnection) -> Bool {
+    ///
+    /// - Returns: false when there is nothing to wait for.
+    func beginPreparing(on server: ServerConnection) -> Bool {
         guard server.mustPrepare(for: self) else { return false }
         self.phase = .waiting
         self.waiter = nil

@@ -52,16 +52,18 @@ extension ServerConnection {
         self.expect(self.scanner.bytesToCome)
         if isInvalid {
             self.brokenStream()
-        } else if self.stoodStill(at: offset, of: bytes) {
+        } else if self.noteEndOfChunk(at: offset, of: bytes) {
             client.serverSettled()
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
     }
 
-    /// True when everything that came has been taken, up to the end of a message. What is not, the beginning of a
-    /// message, stays with this connection and its owner: nobody else gets the server until the rest has come.
-    func stoodStill(at offset: Int, of bytes: borrowing Span<UInt8>) -> Bool {
+    /// What has not been taken of a chunk, the beginning of a message, stays with this connection and its owner: nobody
+    /// else gets the server until the rest has come.
+    ///
+    /// - Returns: true when everything that came has been taken, up to the end of a message.
+    func noteEndOfChunk(at offset: Int, of bytes: borrowing Span<UInt8>) -> Bool {
         self.holdsBeginning = offset < bytes.count
         return self.isAtBoundary
     }

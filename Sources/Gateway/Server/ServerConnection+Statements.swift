@@ -75,7 +75,7 @@ extension ServerConnection {
         if isInvalid {
             self.brokenStream()
         } else {
-            if self.stoodStill(at: offset, of: bytes) { client.serverSettled() }
+            if self.noteEndOfChunk(at: offset, of: bytes) { client.serverSettled() }
             client.answersCame()
             if client.isTerminating { client.terminateIfSettled() }
         }
@@ -93,7 +93,7 @@ extension ServerConnection {
         _ client: ClientConnection,
         _ statements: ServerStatements
     ) -> Bool {
-        if self.saysFarewell(bytes, body: body) {
+        if self.withholdFarewell(bytes, body: body) {
             passage.keep(bytes, to: start)
             passage.start = end
             return true
@@ -133,7 +133,9 @@ extension ServerConnection {
     /// PostgreSQL ends the session when nothing is asked of it and no transaction is open. That does not concern the
     /// client, which goes on with another server: it would take these words, which came together with its last
     /// answer, for the answer to its next request.
-    private func saysFarewell(_ bytes: borrowing Span<UInt8>, body: Range<Int>) -> Bool {
+    ///
+    /// - Returns: false when the error is another one, which the client gets.
+    private func withholdFarewell(_ bytes: borrowing Span<UInt8>, body: Range<Int>) -> Bool {
         guard self.isSettled, self.ledger.isReleasable,
             let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)),
             fields.endsConnection

@@ -72,7 +72,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var preludeAnswered = 0
     /// These give the client back what it has reset, and it is told of the values.
     var isRestoring = false
-    /// The last bytes that came are the beginning of a message, too few to know it: see `stoodStill`.
+    /// The last bytes that came are the beginning of a message, too few to know it: see `noteEndOfChunk`.
     var holdsBeginning = false
     /// The parameters applied to the session, in a client's name.
     var applied = SessionParameters.none {
