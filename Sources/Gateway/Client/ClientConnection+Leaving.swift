@@ -175,7 +175,7 @@ extension ClientConnection {
             self.letGo()
             self.sayGoodbye()
         } else {
-            // PostgreSQL's last words may have been kept from the client (`withholdFarewell`): they concern it after all.
+            // PostgreSQL's last words may have been kept from the client (`withholdFarewell`): they concern it now.
             let failure = loss.lastError.map { CheckoutFailure.server($0) } ?? .connect(loss.reason)
             self.leave(with: failure.fields, reason: nil)
         }
