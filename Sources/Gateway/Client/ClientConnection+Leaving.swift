@@ -112,11 +112,6 @@ extension ClientConnection {
         self.console = nil
     }
 
-    func letCancellersGo() {
-        for canceller in self.cancellersAhead { canceller.cancelIsThrough() }
-        self.cancellersAhead = []
-    }
-
     func leavePool() {
         self.pool?.unpin()
         self.pool = nil

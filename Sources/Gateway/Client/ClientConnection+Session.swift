@@ -54,7 +54,7 @@ extension ClientConnection {
         self.waitingSince = self.home.worker.now
         self.checkout(since: nil)
         // With a server in hand the bytes go on at once, straight from the receive buffer.
-        defer { if !self.cancellersAhead.isEmpty { self.passCancellersOn() } }
+        defer { if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() } }
         return self.phase == .active ? self.relay(bytes) : 0
     }
 

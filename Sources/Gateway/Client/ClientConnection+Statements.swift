@@ -162,7 +162,7 @@ extension ClientConnection {
             // A statement that was collected stands before everything that is still to be read.
             self.passCollected(own)
             if self.isHeld { return }
-            if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+            if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
         }
         self.isHeld = false
         self.resumeReading()

@@ -209,31 +209,4 @@ extension ServerConnection {
     func lookedWell() {
         self.becomeIdle()
     }
-
-    // MARK: Cancel
-
-    /// The request is through, or the client that it was meant for has no statement here any more that it could hit.
-    func letCancellersGo() {
-        for canceller in self.cancellers + self.laterCancellers { canceller.cancelIsThrough() }
-        self.cancellers = []
-        self.laterCancellers = []
-    }
-
-    /// A cancel request for this server was sent and is through, or was given up.
-    func cancelEnded(isCertain: Bool) {
-        self.cancelsInFlight -= 1
-        if !isCertain { self.isSpent = true }
-        let wanted = self.takeLaterCancellers()
-        self.letCancellersGo()
-        for canceller in wanted { self.cancel(for: canceller) }
-        guard self.phase == .parked, self.cancelsInFlight == 0 else { return }
-        self.clearDeadline()
-        if self.isSpent {
-            self.retire("a cancel request may still be under way")
-        } else if !self.isAtBoundary {
-            self.retire("the server is in the middle of a message")
-        } else {
-            self.goHome()
-        }
-    }
 }

@@ -170,7 +170,7 @@ extension ServerConnection {
         if self.isReadingPaused { self.resumeReading() }
         if self.isSpent || self.scanner.residue.isUnknowable {
             self.retire("not reusable")
-        } else if self.cancelsInFlight > 0 {
+        } else if self.isCancelInFlight {
             self.phase = .parked
             self.letCancellersGo()
             self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.cancelWaitTimeout)

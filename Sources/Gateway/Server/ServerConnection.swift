@@ -93,7 +93,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var secret: [UInt8] = []
     /// Where it is connected; nil until it is logged in.
     var address: SocketAddress?
-    var cancelsInFlight = 0
+    var isCancelInFlight = false
     /// Who waits for the end of the cancel request that is in flight.
     var cancellers: [ClientConnection] = []
     /// Who wants another one: it was asked for when the server had answered what the one in flight was meant for, or
