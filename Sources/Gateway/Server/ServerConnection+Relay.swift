@@ -88,50 +88,6 @@ extension ServerConnection {
         client?.serverLost(ServerLoss(reason: "the server broke the protocol", isMidMessage: isMidMessage))
     }
 
-    /// Takes the answers to the gateway's own queries that went out before the client's own requests.
-    func takePreludeAnswers(_ bytes: borrowing Span<UInt8>) -> Int {
-        var offset = 0
-        while self.preludeOwed > 0 {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
-            offset += scan.taken
-            switch scan.stop {
-            case .none: return offset
-            case .ready:
-                self.notePreludeAnswer()
-                if !self.laterCancellers.isEmpty, self.preludeOwed == 0 || self.isAnsweringReplay {
-                    self.sendLaterCancels()
-                }
-                guard self.preludeOwed == 0 else { continue }
-                self.scanner.forgetResets()
-                self.isRestoring = false
-            case .parameterStatus:
-                guard self.isRestoring else { continue }
-                let start = scan.body.lowerBound - MessageHeader.size
-                self.toClient &+= UInt64(scan.body.upperBound - start)
-                self.client?.send(bytes.extracting(start..<scan.body.upperBound))
-            case .error:
-                let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
-                let isEnd = fields?.endsConnection ?? false
-                if self.isAnsweringReplay, !isEnd { continue }
-                self.preludeFailed(fields)
-                return offset
-            case .invalid:
-                self.brokenStream()
-                return offset
-            }
-        }
-        return offset
-    }
-
-    /// The server refused a parameter that it accepted at login, or to begin a transaction: the client's requests must
-    /// not run without that.
-    private func preludeFailed(_ fields: ServerMessageFields?) {
-        let client = self.client
-        self.client = nil
-        self.retire("what was to precede the client's requests was refused")
-        client?.checkoutFailed(fields.map { .server($0) } ?? .login("the session could not be prepared for the client"))
-    }
-
     // MARK: A client's turn
 
     /// A client takes over. Its parameters go out first if the session has others.
@@ -152,11 +108,7 @@ extension ServerConnection {
         if let query = client.parameters.query(replacing: self.applied) {
             var writer = MessageWriter()
             writer.query(query)
-            self.errandLedger.reset()
-            self.errandLedger.querySent()
-            self.statements?.queryRan()
-            self.preludeOwed += 1
-            self.send(writer.bytes)
+            self.sendPrelude(writer.bytes)
         }
         self.applied = client.parameters
     }

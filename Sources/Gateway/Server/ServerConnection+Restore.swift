@@ -23,12 +23,8 @@ extension ServerConnection {
         writer.execute(portal: Self.restoring)
         writer.close(kind: .statement, name: Self.restoring)
         writer.sync()
-        self.errandLedger.reset()
-        self.errandLedger.extendedSent()
-        self.errandLedger.syncSent()
         self.isRestoring = true
-        self.preludeOwed += 1
-        self.send(writer.bytes)
+        self.sendPrelude(writer.bytes, isExtended: true)
         return true
     }
 }
