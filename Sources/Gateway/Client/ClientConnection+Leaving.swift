@@ -138,7 +138,7 @@ extension ClientConnection {
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
     private func abandon(_ server: ServerConnection) {
-        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.preludeOwed == 0,
+        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.prelude.owed == 0,
             server.unsentCount == 0
         {
             server.endTurn()

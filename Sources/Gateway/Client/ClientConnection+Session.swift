@@ -117,7 +117,7 @@ extension ClientConnection {
         }
         if let query = self.askedCheck {
             self.askedCheck = nil
-            server.checkCapture = CheckCapture(query, of: self, skipping: server.preludeOwed)
+            server.checkCapture = CheckCapture(query, of: self, skipping: server.prelude.owed)
         }
     }
 
@@ -270,14 +270,14 @@ extension ClientConnection {
             if server.ledger.isAmbiguous || server.ledger.owesOnlyUnsynced || server.ledger.isCopyIn {
                 return server.passTerminate()
             }
-            guard server.isSettled, server.isAtBoundary, server.preludeOwed == 0 else { return }
+            guard server.isSettled, server.isAtBoundary, server.prelude.owed == 0 else { return }
         }
         self.goQuietly()
     }
 
     /// The transaction is over: the server goes back.
     private func endTurn() {
-        guard let server = self.server, server.preludeOwed == 0 else { return }
+        guard let server = self.server, server.prelude.owed == 0 else { return }
         self.server = nil
         self.phase = .idle
         // What they were meant for has been answered in the server's place.

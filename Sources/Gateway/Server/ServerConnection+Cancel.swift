@@ -12,7 +12,7 @@ extension ServerConnection {
         }
         let answers = self.answersOfTurn
         defer { self.answersBeforeCancel = answers }
-        if self.preludeOwed > 0, !self.isAnsweringReplay {
+        if self.prelude.owed > 0, !self.prelude.isAnsweringReplay {
             // It is meant for the client's request, not for what the gateway has put in front of that: see
             // `sendLaterCancels`. Parameters and BEGIN wait for nothing; statements that follow a client may wait for
             // locks, and may be cancelled.

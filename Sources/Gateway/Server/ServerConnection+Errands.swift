@@ -56,12 +56,12 @@ extension ServerConnection {
         errand.owed = errand.statements.count
         errand.residue = self.scanner.residue
         self.phase = .errand
-        self.errandLedger.reset()
+        self.ownLedger.reset()
         self.statements?.queryRan()
         var writer = MessageWriter()
         for statement in errand.statements {
             writer.query(statement)
-            self.errandLedger.querySent()
+            self.ownLedger.querySent()
         }
         let limit = self.home.worker.now + Self.errandTimeout
         self.setDeadline(min(errand.deadline ?? limit, limit))
@@ -74,7 +74,7 @@ extension ServerConnection {
     func errandReceived(_ bytes: Span<UInt8>) -> Int {
         var offset = 0
         while true {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.ownLedger)
             offset += scan.taken
             switch scan.stop {
             case .none:
@@ -126,7 +126,7 @@ extension ServerConnection {
         self.scanner.forgetResets()
         switch errand.purpose {
         case .cleanup:
-            guard errand.error == nil, self.errandLedger.status == .idle else {
+            guard errand.error == nil, self.ownLedger.status == .idle else {
                 self.retire("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
                 return
             }
@@ -187,7 +187,7 @@ extension ServerConnection {
     func strayReceived(_ bytes: Span<UInt8>) -> Int {
         var offset = 0
         while true {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.ownLedger)
             offset += scan.taken
             switch scan.stop {
             case .parameterStatus: continue

@@ -19,9 +19,9 @@ extension ServerConnection {
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let client = self.client else { return bytes.count }
         var offset = 0
-        if self.preludeOwed > 0 {
+        if self.prelude.owed > 0 {
             offset = self.takePreludeAnswers(bytes)
-            if self.preludeOwed > 0 || self.phase != .active { return offset }
+            if self.prelude.owed > 0 || self.phase != .active { return offset }
             if self.statements == nil { client.answersCame() }
         }
         if let statements = self.statements { return self.relayScripted(bytes, from: offset, to: client, statements) }

@@ -16,15 +16,11 @@ extension ServerConnection {
         guard let replay = own.replay(limit: Self.replayMax) else { return false }
         client.statements = nil
         guard replay.count > 0 else { return true }
-        self.preludeAnswered = 0
-        self.replays = self.preludeOwed..<(self.preludeOwed + replay.count)
+        self.prelude.answered = 0
+        self.prelude.replays = self.prelude.owed..<(self.prelude.owed + replay.count)
         self.sendPrelude(replay.bytes, answers: replay.count, isExtended: true)
         return true
     }
-
-    /// What comes now answers the replay of a statement. One that PostgreSQL does not take any more (its table is gone)
-    /// concerns the client only when it uses it: then it does not exist.
-    var isAnsweringReplay: Bool { self.replays.contains(self.preludeAnswered) }
 }
 
 extension ClientConnection {

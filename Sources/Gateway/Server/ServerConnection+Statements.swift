@@ -149,7 +149,7 @@ extension ServerConnection {
     /// A COPY has failed while Syncs were under way, and nobody can tell whether these are still to be answered. The
     /// client's next request would show it; a client that sends none must not keep its server from others.
     func settleDoubt() {
-        guard self.ledger.awaitsOnlyDoubtful, self.ledger.isOutsideTransaction, self.preludeOwed == 0,
+        guard self.ledger.awaitsOnlyDoubtful, self.ledger.isOutsideTransaction, self.prelude.owed == 0,
             !self.hasGotTerminate, let statements = self.statements
         else { return }
         self.send(statements.probe(ledger: &self.ledger))

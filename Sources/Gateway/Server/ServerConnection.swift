@@ -62,16 +62,8 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var client: ClientConnection?
     /// The client on another worker that it is on its way to.
     var reservedFor: ClientConnection?
-    /// What was sent in front of a client's requests: its parameters, its BEGIN, statements that follow it. The number
-    /// of ReadyForQuery messages still due for that.
-    var preludeOwed = 0
-    /// Which of these answers, counted from the first, are of statements that follow the client; see
-    /// `ServerConnection+Replay.swift`.
-    var replays = 0..<0
-    /// How many of the answers have come since those statements went out.
-    var preludeAnswered = 0
-    /// These give the client back what it has reset, and it is told of the values.
-    var isRestoring = false
+    /// What was sent in front of the client's requests.
+    var prelude = Prelude()
     /// The last bytes that came are the beginning of a message, too few to know it: see `noteEndOfChunk`.
     var holdsBeginning = false
     /// The parameters applied to the session, in a client's name.
@@ -84,7 +76,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var checkCapture: CheckCapture?
     var errand: Errand?
     /// Books for the gateway's own queries, so that the client's stay right.
-    var errandLedger = AnswerLedger()
+    var ownLedger = AnswerLedger()
     /// Nil from the end of the login on.
     var opening: OutgoingOpening?
     /// PostgreSQL's last words, if they were fatal.
