@@ -7,32 +7,40 @@ import Settings
 struct Errand {
     enum Purpose {
         /// Make the session clean before it goes back to its pool.
-        case cleanup
+        ///
+        /// - Parameter resets: the statements take back settings and prepared statements, too, not only an open
+        ///   transaction.
+        case cleanup(resets: Bool)
         /// See whether a server that was idle for long still answers, before the client gets it.
         case check(ClientConnection)
         /// Apply the parameters of the client that the server is lent to, before it gets the client's request.
         case prepare(ClientConnection, SessionParameters)
         /// Apply the client's startup parameters and learn what the server reports for them.
-        case learn(ClientConnection)
+        ///
+        /// - Parameter applying: which of the statements applies them; nil when there are none. What it reports counts,
+        ///   what those behind it report does not: they take its work back.
+        case learn(ClientConnection, applying: Int?)
     }
 
     let purpose: Purpose
     let statements: [String]
-    /// Cleaning: the statements take back settings and prepared statements, too, not only an open transaction.
-    var resets = false
-    /// Learning: which of the statements applies the client's parameters. What it reports counts, what those behind it
-    /// report does not: they take its work back.
-    var applying: Int?
+    /// When it is given up; nil for `errandTimeout` from its start.
+    let deadline: MonotonicMicroseconds?
     /// ReadyForQuery messages still due.
-    var owed = 0
+    var owed: Int
     /// The first of the statements that failed.
     var failed: Int?
-    /// When it is given up; nil for `errandTimeout` from its start.
-    var deadline: MonotonicMicroseconds?
     /// What the session held when the errand began: its own answers change the residue.
     var residue = SessionResidue()
     var reports: [(name: String, value: String)] = []
     var error: ServerMessageFields?
+
+    init(purpose: Purpose, statements: [String], deadline: MonotonicMicroseconds? = nil) {
+        self.purpose = purpose
+        self.statements = statements
+        self.deadline = deadline
+        self.owed = statements.count
+    }
 
     /// Which of the statements is being answered.
     var position: Int { self.statements.count - self.owed }
@@ -42,8 +50,8 @@ struct Errand {
 
     /// What the server reports now is what the client's parameters bring.
     var takesReports: Bool {
-        guard case .learn = self.purpose, self.reports.count < Self.reportsMax else { return false }
-        return self.applying.map { self.position <= $0 } ?? true
+        guard case .learn(_, let applying) = self.purpose, self.reports.count < Self.reportsMax else { return false }
+        return applying.map { self.position <= $0 } ?? true
     }
 }
 
@@ -52,9 +60,6 @@ extension ServerConnection {
     static let errandTimeout: MonotonicMicroseconds = 5_000_000
 
     func run(_ errand: Errand) {
-        var errand = errand
-        errand.owed = errand.statements.count
-        errand.residue = self.scanner.residue
         self.phase = .errand
         self.ownLedger.reset()
         self.statements?.queryRan()
@@ -66,6 +71,7 @@ extension ServerConnection {
         let limit = self.home.worker.now + Self.errandTimeout
         self.setDeadline(min(errand.deadline ?? limit, limit))
         self.errand = errand
+        self.errand?.residue = self.scanner.residue
         self.send(writer.bytes)
     }
 
@@ -125,12 +131,12 @@ extension ServerConnection {
         self.clearDeadline()
         self.scanner.forgetResets()
         switch errand.purpose {
-        case .cleanup:
+        case .cleanup(let resets):
             guard errand.error == nil, self.ownLedger.status == .idle else {
                 self.retire("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
                 return
             }
-            self.becomeClean(by: errand)
+            self.becomeClean(by: errand, resetting: resets)
         case .check(let client):
             if errand.error != nil {
                 self.retire("the server reported an error while idle")
@@ -140,16 +146,16 @@ extension ServerConnection {
             client.granted(self)
         case .prepare(let client, let parameters):
             self.prepared(for: client, parameters, by: errand)
-        case .learn(let client):
+        case .learn(let client, let applying):
             self.phase = .active
-            client.parametersLearnt(on: self, by: errand)
+            client.parametersLearnt(on: self, by: errand, applying: applying)
         }
     }
 
-    private func becomeClean(by errand: Errand) {
+    private func becomeClean(by errand: Errand, resetting resets: Bool) {
         // RESET ALL and DISCARD ALL took the client's parameters away as well; a ROLLBACK alone takes nothing of that.
-        if self.pool.isSessionMode || (errand.resets && errand.residue.hasSettings) { self.applied = .none }
-        if self.pool.isSessionMode || (errand.resets && errand.residue.hasStatements) {
+        if self.pool.isSessionMode || (resets && errand.residue.hasSettings) { self.applied = .none }
+        if self.pool.isSessionMode || (resets && errand.residue.hasStatements) {
             self.statements?.droppedAll()
         }
         self.scanner.residue = SessionResidue()
@@ -175,7 +181,7 @@ extension ServerConnection {
         case .prepare(let client, _):
             client.isPreparing = false
             client.retryCheckout()
-        case .learn(let client): client.serverLost(ServerLoss(reason: reason, lastError: lastError))
+        case .learn(let client, _): client.serverLost(ServerLoss(reason: reason, lastError: lastError))
         case .cleanup, nil: return
         }
     }
@@ -192,7 +198,7 @@ extension ServerConnection {
             switch scan.stop {
             case .parameterStatus: continue
             case .none:
-                if self.noteEndOfChunk(at: offset, of: bytes), self.phase == .looking { self.lookedWell() }
+                if self.noteEndOfChunk(at: offset, of: bytes), self.phase == .looking { self.becomeIdle() }
                 return offset
             case .error:
                 self.lastError = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
@@ -203,10 +209,5 @@ extension ServerConnection {
                 return bytes.count
             }
         }
-    }
-
-    /// What came was harmless: back to idle.
-    func lookedWell() {
-        self.becomeIdle()
     }
 }

@@ -167,7 +167,7 @@ extension ServerConnection {
             self.scanner.residue = SessionResidue()
             self.becomeIdle()
         } else {
-            self.run(Errand(purpose: .cleanup, statements: statements, resets: resets))
+            self.run(Errand(purpose: .cleanup(resets: resets), statements: statements))
         }
     }
 }

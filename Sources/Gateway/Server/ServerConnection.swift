@@ -193,7 +193,8 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     }
 
     override func nothingToRead() {
-        if self.phase == .looking { self.lookedWell() }
+        // What came was harmless.
+        if self.phase == .looking { self.becomeIdle() }
     }
 
     // MARK: Ends
