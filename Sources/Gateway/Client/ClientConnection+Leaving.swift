@@ -143,7 +143,7 @@ extension ClientConnection {
         {
             server.endTurn()
         } else {
-            server.retire("client left in the middle of a request")
+            server.end("client left in the middle of a request")
         }
     }
 

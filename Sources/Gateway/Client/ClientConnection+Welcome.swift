@@ -232,7 +232,7 @@ extension ClientConnection {
         } else {
             // Another server may have none to take back.
             login?.hasLostServer = applying.map { errand.failed ?? 0 < $0 } ?? false
-            server.retire("parameters could not be taken back: \(error.message)")
+            server.end("parameters could not be taken back: \(error.message)")
         }
         login?.deliverWelcome(.failure(.server(error)))
     }

@@ -38,7 +38,7 @@ extension Pool {
                 if let server {
                     home.worker.adopt(server)
                     server.home = home
-                    server.retire(reason.rawValue)
+                    server.end(reason.rawValue)
                 } else {
                     self.state.withLock { $0.machine.closed(id, now: now) }
                 }
@@ -113,7 +113,7 @@ extension Pool {
             return
         case .close(let reason):
             home.worker.unshare(server)
-            server.retire(reason.rawValue)
+            server.end(reason.rawValue)
         case .grant(_, let worker):
             home.worker.unshare(server)
             self.grant(server, to: client, worker: worker, home: home)

@@ -116,7 +116,7 @@ extension Pool {
             }
             home.worker.adopt(server)
             server.home = home
-            server.retire(planned.reason.rawValue)
+            server.end(planned.reason.rawValue)
         }
     }
 

@@ -52,7 +52,7 @@ extension WorkerHome {
         }
         // What is left of sessions whose clients have gone by themselves.
         let left = self.finishing.values.filter { $0.client.worksAs(user, in: $0.server.pool.key) }
-        for one in left { one.server.retire("KILL USER") }
+        for one in left { one.server.end("KILL USER") }
         return meant.count
     }
 }
@@ -76,7 +76,7 @@ extension ClientConnection {
 extension Pool {
     /// Idle servers close now, busy ones when they come back; the next ones are new.
     func reconnect(home: WorkerHome) {
-        let closes = self.state.withLock { $0.machine.retire() }
+        let closes = self.state.withLock { $0.machine.reconnect() }
         self.close(closes, home: home)
     }
 }

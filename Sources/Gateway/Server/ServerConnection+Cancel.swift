@@ -70,9 +70,9 @@ extension ServerConnection {
         guard self.phase == .parked, !self.isCancelInFlight else { return }
         self.clearDeadline()
         if self.isSpent {
-            self.retire("a cancel request may still be under way")
+            self.end("a cancel request may still be under way")
         } else if !self.isAtBoundary {
-            self.retire("the server is in the middle of a message")
+            self.end("the server is in the middle of a message")
         } else {
             self.goHome()
         }

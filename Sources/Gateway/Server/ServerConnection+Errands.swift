@@ -133,13 +133,13 @@ extension ServerConnection {
         switch errand.purpose {
         case .cleanup(let resets):
             guard errand.error == nil, self.ownLedger.status == .idle else {
-                self.retire("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
+                self.end("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
                 return
             }
             self.becomeClean(by: errand, resetting: resets)
         case .check(let client):
             if errand.error != nil {
-                self.retire("the server reported an error while idle")
+                self.end("the server reported an error while idle")
                 return client.retryCheckout()
             }
             self.scanner.residue = SessionResidue()
@@ -175,7 +175,7 @@ extension ServerConnection {
         let errand = self.errand
         self.errand = nil
         let lastError = self.lastError
-        self.retire(reason)
+        self.end(reason)
         switch errand?.purpose {
         case .check(let client): client.retryCheckout()
         case .prepare(let client, _):
@@ -202,10 +202,10 @@ extension ServerConnection {
                 return offset
             case .error:
                 self.lastError = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
-                self.retire(self.lastError?.message ?? "the server reported an error while idle")
+                self.end(self.lastError?.message ?? "the server reported an error while idle")
                 return bytes.count
             case .ready, .invalid:
-                self.retire("the server sent what nobody asked for")
+                self.end("the server sent what nobody asked for")
                 return bytes.count
             }
         }

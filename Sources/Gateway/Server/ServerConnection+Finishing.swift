@@ -21,9 +21,7 @@ extension ServerConnection {
         if self.prelude.owed == 0 { self.letCancellersGo() }
         self.expect(0)
         self.checkCapture = nil
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
+        self.sendTerminate()
         self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.serverFinishTimeout)
         if self.isReadingPaused { self.resumeReading() }
     }
@@ -41,7 +39,7 @@ extension ServerConnection {
     func finishingReceived(_ bytes: Span<UInt8>) -> Int {
         let count = bytes.count
         self.turn.receivedBytes &+= UInt64(count)
-        if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
+        if self.turn.receivedBytes > Self.unheardMax { self.end("its client has left and does not hear it") }
         // Where a cancel request waits for the answer to what stands in front of the client's request, that is read.
         if !self.laterCancellers.isEmpty, self.prelude.owed > 0 {
             let taken = self.takePreludeAnswers(bytes)

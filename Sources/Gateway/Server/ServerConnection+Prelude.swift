@@ -90,7 +90,7 @@ extension ServerConnection {
     private func preludeFailed(_ fields: ServerMessageFields?) {
         let client = self.client
         self.client = nil
-        self.retire("what was to precede the client's requests was refused")
+        self.end("what was to precede the client's requests was refused")
         client?.checkoutFailed(fields.map { .server($0) } ?? .login("the session could not be prepared for the client"))
     }
 }

@@ -35,7 +35,7 @@ extension ServerConnection {
         }
         client.isPreparing = false
         let isRefusal = errand.failed == errand.statements.count - 1 && !parameters.entries.isEmpty
-        self.retire("what was to precede the client's requests was refused: \(error.message)")
+        self.end("what was to precede the client's requests was refused: \(error.message)")
         // Nothing of the client's has been sent: another server may take what this one was kept from.
         guard isRefusal, !error.isInterruption else { return client.retryCheckout() }
         self.pool.state.withLock { $0.parameterSets.forget(parameters) }

@@ -121,7 +121,7 @@ extension ServerConnection {
         self.expect(0)
         if self.isReadingPaused { self.resumeReading() }
         if self.isSpent || self.scanner.residue.isUnknowable {
-            self.retire("not reusable")
+            self.end("not reusable")
         } else if self.isCancelInFlight {
             self.phase = .parked
             self.letCancellersGo()

@@ -167,9 +167,9 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
         switch self.phase {
         case .opening: self.opening?.deadlinePassed()
         case .errand: self.errandTimedOut()
-        case .parked: self.retire("a cancel request was not answered in time")
-        case .looking: self.retire("the server stopped in the middle of a message")
-        case .finishing: self.retire("server_finish_timeout: its client has left, and it has not finished in time")
+        case .parked: self.end("a cancel request was not answered in time")
+        case .looking: self.end("the server stopped in the middle of a message")
+        case .finishing: self.end("server_finish_timeout: its client has left, and it has not finished in time")
         default: return
         }
     }
@@ -226,11 +226,9 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     }
 
     /// Ends the connection in an orderly way: it is not needed any more.
-    func retire(_ reason: String) {
+    func end(_ reason: String) {
         guard self.phase != .closed else { return }
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
+        self.sendTerminate()
         self.logClosing(reason)
         self.discard()
     }
@@ -240,9 +238,13 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
         guard !self.hasGotTerminate else { return }
         self.hasGotTerminate = true
         self.isSpent = true
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
+        self.sendTerminate()
+    }
+
+    func sendTerminate() {
+        var writer = MessageWriter()
+        writer.terminate()
+        self.send(writer.bytes)
     }
 
     /// Closes and tells the pool.
