@@ -7,7 +7,7 @@ import Sessions
 /// One connection that runs queries for logins, one at a time.
 ///
 /// Belongs to its worker from `open` on.
-final class AuthQueryConnection: Endpoint, OpeningUser, @unchecked Sendable {
+final class AuthQueryConnection: Endpoint, OpeningDelegate, @unchecked Sendable {
     private enum Phase {
         case opening
         case idle

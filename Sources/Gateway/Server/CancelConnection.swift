@@ -6,7 +6,7 @@ import Sessions
 /// One CancelRequest on its way to PostgreSQL. The server it is meant for is not handed to anybody else until
 /// PostgreSQL has closed this connection, which it does after it has signalled the backend (protocol chapter,
 /// "Canceling Requests in Progress"). Belongs to the server's worker.
-final class CancelConnection: Endpoint, TransportUser, @unchecked Sendable {
+final class CancelConnection: Endpoint, TransportDelegate, @unchecked Sendable {
     let home: WorkerHome
     private var server: ServerConnection?
     /// Nil where the server's own connection is in clear text.

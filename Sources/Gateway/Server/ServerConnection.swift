@@ -20,7 +20,7 @@ struct ServerLoss {
 /// checks it.
 ///
 /// Belongs to the worker it is attached to; while idle it is shared, and the pool's lock decides who gets it.
-final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
+final class ServerConnection: Endpoint, OpeningDelegate, @unchecked Sendable {
     /// Codes posted from other workers.
     enum Post {
         /// Attached to this worker for `reservedFor`.
