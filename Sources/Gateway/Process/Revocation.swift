@@ -72,11 +72,3 @@ extension ClientConnection {
         }
     }
 }
-
-extension Pool {
-    /// Idle servers close now, busy ones when they come back; the next ones are new.
-    func reconnect(home: WorkerHome) {
-        let closes = self.state.withLock { $0.machine.reconnect() }
-        self.close(closes, home: home)
-    }
-}
