@@ -43,11 +43,7 @@ extension ServerConnection {
             self.turn.receivedBytes &+= UInt64(offset - start)
             self.toClient &+= UInt64(offset - start)
             client.send(bytes.extracting(start..<offset))
-            if self.toClient > Self.unbookedMax { client.accountBytes(self) }
-            if client.unsentCount > Self.clientBacklog {
-                client.isPausingServer = true
-                self.pauseReading()
-            }
+            self.chunkPassed(to: client)
         }
         self.expect(self.scanner.bytesToCome)
         if isInvalid {
@@ -57,6 +53,17 @@ extension ServerConnection {
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
+    }
+
+    /// Answers were sent to the client. What they add up to goes into the books where it is much, and the server is not
+    /// read as long as its client does not take them.
+    @inline(__always)
+    func chunkPassed(to client: ClientConnection) {
+        if self.toClient > Self.unbookedMax { client.accountBytes(self) }
+        if client.unsentCount > Self.clientBacklog {
+            client.isPausingServer = true
+            self.pauseReading()
+        }
     }
 
     /// What has not been taken of a chunk, the beginning of a message, stays with this connection and its owner: nobody

@@ -56,12 +56,8 @@ extension ServerConnection {
                 guard isCountable else { return bytes.count }
             case .ready:
                 if self.ledger.isOutsideTransaction { continue scan }
-                // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
-                passage.keep(bytes, to: offset - Self.readyForQueryLength)
                 self.turn.receivedBytes &+= UInt64(offset - start)
-                self.toClient &+= UInt64(passage.out.count)
-                client.send(passage.out)
-                client.refuseTransactionBlock()
+                self.refuseBlock(bytes, at: offset, &passage, client)
                 return bytes.count
             }
         }
@@ -112,6 +108,15 @@ extension ServerConnection {
         return false
     }
 
+    /// A transaction block was opened: the client gets an error in place of the ReadyForQuery that ends at `end`.
+    private func refuseBlock(_ bytes: Span<UInt8>, at end: Int, _ passage: inout Passage, _ client: ClientConnection) {
+        passage.keep(bytes, to: end - Self.readyForQueryLength)
+        self.toClient &+= UInt64(passage.out.count)
+        client.send(passage.out)
+        self.home.giveBack(scratch: &passage.out)
+        client.refuseTransactionBlock()
+    }
+
     private func pass(_ bytes: Span<UInt8>, _ passage: inout Passage, to end: Int, _ client: ClientConnection) {
         if passage.out.isEmpty {
             guard passage.start < end else { return self.home.giveBack(scratch: &passage.out) }
@@ -123,11 +128,7 @@ extension ServerConnection {
             client.send(passage.out)
         }
         self.home.giveBack(scratch: &passage.out)
-        if self.toClient > Self.unbookedMax { client.accountBytes(self) }
-        if client.unsentCount > Self.clientBacklog {
-            client.isPausingServer = true
-            self.pauseReading()
-        }
+        self.chunkPassed(to: client)
     }
 
     /// PostgreSQL ends the session when nothing is asked of it and no transaction is open. That does not concern the
