@@ -116,13 +116,9 @@ extension ServerConnection {
         severity: .error, sqlState: .internalError, message: "the server reported an error that is too long to be told")
 
     private func noteReport(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
-        guard self.errand?.takesReports == true else { return }
-        var copy: [UInt8] = []
-        copy.reserveCapacity(body.count)
-        for index in body { copy.append(bytes[index]) }
-        var reader = ByteReader(copy)
-        guard let name = try? reader.cString(), let value = try? reader.cString() else { return }
-        self.errand?.reports.append((name, value))
+        guard self.errand?.takesReports == true, let report = ParameterStatus.decode(bytes.extracting(body))
+        else { return }
+        self.errand?.reports.append(report)
     }
 
     private func errandDone() {
