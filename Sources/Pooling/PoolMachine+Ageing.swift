@@ -46,9 +46,9 @@ extension PoolMachine {
 
     /// Reconnect: no server asked for before now is used again. Idle ones are listed for closing, busy ones close when
     /// they come back, those being opened close when they are open.
-    package mutating func retire() -> [PlannedClose] {
+    package mutating func reconnect() -> [PlannedClose] {
         self.epoch &+= 1
-        return self.giveUpIdle(because: .retired)
+        return self.giveUpIdle(because: .reconnect)
     }
 
     /// A server that was idle does not answer any more, nor has its connection ended: the host is gone, or the way to

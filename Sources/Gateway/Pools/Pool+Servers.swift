@@ -116,7 +116,7 @@ extension Pool {
             }
             home.worker.adopt(server)
             server.home = home
-            server.retire(planned.reason.rawValue)
+            server.end(planned.reason.rawValue)
         }
     }
 
@@ -139,6 +139,12 @@ extension Pool {
         }
         self.close(closes, home: home)
         for client in waiting { client.home.worker.execute { client.poolRetired(self) } }
+    }
+
+    /// Idle servers close now, busy ones when they come back; the next ones are new.
+    func reconnect(home: WorkerHome) {
+        let closes = self.state.withLock { $0.machine.reconnect() }
+        self.close(closes, home: home)
     }
 
     /// Takes over the credential that a login has proven.
@@ -199,59 +205,5 @@ extension Pool {
     func openAbandoned(_ server: ServerConnection, home: WorkerHome) {
         self.closed(server, home: home)
         self.openMinimum(home: home)
-    }
-}
-
-/// Why a client gets no server. The texts are for the client.
-enum CheckoutFailure: Error, Sendable {
-    case waitTimeout(Microseconds)
-    /// PostgreSQL's own words.
-    case server(ServerMessageFields)
-    case connect(String)
-    case login(String)
-    case poolRemoved
-    case shuttingDown
-
-    var fields: ServerMessageFields {
-        switch self {
-        case .waitTimeout(let timeout):
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .tooManyConnections,
-                message: "query_wait_timeout: no server connection became free within \(timeout / 1000) ms"
-            )
-        case .server(let fields):
-            var own = fields
-            own.set(UInt8(ascii: "S"), to: "FATAL")
-            own.set(UInt8(ascii: "V"), to: "FATAL")
-            return own
-        case .connect(let text):
-            return ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text)
-        case .login(let text):
-            return ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text)
-        case .poolRemoved:
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .adminShutdown,
-                message: "the pool of this session has left the settings"
-            )
-        case .shuttingDown:
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .adminShutdown,
-                message: "terminating connection due to administrator command"
-            )
-        }
-    }
-}
-
-extension CheckoutFailure {
-    /// Why a login ends that needed a server.
-    var reason: AuthFailure.Reason {
-        switch self {
-        case .server: .serverRefused
-        case .shuttingDown: .shuttingDown
-        case .waitTimeout, .connect, .login, .poolRemoved: .serverUnavailable
-        }
     }
 }

@@ -35,7 +35,7 @@ extension ServerConnection {
         }
         client.isPreparing = false
         let isRefusal = errand.failed == errand.statements.count - 1 && !parameters.entries.isEmpty
-        self.retire("what was to precede the client's requests was refused: \(error.message)")
+        self.end("what was to precede the client's requests was refused: \(error.message)")
         // Nothing of the client's has been sent: another server may take what this one was kept from.
         guard isRefusal, !error.isInterruption else { return client.retryCheckout() }
         self.pool.state.withLock { $0.parameterSets.forget(parameters) }
@@ -45,7 +45,9 @@ extension ServerConnection {
 
 extension ClientConnection {
     /// The server may refuse this client's parameters: it applies them first, and is granted again then.
-    func prepares(_ server: ServerConnection) -> Bool {
+    ///
+    /// - Returns: false when there is nothing to wait for.
+    func beginPreparing(on server: ServerConnection) -> Bool {
         guard server.mustPrepare(for: self) else { return false }
         self.phase = .waiting
         self.waiter = nil
