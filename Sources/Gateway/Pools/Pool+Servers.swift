@@ -34,7 +34,7 @@ extension Pool {
         self.openMoreOfMinimum(home: home)
     }
 
-    /// A server of the minimum may have been opened: the next.
+    /// A server of the minimum may have been opened, or others have been closed: the next.
     func openMoreOfMinimum(home: WorkerHome) {
         while let due = self.state.withLock({ $0.machine.nextPrewarm(now: home.worker.now) }) {
             self.start(due, home: home)
@@ -92,12 +92,15 @@ extension Pool {
     func housekeep(closeBudget: Int, home: WorkerHome) -> Int {
         let plan = self.state.withLock { $0.machine.housekeeping(now: home.worker.now, closeBudget: closeBudget) }
         self.close(plan.closes, home: home)
-        if self.awaitsFirstLogin {
-            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server, now: home.worker.now) } }
-        } else {
+        let mayOpen = !self.awaitsFirstLogin
+        if mayOpen {
             for due in plan.opens { self.start(due, home: home) }
+        } else {
+            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server, now: home.worker.now) } }
         }
         self.openDue(home: home)
+        // What has been closed may have filled the pool until now.
+        if mayOpen, !plan.closes.isEmpty { self.openMoreOfMinimum(home: home) }
         return plan.closes.count
     }
 

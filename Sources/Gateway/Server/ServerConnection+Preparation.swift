@@ -31,7 +31,7 @@ extension ServerConnection {
         self.run(errand)
     }
 
-    /// A server has as long at least, however long its client has waited for it: one that is well must not be closed
+    /// A server has this long at least, however long its client has waited for it: one that is well must not be closed
     /// because it came at the last moment.
     private static let preparingTimeMin: MonotonicMicroseconds = 1_000_000
 
