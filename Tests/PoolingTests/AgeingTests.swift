@@ -125,6 +125,22 @@ struct AgeingTests {
         #expect(pool.counts.total == 4)
     }
 
+    @Test("where closing servers fill the pool, the minimum is there again as soon as they have gone")
+    func replacementInFullPool() throws {
+        var (pool, _) = try Self.pool(.make(size: 2, min: 2, lifetime: 10 * second), servers: 2)
+        let now = 60 * second
+        let plan = pool.housekeeping(now: now, closeBudget: .max)
+        #expect(plan.closes.count == 2)
+        #expect(plan.opens.isEmpty)
+        #expect(pool.nextPrewarm(now: now) == nil)
+        for close in plan.closes { pool.closed(close.server, now: now) }
+        #expect(pool.nextPrewarm(now: now) != nil)
+        #expect(pool.nextPrewarm(now: now) != nil)
+        #expect(pool.nextPrewarm(now: now) == nil)
+        #expect(pool.counts.opening == 2)
+        #expect(pool.violation() == nil)
+    }
+
     @Test("lifetimes and idle timeouts differ by up to a fifth, repeatably")
     func jitter() throws {
         func draw(seed: UInt64) throws -> [ServerRecord] {

@@ -18,6 +18,9 @@ final class Pool: Sendable {
         var facts: ContiguousArray<ServerFacts> = []
         var waiters: ContiguousArray<ClientConnection?> = []
         var credential: PoolCredential
+        /// Of a dynamic pool: the server has refused its user, and the pool has nothing else to log in with. The role
+        /// may be gone.
+        var isRefused = false
         /// The server's own secret of the pool's user, as it was at the last login that was checked against it; nil
         /// where none was.
         var secret: StoredSecret?
@@ -94,8 +97,11 @@ extension Pool {
 
     func unpin() { self.pins.subtract(1, ordering: .releasing) }
 
-    /// Nobody works with it, it holds and opens no server, and is to open none. Under the registry's lock.
-    var isUnused: Bool { self.isDone && self.state.withLock { $0.machine.limits.minPoolSize == 0 } }
+    /// Nobody works with it, it holds and opens no server, and is to open none, or would in vain. Under the registry's
+    /// lock.
+    var isUnused: Bool {
+        self.isDone && self.state.withLock { $0.machine.limits.minPoolSize == 0 || $0.isRefused }
+    }
 
     /// Nobody works with it, and it holds and opens no server: once it is retired it counts no more. Under the
     /// registry's lock.

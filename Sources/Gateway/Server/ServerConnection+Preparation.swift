@@ -22,9 +22,18 @@ extension ServerConnection {
         let queries = [
             SessionParameters.none.query(replacing: self.applied), parameters.query(replacing: .none),
         ]
-        let purpose = Errand.Purpose.prepare(client, parameters)
-        self.run(Errand(purpose: purpose, statements: queries.compactMap { $0 }))
+        let end = self.pool.waitDeadline(since: client.waitingSince)
+        let errand = Errand(
+            purpose: .prepare(client, parameters),
+            statements: queries.compactMap { $0 },
+            deadline: max(end, self.home.worker.now + Self.preparingTimeMin)
+        )
+        self.run(errand)
     }
+
+    /// A server has this long at least, however long its client has waited for it: one that is well must not be closed
+    /// because it came at the last moment.
+    private static let preparingTimeMin: MonotonicMicroseconds = 1_000_000
 
     func prepared(for client: ClientConnection, _ parameters: SessionParameters, by errand: Errand) {
         guard let error = errand.error else {
