@@ -32,7 +32,7 @@ public struct AuthFailure: Error, Sendable, Equatable {
 
     /// The ErrorResponse for the client.
     package var fields: ServerMessageFields {
-        ServerMessageFields(severity: .fatal, sqlState: self.sqlState, message: self.clientText)
+        .fatal(self.sqlState, self.clientText)
     }
 }
 

@@ -127,14 +127,14 @@ def test_a_server_that_finishes_alone(make_gateway, postgres, mode):
 
 
 def test_those_who_wait_for_a_server(make_gateway):
-    """The one that holds it goes, and so do those behind it: nobody gets the server in between."""
-    gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "60s"})
-    clients = [gateway.wire() for _ in range(4)]
+    """The one that holds it goes, and so do those behind it, on whatever worker: nobody gets the server in between."""
+    gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "60s", "worker_threads": 4})
+    clients = [gateway.wire() for _ in range(16)]
     clients[0].rows("begin work")
     for client in clients[1:]:
         client.send(query("select 'served'"))
-    wait_until(lambda: gateway.pool_row()["cl_waiting"] == "3", "three wait")
-    kill(gateway, "app", 4)
+    wait_until(lambda: gateway.pool_row()["cl_waiting"] == "15", "all others wait")
+    kill(gateway, "app", 16)
     for client in clients:
         assert [m.sqlstate for m in client.until_closed() if m.kind == "E"] == ["57P01"]
         assert not [m for m in client.transcript if m.kind == "D" and m.values == [b"served"]]

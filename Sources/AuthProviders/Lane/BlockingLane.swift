@@ -86,7 +86,7 @@ public final class BlockingLane: @unchecked Sendable {
     ///
     /// - Returns: why it will not run; nil when it will.
     package func start(_ body: @escaping @Sendable () -> Void) -> LaneRefusal? {
-        self.enqueue(Errand(body: body), within: nil)
+        self.enqueue(UnawaitedCall(body: body), within: nil)
     }
 
     /// Why it cannot wait; nil when it does.
@@ -215,7 +215,7 @@ private protocol LaneCall: Sendable {
 }
 
 /// A call that nobody waits for.
-private struct Errand: LaneCall {
+private struct UnawaitedCall: LaneCall {
     let body: @Sendable () -> Void
 
     var isOver: Bool { false }

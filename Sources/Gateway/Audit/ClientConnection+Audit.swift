@@ -52,19 +52,16 @@ extension ClientConnection {
     }
 
     /// The session ends. Does nothing for a client that had not been admitted, and nothing the second time.
-    ///
-    /// - Parameter text: why; nil when the client left of its own will.
-    func auditDeparture(_ text: String?, byClient: Bool) {
+    func auditDeparture(_ departure: Departure) {
         guard let subject = self.auditSubject else { return }
         self.auditSubject = nil
         guard self.gateway.audit.isOn else { return }
         // What its server has answered since the last time.
         if let server = self.server { self.account(server) }
-        let cause: AuditLogout.Cause =
-            byClient ? .clientLeft : self.gateway.stopping.load(ordering: .relaxed) ? .shuttingDown : .sessionEnded
+        let isStopping = self.gateway.stopping.load(ordering: .relaxed)
         let detail = AuditLogout(
-            cause: cause,
-            text: text ?? "client left",
+            cause: departure.isByClient ? .clientLeft : isStopping ? .shuttingDown : .sessionEnded,
+            text: departure.text,
             durationMicroseconds: MonotonicClock.now() - self.connectedAt,
             transactions: self.transactionCount,
             queries: self.queryCount

@@ -11,15 +11,15 @@ extension ClientConnection {
         login: LoginState,
         of snapshot: Snapshot
     ) {
-        login.isLookingUp = true
+        login.stage = .lookingUp
         Task(executorPreference: self.home.worker) {
             let failure = await Self.failure(of: attempt, by: certificate)
             // The client may have left, or have been told that its time is over.
             guard self.login === login, let decided = login.decided else { return }
-            login.isLookingUp = false
+            login.stage = .deciding
             do throws(AuthFailure) {
                 if let failure { throw failure }
-                try self.begin(attempt, login: login, under: decided, of: snapshot)
+                try self.startProof(attempt, login: login, under: decided, of: snapshot)
             } catch {
                 self.loginFailed(error, login: login)
             }

@@ -8,7 +8,7 @@ import Telemetry
 extension ClientConnection {
     /// The client asks the check query. False when a server has to answer it, this time.
     func answerCheck() -> Bool {
-        guard let pool = self.currentPool() else { return false }
+        guard let pool = self.followPool() else { return false }
         let (query, parameters) = (self.home.checkQuery, self.parameters)
         guard let answer = pool.checkAnswers.withLock({ $0.answer(to: query, for: parameters) }) else {
             self.askedCheck = query
@@ -16,7 +16,7 @@ extension ClientConnection {
         }
         self.transactionCount &+= 1
         self.home.counters(of: pool).transactions.add(1)
-        self.answered(query.wireLength, by: answer, pool)
+        self.answerHere(query.wireLength, by: answer, pool)
         return true
     }
 }

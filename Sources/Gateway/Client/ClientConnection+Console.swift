@@ -48,17 +48,11 @@ extension ClientConnection {
             }
             guard let header = MessageHeader.read(bytes, at: offset) else { return offset }
             guard header.isValid, header.bodyLength <= ConsoleLimits.messageBytes else {
-                let text = "invalid message length"
-                self.leave(
-                    with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-                    reason: text
-                )
+                self.refuseMessage("invalid message length")
                 return bytes.count
             }
             guard bytes.count - offset >= header.wireLength else { return offset }
-            var body: [UInt8] = []
-            body.reserveCapacity(header.bodyLength)
-            for index in (offset + MessageHeader.size)..<(offset + header.wireLength) { body.append(bytes[index]) }
+            let body = [UInt8](copying: bytes.extracting((offset + MessageHeader.size)..<(offset + header.wireLength)))
             offset += header.wireLength
             self.perform(console.session.receive(WireMessage(kind: header.kind, body: body)), console: console)
         }

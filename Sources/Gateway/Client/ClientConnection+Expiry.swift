@@ -56,16 +56,12 @@ extension ClientConnection {
     /// Says why the client has to leave, and lets it go.
     func leaveAsTold() {
         guard let expiry = self.expiry, WallClock.now >= expiry.end.at else {
-            self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+            self.leave(with: CheckoutFailure.shuttingDown.fields, logging: "shutdown")
             return
         }
         self.leave(
-            with: ServerMessageFields(
-                severity: .fatal,
-                sqlState: .adminShutdown,
-                message: "terminating connection because its token has expired"
-            ),
-            reason: "token expired"
+            with: .fatal(.adminShutdown, "terminating connection because its token has expired"),
+            logging: "token expired"
         )
     }
 }

@@ -1,3 +1,4 @@
+import AuthProviders
 import Logging
 import PGWire
 import Reactor
@@ -6,25 +7,52 @@ import Synchronization
 
 /// The ways a client goes.
 extension ClientConnection {
+    enum Departure {
+        /// The client left of its own will.
+        case goodbye
+        /// Its connection is gone.
+        case gone(String)
+        /// The gateway or its server ended it.
+        case ended(String)
+
+        /// For the log and the audit stream.
+        var text: String {
+            switch self {
+            case .goodbye: "client left"
+            case .gone(let text), .ended(let text): text
+            }
+        }
+
+        var isByClient: Bool {
+            if case .ended = self { false } else { true }
+        }
+    }
+
     /// How long last words may take.
     static let farewellTimeout: MonotonicMicroseconds = 5_000_000
 
-    /// Tells the client why, then closes once that is sent. `nil` for `reason` logs nothing.
-    func leave(with fields: ServerMessageFields, reason: String?) {
+    /// The same words for the client and for the log.
+    func leave(saying state: SQLState, _ text: String) { self.leave(with: .fatal(state, text), logging: text) }
+
+    /// Tells the client why, then closes once that is sent.
+    ///
+    /// - Parameter reason: for the log; nil where that has a line of its own.
+    func leave(with fields: ServerMessageFields, logging reason: String?) {
         guard self.phase != .closing else { return }
-        self.auditDeparture(reason ?? fields.message, byClient: false)
+        let departure = Departure.ended(reason ?? fields.message)
+        self.auditDeparture(departure)
         if let reason {
             self.log.info("client refused or ended", metadata: self.logMetadata(["reason": .string(reason)]))
         }
         if self.handshake != nil {
             // Words could not be sealed yet, and in clear text they would be a broken record to a client that awaits
             // TLS. PostgreSQL, too, goes without a word.
-            self.finish(reason: reason)
+            self.finish(departure)
             return
         }
         if let server = self.server, !server.scanner.isAtBoundary {
             // The client is in the middle of a message of its server: an error would be taken for a part of it.
-            self.finish(reason: reason)
+            self.finish(departure)
             return
         }
         var writer = MessageWriter()
@@ -57,27 +85,22 @@ extension ClientConnection {
     /// The client has said goodbye: what it is still to get is sent, then the connection is closed.
     func goQuietly() {
         guard self.phase != .closing else { return }
-        self.auditDeparture(nil, byClient: true)
+        let departure = Departure.goodbye
+        self.auditDeparture(departure)
         self.letGo()
-        if self.gateway.snapshot.logsDisconnections {
-            self.log.info("client disconnected", metadata: self.logMetadata(["reason": "client left"]))
-        }
+        if self.gateway.snapshot.logsDisconnections { self.logDeparture(departure) }
         self.sayGoodbye()
     }
 
     /// The client is gone.
-    func vanished(_ reason: String) {
-        self.auditDeparture(reason, byClient: true)
-        self.finish(reason: reason)
-    }
+    func vanished(_ reason: String) { self.finish(.gone(reason)) }
 
     /// Closes now.
-    func finish(reason: String? = nil) {
+    func finish(_ departure: Departure = .goodbye) {
         guard self.isOpen else { return }
-        self.auditDeparture(reason, byClient: reason == nil)
+        self.auditDeparture(departure)
         if self.phase != .closing, self.gateway.snapshot.logsDisconnections, !self.user.isEmpty, self.login == nil {
-            let metadata = self.logMetadata(["reason": .string(reason ?? "client left")])
-            self.log.info("client disconnected", metadata: metadata)
+            self.logDeparture(departure)
         }
         self.letGo()
         self.handshakeAbandoned()
@@ -88,6 +111,10 @@ extension ClientConnection {
         self.gateway.noteDeparture(from: self.home)
         self.close()
         self.gateway.clientLeft()
+    }
+
+    private func logDeparture(_ departure: Departure) {
+        self.log.info("client disconnected", metadata: self.logMetadata(["reason": .string(departure.text)]))
     }
 
     /// Gives up whatever the client holds or waits for: its server, its place in a queue, its login.
@@ -110,11 +137,6 @@ extension ClientConnection {
         self.abandonLogin()
         self.leavePool()
         self.console = nil
-    }
-
-    func letCancellersGo() {
-        for canceller in self.cancellersAhead { canceller.cancelIsThrough() }
-        self.cancellersAhead = []
     }
 
     func leavePool() {
@@ -143,12 +165,12 @@ extension ClientConnection {
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
     private func abandon(_ server: ServerConnection) {
-        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.preludeOwed == 0,
+        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.prelude.owed == 0,
             server.unsentCount == 0
         {
             server.endTurn()
         } else {
-            server.retire("client left in the middle of a request")
+            server.end("client left in the middle of a request")
         }
     }
 
@@ -157,9 +179,9 @@ extension ClientConnection {
         let isExpected = self.server?.hasGotTerminate ?? false
         if let server = self.server { self.account(server) }
         self.server = nil
+        let failure = loss.lastError.map { CheckoutFailure.server($0) } ?? .connect(loss.reason)
         if self.phase == .login {
-            self.login?.hasLostServer = true
-            self.loginCheckoutFailed(loss.lastError.map { .server($0) } ?? .connect(loss.reason))
+            self.login?.deliverWelcome(.serverLost(failure))
             return
         }
         if isExpected { return self.goQuietly() }
@@ -168,16 +190,15 @@ extension ClientConnection {
             metadata: self.logMetadata(["reason": .string(loss.lastError?.message ?? loss.reason)])
         )
         if loss.isMidMessage {
-            self.finish(reason: loss.reason)
+            self.finish(.ended(loss.reason))
         } else if loss.wasPassedOn, loss.lastError != nil {
             // PostgreSQL's FATAL error has already been passed on: that was the last word.
-            self.auditDeparture(loss.reason, byClient: false)
+            self.auditDeparture(.ended(loss.reason))
             self.letGo()
             self.sayGoodbye()
         } else {
-            // PostgreSQL's last words may have been kept from the client (`saysFarewell`), which concern it after all.
-            let failure = loss.lastError.map { CheckoutFailure.server($0) } ?? .connect(loss.reason)
-            self.leave(with: failure.fields, reason: nil)
+            // PostgreSQL's last words may have been kept from the client (`withholdFarewell`): they concern it now.
+            self.leave(with: failure.fields, logging: nil)
         }
     }
 
@@ -189,13 +210,8 @@ extension ClientConnection {
         self.mustLeave = true
         switch self.phase {
         case .startup, .login:
-            let fields = ServerMessageFields(
-                severity: .fatal,
-                sqlState: .cannotConnectNow,
-                message: "the gateway is shutting down"
-            )
             // A login that fails has a line of its own in the log.
-            self.leave(with: fields, reason: self.login == nil ? "shutdown" : nil)
+            self.leave(with: AuthFailure.shuttingDown().fields, logging: self.login == nil ? "shutdown" : nil)
         case .idle where self.deferredBegin != nil, .waiting where self.deferredBegin != nil:
             // It believes itself in a transaction.
             return
@@ -210,7 +226,7 @@ extension ClientConnection {
 
     /// The process waits no longer: whatever the client is doing, it is told as far as that goes, and closed now.
     func cutOff() {
-        self.leave(with: CheckoutFailure.shuttingDown.fields, reason: "shutdown")
+        self.leave(with: CheckoutFailure.shuttingDown.fields, logging: "shutdown")
         self.finish()
     }
 

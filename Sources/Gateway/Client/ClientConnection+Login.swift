@@ -21,13 +21,13 @@ extension ClientConnection {
     /// Asks the policy; what it has to know beyond the question is looked up first.
     private func decide(_ login: LoginState, facts: HBAFacts) {
         let snapshot = self.gateway.snapshot
-        let question = self.question
+        let question = self.policyQuestion
         var facts = facts
         do throws(AuthFailure) {
             while true {
                 switch snapshot.decide(question, facts: facts) {
                 case .decided(let decided):
-                    try self.begin(login, under: decided, of: snapshot)
+                    try self.ruleDecided(decided, login: login, of: snapshot)
                     return
                 case .noMatch:
                     throw self.notPermitted()
@@ -47,26 +47,21 @@ extension ClientConnection {
     }
 
     /// Decides again once the answer is there. The answer comes in bounded time.
-    private func lookUp(
-        _ need: HBANeed,
-        about subject: PolicyLookups.Subject,
-        facts: HBAFacts,
-        login: LoginState
-    ) {
-        login.isLookingUp = true
+    private func lookUp(_ need: HBANeed, about subject: PolicyLookups.Subject, facts: HBAFacts, login: LoginState) {
+        login.stage = .lookingUp
         Task(executorPreference: self.home.worker) {
             let worker = self.home.worker
             let facts = await self.gateway.lookups.completed(facts, with: need, about: subject, on: worker)
             // The client may have left, or have been told that its time is over.
             guard self.login === login else { return }
-            login.isLookingUp = false
+            login.stage = .deciding
             self.decide(login, facts: facts)
         }
     }
 
-    private func begin(
-        _ login: LoginState,
-        under decided: Snapshot.DecidedRule,
+    private func ruleDecided(
+        _ decided: Snapshot.DecidedRule,
+        login: LoginState,
         of snapshot: Snapshot
     ) throws(AuthFailure) {
         login.decided = decided
@@ -86,10 +81,10 @@ extension ClientConnection {
             self.askMap(certificate, attempt, login: login, of: snapshot)
             return
         }
-        try self.begin(attempt, login: login, under: decided, of: snapshot)
+        try self.startProof(attempt, login: login, under: decided, of: snapshot)
     }
 
-    func begin(
+    func startProof(
         _ attempt: LoginAttempt,
         login: LoginState,
         under decided: Snapshot.DecidedRule,
@@ -101,13 +96,13 @@ extension ClientConnection {
             let own = providers.provider(
                 method: decided.attemptRule.method, user: self.user, database: self.database)
         {
-            try self.begin(attempt, login: login, with: own)
+            try self.startProof(attempt, login: login, with: own)
         } else {
-            try self.begin(attempt, login: login, with: decided.provider)
+            try self.startProof(attempt, login: login, with: decided.provider)
         }
     }
 
-    private func begin(
+    private func startProof(
         _ attempt: LoginAttempt,
         login: LoginState,
         with provider: any AuthProvider
@@ -121,6 +116,7 @@ extension ClientConnection {
             login.play(exchange)
             try self.advance(step, login: login)
         case nil:
+            login.stage = .task
             login.proof = Task(executorPreference: self.home.worker) {
                 await self.prove(attempt, to: provider, login: login)
             }
@@ -138,7 +134,7 @@ extension ClientConnection {
         }
     }
 
-    private var question: HBAQuestion {
+    private var policyQuestion: HBAQuestion {
         let origin: HBAQuestion.Origin
         if let address = self.peerAddress { origin = .tcp(address, isTLS: self.isSecured) } else { origin = .local }
         return HBAQuestion(origin: origin, database: self.database, user: self.user)
@@ -169,9 +165,9 @@ extension ClientConnection {
         }
         self.login = nil
         if failure.reason == .clientLeft {
-            self.finish(reason: nil)
+            self.finish()
         } else {
-            self.leave(with: failure.fields, reason: nil)
+            self.leave(with: failure.fields, logging: nil)
         }
     }
 
@@ -199,10 +195,10 @@ extension ClientConnection {
     private func advance(_ step: LoginStep, login: LoginState) throws(AuthFailure) {
         switch step {
         case .ask(let question):
-            login.question = question
+            login.asked = question
             self.ask(question, login: login)
         case .wait(let body):
-            Task(executorPreference: self.home.worker) { self.answered(await body(), login: login) }
+            Task(executorPreference: self.home.worker) { self.loginAnswerCame(await body(), login: login) }
         case .admit(let identity, let saslFinal):
             login.dropExchange()
             if let saslFinal {
@@ -225,7 +221,7 @@ extension ClientConnection {
             header.bodyLength <= LoginDialogue.messageLimit
         else {
             let text = "expected password response, got message type \(header.kind)"
-            if login.isPlaying {
+            if login.stage == .exchange {
                 self.end(login, with: .protocolViolation(text))
             } else {
                 login.deliverMessage(.failure(.protocolViolation(text)))
@@ -233,30 +229,28 @@ extension ClientConnection {
             return bytes.count
         }
         guard bytes.count >= header.wireLength else { return 0 }
-        let body = unsafe bytes.extracting(MessageHeader.size..<header.wireLength).withUnsafeBufferPointer {
-            unsafe Array($0)
-        }
+        let body = [UInt8](copying: bytes.extracting(MessageHeader.size..<header.wireLength))
         self.pauseReading()
-        if login.isPlaying {
-            self.answered(body, login: login)
+        if login.stage == .exchange {
+            self.loginMessageCame(body, login: login)
         } else {
             login.deliverMessage(.success(body))
         }
         return header.wireLength
     }
 
-    private func answered(_ body: consuming [UInt8], login: LoginState) {
-        guard let question = login.question else { return }
-        login.question = nil
+    private func loginMessageCame(_ body: consuming [UInt8], login: LoginState) {
+        guard let question = login.asked else { return }
+        login.asked = nil
         do throws(AuthFailure) {
-            self.answered(try question.answer(from: body), login: login)
+            self.loginAnswerCame(try question.answer(from: body), login: login)
         } catch {
             self.end(login, with: error)
         }
     }
 
     /// Who has gone while the exchange waited is not let in; that the proof has failed counts all the same.
-    private func answered(_ answer: LoginAnswer, login: LoginState) {
+    private func loginAnswerCame(_ answer: LoginAnswer, login: LoginState) {
         do throws(AuthFailure) {
             guard let step = try login.receive(answer) else { return }
             if let reason = login.endReason { throw reason }
@@ -268,7 +262,7 @@ extension ClientConnection {
 
     private func end(_ login: LoginState, with failure: AuthFailure) {
         login.dropExchange()
-        login.question = nil
+        login.asked = nil
         self.loginFailed(failure, login: login)
     }
 

@@ -21,7 +21,7 @@ extension ClientConnection {
             switch self.scanner.opening(bytes, at: offset) {
             case .incomplete: return offset
             case .terminate:
-                self.finish(reason: nil)
+                self.finish()
                 return bytes.count
             case .strayCopy:
                 if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
@@ -33,12 +33,7 @@ extension ClientConnection {
                 self.refuseMessage("invalid frontend message type \(bytes[offset])")
                 return bytes.count
             case .request:
-                if self.unsentCount > ServerConnection.clientBacklog {
-                    // Answers of the gateway's own have no server to slow down: the client has to take them first.
-                    self.isPausedByOwnOutput = true
-                    self.pauseReading()
-                    return offset
-                }
+                if self.pauseIfAnswersPileUp() { return offset }
                 let answered = self.answerWithoutServer(bytes, at: offset)
                 if answered == 0 {
                     return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
@@ -54,18 +49,18 @@ extension ClientConnection {
         self.waitingSince = self.home.worker.now
         self.checkout(since: nil)
         // With a server in hand the bytes go on at once, straight from the receive buffer.
-        defer { if !self.cancellersAhead.isEmpty { self.passCancellersOn() } }
+        defer { if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() } }
         return self.phase == .active ? self.relay(bytes) : 0
     }
 
     private func checkout(since: MonotonicMicroseconds?) {
-        guard let pool = self.currentPool() else {
-            self.leave(with: CheckoutFailure.poolRemoved.fields, reason: "pool removed")
+        guard let pool = self.followPool() else {
+            self.leave(with: CheckoutFailure.poolRemoved.fields, logging: "pool removed")
             return
         }
         switch pool.checkout(for: self, home: self.home, since: since) {
         case .server(let server, needsCheck: false):
-            if self.prepares(server) { return }
+            if self.beginPreparing(on: server) { return }
             self.take(server)
         case .server(let server, needsCheck: true):
             self.phase = .waiting
@@ -79,9 +74,9 @@ extension ClientConnection {
         }
     }
 
-    /// Looked up per transaction: a reload may have replaced the pool. Nil when there is none any more; the old one
-    /// then counts the error that the client is told.
-    func currentPool() -> Pool? {
+    /// The client's pool, per transaction: where a reload has replaced it, the client moves to the new one. Nil when
+    /// there is none any more; the old one then counts the error that the client is told.
+    func followPool() -> Pool? {
         guard let pool = self.pool else { return nil }
         if !pool.isRetired.load(ordering: .acquiring) { return pool }
         // Who worked as somebody by `server_users` that say otherwise now has to log in again.
@@ -117,7 +112,7 @@ extension ClientConnection {
         }
         if let query = self.askedCheck {
             self.askedCheck = nil
-            server.checkCapture = CheckCapture(query, of: self, skipping: server.preludeOwed)
+            server.checkCapture = CheckCapture(query, of: self, skipping: server.prelude.owed)
         }
     }
 
@@ -127,7 +122,7 @@ extension ClientConnection {
     func granted(_ server: ServerConnection) {
         switch self.phase {
         case .waiting:
-            if self.prepares(server) { return }
+            if self.beginPreparing(on: server) { return }
             self.take(server)
             self.resumeReading()
         case .login:
@@ -153,7 +148,7 @@ extension ClientConnection {
         switch self.phase {
         case .waiting, .active:
             self.server = nil
-            self.leave(with: failure.fields, reason: failure.fields.message)
+            self.leave(with: failure.fields, logging: failure.fields.message)
         case .login:
             self.loginCheckoutFailed(failure)
         case .startup, .idle, .console, .closing:
@@ -182,9 +177,8 @@ extension ClientConnection {
         server.fromClient &+= UInt64(offset)
         if server.ledger.isSettled {
             if self.scanner.isAtBoundary, server.restoreParameters(of: self) {
-                self.isHeld = true
+                self.pause(for: .heldMessage)
                 self.isPreparing = true
-                self.pauseReading()
                 return offset
             }
             self.requestBegins(server)
@@ -200,10 +194,7 @@ extension ClientConnection {
             }
             switch scan.stop {
             case .none:
-                if server.unsentCount > Self.serverBacklog {
-                    self.isPausedByServer = true
-                    self.pauseReading()
-                }
+                self.pauseIfServerLags(server)
                 self.expect(self.scanner.bytesToCome)
                 // What was just passed on may have been the rest of a message that held the server back.
                 if self.scanner.isAtBoundary { self.serverSettled() }
@@ -223,10 +214,7 @@ extension ClientConnection {
     }
 
     func refuseMessage(_ text: String) {
-        self.leave(
-            with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-            reason: text
-        )
+        self.leave(saying: .protocolViolation, text)
     }
 
     /// The server stands at a message boundary: is it free?
@@ -254,12 +242,8 @@ extension ClientConnection {
 
     func refuseTransactionBlock() {
         self.leave(
-            with: ServerMessageFields(
-                severity: .fatal,
-                sqlState: .activeTransaction,
-                message: "transaction blocks are not allowed in statement pooling mode"
-            ),
-            reason: "transaction block in statement mode"
+            with: .fatal(.activeTransaction, "transaction blocks are not allowed in statement pooling mode"),
+            logging: "transaction block in statement mode"
         )
     }
 
@@ -270,30 +254,24 @@ extension ClientConnection {
             if server.ledger.isAmbiguous || server.ledger.owesOnlyUnsynced || server.ledger.isCopyIn {
                 return server.passTerminate()
             }
-            guard server.isSettled, server.isAtBoundary, server.preludeOwed == 0 else { return }
+            guard server.isSettled, server.isAtBoundary, server.prelude.owed == 0 else { return }
         }
         self.goQuietly()
     }
 
     /// The transaction is over: the server goes back.
     private func endTurn() {
-        guard let server = self.server, server.preludeOwed == 0 else { return }
+        guard let server = self.server, server.prelude.owed == 0 else { return }
         self.server = nil
         self.phase = .idle
         // What they were meant for has been answered in the server's place.
         if !self.cancellersAhead.isEmpty, server.turn.queries > 0 { self.letCancellersGo() }
         self.isPausingServer = false
-        if self.isPausedByServer {
-            self.isPausedByServer = false
-            self.resumeReading()
-        }
+        self.resume(after: .serverBacklog)
         self.statements?.endTurn()
         if self.hasReports(of: server) { self.settleReports(of: server) }
         server.endTurn()
-        if self.isHeld {
-            self.isHeld = false
-            self.resumeReading()
-        }
+        self.resume(after: .heldMessage)
         if self.mustLeave { self.leaveAsTold() }
     }
 }

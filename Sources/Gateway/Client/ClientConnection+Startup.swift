@@ -35,10 +35,10 @@ extension ClientConnection {
             case .cancel(let request): self.cancelRequested(request)
             case .refuse(let fields):
                 self.refusedAtStartup(.startupInvalid, fields.message)
-                self.leave(with: fields, reason: nil)
+                self.leave(with: fields, logging: nil)
             case .hangUp(let error):
                 self.refusedAtStartup(.startupInvalid, error.description)
-                self.finish(reason: "startup: \(error.description)")
+                self.finish(.ended("startup: \(error.description)"))
             case .login(let login): self.startupUnderstood(login, bytes.extracting(packet))
             }
         }
@@ -53,12 +53,6 @@ extension ClientConnection {
         self.setDeadline(self.home.worker.now + 2 * self.gateway.snapshot.cancelWaitTimeout)
         // The protocol gives no answer, neither to a right key nor to a wrong one.
         self.gateway.cancelKeys.cancel(request, for: self)
-    }
-
-    /// What this cancel request could bring about has happened: only now may whoever sent it go on, and find its next
-    /// statement untouched. PostgreSQL, too, closes after it has signalled. Any thread.
-    func cancelIsThrough() {
-        self.home.worker.execute { self.finish(reason: nil) }
     }
 
     /// - Parameter packet: the packet, if it came in one piece.
@@ -86,12 +80,12 @@ extension ClientConnection {
         if let refusal = self.gateway.admit(self) {
             let isFull = refusal.sqlState == .tooManyConnections
             self.refusedAtStartup(isFull ? .tooManyClients : .shuttingDown, refusal.message)
-            self.leave(with: refusal, reason: nil)
+            self.leave(with: refusal, logging: nil)
             return
         }
         if let fields = refusal?.fields {
             self.refusedAtStartup(.startupInvalid, fields.message)
-            self.leave(with: fields, reason: nil)
+            self.leave(with: fields, logging: nil)
             return
         }
         self.requested = parameters ?? .none
@@ -117,23 +111,14 @@ extension SessionParameters.Refusal {
     var fields: ServerMessageFields {
         switch self {
         case .unsupportedOptions(let word):
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .featureNotSupported,
-                message: "unsupported startup option \"\(word)\": only -c name=value and --name=value can be honoured"
+            return .fatal(
+                .featureNotSupported,
+                "unsupported startup option \"\(word)\": only -c name=value and --name=value can be honoured"
             )
         case .invalidName(let name):
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .undefinedObject,
-                message: "invalid configuration parameter name \"\(name)\""
-            )
+            return .fatal(.undefinedObject, "invalid configuration parameter name \"\(name)\"")
         case .replicationUnsupported:
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .featureNotSupported,
-                message: "replication connections are not supported by the gateway"
-            )
+            return .fatal(.featureNotSupported, "replication connections are not supported by the gateway")
         }
     }
 }

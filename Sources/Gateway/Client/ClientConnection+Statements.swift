@@ -36,18 +36,17 @@ extension ClientConnection {
             switch scan.stop {
             case .direct:
                 // More than what the client sent: the server may have to take that first.
-                if scan.direct.isEmpty, self.mustAwaitServer(server) { return offset }
+                if scan.direct.isEmpty, self.pauseIfServerLags(server) { return offset }
             case .answer:
                 self.sendInjected(shared, past: server)
-                if self.mustTakeAnswers { return offset }
+                if self.pauseIfAnswersPileUp() { return offset }
             case .hold:
                 // What is held may wait for answers that are the gateway's own.
                 if self.sendInjected(shared, past: server) {
-                    if self.mustTakeAnswers { return offset }
+                    if self.pauseIfAnswersPileUp() { return offset }
                     continue
                 }
-                self.isHeld = true
-                self.pauseReading()
+                self.pause(for: .heldMessage)
                 return offset
             case .skip:
                 offset += self.takeSkipped(bytes.count - offset, server)
@@ -105,26 +104,8 @@ extension ClientConnection {
         return scan
     }
 
-    /// The client has so many answers of the gateway's own to take that it is not read any more: they have no server to
-    /// slow down.
-    private var mustTakeAnswers: Bool {
-        guard self.unsentCount > ServerConnection.clientBacklog else { return false }
-        self.isPausedByOwnOutput = true
-        self.pauseReading()
-        return true
-    }
-
-    /// The server has so much to take that its client is not read any more.
-    @discardableResult
-    private func mustAwaitServer(_ server: ServerConnection) -> Bool {
-        guard server.unsentCount > Self.serverBacklog else { return false }
-        self.isPausedByServer = true
-        self.pauseReading()
-        return true
-    }
-
     private func batchPassed(_ server: ServerConnection) {
-        self.mustAwaitServer(server)
+        self.pauseIfServerLags(server)
         if self.scanner.isAtBoundary { self.serverSettled() }
     }
 
@@ -154,27 +135,24 @@ extension ClientConnection {
 
     /// Answers have come: what was held may go on.
     func answersCame() {
-        guard self.isHeld else { return }
+        guard self.pauses.contains(.heldMessage) else { return }
         if let own = self.statements, own.collectedLength > 0, own.collected.count == own.collectedLength {
             // To look at it costs as much as it is long: not for each piece of an answer.
             if let shared = self.server?.statements, !shared.isInjectionNext, shared.answered == own.heldAt { return }
-            self.isHeld = false
+            self.pauses.remove(.heldMessage)
             // A statement that was collected stands before everything that is still to be read.
             self.passCollected(own)
-            if self.isHeld { return }
-            if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+            if self.pauses.contains(.heldMessage) { return }
+            if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
         }
-        self.isHeld = false
+        self.pauses.remove(.heldMessage)
         self.resumeReading()
     }
 
     /// A COPY has failed, and PostgreSQL may or may not answer what it was sent behind it.
     func refuseUncountable() {
         let text = "a COPY has failed, and which of the messages behind it will be answered cannot be told"
-        self.leave(
-            with: ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text),
-            reason: text
-        )
+        self.leave(saying: .protocolViolation, text)
     }
 
     // MARK: Statements longer than what is read at once
@@ -210,8 +188,7 @@ extension ClientConnection {
         if case .hold = scan.stop {
             if self.sendInjected(shared, past: server) { return self.passCollected(own) }
             own.heldAt = shared.answered ?? -1
-            self.isHeld = true
-            self.pauseReading()
+            self.pause(for: .heldMessage)
             return
         }
         // What is dropped after an error is this message; the scanner must not look for it in what follows.

@@ -25,7 +25,7 @@ extension ClientConnection {
         {
             return
         }
-        if isFirst { login.challenged = MonotonicClock.now() }
+        if isFirst { login.provingSince = MonotonicClock.now() }
         self.send(question.encoded)
         self.resumeReading()
     }
@@ -54,13 +54,13 @@ extension ClientConnection {
         switch hold {
         case .answer(let failure):
             self.login = nil
-            self.leave(with: failure.fields, reason: nil)
+            self.leave(with: failure.fields, logging: nil)
             return true
         case .challenge(let question):
             let deadline = self.loginDeadline
             guard self.home.worker.now < deadline else { return false }
             self.setDeadline(deadline)
-            login.challenged = MonotonicClock.now()
+            login.provingSince = MonotonicClock.now()
             self.send(question.encoded)
             self.resumeReading()
             return true

@@ -17,7 +17,7 @@ extension ClientConnection {
             return self.answerCheck() ? header.wireLength : 0
         }
         guard let command = TransactionCommand(bytes, at: offset, header),
-            command.begins == (self.deferredBegin == nil), let pool = self.currentPool()
+            command.begins == (self.deferredBegin == nil), let pool = self.followPool()
         else { return 0 }
         if command.begins {
             // In session mode a server stays anyway; in statement mode there are no transactions.
@@ -28,12 +28,12 @@ extension ClientConnection {
             self.transactionCount &+= 1
             self.home.counters(of: pool).transactions.add(1)
         }
-        self.answered(header.wireLength, by: command.answer, pool)
+        self.answerHere(header.wireLength, by: command.answer, pool)
         return header.wireLength
     }
 
     /// Tells the client the answer to a query that no server has seen, and enters it in the books.
-    func answered(_ received: Int, by answer: [UInt8], _ pool: Pool) {
+    func answerHere(_ received: Int, by answer: [UInt8], _ pool: Pool) {
         self.statements?.queryAnswered()
         self.queryCount &+= 1
         let counters = self.home.counters(of: pool)
@@ -50,11 +50,7 @@ extension ClientConnection {
 extension ServerConnection {
     /// Begins the transaction that the client was told of, in front of its first request.
     func openTransaction(by command: TransactionCommand) {
-        if self.preludeOwed == 0 { self.errandLedger.reset() }
-        self.errandLedger.querySent()
-        self.statements?.queryRan()
-        self.preludeOwed += 1
         self.ledger.transactionBegun()
-        self.send(command.message)
+        self.sendPrelude(command.message)
     }
 }

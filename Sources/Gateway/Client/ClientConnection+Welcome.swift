@@ -12,6 +12,7 @@ extension ClientConnection {
     /// The client has proved who it is.
     func admit(_ identity: AuthenticatedIdentity, login: LoginState) throws(AuthFailure) {
         login.identity = identity
+        login.stage = .over
         self.proved(login)
         self.throttleProved(login)
         let snapshot = self.gateway.snapshot
@@ -32,7 +33,7 @@ extension ClientConnection {
             // Reached by a user whom a rule trusts but who has no pool.
             throw .poolMissing(user: identity.user, database: self.database)
         }
-        login.hold(pool)
+        login.keep(pool)
         let recalled = pool.recall(self.requested)
         self.parameters = recalled.parameters
         if let greeting = recalled.greeting {
@@ -96,7 +97,7 @@ extension ClientConnection {
             let result = await self.learnWelcome(from: pool, login: login)
             guard case .failure(.poolRemoved) = result, login.endReason == nil, let next = self.pinPool(of: identity)
             else { return (pool, result) }
-            login.hold(next)
+            login.keep(next)
             if next === pool { return (pool, result) }
             self.parameters = next.recall(self.requested).parameters
             pool = next
@@ -113,19 +114,23 @@ extension ClientConnection {
         let deadline = pool.waitDeadline(since: self.waitingSince)
         // Each of its servers may be dead.
         var triesLeft = pool.plan.limits.poolSize
+        var isFirst = true
         while true {
             // Who left before this task had its turn would never be told of a server.
             guard self.isHere(login) else { return .failure(.shuttingDown) }
-            login.hasLostServer = false
-            let since = triesLeft == pool.plan.limits.poolSize ? nil : self.waitingSince
+            let since = isFirst ? nil : self.waitingSince
+            isFirst = false
             switch await self.server(of: pool, since: since, login: login) {
             case .failure(let failure): return .failure(failure)
-            case .success(let server):
-                let isDoubtful = login.isServerDoubtful
-                let end = isDoubtful ? pool.checkDeadline(since: self.waitingSince, home: self.home) : deadline
-                let learnt = await self.apply(parametersOn: server, until: end, login: login)
-                guard login.hasLostServer, triesLeft > 0, self.home.worker.now < deadline else { return learnt }
-                triesLeft -= 1
+            case .success(let granted):
+                let end = granted.needsCheck ? pool.checkDeadline(since: self.waitingSince, home: self.home) : deadline
+                switch await self.apply(parametersOn: granted.server, until: end, login: login) {
+                case .learnt(let welcome): return .success(welcome)
+                case .failed(let failure): return .failure(failure)
+                case .serverLost(let failure):
+                    guard triesLeft > 0, self.home.worker.now < deadline else { return .failure(failure) }
+                    triesLeft -= 1
+                }
             }
         }
     }
@@ -139,11 +144,12 @@ extension ClientConnection {
         of pool: Pool,
         since: MonotonicMicroseconds?,
         login: LoginState
-    ) async -> Result<ServerConnection, CheckoutFailure> {
+    ) async -> LoginState.Grant {
         await withCheckedContinuation { continuation in
             login.wait(continuation)
             switch pool.checkout(for: self, home: self.home, since: since) {
-            case .server(let server, let needsCheck): login.came(server, isDoubtful: needsCheck)
+            case .server(let server, let needsCheck):
+                login.deliverServer(.success((server: server, needsCheck: needsCheck)))
             case .waiting(let waiter): self.waiter = waiter
             }
         }
@@ -159,19 +165,18 @@ extension ClientConnection {
         parametersOn server: ServerConnection,
         until deadline: MonotonicMicroseconds,
         login: LoginState
-    ) async -> Result<Welcome, CheckoutFailure> {
+    ) async -> Lesson {
         let pool = server.pool
         guard self.isHere(login) else {
             self.giveBack(server)
-            return .failure(.shuttingDown)
+            return .failed(.shuttingDown)
         }
         if let known = pool.state.withLock({ $0.parameterSets.welcome(for: self.parameters) }) {
             self.giveBack(server)
-            return .success(known)
+            return .learnt(known)
         }
         guard server.phase != .closed else {
-            login.hasLostServer = true
-            return .failure(.connect("server closed the connection unexpectedly"))
+            return .serverLost(.connect("server closed the connection unexpectedly"))
         }
         return await withCheckedContinuation { continuation in
             login.wait(continuation)
@@ -192,7 +197,7 @@ extension ClientConnection {
             }
         }
         if statements.isEmpty { statements.append(";") }
-        return Errand(purpose: .learn(self), statements: statements, applying: applying, deadline: deadline)
+        return Errand(purpose: .learn(self, applying: applying), statements: statements, deadline: deadline)
     }
 
     /// A server came for a login that waits for one.
@@ -201,16 +206,16 @@ extension ClientConnection {
             server.becomeIdle()
             return
         }
-        login.came(server, isDoubtful: false)
+        login.deliverServer(.success((server: server, needsCheck: false)))
     }
 
     func loginCheckoutFailed(_ failure: CheckoutFailure) {
         self.login?.deliverServer(.failure(failure))
-        self.login?.deliverWelcome(.failure(failure))
+        self.login?.deliverWelcome(.failed(failure))
     }
 
     /// The server has applied the parameters, or refused them.
-    func parametersLearnt(on server: ServerConnection, by errand: Errand) {
+    func parametersLearnt(on server: ServerConnection, by errand: Errand, applying: Int?) {
         let reports = errand.reports
         let base = server.pool.state.withLock { $0.parameterSets.welcome(for: .none) }?.reports ?? []
         var merged = base.map { own in (own.name, reports.last { $0.name == own.name }?.value ?? own.value) }
@@ -222,19 +227,20 @@ extension ClientConnection {
             server.pool.state.withLock { $0.parameterSets.remember(welcome, for: self.parameters) }
             server.applied = server.pool.plan.syncsParameters ? self.parameters : .none
             server.endTurn()
-            login?.deliverWelcome(.success(welcome))
+            login?.deliverWelcome(.learnt(welcome))
             return
         }
-        if let applying = errand.applying, errand.failed == applying {
+        if let applying, errand.failed == applying {
             // The reset before it took away what others had applied; what is refused is refused as a whole.
             server.applied = .none
             server.endTurn()
+            login?.deliverWelcome(.failed(.server(error)))
         } else {
             // Another server may have none to take back.
-            login?.hasLostServer = errand.applying.map { errand.failed ?? 0 < $0 } ?? false
-            server.retire("parameters could not be taken back: \(error.message)")
+            let isOfServer = applying.map { errand.failed ?? 0 < $0 } ?? false
+            server.end("parameters could not be taken back: \(error.message)")
+            login?.deliverWelcome(isOfServer ? .serverLost(.server(error)) : .failed(.server(error)))
         }
-        login?.deliverWelcome(.failure(.server(error)))
     }
 
     private func authFailure(for failure: CheckoutFailure, login: LoginState) -> AuthFailure {

@@ -28,6 +28,18 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case closing
     }
 
+    /// Why a client with a session is not read, though its phase allows it.
+    struct ReadPauses: OptionSet {
+        let rawValue: UInt8
+
+        /// Its server does not take its requests.
+        static let serverBacklog = ReadPauses(rawValue: 1)
+        /// It does not take the answers that it has.
+        static let ownOutput = ReadPauses(rawValue: 2)
+        /// Its next message waits for answers to earlier ones.
+        static let heldMessage = ReadPauses(rawValue: 4)
+    }
+
     let home: WorkerHome
     let peer: SocketAddress
     /// Unique in this process; also the process ID in the client's cancel key.
@@ -68,16 +80,11 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var homeIndex = -1
     /// The server is not read because this client does not take its answers.
     var isPausingServer = false
-    /// This client is not read because its server does not take its requests.
-    var isPausedByServer = false
-    /// This client is not read because it does not take the answers that it has.
-    var isPausedByOwnOutput = false
+    var pauses: ReadPauses = []
     /// It was told that a transaction has begun, of which no server knows yet.
     var deferredBegin: TransactionCommand?
     /// The request that it asks a server for is this check query, whose answer the pool wants.
     var askedCheck: CheckQuery?
-    /// Its next message waits for answers to earlier ones.
-    var isHeld = false
     /// The process stops, or the client's token has expired: leave at the end of the present transaction.
     var mustLeave = false
     /// When the session has to end; nil when it may last.
@@ -130,11 +137,39 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     func logMetadata(_ more: Logger.Metadata) -> Logger.Metadata { self.logMetadata.merging(more) { $1 } }
 
     /// The worker has taken the connection over.
-    func begin() {
+    func attached() {
         self.home.add(self)
         self.wipesReceived = true
         let timeout = self.gateway.snapshot.loginTimeout
         if timeout > 0 { self.setDeadline(self.home.worker.now + timeout) }
+    }
+
+    // MARK: Pauses
+
+    func pause(for reason: ReadPauses) {
+        self.pauses.insert(reason)
+        self.pauseReading()
+    }
+
+    /// Reads on, if it was not read for this reason.
+    func resume(after reason: ReadPauses) {
+        if self.pauses.remove(reason) != nil { self.resumeReading() }
+    }
+
+    /// The client is not read any more when it has many answers of the gateway's own to take: they have no server to
+    /// slow down. True when it was paused.
+    func pauseIfAnswersPileUp() -> Bool {
+        guard self.unsentCount > ServerConnection.clientBacklog else { return false }
+        self.pause(for: .ownOutput)
+        return true
+    }
+
+    /// The client is not read any more when its server has much to take. True when it was paused.
+    @discardableResult
+    func pauseIfServerLags(_ server: ServerConnection) -> Bool {
+        guard server.unsentCount > Self.serverBacklog else { return false }
+        self.pause(for: .serverBacklog)
+        return true
     }
 
     // MARK: Events
@@ -143,7 +178,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .active:
             let taken = self.relay(bytes)
-            if self.isPreparing || !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+            if self.isPreparing || !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
             return taken
         case .idle: return self.isTerminating ? bytes.count : self.open(bytes)
         case .waiting: return 0
@@ -163,7 +198,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
 
     override func hungUpWhilePaused() {
         // It may only send nothing more, and still take its answers: then it is read on.
-        if self.isPausedByOwnOutput {
+        if self.pauses.contains(.ownOutput) {
             if self.hasPeerBrokenOff() { self.vanished("client closed the connection") }
             return
         }
@@ -171,11 +206,13 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .waiting, .login, .console: self.vanished("client closed the connection")
         case .active:
-            if self.isPausedByServer { return self.hungUpBehindRequests() }
+            if self.pauses.contains(.serverBacklog) { return self.hungUpBehindRequests() }
             // Behind what is held there may be more, and a goodbye; a client that broke off hears no answer to it, and
             // where the count of answers is lost, the one that it waits for may never come.
             let isHopeless = self.server?.ledger.isLost ?? false
-            if self.isHeld, isHopeless || self.hasPeerBrokenOff() { self.vanished("client closed the connection") }
+            if self.pauses.contains(.heldMessage), isHopeless || self.hasPeerBrokenOff() {
+                self.vanished("client closed the connection")
+            }
         case .startup, .idle, .closing: return
         }
     }
@@ -185,10 +222,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
             if self.lingers { self.shutdownSending() } else { self.finish() }
             return
         }
-        if self.isPausedByOwnOutput {
-            self.isPausedByOwnOutput = false
-            self.resumeReading()
-        }
+        self.resume(after: .ownOutput)
         if self.isPausingServer {
             self.isPausingServer = false
             self.server?.resumeReading()
@@ -202,12 +236,12 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case .startup:
             self.handshakeTimedOut()
             self.refusedAtStartup(.deadlinePassed, "client_login_timeout before a startup packet")
-            self.finish(reason: "client_login_timeout before a startup packet")
+            self.finish(.ended("client_login_timeout before a startup packet"))
         case .login:
             self.loginTimedOut()
         case .closing:
             self.finish()
-        case .active where self.isPausedByServer && self.expiry == nil:
+        case .active where self.pauses.contains(.serverBacklog) && self.expiry == nil:
             self.vanished("server_finish_timeout: it has left, and its server does not take what it asked for")
         case .idle, .waiting, .active, .console:
             self.expiryDue()

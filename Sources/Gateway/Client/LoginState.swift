@@ -5,26 +5,47 @@ import Pooling
 import Reactor
 import Sessions
 
+/// What comes of asking a server for a welcome.
+enum Lesson {
+    case learnt(Welcome)
+    case failed(CheckoutFailure)
+    /// The server is gone, for a reason of its own: another one may tell.
+    case serverLost(CheckoutFailure)
+}
+
 /// What a client needs only until it is logged in.
 ///
 /// Belongs to the client's worker. The continuation is resumed exactly once: by the message it waits for, or by the end
 /// of the login. `@unchecked Sendable` because its task runs on that worker, too.
 final class LoginState: @unchecked Sendable {
+    /// The server that the login's task waits for; it needs a check where it was idle for so long that it may not
+    /// answer.
+    typealias Grant = Result<(server: ServerConnection, needsCheck: Bool), CheckoutFailure>
+
+    enum Stage: UInt8 {
+        /// The policy is asked, or the provider.
+        case deciding
+        /// What they ask has to be looked up: the policy something about the client, a rule the map of a certificate.
+        case lookingUp
+        /// The login is a machine: its provider waits for nobody but the client.
+        case exchange
+        /// The login is a task: its provider has to wait for more than the client.
+        case task
+        /// The exchange is over, or the client has proved who it is.
+        case over
+    }
+
     let version: ProtocolVersion
     /// When the startup packet had been understood.
     let began = MonotonicClock.now()
-    /// The login as a machine, when its provider waits for nobody but the client.
+    /// Says also that there is an exchange: to look whether an existential is there copies it.
+    var stage = Stage.deciding
     private var exchange: (any LoginExchange)?
-    /// It has an exchange. Said apart: to look whether an existential is there copies it.
-    private(set) var isPlaying = false
     /// What the exchange has asked the client.
-    var question: LoginQuestion?
+    var asked: LoginQuestion?
     /// Goes out in one piece with what follows.
     var unsent: [UInt8] = []
-    /// The login as a task, when its provider has to wait for more than the client.
     var proof: Task<Void, Never>?
-    /// The policy waits for something it has to know about the client.
-    var isLookingUp = false
     /// What the login's task waits for; nil until it waits for anything.
     private var waiters: LoginWaiters?
     /// Pinned; released with the login, or handed to the session.
@@ -38,14 +59,10 @@ final class LoginState: @unchecked Sendable {
     var hold: LoginHold?
     /// Why the login ends early.
     var endReason: AuthFailure?
-    /// The server that was to learn its parameters broke away.
-    var hasLostServer = false
-    /// The server that came was idle for so long that it may not answer.
-    private(set) var isServerDoubtful = false
     /// Counts the verdict, until there is one.
     var providerUse: ProviderUse?
     /// When the client was asked first; before that, when the provider was.
-    var challenged: MonotonicMicroseconds = 0
+    var provingSince: MonotonicMicroseconds = 0
     /// Its failure stands in the log.
     var isReported = false
     /// Which rule decided.
@@ -53,11 +70,11 @@ final class LoginState: @unchecked Sendable {
     /// The same for the log.
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
+    /// Nothing else has to be told that the login ends, and nothing is to be heard yet: an exchange that has asked for a
+    /// secret afresh has a proof that may have failed.
+    var endsAtOnce: Bool { self.stage == .lookingUp || self.stage == .exchange && self.asked != nil }
     /// Somebody waits for the client's next message.
-    var awaitsMessage: Bool { self.hold == nil && (self.question != nil || self.waiters?.message != nil) }
-    /// Nothing is under way that has to be heard when the login ends: an exchange that has asked for a secret afresh has
-    /// a proof that may have failed.
-    var endsAtOnce: Bool { self.isLookingUp || self.isPlaying && self.question != nil }
+    var awaitsMessage: Bool { self.hold == nil && (self.asked != nil || self.waiters?.message != nil) }
     /// Its task waits for a server.
     var awaitsServer: Bool { self.waiters?.server != nil }
 
@@ -66,7 +83,7 @@ final class LoginState: @unchecked Sendable {
     deinit { self.pool?.unpin() }
 
     /// Takes over a pool that is pinned.
-    func hold(_ pool: Pool) {
+    func keep(_ pool: Pool) {
         self.pool?.unpin()
         self.pool = pool
     }
@@ -84,7 +101,7 @@ final class LoginState: @unchecked Sendable {
     /// Keeps an exchange that has been started.
     func play(_ exchange: consuming any LoginExchange) {
         self.exchange = exchange
-        self.isPlaying = true
+        self.stage = .exchange
     }
 
     /// Nil when the exchange is over.
@@ -94,7 +111,7 @@ final class LoginState: @unchecked Sendable {
 
     func dropExchange() {
         self.exchange = nil
-        self.isPlaying = false
+        self.stage = .over
     }
 
     // MARK: The task
@@ -103,11 +120,11 @@ final class LoginState: @unchecked Sendable {
         self.madeWaiters().message = continuation
     }
 
-    func wait(_ continuation: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>) {
+    func wait(_ continuation: CheckedContinuation<Grant, Never>) {
         self.madeWaiters().server = continuation
     }
 
-    func wait(_ continuation: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>) {
+    func wait(_ continuation: CheckedContinuation<Lesson, Never>) {
         self.madeWaiters().welcome = continuation
     }
 
@@ -124,22 +141,16 @@ final class LoginState: @unchecked Sendable {
         waiter.resume(returning: result)
     }
 
-    /// A server that the login's task waits for.
-    func came(_ server: ServerConnection, isDoubtful: Bool) {
-        self.isServerDoubtful = isDoubtful
-        self.deliverServer(.success(server))
-    }
-
-    func deliverServer(_ result: Result<ServerConnection, CheckoutFailure>) {
+    func deliverServer(_ result: Grant) {
         guard let waiters = self.waiters, let waiter = waiters.server else { return }
         waiters.server = nil
         waiter.resume(returning: result)
     }
 
-    func deliverWelcome(_ result: Result<Welcome, CheckoutFailure>) {
+    func deliverWelcome(_ lesson: Lesson) {
         guard let waiters = self.waiters, let waiter = waiters.welcome else { return }
         waiters.welcome = nil
-        waiter.resume(returning: result)
+        waiter.resume(returning: lesson)
     }
 
     /// Ends whatever the login waits for.
@@ -148,7 +159,7 @@ final class LoginState: @unchecked Sendable {
         self.proof?.cancel()
         self.deliverMessage(.failure(failure))
         self.deliverServer(.failure(.shuttingDown))
-        self.deliverWelcome(.failure(.shuttingDown))
+        self.deliverWelcome(.failed(.shuttingDown))
     }
 }
 
@@ -158,6 +169,6 @@ private final class LoginWaiters {
     /// The password message (PasswordMessage, SASLInitialResponse, SASLResponse) that the provider waits for.
     var message: CheckedContinuation<Result<[UInt8], AuthFailure>, Never>?
     /// The server the login waits for, when nobody yet knows what PostgreSQL reports to such a session.
-    var server: CheckedContinuation<Result<ServerConnection, CheckoutFailure>, Never>?
-    var welcome: CheckedContinuation<Result<Welcome, CheckoutFailure>, Never>?
+    var server: CheckedContinuation<LoginState.Grant, Never>?
+    var welcome: CheckedContinuation<Lesson, Never>?
 }

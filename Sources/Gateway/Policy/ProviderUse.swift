@@ -96,7 +96,7 @@ extension Snapshot {
 extension ClientConnection {
     func provingBegins(_ login: LoginState, by provider: any AuthProvider) {
         login.providerUse = self.gateway.providerUses.use(of: provider)
-        login.challenged = MonotonicClock.now()
+        login.provingSince = MonotonicClock.now()
     }
 
     func proved(_ login: LoginState) { self.count(nil, login) }
@@ -106,6 +106,6 @@ extension ClientConnection {
     private func count(_ failure: AuthFailure.Reason?, _ login: LoginState) {
         guard let use = login.providerUse else { return }
         login.providerUse = nil
-        use.note(failure, after: MonotonicClock.now() - login.challenged)
+        use.note(failure, after: MonotonicClock.now() - login.provingSince)
     }
 }

@@ -9,14 +9,15 @@ struct PoolCredential {
     /// server's: tried when `current` is refused.
     private var spare: ServerCredential?
     /// What `current` has taken the place of, until a server has been opened with it.
-    private var first: ServerCredential?
+    private var replaced: ServerCredential?
     /// Which of the credentials that the pool has had.
     private(set) var number = 0
-    /// Credentials that were refused since a server was opened, and the last of them. Where every login brings another
-    /// password that no server takes, somebody has to be told.
-    private var attempts = 0
-    private var counted = -1
-    private static let attemptsMax = 2
+    /// Credentials that were refused since a server was opened.
+    private var refusals = 0
+    /// The number of the last of them.
+    private var lastRefused = -1
+    /// Where every login brings another password that no server takes, somebody has to be told.
+    private static let refusalsMax = 2
 
     init(_ credential: ServerCredential, isSure: Bool) {
         self.current = credential
@@ -60,27 +61,27 @@ struct PoolCredential {
     ///
     /// - Returns: true where there is another by now: whoever waits for a server may get it.
     mutating func refused(_ number: Int) -> Bool {
-        if number > self.counted {
-            self.counted = number
-            self.attempts += 1
+        if number > self.lastRefused {
+            self.lastRefused = number
+            self.refusals += 1
         }
-        if number == self.number, !self.exchange() { return false }
-        return self.attempts <= Self.attemptsMax
+        if number == self.number, !self.takeSpare() { return false }
+        return self.refusals <= Self.refusalsMax
     }
 
     /// The spare takes its turn. Where that is refused as well, the server may have refused everybody, and what was
     /// there at first comes back.
-    private mutating func exchange() -> Bool {
+    private mutating func takeSpare() -> Bool {
         let refused = self.current
         if let spare {
             self.put(spare, isSure: false)
-            self.first = refused
+            self.replaced = refused
             return true
         }
         // Whatever the next login brings may do better.
         self.isSure = false
-        if let first {
-            self.put(first, isSure: false)
+        if let replaced {
+            self.put(replaced, isSure: false)
             self.spare = refused
         }
         return false
@@ -88,8 +89,8 @@ struct PoolCredential {
 
     /// A server has been opened.
     mutating func opened() {
-        self.attempts = 0
-        self.first = nil
+        self.refusals = 0
+        self.replaced = nil
     }
 
     /// Those that the pool before it has come to.
@@ -103,7 +104,7 @@ struct PoolCredential {
         self.current = credential
         self.isSure = isSure
         self.spare = nil
-        self.first = nil
+        self.replaced = nil
         self.number += 1
     }
 }

@@ -140,7 +140,7 @@ final class ClientListener: Listener, @unchecked Sendable {
     private static func welcome(_ descriptor: Int32, _ peer: SocketAddress, _ number: Int32, _ home: WorkerHome) {
         let client = ClientConnection(descriptor: descriptor, peer: peer, number: number, home: home)
         home.worker.attach(client)
-        client.begin()
+        client.attached()
         // The kernel has kept a connection over TCP until its client spoke (`tcp_defer_accept`): no need to be told.
         if peer.isTCP { home.worker.look(client) }
     }

@@ -1,3 +1,4 @@
+import AuthProviders
 import Dispatch
 import Logging
 import PGWire
@@ -48,18 +49,10 @@ extension Gateway {
     /// - Returns: why it cannot come in; nil when it can.
     func admit(_ client: ClientConnection) -> ServerMessageFields? {
         if self.stopping.load(ordering: .acquiring) {
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .cannotConnectNow,
-                message: "the gateway is shutting down"
-            )
+            return AuthFailure.shuttingDown().fields
         }
         guard self.takePlace(among: self.snapshot.maxConnections) else {
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .tooManyConnections,
-                message: "sorry, too many clients already"
-            )
+            return .fatal(.tooManyConnections, "sorry, too many clients already")
         }
         client.isAdmitted = true
         return nil

@@ -10,17 +10,26 @@ extension Gateway {
     /// Ends the sessions of a user on all workers, and the user's pools with them. Sessions of the console are left: an
     /// administrator who makes a mistake must be able to go on.
     func kill(user: String, home: WorkerHome) async -> KillRow {
-        var clients = 0
-        for other in self.homes {
-            clients += await withCheckedContinuation { continuation in
-                other.worker.execute { continuation.resume(returning: other.kill(user: user)) }
-            }
-        }
+        // Those without a server first: none of them is to get the one that another of them leaves behind.
+        var clients = await self.kill(user: user, holdingServers: false)
+        clients += await self.kill(user: user, holdingServers: true)
         let dynamic = self.pools.removeDynamic { $0.user.hasSameBytes(as: user) }
         for pool in dynamic { pool.retire(home: home) }
         let others = self.pools.all.filter { $0.key.user.hasSameBytes(as: user) && $0.key.kind == .own }
         for pool in others { pool.reconnect(home: home) }
         return KillRow(clients: clients, pools: dynamic.count + others.count)
+    }
+
+    private func kill(user: String, holdingServers: Bool) async -> Int {
+        var clients = 0
+        for other in self.homes {
+            clients += await withCheckedContinuation { continuation in
+                other.worker.execute {
+                    continuation.resume(returning: other.kill(user: user, holdingServers: holdingServers))
+                }
+            }
+        }
+        return clients
     }
 
     /// Forgets what auth_query knows: of all users, of a database, of one user of a database.
@@ -39,20 +48,22 @@ extension Gateway {
 }
 
 extension WorkerHome {
-    fileprivate func kill(user: String) -> Int {
+    /// - Parameter holdingServers: false leaves those alone who have a server. How many clients were ended.
+    fileprivate func kill(user: String, holdingServers: Bool) -> Int {
         let meant = self.clients.filter { client in
-            client.isKillable && client.worksAs(user, in: client.pool?.key)
+            client.isKillable && client.worksAs(user, in: client.pool?.key) && (holdingServers || client.server == nil)
         }
         let failure = AuthFailure.endedByAdministrator(log: "KILL USER")
         for client in meant {
             // A login that fails has a line of its own in the log.
             let reason = client.login == nil ? "KILL USER" : nil
             client.login?.endReason = client.login?.endReason ?? failure
-            client.leave(with: failure.fields, reason: reason)
+            client.leave(with: failure.fields, logging: reason)
         }
+        guard holdingServers else { return meant.count }
         // What is left of sessions whose clients have gone by themselves.
         let left = self.finishing.values.filter { $0.client.worksAs(user, in: $0.server.pool.key) }
-        for one in left { one.server.retire("KILL USER") }
+        for one in left { one.server.end("KILL USER") }
         return meant.count
     }
 }
@@ -70,13 +81,5 @@ extension ClientConnection {
         case .login, .idle, .waiting, .active: true
         case .startup, .console, .closing: false
         }
-    }
-}
-
-extension Pool {
-    /// Idle servers close now, busy ones when they come back; the next ones are new.
-    func reconnect(home: WorkerHome) {
-        let closes = self.state.withLock { $0.machine.retire() }
-        self.close(closes, home: home)
     }
 }

@@ -56,7 +56,7 @@ extension ClientConnection {
         guard let tls = self.gateway.snapshot.clientTLS else {
             let text = "TLS is not offered any more"
             self.refusedAtStartup(.startupInvalid, text)
-            self.finish(reason: "startup: \(text)")
+            self.finish(.ended("startup: \(text)"))
             return
         }
         do throws(TLSFailure) {
@@ -65,7 +65,7 @@ extension ClientConnection {
             self.handshake = ClientHandshake(self, session, isDirect: isDirect)
         } catch {
             self.refusedAtStartup(.startupInvalid, error.text)
-            self.finish(reason: "startup: \(error.text)")
+            self.finish(.ended("startup: \(error.text)"))
             return
         }
         if !isDirect { self.send([UInt8(ascii: "S")]) }

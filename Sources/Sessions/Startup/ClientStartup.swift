@@ -147,11 +147,7 @@ package struct ClientStartup: Sendable {
             return .cancel(request)
         case .startup where self.tls == .required && self.encryption == .clear:
             return .refuse(
-                ServerMessageFields(
-                    severity: .fatal,
-                    sqlState: .invalidAuthorization,
-                    message: "the server requires TLS: connect with sslmode=require or stronger"
-                )
+                .fatal(.invalidAuthorization, "the server requires TLS: connect with sslmode=require or stronger")
             )
         case .startup(let message):
             return Self.login(message)
@@ -165,7 +161,7 @@ package struct ClientStartup: Sendable {
             } else {
                 hasMore ? "received unencrypted data after \(name) request" : "duplicate \(name) request"
             }
-        return .refuse(ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text))
+        return .refuse(.fatal(.protocolViolation, text))
     }
 
     /// A length out of bounds is not worth an answer (PostgreSQL gives none either); what fails later is.
@@ -174,24 +170,16 @@ package struct ClientStartup: Sendable {
         case .lengthOutOfRange:
             return .hangUp(error)
         case .unsupportedProtocol, .invalidText:
-            return .refuse(
-                ServerMessageFields(severity: .fatal, sqlState: error.sqlState, message: error.description)
-            )
+            return .refuse(.fatal(error.sqlState, error.description))
         default:
             let text = "invalid startup packet layout: \(error.description)"
-            return .refuse(ServerMessageFields(severity: .fatal, sqlState: .protocolViolation, message: text))
+            return .refuse(.fatal(.protocolViolation, text))
         }
     }
 
     private static func login(_ message: StartupMessage) -> Step {
         guard let user = message.user, !user.isEmpty else {
-            return .refuse(
-                ServerMessageFields(
-                    severity: .fatal,
-                    sqlState: .invalidAuthorization,
-                    message: "no PostgreSQL user name specified in startup packet"
-                )
-            )
+            return .refuse(.fatal(.invalidAuthorization, "no PostgreSQL user name specified in startup packet"))
         }
         let minor = min(message.minorVersion, self.newestMinorVersion)
         var negotiation = MessageWriter()

@@ -159,6 +159,7 @@ extension AnswerScript {
         if !self.names.isEmpty { self.names.removeAll(keepingCapacity: true) }
         self.head = 0
         self.isEditing = false
+        self.isInjectionNext = false
     }
 
     mutating func refresh() {
@@ -168,6 +169,7 @@ extension AnswerScript {
             return
         }
         let token = self.tokens[self.head]
-        self.isEditing = token.edit != .none || token.kind == .inject
+        self.isInjectionNext = token.kind == .inject
+        self.isEditing = token.edit != .none || self.isInjectionNext
     }
 }

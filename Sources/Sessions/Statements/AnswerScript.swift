@@ -67,6 +67,8 @@ package struct AnswerScript: Sendable {
     var names: ContiguousArray<UInt8> = []
     /// The next answer is to be kept back, replaced, or preceded by one of the gateway's.
     package internal(set) var isEditing = false
+    /// An answer of the gateway's own is next. Kept, not found out: whoever asks would copy the script for it.
+    package internal(set) var isInjectionNext = false
     /// The server ignores everything up to the next Sync, which was not sent yet.
     var isSkipping = false
     /// Terminators (Sync, Query, FunctionCall) pushed and answered in this turn: the number of a batch.
@@ -93,8 +95,6 @@ package struct AnswerScript: Sendable {
     var awaitsReady: Bool { self.batch != self.answeredBatch }
     /// Messages of the open batch are under way.
     var hasOpenTokens: Bool { self.openCount > 0 && !self.isEmpty }
-    /// An answer of the gateway's own is next.
-    package var isInjectionNext: Bool { self.head < self.tokens.count && self.tokens[self.head].kind == .inject }
     /// Only answers of the gateway's own are due.
     package var isAllInjected: Bool {
         for index in self.head..<self.tokens.count where self.tokens[index].kind != .inject { return false }
@@ -108,6 +108,7 @@ package struct AnswerScript: Sendable {
         self.names.removeAll(keepingCapacity: self.names.capacity <= 1024)
         self.head = 0
         self.isEditing = false
+        self.isInjectionNext = false
         self.isSkipping = false
         self.batch = 0
         self.answeredBatch = 0
