@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import contextlib
+import copy
 import hashlib
 import hmac
 import itertools
@@ -354,6 +355,36 @@ def test_nobody_becomes_the_role_of_a_name_that_was_listed(make_gateway, postgre
             assert outcome(gateway, name) == "in" and outcome(gateway, name, "Listed-pass-5") == "28P01"
             client.send(query("select current_user"))
             assert last_words(client)["C"] == "57P01"
+        began.send(password_message("md5" + hashlib.md5(digest.encode() + asked.body[4:8]).hexdigest()))
+        assert last_words(began)["C"] == "3D000"
+
+
+@pytest.mark.parametrize("change", ("listed", "listed, and nobody looks for others"))
+def test_nobody_becomes_what_the_name_of_a_role_is_listed_as(make_gateway, postgres, change):
+    """The other way round: the name of a role that was found is listed, and works as another there."""
+    with roles(postgres, encryption="md5") as [name]:
+        gateway = make_gateway({"app": found(postgres)}, hba=RULES)
+        began = gateway.wire(name, "app", login=False)
+        began.send(startup([("user", name), ("database", "app")]))
+        (asked,) = began.until("R")
+        with enter(gateway, name) as client:
+            assert client.value("select current_user") == name
+            listed = {
+                "username": name, "password": "md5" + hashlib.md5(b"Listed-pass-5" + name.encode()).hexdigest(),
+                "server_username": "app_mapped", "server_password": PASSWORDS["app_mapped"], "pool_size": 2,
+            }
+            pools = copy.deepcopy(gateway.settings["pools"])
+            pools["app"]["users"] = [listed]
+            if change != "listed":
+                del pools["app"]["auth_query"]
+            gateway.settings["pools"] = {}
+            gateway.reload(pools=pools)
+            with enter(gateway, name, "Listed-pass-5") as other:
+                assert other.value("select current_user") == "app_mapped"
+            assert outcome(gateway, name) == "28P01"
+            client.send(query("select current_user"))
+            assert last_words(client)["C"] == "57P01"
+        digest = hashlib.md5(f"{name}-Pass-7{name}".encode()).hexdigest()
         began.send(password_message("md5" + hashlib.md5(digest.encode() + asked.body[4:8]).hexdigest()))
         assert last_words(began)["C"] == "3D000"
 

@@ -202,6 +202,17 @@ def test_several_files_in_one_rule(make, tmp_path, key):
     assert refused(gateway, "app", tokens.token(other, "ES256", kid="b", aud="z"))
 
 
+@pytest.mark.parametrize("option", ["audience=", '"audience=,"', '"audience= , "', "issuer="])
+def test_an_option_that_names_nobody_is_refused(make, tmp_path, key, option):
+    """Else it would check nothing."""
+    (tmp_path / "k.pem").write_text(tokens.public_pem(key))
+    gateway = make("host all all 127.0.0.1/32 jwt keys=FOLDER/k.pem\n")
+    rule = f"host all all 127.0.0.1/32 jwt keys={tmp_path}/k.pem {option}\n"
+    gateway.change(general={"pg_hba": {"content": CONSOLE + rule}})
+    with gateway.console_wire() as console:
+        assert "names nobody" in console.error("RELOAD")["M"]
+
+
 @pytest.mark.parametrize(
     "content", [None, "", "{", '{"keys": []}', "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"]
 )

@@ -132,6 +132,16 @@ def test_permit_admits_whoever_gives_a_password(pam_gateway, services):
     assert outcome(gateway, "pgg_without_pool", "anything") == "3D000"
 
 
+def test_who_is_let_in_under_another_name_is_refused(pam_gateway, services):
+    """pam_ftp takes each of these users for the first one."""
+    text = "auth required pam_ftp.so ignore users=pgg_ann,pgg_fixed\naccount required pam_permit.so\n"
+    gateway = pam_gateway(services.make("renamed", text))
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+    fields = refusal(gateway, "pgg_fixed", "anything")
+    assert (fields["C"], fields["M"]) == ("28P01", 'PAM authentication failed for user "pgg_fixed"')
+    gateway.wait_for_log(lambda log: "PAM_USER" in log, "what was wrong")
+
+
 def test_deny_admits_nobody(pam_gateway, services):
     gateway = pam_gateway(services.make("deny", "auth required pam_deny.so\naccount required pam_permit.so\n"))
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "28P01"

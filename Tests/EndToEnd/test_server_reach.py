@@ -152,6 +152,9 @@ def test_roles_of_talos(check):
     entries = [{"roles": ["owner"], **FIXED}, {"roles": ["read_write", "read_only"]}]
     status, output = check(rule, talos=["shop"], shop={"server_users": entries})
     assert status == 0 and "talos" not in output, output
+    # No query finds them.
+    status, output = check(rule, talos=["shop"], shop={"auth_query": {"user": "postgres"}})
+    assert status == 78 and "it needs an entry of users or an entry of server_users" in output, output
 
 
 def test_a_reload_says_it_once_and_refuses_what_is_wrong(make_gateway, postgres, tmp_path, public_key):

@@ -249,11 +249,11 @@ extension ClientConnection {
         }
     }
 
-    /// Does nothing when the login has ended while its exchange waited.
+    /// Who has gone while the exchange waited is not let in; that the proof has failed counts all the same.
     private func loginAnswerCame(_ answer: LoginAnswer, login: LoginState) {
-        guard self.login === login else { return }
         do throws(AuthFailure) {
             guard let step = try login.receive(answer) else { return }
+            if let reason = login.endReason { throw reason }
             try self.advance(step, login: login)
         } catch {
             self.end(login, with: error)

@@ -70,8 +70,9 @@ final class LoginState: @unchecked Sendable {
     /// The same for the log.
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
-    /// Nothing else has to be told that the login ends.
-    var endsAtOnce: Bool { self.stage == .lookingUp || self.stage == .exchange }
+    /// Nothing else has to be told that the login ends, and nothing is to be heard yet: of an exchange that has asked
+    /// for a secret afresh that is whether its proof has failed.
+    var endsAtOnce: Bool { self.stage == .lookingUp || self.stage == .exchange && self.asked != nil }
     /// Somebody waits for the client's next message.
     var awaitsMessage: Bool { self.hold == nil && (self.asked != nil || self.waiters?.message != nil) }
     /// Its task waits for a server.

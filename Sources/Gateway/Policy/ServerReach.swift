@@ -192,15 +192,16 @@ struct ServerReach {
                 findings.warnings.append("talos.databases: there is no pool \"\(database)\"")
                 continue
             }
-            if pool.authQuery != nil { continue }
             let map = self.serverUsers[ExactName(database)]
             let missing = TalosRealm.roles.filter { role in
                 self.plans[PoolKey(database: database, user: role)] == nil
                     && map?.entries.contains { $0.admits(user: role, roles: [role], provider: "talos") } != true
             }
             if missing.count == TalosRealm.roles.count {
+                // No query finds them.
                 let text = "none of the roles \(Self.list(missing)) has a pool in pools.\(database): "
-                findings.errors.append(.init(at: "talos.databases", text + Self.remedy(.nameAlone)))
+                    + "it needs an entry of users or an entry of server_users"
+                findings.errors.append(.init(at: "talos.databases", text))
             } else if !missing.isEmpty {
                 let text = "talos: tokens whose highest role in \(database) is \(Self.list(missing)) are refused: "
                 findings.warnings.append(text + "the role has no pool there")

@@ -12,18 +12,26 @@ extension Snapshot {
         /// The pool of a user whom auth_query has found.
         /// Boxed: it is large, and most routes are of the other kind.
         indirect case dynamic(DynamicPool)
+        /// There is no pool that the identity may work in, whatever pools there are.
+        case nowhere
     }
 
     /// A user of the settings works in its own pool; one whom auth_query found, or who was proven without any secret of
-    /// ours, where `server_users` say, or else where auth_query says.
+    /// ours, where `server_users` say, or else where auth_query says. Of the roles in Talos tokens it says nothing, for
+    /// they are not PostgreSQL's.
     func route(_ identity: AuthenticatedIdentity, database: String) -> Route {
         let own = PoolKey(database: database, user: identity.user)
         let isListed = identity.secretOrigin.map { $0.freshness == .configured } ?? (self.plans[own] != nil)
         if isListed { return .settings(own) }
         if let mapped = self.mapped(MappedIdentity(identity), database: database) { return mapped }
+        if identity.provider == "talos" { return .nowhere }
+        // Listed since the name was found: the proof is good for the role of that name only.
+        if let listed = self.plans[own], !listed.serverUser.hasSameBytes(as: identity.user) { return .nowhere }
         guard let pool = self.authQueryPools[ExactName(database)], let query = pool.authQuery
         else { return .settings(own) }
         if query.isDedicated { return .settings(PoolPlan.dedicatedKey(database: database, query)) }
+        // PostgreSQL would cut a longer name, and take it for another role's.
+        guard UserName.isPossible(identity.user) else { return .nowhere }
         return .dynamic(
             DynamicPool(
                 key: own,
@@ -39,6 +47,7 @@ extension Snapshot {
     func mapped(_ identity: MappedIdentity, database: String) -> Route? {
         guard let map = self.serverUsers[ExactName(database)], let entry = map.entry(for: identity) else { return nil }
         if let name = entry.settings.serverUsername { return .settings(ServerUserMap.sharedKey(database, name)) }
+        guard UserName.isPossible(identity.user) else { return .nowhere }
         let key = PoolKey(database: database, user: identity.user, kind: .kept, entry: entry.index)
         return .dynamic(
             DynamicPool(
@@ -57,7 +66,7 @@ extension Snapshot {
         switch self.mapped(identity, database: key.database) {
         case .settings(let now): return now == key
         case .dynamic(let now): return now.key == key
-        case nil: return false
+        case .nowhere, nil: return false
         }
     }
 
