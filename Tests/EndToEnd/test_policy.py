@@ -159,6 +159,35 @@ def test_the_file_on_disk_is_told_apart(make_gateway, tmp_path):
     assert {row["on_disk"] for row in rules(gateway)} == {"same"}
 
 
+def test_the_maps_on_disk_are_told_apart(make_gateway, tmp_path):
+    """A line that is taken out of pg_ident.conf keeps somebody out as soon as the settings are reloaded."""
+    maps = tmp_path / "pg_ident.conf"
+    maps.write_text("people somebody app_trust\npeople anybody app\n")
+    gateway = make_gateway(general={"pg_ident": {"path": str(maps)}})
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+    maps.write_text("people anybody app\n")
+    assert {row["on_disk"] for row in rules(gateway)} == {"changed"}
+    gateway.reload()
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+    maps.write_text("people anybody app_trust\n")
+    assert {row["on_disk"] for row in rules(gateway)} == {"changed"}
+    maps.write_text("# a remark\npeople   anybody   app\n")
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+
+
+def test_an_audit_log_that_cannot_be_opened_refuses_the_reload(make_gateway, tmp_path):
+    gateway = make_gateway()
+    gateway.change(general={"audit_log": str(tmp_path)})
+    with gateway.console_wire() as console:
+        error = console.error("RELOAD")
+        assert error["C"] == "22023"
+        [state] = {row["on_disk"] for row in console.dicts("SHOW HBA")}
+    assert state.startswith("refused: ") and str(tmp_path) in state, state
+    gateway.change(general={"audit_log": str(tmp_path / "audit.json")})
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+    assert not (tmp_path / "audit.json").exists(), "a look makes no file"
+
+
 def test_a_file_that_vanished_refuses_the_reload(make_gateway, tmp_path):
     main = tmp_path / "pg_hba.conf"
     main.write_text(CONSOLE + f"host all all {LOCAL} md5\n")

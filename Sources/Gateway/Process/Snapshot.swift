@@ -52,6 +52,7 @@ final class Snapshot: Sendable {
     /// Larger than that of every snapshot before; 1 is the first.
     let generation: UInt64
     let policy: HBAPolicy
+    let maps: IdentMaps
     /// In the order of the policy's rules.
     let deciding: [DecidedRule]
     /// A rule speaks of the gateway's own addresses.
@@ -101,6 +102,7 @@ final class Snapshot: Sendable {
             settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods), &problems)
         self.policy = policy
         let maps = Self.maps(settings.general, &problems)
+        self.maps = maps
         self.clientTLS = Self.clientTLS(settings.general, previous: previous, &problems)
         let serverTLS = Self.serverTLS(settings, &problems)
         self.serverTLS = serverTLS

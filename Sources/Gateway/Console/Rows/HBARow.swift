@@ -33,8 +33,9 @@ package struct HBARow: ConsoleRow, Equatable {
         .text(
             "on_disk",
             """
-            `same` while the settings and files on disk hold the policy in force; `changed` when a reload would bring \
-            another one; `refused: ...` with the reason when a reload would be refused, so that the old one stays
+            `same` while the settings and files on disk hold the rules and the maps of pg_ident in force; `changed` \
+            when a reload would bring others; `refused: ...` with the reason when a reload would be refused, so that \
+            the old ones stay
             """
         ) { $0.onDisk },
     ]
