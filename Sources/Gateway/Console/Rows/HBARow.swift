@@ -28,7 +28,10 @@ package struct HBARow: ConsoleRow, Equatable {
             """
         ) { $0.file },
         .number("line", "Its line") { $0.line },
-        .number("hits", "Logins that it has decided; counted on over reloads that leave the rule as it is") { $0.hits },
+        .number(
+            "hits",
+            "Logins that it has decided; counted on over reloads that leave the rule as it is, wherever it stands then"
+        ) { $0.hits },
         .text("last_hit", "When it decided the last one, UTC; NULL before the first") { $0.lastHit },
         .text(
             "on_disk",
