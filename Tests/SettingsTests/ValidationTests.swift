@@ -139,6 +139,26 @@ import Testing
         #expect(Load.problems(yaml: Load.general("virtual_pool_count: 1")).isEmpty)
     }
 
+    /// Passed through is the client's proof under the user's own name only, byte for byte.
+    @Test(arguments: [
+        (["server_username: other"], 1), (["server_username: App"], 1), (["server_username: app"], 0),
+        (["server_username: other", "server_password: p"], 0), ([], 0),
+    ])
+    func namesAtTheServerWithoutAPassword(lines: [String], count: Int) throws {
+        let settings = try Load.yaml(Load.pool(user: lines))
+        #expect(settings.warnings.count == count)
+        #expect(settings.pools.first?.users.first?.isUnprovenAtServer == (count > 0))
+        for warning in settings.warnings {
+            #expect(warning.hasPrefix("/etc/gw/main.yaml:9: pools.db.users[0].server_username: `"))
+            #expect(warning.hasSuffix("` has no server_password: only a server that trusts the gateway lets it in"))
+        }
+    }
+
+    @Test func twoSpellingsOfANameAreTwoNames() throws {
+        let text = Load.pool(user: ["server_username: cafe\u{301}"]).replacing("app\n", with: "caf\u{E9}\n")
+        #expect(try Load.yaml(text).warnings.count == 1)
+    }
+
     @Test func poolWithoutUsersWarns() throws {
         let text = Load.general().replacing("pools: {}", with: "pools: {db: {}}")
         #expect(try Load.yaml(text).warnings == ["/etc/gw/main.yaml:4: pools.db: has no users and accepts nobody"])
