@@ -68,7 +68,7 @@ let package = Package(
         room("Reactor", ["CReactor"]),
         room("TLSEngine", ["COpenSSL"]),
         room("Settings", [.product(name: "Yams", package: "Yams"), .product(name: "TOMLKit", package: "TOMLKit")]),
-        room("Telemetry", [logging]),
+        room("Telemetry", ["CReactor", logging]),
         room(
             "Gateway",
             [

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -76,6 +77,14 @@ int64_t cr_monotonic_nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int cr_semaphore_wait(void *semaphore, int64_t monotonic_nanoseconds) {
+    struct timespec until = {monotonic_nanoseconds / 1000000000, monotonic_nanoseconds % 1000000000};
+    while (sem_clockwait(semaphore, CLOCK_MONOTONIC, &until) < 0) {
+        if (errno != EINTR) return 0;
+    }
+    return 1;
 }
 
 int64_t cr_raise_descriptor_limit(int64_t wanted) {

@@ -24,8 +24,8 @@ import Testing
         "AuthProviderTestKit": ["AuthProviders", "Sessions"],
         "Sessions": ["CDigest", "PGWire", "Pooling"],
         "Reactor": ["CReactor"],
-        "HBA": ["PGWire"], "PGWire": [], "Pooling": [], "Settings": [], "Telemetry": [], "CJWT": [], "CReactor": [],
-        "TLSEngine": ["COpenSSL"], "COpenSSL": [], "CDigest": [], "CSignals": [],
+        "HBA": ["PGWire"], "PGWire": [], "Pooling": [], "Settings": [], "Telemetry": ["CReactor"], "CJWT": [],
+        "CReactor": [], "TLSEngine": ["COpenSSL"], "COpenSSL": [], "CDigest": [], "CSignals": [],
     ]
 
     private static let pureRooms: Set<String> = ["HBA", "PGWire", "Pooling", "Sessions", "TLSEngine"]

@@ -1,7 +1,8 @@
 #ifndef CREACTOR_H
 #define CREACTOR_H
 
-// The few system interfaces that Swift cannot import: epoll, eventfd, accept4, thread-local storage, signals.
+// The few system interfaces that Swift cannot import: epoll, eventfd, accept4, thread-local storage, signals, waits by
+// the clock that never jumps.
 // Every function that can fail returns a negative errno; nothing here keeps state but `cr_current`.
 // System headers stay in the .c file: a public header that includes them clashes with Swift's Glibc module.
 
@@ -95,6 +96,8 @@ void cr_set_low_water(int fd, int bytes);
 void cr_set_defer_accept(int fd, int seconds);
 
 int64_t cr_monotonic_nanoseconds(void);
+/// Waits until a `sem_t` is raised, or until this time of the monotonic clock: 1 or 0.
+int cr_semaphore_wait(void *semaphore, int64_t monotonic_nanoseconds);
 /// Soft limit of open descriptors after raising it: to the hard limit where that is finite, but not beyond a million,
 /// and to `wanted` as far as the hard limit allows. Never lowers it. A negative errno when there is no telling.
 int64_t cr_raise_descriptor_limit(int64_t wanted);

@@ -1,3 +1,4 @@
+import CReactor
 import Glibc
 
 /// A semaphore of the system: raising it takes no lock, and no system call unless somebody waits. Any thread.
@@ -24,14 +25,8 @@ final class AuditSignal: @unchecked Sendable {
             while unsafe sem_wait(self.semaphore) != 0, errno == EINTR {}
             return true
         }
-        var deadline = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &deadline)
-        let nanoseconds = deadline.tv_nsec + milliseconds % 1_000 * 1_000_000
-        deadline.tv_sec += milliseconds / 1_000 + nanoseconds / 1_000_000_000
-        deadline.tv_nsec = nanoseconds % 1_000_000_000
-        while true {
-            if unsafe sem_timedwait(self.semaphore, &deadline) == 0 { return true }
-            if errno != EINTR { return false }
-        }
+        // By the clock that never jumps: by the time of day, the wait would last as much longer as that is put back.
+        let deadline = cr_monotonic_nanoseconds() + Int64(milliseconds) * 1_000_000
+        return unsafe cr_semaphore_wait(self.semaphore, deadline) == 1
     }
 }
