@@ -161,6 +161,7 @@ extension ClientConnection {
         login: LoginState
     ) async -> Result<Welcome, CheckoutFailure> {
         let pool = server.pool
+        self.countCheckout(from: pool)
         guard self.isHere(login) else {
             self.giveBack(server)
             return .failure(.shuttingDown)
