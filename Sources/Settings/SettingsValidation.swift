@@ -111,6 +111,11 @@ struct SettingsValidation {
     }
 
     private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {
+        let name = "syslog_prog_name"
+        if values.isWritten(name), values.text("audit_log") != "syslog" {
+            diagnostics.warn(
+                values.location(of: name), values.path(of: name), "has no effect without `audit_log: syslog`")
+        }
         guard let target = values.text("audit_log"), !["stderr", "syslog"].contains(target) else { return }
         if !target.hasPrefix("/") || target.utf8.contains(0) {
             diagnostics.report(

@@ -431,6 +431,8 @@ def test_syslog(make_gateway):
             gateway.wire(password="Not-the-password-00")
         gateway.wire().leave()
         packets = [receiver.recv(65536).decode() for _ in range(3)]
+        rows = {row["key"]: row["value"] for row in gateway.console("SHOW CONFIG")}
+        assert rows["general.syslog_prog_name"] == "door" and "syslog_prog_name" not in gateway.log()
     finally:
         receiver.close()
         os.unlink("/dev/log")

@@ -111,15 +111,16 @@ import Testing
             + "prometheus: {enabled: true}\n"
         let warnings = try Load.yaml(text).warnings
         #expect(
-            warnings.contains {
-                $0.hasPrefix("/etc/gw/main.yaml:2: general.syslog_prog_name: is accepted but not yet effective; ")
-            })
+            warnings.contains(
+                "/etc/gw/main.yaml:2: general.syslog_prog_name: has no effect without `audit_log: syslog`"))
+        #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size: is accepted but not yet effective") })
         #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size") })
         #expect(warnings.filter { $0.contains(": web: ") }.count == 1)
         #expect(warnings.contains { $0.contains(": prometheus: is an old name of `web`") })
         #expect(warnings.contains { $0.contains("bypass") })
         #expect(warnings.count == 5)
         #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
+        #expect(try Load.yaml(Load.general("audit_log: syslog", "syslog_prog_name: gw")).warnings.isEmpty)
     }
 
     @Test func pamServicesOfUsers() throws {
