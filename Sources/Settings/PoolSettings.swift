@@ -94,6 +94,12 @@ package struct UserSettings: Sendable, Equatable {
     /// Plain password for ``serverUsername``, or `jwt-priv-key-fpath:FILE`; nil to log in without one or by
     /// passthrough.
     package let serverPassword: SecretText?
+    /// Another name at the server and no password there, of which the settings warn when they are read.
+    package var isUnprovenAtServer: Bool {
+        guard self.serverPassword == nil, let name = self.serverUsername else { return false }
+        return !name.utf8.elementsEqual(self.username.utf8)
+    }
+
     package let serverLifetime: Duration
     /// Of all levels, sorted by name; each name once, whatever its case.
     package let startupParameters: [StartupParameter]

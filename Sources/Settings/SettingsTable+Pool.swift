@@ -109,7 +109,8 @@ extension SettingsTable {
             "server_username", .user, .string, unset: "`username`", .newPool, "Name used at the server."
         ),
         SettingsKey(
-            "server_password", .user, .secret, unset: "the client's proof is passed through", .newPool,
+            "server_password", .user, .secret,
+            unset: "the client's proof is passed through, where the name is the user's own", .newPool,
             "Plain password used at the server; needs `server_username`."
         ),
         SettingsKey(

@@ -85,7 +85,12 @@ struct SettingsValidation {
                 "min_pool_size (\(values.integer("min_pool_size"))) is above pool_size (\(values.integer("pool_size")))"
             )
         }
-        guard let serverPassword = values.secret("server_password") else { return }
+        guard let serverPassword = values.secret("server_password") else {
+            // Under its own name the client's proof is passed through.
+            let isOwn = values.text("server_username")?.utf8.elementsEqual((values.text("username") ?? "").utf8) ?? true
+            if !isOwn { Self.warnOfNoServerPassword(for: "server_username", values, &diagnostics) }
+            return
+        }
         let place = values.location(of: "server_password")
         if !values.isWritten("server_username") {
             diagnostics.report(place, values.path(of: "server_password"), "server_password needs server_username")
@@ -94,6 +99,13 @@ struct SettingsValidation {
             diagnostics.report(
                 place, values.path(of: "server_password"), "no file is named behind `\(serverPassword.revealed)`")
         }
+    }
+
+    /// - Parameter key: that of a name at the server, for which there is no password.
+    static func warnOfNoServerPassword(for key: String, _ values: SectionValues, _ diagnostics: inout Diagnostics) {
+        guard let name = values.text(key), !name.isEmpty else { return }
+        let reason = "`\(name)` has no server_password: only a server that trusts the gateway lets it in"
+        diagnostics.warn(values.location(of: key), values.path(of: key), reason)
     }
 
     /// - Parameter isOn: `prepared_statements`; without it no pool has a use for room.
@@ -120,6 +132,11 @@ struct SettingsValidation {
     }
 
     private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {
+        let name = "syslog_prog_name"
+        if values.isWritten(name), values.text("audit_log") != "syslog" {
+            diagnostics.warn(
+                values.location(of: name), values.path(of: name), "has no effect without `audit_log: syslog`")
+        }
         guard let target = values.text("audit_log"), !["stderr", "syslog"].contains(target) else { return }
         if !target.hasPrefix("/") || target.utf8.contains(0) {
             diagnostics.report(

@@ -64,8 +64,14 @@ import Testing
     @Test func warnings() throws {
         #expect(try Load.yaml(Self.text()).warnings.isEmpty)
         #expect(try Load.yaml(Self.text("min_pool_size: 3")).warnings.isEmpty)
-        let dedicated = try Load.yaml(Self.text("min_pool_size: 3", "server_user: s")).warnings
+        let dedicated = try Load.yaml(Self.text("min_pool_size: 3", "server_user: s", "server_password: p")).warnings
         #expect(dedicated.count == 1 && dedicated.first?.contains("no effect") == true)
+        let open = try Load.yaml(Self.text("server_user: s")).warnings
+        #expect(
+            open == [
+                "/etc/gw/main.yaml:8: pools.db.auth_query.server_user: `s` has no server_password: "
+                    + "only a server that trusts the gateway lets it in"
+            ])
         let alone = Load.general().replacing("pools: {}", with: "pools: {db: {auth_query: {user: u}}}")
         #expect(try Load.yaml(alone).warnings.isEmpty)
     }

@@ -118,15 +118,16 @@ import Testing
             + "prometheus: {enabled: true}\n"
         let warnings = try Load.yaml(text).warnings
         #expect(
-            warnings.contains {
-                $0.hasPrefix("/etc/gw/main.yaml:2: general.syslog_prog_name: is accepted but not yet effective; ")
-            })
+            warnings.contains(
+                "/etc/gw/main.yaml:2: general.syslog_prog_name: has no effect without `audit_log: syslog`"))
+        #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size: is accepted but not yet effective") })
         #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size") })
         #expect(warnings.filter { $0.contains(": web: ") }.count == 1)
         #expect(warnings.contains { $0.contains(": prometheus: is an old name of `web`") })
         #expect(warnings.contains { $0.contains("bypass") })
         #expect(warnings.count == 5)
         #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
+        #expect(try Load.yaml(Load.general("audit_log: syslog", "syslog_prog_name: gw")).warnings.isEmpty)
     }
 
     @Test func pamServicesOfUsers() throws {
@@ -172,6 +173,26 @@ import Testing
         #expect(try warnings("session").isEmpty)
         #expect(try warnings("session", user: ["pool_mode: transaction"]).count == 1)
         #expect(try warnings("transaction", user: ["pool_mode: session"]).isEmpty)
+    }
+
+    /// Passed through is the client's proof under the user's own name only, byte for byte.
+    @Test(arguments: [
+        (["server_username: other"], 1), (["server_username: App"], 1), (["server_username: app"], 0),
+        (["server_username: other", "server_password: p"], 0), ([], 0),
+    ])
+    func namesAtTheServerWithoutAPassword(lines: [String], count: Int) throws {
+        let settings = try Load.yaml(Load.pool(user: lines))
+        #expect(settings.warnings.count == count)
+        #expect(settings.pools.first?.users.first?.isUnprovenAtServer == (count > 0))
+        for warning in settings.warnings {
+            #expect(warning.hasPrefix("/etc/gw/main.yaml:9: pools.db.users[0].server_username: `"))
+            #expect(warning.hasSuffix("` has no server_password: only a server that trusts the gateway lets it in"))
+        }
+    }
+
+    @Test func twoSpellingsOfANameAreTwoNames() throws {
+        let text = Load.pool(user: ["server_username: cafe\u{301}"]).replacing("app\n", with: "caf\u{E9}\n")
+        #expect(try Load.yaml(text).warnings.count == 1)
     }
 
     @Test func poolWithoutUsersWarns() throws {

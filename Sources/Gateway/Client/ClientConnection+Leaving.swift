@@ -119,15 +119,7 @@ extension ClientConnection {
 
     /// Gives up whatever the client holds or waits for: its server, its place in a queue, its login.
     private func letGo() {
-        if let waiter = self.waiter {
-            // When a server is already on its way, it is checked in by `granted`.
-            if let pool = self.pool {
-                if pool.cancelWait(waiter) { _ = pool.waitTimedOut(self, home: self.home) }
-            } else {
-                self.login?.cancelWait(waiter)
-            }
-            self.waiter = nil
-        }
+        self.giveUpWait(in: self.pool ?? self.login?.pool)
         if let server = self.server {
             self.server = nil
             self.account(server)

@@ -158,11 +158,7 @@ extension ClientConnection {
         self.reportFailure(failure, login: login)
         if self.holdBack(failure, login: login) { return }
         guard self.isOpen, self.phase == .login else { return }
-        if let waiter = self.waiter {
-            // When a server is already on its way, it is checked in by `granted`.
-            login.cancelWait(waiter)
-            self.waiter = nil
-        }
+        self.giveUpWait(in: login.pool)
         self.login = nil
         if failure.reason == .clientLeft {
             self.finish()

@@ -100,9 +100,7 @@ extension ClientConnection {
         self.phase = .active
         self.server = server
         self.waiter = nil
-        let counters = self.home.counters(of: server.pool)
-        counters.checkouts.add(1)
-        counters.waitTime.add(UInt64(max(now - self.waitingSince, 0)))
+        self.countCheckout(from: server.pool)
         server.beginTurn(self)
         guard server.takeOverStatements(of: self) else { return self.refuseReplay() }
         if let begin = self.deferredBegin {

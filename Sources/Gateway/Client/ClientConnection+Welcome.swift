@@ -167,6 +167,7 @@ extension ClientConnection {
         login: LoginState
     ) async -> Lesson {
         let pool = server.pool
+        self.countCheckout(from: pool)
         guard self.isHere(login) else {
             self.giveBack(server)
             return .failed(.shuttingDown)

@@ -1,7 +1,6 @@
 import AuthProviders
 import HBA
 import PGWire
-import Pooling
 import Reactor
 import Sessions
 
@@ -93,8 +92,6 @@ final class LoginState: @unchecked Sendable {
         defer { self.pool = nil }
         return self.pool
     }
-
-    func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 
     // MARK: The exchange
 

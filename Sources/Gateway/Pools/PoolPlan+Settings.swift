@@ -1,3 +1,4 @@
+import PGWire
 import Pooling
 import Reactor
 import Sessions
@@ -28,7 +29,7 @@ extension PoolPlan {
             mode: user.poolMode,
             serverUser: serverUser,
             serverPassword: user.serverPassword.map { SecretBytes($0.bytes) },
-            isPassthrough: user.serverPassword == nil && serverUser == user.username,
+            isPassthrough: user.serverPassword == nil && serverUser.hasSameBytes(as: user.username),
             storedSecret: user.password,
             startupParameters: user.startupParameters,
             poolSize: user.poolSize,

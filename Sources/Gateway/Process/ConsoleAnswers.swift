@@ -75,7 +75,10 @@ extension Gateway {
     }
 
     private func reloadFailed(_ error: GatewayStartError) -> ConsoleOutcome {
-        self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(error.description)])
+        // A line for each problem: a single one would be cut.
+        for problem in error.description.split(separator: "\n") {
+            self.log.error("reload failed, the old settings stay", metadata: ["reason": .string(String(problem))])
+        }
         return .failure(
             ServerMessageFields(
                 severity: .error,
