@@ -175,6 +175,7 @@ extension ClientConnection {
         if let shared = server.statements { return self.relayShared(bytes, through: server, shared) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
         server.fromClient &+= UInt64(offset)
+        if self.isBehindReset, self.holdBehindReset(server) { return offset }
         if server.ledger.isSettled {
             if self.scanner.isAtBoundary, server.restoreParameters(of: self) {
                 self.pause(for: .heldMessage)
@@ -184,7 +185,12 @@ extension ClientConnection {
             self.requestBegins(server)
         }
         while true {
-            let scan = self.scanner.scan(bytes, from: offset, ledger: &server.ledger)
+            let scan = self.scanner.scan(
+                bytes,
+                from: offset,
+                stopsBehindResets: self.hasParameters,
+                ledger: &server.ledger
+            )
             if scan.forwarded > 0 {
                 server.send(bytes.extracting(offset..<(offset + scan.forwarded)))
                 server.turn.sentBytes &+= UInt64(scan.forwarded)
@@ -193,6 +199,10 @@ extension ClientConnection {
                 offset += scan.forwarded
             }
             switch scan.stop {
+            case .reset:
+                self.isBehindReset = true
+                if offset < bytes.count, !self.holdBehindReset(server) { continue }
+                fallthrough
             case .none:
                 self.pauseIfServerLags(server)
                 self.expect(self.scanner.bytesToCome)

@@ -22,7 +22,7 @@ extension ServerConnection {
         if self.preludeOwed > 0 {
             offset = self.takePreludeAnswers(bytes)
             if self.preludeOwed > 0 || self.phase != .active { return offset }
-            if self.statements == nil { client.answersCame() }
+            if self.statements == nil { client.goOnBehindReset() }
         }
         if let statements = self.statements { return self.relayScripted(bytes, from: offset, to: client, statements) }
         let start = offset
@@ -54,6 +54,7 @@ extension ServerConnection {
             self.brokenStream()
         } else if self.stoodStill(at: offset, of: bytes) {
             client.serverSettled()
+            client.goOnBehindReset()
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset

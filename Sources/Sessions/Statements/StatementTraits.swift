@@ -37,6 +37,8 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     package static let set = StatementTraits(rawValue: 1 << 13)
     /// `FETCH`: its columns are those of a cursor of that name, in the transaction in which it is prepared.
     package static let fetch = StatementTraits(rawValue: 1 << 14)
+    /// `RESET` of whatever; also where that cannot be told (`SQLScan.hidden`).
+    package static let reset = StatementTraits(rawValue: 1 << 15)
 
     /// What a text may do that nobody has looked into, as far as no tag tells of it.
     static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary]
