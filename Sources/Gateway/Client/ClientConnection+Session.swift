@@ -21,7 +21,9 @@ extension ClientConnection {
             switch self.scanner.opening(bytes, at: offset) {
             case .incomplete: return offset
             case .terminate:
-                self.finish()
+                self.pushOut()
+                // It may not have taken the answers to what it asked for before.
+                if self.unsentCount > 0 { self.goQuietly() } else { self.finish() }
                 return bytes.count
             case .strayCopy:
                 if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
