@@ -60,6 +60,13 @@ package struct PoolSettings: Sendable, Equatable {
         self.serverUsers = serverUsers
     }
 
+    /// Whether there are users whose servers go back before they leave.
+    var sharesServers: Bool {
+        if self.users.contains(where: { $0.poolMode != .session }) { return true }
+        if self.serverUsers.contains(where: { $0.poolMode != .session }) { return true }
+        return self.authQuery != nil && self.poolMode != .session
+    }
+
     /// The user of that name.
     package func user(_ username: String) -> UserSettings? {
         self.users.first { $0.username == username }
@@ -69,7 +76,8 @@ package struct PoolSettings: Sendable, Equatable {
 /// One user of a pool; values are effective as in ``PoolSettings``.
 package struct UserSettings: Sendable, Equatable {
     package let username: String
-    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, `jwt-pkey-fpath:FILE`, or empty: checked at load.
+    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, `jwt-pkey-fpath:FILE`, or empty: checked at load. Of a user with
+    /// ``authPamService`` any text.
     package let password: SecretText
     /// The PAM service that proves this user instead of ``password``.
     package let authPamService: String?

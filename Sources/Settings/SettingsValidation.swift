@@ -69,8 +69,14 @@ struct SettingsValidation {
             do {
                 try PasswordShape.check(password)
             } catch {
-                diagnostics.report(
-                    values.location(of: "password"), values.path(of: "password"), error.reason, hint: error.hint)
+                let place = values.location(of: "password")
+                let path = values.path(of: "password")
+                if values.isWritten("auth_pam_service") {
+                    // In pg_doorman something has to stand there.
+                    diagnostics.warn(place, path, "is ignored: PAM proves the user")
+                } else {
+                    diagnostics.report(place, path, error.reason, hint: error.hint)
+                }
             }
         }
         if values.integer("min_pool_size") > values.integer("pool_size") {
@@ -96,6 +102,21 @@ struct SettingsValidation {
         guard isOn, values.isWritten(key), values.integer(key) == 0 else { return }
         diagnostics.report(
             values.location(of: key), values.path(of: key), "must be above 0 while `prepared_statements` is true")
+    }
+
+    /// pg_doorman passes named statements on to whatever server comes next.
+    static func checkNamedStatements(
+        _ general: SectionValues,
+        pools: [PoolSettings],
+        _ diagnostics: inout Diagnostics
+    ) {
+        let key = "prepared_statements"
+        guard general.isWritten(key), !general.bool(key), pools.contains(where: { $0.sharesServers }) else { return }
+        diagnostics.warn(
+            general.location(of: key), general.path(of: key),
+            "named statements are refused in transaction and statement mode; pg_doorman passes them on. "
+                + "`true` serves them"
+        )
     }
 
     private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {

@@ -536,6 +536,51 @@ def test_rotating_names_leave_nothing(make_gateway, postgres):
     assert not gateway.pool_row(user="passer_by_1")
 
 
+def test_names_without_a_role_leave_no_pool_that_has_a_minimum(make_gateway, postgres):
+    gateway = make_gateway(
+        {"app": found(postgres, query=ANYBODY, pool_size=1, min_pool_size=1)},
+        general={"retain_connections_time": "100ms", "retain_connections_max": 0},
+        hba=RULES,
+    )
+    for number in range(5):
+        assert outcome(gateway, f"passer_by_{number}", ANYBODYS_PASSWORD) == "08006"
+    wait_until(lambda: dynamic_pools(gateway) == 0, lambda: f"{auth_row(gateway)}")
+
+
+def test_a_role_that_is_gone_takes_its_minimum_along(make_gateway, postgres):
+    """A server is asked for once in vain, and again when somebody logs in."""
+    gateway = make_gateway(
+        {"app": found(postgres, min_pool_size=1)},
+        general={"retain_connections_time": "100ms", "retain_connections_max": 0},
+        hba=RULES,
+    )
+
+    def refusals():
+        return gateway.log().count("cannot log in at the server")
+
+    def take_away(name, admin):
+        pids = postgres.backends(name)
+        admin.execute(f"drop role {name}")
+        for pid in pids:
+            admin.execute("select pg_terminate_backend(%s, 5000)", (pid,))
+
+    # The same name and password make the same hash: what logins bring is what was refused.
+    with roles(postgres, encryption="md5") as [name], postgres.admin() as admin:
+        with enter(gateway, name) as client:
+            take_away(name, admin)
+            wait_until(refusals, "a server is asked for")
+            assert client.nothing_comes(0.5)
+            assert refusals() == 1
+            admin.execute("set password_encryption = 'md5'")
+            admin.execute(f"create role {name} login password '{name}-Pass-7'")
+            enter(gateway, name).leave()
+            wait_until(lambda: len(postgres.backends(name)) == 1, "the login brings the minimum")
+            take_away(name, admin)
+            wait_until(lambda: refusals() == 2, "a server is asked for again")
+        wait_until(lambda: dynamic_pools(gateway) == 0, lambda: f"{auth_row(gateway)}")
+        assert refusals() == 2
+
+
 def test_rotation_under_load(make_gateway, postgres):
     """The password changes ten times while clients work and come anew: sessions never break, the new password comes
     in within the stated bound, the old one is out at once after INVALIDATE AUTH."""

@@ -236,6 +236,23 @@ def test_auth_pam_service(make_gateway, postgres, people, services, method):
     assert outcome(gateway, "app", "wrong") == "28P01"
 
 
+@pytest.mark.parametrize("method", ["md5", "scram-sha-256", "password"])
+@pytest.mark.parametrize("text", ["pgg-placeholder", "md5-placeholder"])
+def test_a_placeholder_in_place_of_the_password(make_gateway, postgres, people, services, method, text):
+    """pg_doorman wants something to stand there and ignores it."""
+    service = services.make(f"placeholder-{method}", UNIX)
+    pools = {"app": people_pool(postgres)}
+    pools["app"]["users"] = [{"username": "pgg_ann", "password": text, "auth_pam_service": service, "pool_size": 2}]
+    gateway = make_gateway(pools, hba=CONSOLE_RULE + f"host all all 127.0.0.1/32 {method}\n")
+    gateway.secrets.update(people.values())
+    assert outcome(gateway, "pgg_ann", text) == "28P01"
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+    assert outcome(gateway, "pgg_ann", text) == "28P01", "the pool is warm"
+    status, output = gateway.run_to_end("-t")
+    assert status == 0 and "password: is ignored: PAM proves the user" in output, output
+    assert text not in output
+
+
 def test_trust_and_reject_stay_what_they_are(make_gateway, postgres, people, services):
     service = services.make("key-trust", "auth required pam_deny.so\naccount required pam_deny.so\n")
     users = [{"username": "app_trust", "password": "", "auth_pam_service": service, "pool_size": 2}]

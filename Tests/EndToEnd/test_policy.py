@@ -258,3 +258,15 @@ def test_legacy_list_and_rules_exclude_each_other(make_gateway):
     gateway.judged = True
     status, output = gateway.run_to_end()
     assert status == 78 and "cannot be specified at the same time" in output
+
+
+def test_names_that_look_like_the_keyword_are_said(make_gateway):
+    """`ALL` and `"all"` are names, as in PostgreSQL; to pg_doorman they are the keyword."""
+    rules = 'local ALL all reject\nlocal all "all" reject\nhost all all 127.0.0.1/32 md5\n'
+    gateway = make_gateway(start=False, hba=rules)
+    gateway.judged = True
+    status, output = gateway.run_to_end("-t")
+    assert status == 0, output
+    assert 'general.pg_hba:1: "ALL" is the name of a database here' in output
+    assert 'general.pg_hba:2: "all" is the name of a user here' in output
+    assert "general.pg_hba:3" not in output

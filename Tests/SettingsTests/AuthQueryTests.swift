@@ -47,6 +47,14 @@ import Testing
         #expect(Load.problems(yaml: Self.text(line)).map(\.keyPath) == ["pools.db.auth_query.\(key)"])
     }
 
+    /// Whoever renamed only the one would give the pools the size of the executor.
+    @Test func formerNamesOfBothSizesAreTold() {
+        let hints = Load.problems(yaml: Self.text("default_pool_size: 40", "pool_size: 2")).map(\.hint)
+        #expect(hints == ["it is `pool_size` now, and what was `pool_size` is `workers`"])
+        let user = Load.problems(yaml: Load.pool(user: ["default_pool_size: 40"])).map(\.hint)
+        #expect(user == ["did you mean `pool_size`?"])
+    }
+
     @Test func theUserIsRequired() {
         #expect(Load.problems(yaml: Load.pool(["auth_query: {}"])).map(\.keyPath) == ["pools.db.auth_query.user"])
         let empty = Load.problems(yaml: Load.pool(["auth_query: {user: \"\"}"]))

@@ -67,6 +67,13 @@ import Testing
         #expect(try Load.yaml(Load.general()).talos == nil)
     }
 
+    @Test func databasesWithoutKeysOfTalosAreSaid() throws {
+        #expect(try Load.yaml(Load.general("talos: {keys: [], databases: []}")).warnings.isEmpty)
+        let alone = try Load.yaml(Load.general("talos: {databases: [shop]}")).warnings
+        let text = "/etc/gw/main.yaml:4: general.talos.databases: `keys` lists no file: nobody can log in by token"
+        #expect(alone == [text])
+    }
+
     @Test func tokenKeysNameAFile() {
         let server = Load.pool(user: ["server_username: s", "server_password: \"jwt-priv-key-fpath:\""])
         let reasons = Load.problems(yaml: server).map(\.reason)
@@ -132,11 +139,39 @@ import Testing
         #expect(settings.warnings.isEmpty)
     }
 
+    @Test(arguments: ["placeholder", "md5 or so", "SCRAM-SHA-256$", "jwt-pkey-fpath:"])
+    func aPlaceholderIsIgnoredWherePamProves(password: String) throws {
+        let plain = Load.pool().replacing("password: \"\"", with: "password: \"\(password)\"")
+        #expect(Load.problems(yaml: plain).map(\.keyPath) == ["pools.db.users[0].password"])
+        let settings = try Load.yaml(plain + "        auth_pam_service: staff\n")
+        let text = "/etc/gw/main.yaml:8: pools.db.users[0].password: is ignored: PAM proves the user"
+        #expect(settings.warnings == [text])
+    }
+
     @Test func oldNames() throws {
         let settings = try Load.yaml(Load.general("client_prepared_statements_cache_size: 5"))
         #expect(settings.warnings.contains { $0.contains("old name of `client_anonymous_prepared_cache_size`") })
         #expect(Load.problems(yaml: Load.general("scaling_cooldown_sleep: 10ms")).isEmpty)
         #expect(Load.problems(yaml: Load.general("virtual_pool_count: 1")).isEmpty)
+        let pool = try Load.yaml(Load.pool(["scaling_cooldown_sleep: 10ms"]))
+        #expect(pool.warnings.map { $0.contains("pools.db.scaling_cooldown_sleep: is accepted") } == [true])
+    }
+
+    @Test func namedStatementsThatAreRefusedAreSaid() throws {
+        func warnings(_ mode: String, user: [String] = []) throws -> [String] {
+            let off = "general:\n  prepared_statements: false\n"
+            let text = Load.pool(["pool_mode: \(mode)"], user: user).replacing("general:\n", with: off)
+            return try Load.yaml(text).warnings
+        }
+        for mode in ["transaction", "statement"] {
+            let found = try warnings(mode)
+            #expect(found.count == 1)
+            let start = "/etc/gw/main.yaml:2: general.prepared_statements: named statements are refused in transaction "
+            #expect(found.first?.hasPrefix(start) == true)
+        }
+        #expect(try warnings("session").isEmpty)
+        #expect(try warnings("session", user: ["pool_mode: transaction"]).count == 1)
+        #expect(try warnings("transaction", user: ["pool_mode: session"]).isEmpty)
     }
 
     @Test func poolWithoutUsersWarns() throws {

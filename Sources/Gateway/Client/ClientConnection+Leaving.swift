@@ -139,11 +139,6 @@ extension ClientConnection {
         self.console = nil
     }
 
-    func letCancellersGo() {
-        for canceller in self.cancellersAhead { canceller.cancelIsThrough() }
-        self.cancellersAhead = []
-    }
-
     func leavePool() {
         self.pool?.unpin()
         self.pool = nil
@@ -170,12 +165,12 @@ extension ClientConnection {
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
     private func abandon(_ server: ServerConnection) {
-        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.preludeOwed == 0,
+        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.prelude.owed == 0,
             server.unsentCount == 0
         {
             server.endTurn()
         } else {
-            server.retire("client left in the middle of a request")
+            server.end("client left in the middle of a request")
         }
     }
 
@@ -202,7 +197,7 @@ extension ClientConnection {
             self.letGo()
             self.sayGoodbye()
         } else {
-            // PostgreSQL's last words may have been kept from the client (`saysFarewell`), which concern it after all.
+            // PostgreSQL's last words may have been kept from the client (`withholdFarewell`): they concern it now.
             self.leave(with: failure.fields, logging: nil)
         }
     }

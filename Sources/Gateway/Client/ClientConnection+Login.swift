@@ -229,9 +229,7 @@ extension ClientConnection {
             return bytes.count
         }
         guard bytes.count >= header.wireLength else { return 0 }
-        let body = unsafe bytes.extracting(MessageHeader.size..<header.wireLength).withUnsafeBufferPointer {
-            unsafe Array($0)
-        }
+        let body = [UInt8](copying: bytes.extracting(MessageHeader.size..<header.wireLength))
         self.pauseReading()
         if login.stage == .exchange {
             self.loginMessageCame(body, login: login)

@@ -186,7 +186,8 @@ struct ServerReach {
 
     /// Tokens name roles, not users: each role is somebody who needs a pool.
     private func checkTalos(_ findings: inout Findings) {
-        for database in self.settings.talos?.databases ?? [] {
+        guard let talos = self.settings.talos, !talos.keys.isEmpty else { return }
+        for database in talos.databases {
             guard let pool = self.settings.pools.first(where: { $0.name.hasSameBytes(as: database) }) else {
                 findings.warnings.append("talos.databases: there is no pool \"\(database)\"")
                 continue

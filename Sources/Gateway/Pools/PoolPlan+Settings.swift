@@ -62,8 +62,9 @@ extension PoolPlan {
         // 0 only where statements are not shared.
         self.statementsMax = max(pool.preparedStatementsCacheSize, 1)
         self.serverStatementsMax = pool.serverPreparedStatementsCacheSize
-        self.clientUnnamedStatementsMax =
-            general.clientAnonymousPreparedCacheSize ?? pool.preparedStatementsCacheSize
+        // 0 is no limit, as in pg_doorman.
+        let unnamedMax = general.clientAnonymousPreparedCacheSize.map { $0 == 0 ? Int.max : $0 }
+        self.clientUnnamedStatementsMax = unnamedMax ?? pool.preparedStatementsCacheSize
         self.connectTimeout = pool.connectTimeout.microseconds
         self.limits = PoolLimits(
             poolSize: owner.poolSize,

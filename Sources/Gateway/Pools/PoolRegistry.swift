@@ -52,6 +52,11 @@ final class PoolRegistry: Sendable {
             .sorted { ($0.key.database, $0.key.user) < ($1.key.database, $1.key.user) }
     }
 
+    /// Retired ones too, as long as anybody works with them or they have servers or waiters. In no order.
+    var withLeaving: [Pool] {
+        self.state.withLock { Array($0.pools.values) + $0.leaving.values.flatMap { $0 } }
+    }
+
     func dynamicCounts(of database: String) -> DynamicCounts {
         self.state.withLock { $0.dynamic[database] } ?? DynamicCounts()
     }

@@ -203,8 +203,12 @@ final class Snapshot: Sendable {
         }
     }
 
-    /// A map that does not exist lets nobody in, which may be meant.
     private static func warnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
+        Self.nameWarnings(policy) + Self.mapWarnings(policy, maps)
+    }
+
+    /// A map that does not exist lets nobody in, which may be meant.
+    private static func mapWarnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
         policy.rules.compactMap { rule in
             guard let map = rule.option("map"), !maps.contains(map: map) else { return nil }
             return "\(rule.file):\(rule.line): there is no map \"\(map)\" in general.pg_ident: the rule lets nobody in"
@@ -227,9 +231,9 @@ final class Snapshot: Sendable {
         let services: AuthServices
         let previous: Snapshot?
 
-        /// The table `talos` has a problem of its own: that its rules lack it is not another one.
+        /// The keys of the table `talos` have a problem of their own: that its rules lack them is not another one.
         func isHopeless(_ rule: HBARule) -> Bool {
-            rule.method == "talos" && self.settings.talos != nil && self.services.talos == nil
+            rule.method == "talos" && self.settings.talos?.keys.isEmpty == false && self.services.talos == nil
         }
     }
 
