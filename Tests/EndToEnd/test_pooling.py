@@ -15,8 +15,10 @@ from wire import (
     Closed,
     LoginRefused,
     bind,
+    byte_by_byte,
     close_statement,
     copy_data,
+    copy_done,
     describe_statement,
     execute,
     flush,
@@ -24,6 +26,7 @@ from wire import (
     parse,
     query,
     sync,
+    whole,
 )
 
 PID = "select pg_backend_pid()"
@@ -764,6 +767,90 @@ def test_a_session_resets_to_its_startup_parameters(make_gateway, texts, extende
     gateway.wait_idle()
     with gateway.wire() as client:
         assert client.value("show timezone") != "Asia/Tokyo"
+
+
+ASKED = {"search_path": "one, two", "TimeZone": "Asia/Tokyo"}
+#: Npgsql puts the one or the other in front of the first command of its pool's next user, in the same write.
+NPGSQL_RESETS = (
+    "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;SELECT pg_advisory_unlock_all();"
+    "DISCARD SEQUENCES;DISCARD TEMP",
+    "DISCARD ALL",
+)
+
+
+def values(answer):
+    """The first columns of all rows, in an answer without an error."""
+    assert not [str(m) for m in answer if m.kind == "E"]
+    return [m.values[0] for m in answer if m.kind == "D"]
+
+
+@pytest.mark.parametrize("split", (whole, byte_by_byte))
+@pytest.mark.parametrize("begins", (False, True), ids=("plain", "begin"))
+@pytest.mark.parametrize("reset", (*NPGSQL_RESETS, "select 1; reset search_path"), ids=("npgsql", "discard", "last"))
+@pytest.mark.parametrize("mode", ("session", "transaction", "statement"))
+def test_what_comes_in_one_go_with_a_reset_finds_the_startup_parameters(make_gateway, mode, reset, begins, split):
+    if mode == "statement" and begins:
+        pytest.skip("there are no transactions")
+    gateway = small(make_gateway, mode)
+    with gateway.wire(parameters=ASKED, split=split) as client:
+        for _ in range(2):
+            begin = [query("begin")] if begins else []
+            client.send_together(query(reset), *begin, parse("show search_path"), bind(), execute(), sync())
+            assert values(client.ready(2 + len(begin)))[-1] == b"one, two"
+            if begins:
+                client.rows("commit")
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "statement"))
+def test_what_comes_in_one_go_with_a_prepared_reset_finds_the_startup_parameters(make_gateway, mode):
+    gateway = small(make_gateway, mode)
+    with gateway.wire(parameters=ASKED) as client:
+        reset = [parse("reset all"), bind(), execute(), sync()]
+        client.send_together(*reset, parse("show search_path"), bind(), execute(), sync())
+        assert values(client.ready(2)) == [b"one, two"]
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("reset", NPGSQL_RESETS, ids=("npgsql", "discard"))
+def test_a_statement_prepared_in_one_go_with_a_reset_has_its_client_s_time_zone(make_gateway, reset):
+    """So has everybody with the same one who prepares the text."""
+    gateway = small(make_gateway)
+    text = "select '2024-01-01 00:00'::timestamptz::text"
+    prepared = parse(text, "s") + bind(statement="s") + execute() + sync()
+    with gateway.wire(parameters=ASKED) as first, gateway.wire(parameters=ASKED) as second:
+        first.send_together(query(reset), prepared)
+        assert values(first.ready(2))[-1] == b"2024-01-01 00:00:00+09"
+        second.send_together(prepared)
+        assert values(second.ready()) == [b"2024-01-01 00:00:00+09"]
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_a_reset_that_fails_or_stands_in_a_transaction_keeps_nothing_back(make_gateway, mode):
+    gateway = small(make_gateway, mode)
+    with gateway.wire(parameters=ASKED) as client:
+        client.send_together(query("reset no_such_parameter"), query("show search_path"))
+        assert [m.sqlstate for m in client.ready() if m.kind == "E"] == ["42704"]
+        assert values(client.ready()) == [b"one, two"]
+        client.send_together(query("begin work"), query("reset work_mem"), query("show work_mem"), query("commit"))
+        assert values(client.ready(4)) == [b"4MB"]
+        assert client.value("show search_path") == "one, two"
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("session", "transaction"))
+def test_a_reset_and_a_copy_in_one_query_get_their_data(make_gateway, mode):
+    gateway = small(make_gateway, mode)
+    with gateway.wire(parameters=ASKED) as client:
+        client.rows("begin work")
+        client.rows("create temporary table copied (a int) on commit drop")
+        copy = [query("reset work_mem; copy copied from stdin"), copy_data(b"1\n2\n"), copy_done()]
+        client.send_together(*copy, query("select count(*) from copied"))
+        assert values(client.ready(2)) == [b"2"]
+        client.rows("commit")
+        assert client.value("show search_path") == "one, two"
+    gateway.wait_idle()
 
 
 def test_what_a_session_has_set_survives_the_reset_of_something_else(make_gateway):

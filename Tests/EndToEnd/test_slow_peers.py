@@ -229,6 +229,25 @@ def test_a_console_client_that_says_goodbye_and_does_not_read(make_gateway):
     client.close()
 
 
+@pytest.mark.parametrize("behind", (0, 3), ids=("nothing", "checks"))
+@pytest.mark.parametrize("tls", (False, True))
+def test_a_client_without_a_server_that_says_goodbye_takes_its_answers_afterwards(make_gateway, tls, behind):
+    """Its server has gone back, and the gateway has what the sockets did not take."""
+    gateway = start(make_gateway, general=SMALL)
+    client = tls_wire(gateway, receive_buffer=4096) if tls else gateway.wire("app_trust", receive_buffer=4096)
+    # From now on the gateway knows the answer to the check query.
+    client.rows(";")
+    # More than the sockets take, less than what stops the gateway to read its server.
+    client.send(query("select repeat('x', 90000)"))
+    assert client.receive().kind == "T"
+    wait_until(lambda: gateway.pool_row(user="app_trust")["sv_active"] == "0", "the server has gone back")
+    client.send_together(query(";") * behind, terminate())
+    answers = client.until_closed()
+    assert [m.kind for m in answers] == list("DCZ" + "IZ" * behind)
+    assert [len(m.values[0]) for m in answers if m.kind == "D"] == [90000]
+    gateway.wait_idle()
+
+
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,9 @@ extension ClientConnection {
             switch self.scanner.opening(bytes, at: offset) {
             case .incomplete: return offset
             case .terminate:
-                self.finish()
+                self.pushOut()
+                // It may not have taken the answers to what it asked for before.
+                if self.unsentCount > 0 { self.goQuietly() } else { self.finish() }
                 return bytes.count
             case .strayCopy:
                 if let header = MessageHeader.read(bytes, at: offset) { self.scanner.skipMessage(header) }
@@ -173,6 +175,7 @@ extension ClientConnection {
         if let shared = server.statements { return self.relayShared(bytes, through: server, shared) }
         var offset = self.scanner.takeSkipped(available: bytes.count)
         server.fromClient &+= UInt64(offset)
+        if self.isBehindReset, self.holdBehindReset(server) { return offset }
         if server.ledger.isSettled {
             if self.scanner.isAtBoundary, server.restoreParameters(of: self) {
                 self.pause(for: .heldMessage)
@@ -182,7 +185,12 @@ extension ClientConnection {
             self.requestBegins(server)
         }
         while true {
-            let scan = self.scanner.scan(bytes, from: offset, ledger: &server.ledger)
+            let scan = self.scanner.scan(
+                bytes,
+                from: offset,
+                stopsBehindResets: self.hasParameters,
+                ledger: &server.ledger
+            )
             if scan.forwarded > 0 {
                 server.send(bytes.extracting(offset..<(offset + scan.forwarded)))
                 server.turn.sentBytes &+= UInt64(scan.forwarded)
@@ -191,6 +199,10 @@ extension ClientConnection {
                 offset += scan.forwarded
             }
             switch scan.stop {
+            case .reset:
+                self.isBehindReset = true
+                if offset < bytes.count, !self.holdBehindReset(server) { continue }
+                fallthrough
             case .none:
                 self.pauseIfServerLags(server)
                 self.expect(self.scanner.bytesToCome)

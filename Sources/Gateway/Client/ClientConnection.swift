@@ -55,14 +55,18 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var parameters = SessionParameters.none {
         didSet {
             self.parametersIdentity = ObjectIdentifier(self.parameters)
+            self.hasParameters = !self.parameters.entries.isEmpty
             self.statements?.adopt(self.parameters.planner)
         }
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
+    private(set) var hasParameters = false
     /// No server of its pool, which a reload has put in the place of another, has taken them yet.
     var hasUntriedParameters = false
     /// A server applies them before it gets the client's request, which has not gone out yet.
     var isPreparing = false
+    /// Session mode: the last request that was passed on takes parameters back; see `holdBehindReset`.
+    var isBehindReset = false
     /// Cancel requests for a request that waits for its parameters.
     var cancellersAhead: [ClientConnection] = []
     /// What servers have reported in its present turn, and what the client has SET that goes with it from server to

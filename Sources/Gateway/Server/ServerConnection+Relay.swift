@@ -22,7 +22,7 @@ extension ServerConnection {
         if self.prelude.owed > 0 {
             offset = self.takePreludeAnswers(bytes)
             if self.prelude.owed > 0 || self.phase != .active { return offset }
-            if self.statements == nil { client.answersCame() }
+            if self.statements == nil { client.goOnBehindReset() }
         }
         if let statements = self.statements { return self.relayScripted(bytes, from: offset, to: client, statements) }
         let start = offset
@@ -50,6 +50,7 @@ extension ServerConnection {
             self.brokenStream()
         } else if self.noteEndOfChunk(at: offset, of: bytes) {
             client.serverSettled()
+            client.goOnBehindReset()
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset

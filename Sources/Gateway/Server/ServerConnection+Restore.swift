@@ -28,3 +28,24 @@ extension ServerConnection {
         return true
     }
 }
+
+/// What a client sends in one go with a RESET or DISCARD ALL waits for the answer to that, so that the parameters of
+/// its startup packet can be applied in between. Connection pools of drivers (Npgsql) put the reset in front of the
+/// first command of their next user.
+///
+/// Looked for in simple queries that are short; see `FrontendScanner`.
+extension ClientConnection {
+    /// True when what follows has to wait. Not where the server waits for the client (COPY), or nobody can tell how
+    /// many answers are due.
+    func holdBehindReset(_ server: ServerConnection) -> Bool {
+        self.isBehindReset = server.pool.plan.syncsParameters && server.ledger.awaitsReady
+        if self.isBehindReset { self.pause(for: .heldMessage) }
+        return self.isBehindReset
+    }
+
+    /// Answers have come, to the reset or to what precedes a request.
+    func goOnBehindReset() {
+        guard self.pauses.contains(.heldMessage), let server = self.server, !server.ledger.awaitsReady else { return }
+        self.resume(after: .heldMessage)
+    }
+}

@@ -81,6 +81,11 @@ package struct AnswerLedger: Sendable {
     @inlinable
     package var isReleasable: Bool { self.isSettled && self.isOutsideTransaction }
 
+    /// ReadyForQuery is due, and comes without the client's help.
+    package var awaitsReady: Bool {
+        self.head < self.tokens.count && !self.isUnsynced && !self.isCopyIn && !self.isAmbiguous
+    }
+
     /// No ReadyForQuery is due; the server has extended messages without a Sync.
     package var owesOnlyUnsynced: Bool {
         self.isUnsynced && self.head == self.tokens.count && !self.isCopyIn && !self.isAmbiguous

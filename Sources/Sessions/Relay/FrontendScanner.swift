@@ -10,6 +10,8 @@ package struct FrontendScanner: Sendable {
     package enum Stop: UInt8, Sendable {
         /// Everything whole was taken; what is left is the beginning of a message.
         case none
+        /// A request was taken that takes parameters back, and the caller had asked to stop behind such.
+        case reset
         case terminate
         /// Length or kind are not of the protocol.
         case invalidLength
@@ -39,6 +41,8 @@ package struct FrontendScanner: Sendable {
 
     /// A message longer than this does not have to be complete before a server is asked for.
     package static let wholeMessageLimit = 16 * 1024
+    /// Simple queries whose texts have so many bytes may be looked into: from `RESET x` on.
+    private static let resetLengths = 7...512
 
     /// Bytes of the present message that are still to come, and whether they go to the server.
     @usableFromInline var bodyRemaining = 0
@@ -90,10 +94,13 @@ package struct FrontendScanner: Sendable {
     /// Scans from `offset` on. Never call while skipped bytes are due (`takeSkipped` first).
     ///
     /// - Parameters:
+    ///   - stopsBehindResets: return after each short simple query with a RESET or DISCARD ALL in it. Of a short one
+    ///     nothing is taken before all of it has come.
     ///   - ledger: where the requests passed on are entered.
     package mutating func scan(
         _ bytes: borrowing Span<UInt8>,
         from offset: Int,
+        stopsBehindResets: Bool = false,
         ledger: inout AnswerLedger
     ) -> Scan {
         var position = offset
@@ -108,6 +115,9 @@ package struct FrontendScanner: Sendable {
                 let stop = Self.isKnown(header.kind) ? Stop.invalidLength : Stop.invalidKind
                 return Scan(forwarded: position - offset, stop: stop, kind: header.kind)
             }
+            let available = end &- position
+            let mayReset = stopsBehindResets && Self.mayReset(header)
+            if mayReset, header.wireLength > available { break }
             switch header.kind {
             case Frontend.query, Frontend.functionCall: ledger.querySent()
             case Frontend.sync:
@@ -126,18 +136,31 @@ package struct FrontendScanner: Sendable {
             default:
                 return Scan(forwarded: position - offset, stop: .invalidKind, kind: header.kind)
             }
-            let available = end &- position
             if header.wireLength > available {
                 self.bodyRemaining = header.wireLength &- available
                 position = end
                 break
             }
             position &+= header.wireLength
+            if mayReset, Self.resets(bytes, (position &- header.bodyLength)..<position) {
+                return Scan(forwarded: position - offset, stop: .reset, kind: header.kind)
+            }
         }
         if position < end, !Self.isKnown(bytes[position]) {
             return Scan(forwarded: position - offset, stop: .invalidKind, kind: bytes[position])
         }
         return Scan(forwarded: position - offset, stop: .none)
+    }
+
+    private static func mayReset(_ header: MessageHeader) -> Bool {
+        header.kind == Frontend.query && self.resetLengths.contains(header.bodyLength &- 1)
+    }
+
+    /// - Parameter body: of a simple query.
+    private static func resets(_ bytes: borrowing Span<UInt8>, _ body: Range<Int>) -> Bool {
+        let text = body.lowerBound..<(body.upperBound &- 1)
+        if SQLScan.isPlain(bytes, text) { return false }
+        return !SQLScan(bytes, text).traits.isDisjoint(with: [.reset, .discardAll])
     }
 
     /// PostgreSQL bounds the messages that carry no data at 10 000 bytes, length field included

@@ -148,8 +148,9 @@ extension ServerStatements {
     /// ReadyForQuery has come.
     func readyReceived() {
         self.settleChanges()
-        if self.mustSettle, self.script.isEmpty {
+        if self.mustSettle || self.isResetting, self.script.isEmpty {
             self.mustSettle = false
+            self.isResetting = false
             self.deallocating.removeAll()
         }
     }

@@ -1,10 +1,10 @@
-/// Portals whose execution ends prepared statements (`DEALLOCATE`, `DISCARD ALL` by the extended protocol), or begins a
-/// COPY.
+/// Portals whose execution ends prepared statements (`DEALLOCATE`, `DISCARD ALL` by the extended protocol), takes
+/// parameters back, or begins a COPY.
 ///
 /// PostgreSQL carries them out itself, so that everything around them is as it has to be. For `DEALLOCATE name` the
 /// server first gets a statement of that name, an empty one, because servers know clients' statements by other names.
 extension BatchPass {
-    private static var ownTraits: StatementTraits { [.deallocate, .deallocateAll, .discardAll, .copy] }
+    private static var ownTraits: StatementTraits { [.deallocate, .deallocateAll, .discardAll, .copy, .reset] }
 
     func isOwn(_ statement: PreparedStatement) -> Bool {
         !statement.traits.isDisjoint(with: Self.ownTraits)
@@ -30,6 +30,10 @@ extension BatchPass {
         // What becomes of a message behind a COPY is known when the COPY has begun or is over.
         if !portal.statement.traits.isDisjoint(with: [.discardAll, .deallocateAll, .copy]) {
             self.server.mustSettle = true
+            return nil
+        }
+        if portal.statement.traits.contains(.reset) {
+            self.server.isResetting = true
             return nil
         }
         // Whether the portal still stands, and may run, is known when earlier batches were answered.

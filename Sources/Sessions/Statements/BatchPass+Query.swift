@@ -26,6 +26,7 @@ extension BatchPass {
         self.mark(traits)
         // What becomes of a message behind a COPY is known when the COPY has begun or is over.
         if traits.contains(.copy) { self.server.mustSettle = true }
+        if traits.contains(.reset) { self.server.isResetting = true }
         if scan.traits.isDisjoint(with: [.prepare, .execute, .deallocate, .deallocateAll, .discardAll]) {
             return self.pass(ledger: &ledger)
         }

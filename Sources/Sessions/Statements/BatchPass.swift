@@ -61,9 +61,13 @@ package struct BatchPass<Source: StatementSource>: ~Copyable {
 
     mutating func mark(_ traits: StatementTraits) { self.marks.formUnion(traits) }
 
-    /// Messages that depend on statements wait while a request is under way that may drop some.
+    /// Messages that depend on statements wait while a request is under way that may drop some. And whatever stands
+    /// behind a request that takes parameters back waits for the end of that: if it ends the turn, the next one applies
+    /// the client's parameters first.
     var mustHold: Bool {
-        (self.server.mustSettle && !self.server.script.isEmpty) || self.server.script.isFull
+        if self.server.script.isEmpty { return false }
+        if self.server.mustSettle || self.server.script.isFull { return true }
+        return self.server.isResetting && self.server.script.openCount == 0
     }
 
     /// What a held message waits for is answered without the client's help.

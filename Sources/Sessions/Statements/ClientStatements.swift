@@ -9,7 +9,7 @@ package final class ClientStatements: @unchecked Sendable {
     /// Unnamed statements used lately, the last one first.
     private var recent: ContiguousArray<PreparedStatement> = []
     /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
-    /// (`DEALLOCATE`, `DISCARD ALL`, `COPY`).
+    /// (`DEALLOCATE`, `DISCARD ALL`, `RESET`, `COPY`).
     var portals: [[UInt8]: OwnPortal] = [:]
     /// Stale statements with names of which the client has been told: their next use prepares them afresh.
     private var toldStale: Set<StatementID> = []

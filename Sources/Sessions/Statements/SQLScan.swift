@@ -61,7 +61,7 @@ package struct SQLScan: Sendable, Equatable {
         guard self.hasBackslash(bytes, text) else { return hidden }
         if self.hasBackslash(bytes, text, behindLetter: true) { hidden.formUnion(self.mentions(bytes, text)) }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
-        return scan.traits.intersection(leavesNoTag.union(.copy)).union(hidden).union(.set)
+        return scan.traits.intersection(leavesNoTag.union([.copy, .reset])).union(hidden).union(.set)
     }
 
     /// `U&"`, be it within a constant or a comment.

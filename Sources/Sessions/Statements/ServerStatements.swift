@@ -27,6 +27,8 @@ package final class ServerStatements: @unchecked Sendable {
     /// A request was sent that may drop statements in ways the gateway sees only afterwards: nothing that depends on
     /// them goes out before it is answered.
     package internal(set) var mustSettle = false
+    /// A RESET was sent that may not have been answered: behind its batch nothing goes out before it is.
+    var isResetting = false
     /// The client's names that the query under way deallocates, in order.
     var deallocating: [[UInt8]] = []
     /// Statements of the client's own names that the server was given to deallocate, and has not yet.
@@ -59,6 +61,7 @@ package final class ServerStatements: @unchecked Sendable {
         if !self.script.isFresh { self.script.reset() }
         if !self.changes.isEmpty { self.changes.removeAll() }
         self.mustSettle = false
+        self.isResetting = false
         self.lentCount = 0
         if !self.deallocating.isEmpty { self.deallocating.removeAll() }
     }

@@ -1,8 +1,8 @@
 /// The keywords by which a statement is told; those that mean the same to `StatementReader` share a case.
 enum StatementKeyword: UInt8 {
     case other
-    case all, `as`, atomic, begin, copy, create, deallocate, discard, end, execute, explain, fetch, prepare, set, start
-    case transaction, work
+    case all, `as`, atomic, begin, copy, create, deallocate, discard, end, execute, explain, fetch, prepare, reset, set
+    case start, transaction, work
     /// ANALYZE, ANALYSE, VERBOSE.
     case explainOption
     /// OR, REPLACE.
@@ -32,6 +32,7 @@ enum StatementKeyword: UInt8 {
             if word.equals(bytes, "begin") { return .begin }
             if word.equals(bytes, "start") { return .start }
             if word.equals(bytes, "fetch") { return .fetch }
+            if word.equals(bytes, "reset") { return .reset }
             if word.equals(bytes, "local") { return .scope }
         case 6:
             if word.equals(bytes, "create") { return .create }

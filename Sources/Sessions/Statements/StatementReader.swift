@@ -233,6 +233,7 @@ struct StatementReader {
         case .create: self.phase = .create
         case .copy: self.note(.copy)
         case .fetch: self.note(.fetch)
+        case .reset: self.note(.reset)
         case .end:
             // No statement of a function's body begins like that: the body is over.
             self.isAtomic = false

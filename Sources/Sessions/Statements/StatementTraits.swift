@@ -2,9 +2,9 @@
 ///
 /// The traits say too much rather than too little: a text that PostgreSQL refuses may have any of them.
 package struct StatementTraits: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt16
+    package let rawValue: UInt32
 
-    package init(rawValue: UInt16) {
+    package init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
@@ -39,6 +39,8 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     package static let fetch = StatementTraits(rawValue: 1 << 14)
     /// A block of code that may make or end prepared statements, or leave cursors (`SQLScan.hidden`).
     package static let hiddenStatements = StatementTraits(rawValue: 1 << 15)
+    /// `RESET` of whatever; also where that cannot be told (`SQLScan.hidden`).
+    package static let reset = StatementTraits(rawValue: 1 << 16)
 
     /// What a text may do that nobody has looked into, as far as no tag tells of it.
     static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary, .hiddenStatements]

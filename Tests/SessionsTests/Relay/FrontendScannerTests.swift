@@ -72,6 +72,61 @@ import Testing
         }
     }
 
+    // MARK: Resets
+
+    /// What a read gives that begins with this query, and goes on with a Sync.
+    private func scan(_ text: String, stopsBehindResets: Bool = true) -> FrontendScanner.Stop {
+        let query = self.messages { $0.query(text) }
+        let stream = query + frame("S")
+        var scanner = FrontendScanner()
+        var ledger = AnswerLedger()
+        let scan = scanner.scan(stream.span, from: 0, stopsBehindResets: stopsBehindResets, ledger: &ledger)
+        #expect(scanner.isAtBoundary)
+        #expect(ledger.awaitsReady)
+        #expect(ledger.owedCount == (scan.stop == .reset ? 1 : 2))
+        #expect(scan.forwarded == (scan.stop == .reset ? query.count : stream.count))
+        return scan.stop
+    }
+
+    @Test(arguments: [
+        "reset x", "RESET ALL", "select 1; Discard /**/ All", "set session authorization default;reset all;close all",
+        "reset all" + String(repeating: " ", count: 503),
+    ])
+    func itStopsBehindAResetWhereItIsAsked(text: String) {
+        #expect(self.scan(text) == .reset)
+        #expect(self.scan(text, stopsBehindResets: false) == .none)
+    }
+
+    @Test(arguments: [
+        "", "begin", "select reset from discard", "select 'reset all'", "discard temp",
+        "reset all" + String(repeating: " ", count: 504),
+    ])
+    func itStopsBehindNothingElse(text: String) {
+        #expect(self.scan(text) == .none)
+    }
+
+    /// What is looked into must be whole; what is longer goes on as it comes.
+    @Test func ofAShortQueryNothingIsTakenBeforeItIsWhole() {
+        let short = self.messages { $0.query("reset all") }
+        for cut in 0..<short.count {
+            var scanner = FrontendScanner()
+            var ledger = AnswerLedger()
+            let part = Array(short[..<cut])
+            let scan = scanner.scan(part.span, from: 0, stopsBehindResets: true, ledger: &ledger)
+            #expect(scan.stop == .none)
+            #expect(scan.forwarded == 0)
+            #expect(scanner.isAtBoundary)
+            #expect(ledger.isSettled)
+        }
+        let long = self.messages { $0.query("reset all" + String(repeating: " ", count: 600)) }
+        var scanner = FrontendScanner()
+        var ledger = AnswerLedger()
+        let part = Array(long[..<100])
+        let scan = scanner.scan(part.span, from: 0, stopsBehindResets: true, ledger: &ledger)
+        #expect(scan.stop == .none)
+        #expect(scan.forwarded == 100)
+    }
+
     // MARK: Hostile bytes
 
     @Test(arguments: [Int32.min, -1, 0, 1, 2, 3, 0x4000_0004, Int32.max])

@@ -133,6 +133,7 @@ struct ReferenceStatements: Equatable {
         switch head {
         case "copy": self.traits.insert(.copy)
         case "execute": self.traits.insert(.execute)
+        case "reset": self.traits.insert(.reset)
         case "discard": if second == .word("all") { self.traits.insert(.discardAll) }
         case "deallocate": self.readDeallocate(Array(tokens.dropFirst()))
         case "prepare": self.readPrepare(Array(tokens.dropFirst()))

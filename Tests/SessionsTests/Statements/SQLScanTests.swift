@@ -210,6 +210,10 @@ func scan(_ text: String, standardConformingStrings: Bool = true) -> SQLScan {
             ("with a as (UPDATE pg_catalog.\"pg_settings\" set setting = 'a') select 1", .setConfig),
             ("update t set a = 1", []), ("create table pg_temp_3.t()", .temporary), ("select pg_temp_", []),
             ("select * from \"pg_temp_12\".t", .temporary),
+            ("reset all", .reset), ("/* x */ RESET search_path;", .reset),
+            ("select 1; Reset ROLE", [.reset, .multiple]), ("select reset from t", []),
+            ("\"reset\" all", []), ("select 'x; reset all'", []),
+            ("set session authorization default; reset all", [.set, .reset, .multiple]),
         ])
     }
 
