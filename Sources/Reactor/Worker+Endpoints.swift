@@ -112,41 +112,4 @@ extension Worker {
         endpoint.channel.mayHaveBytes = true
         self.enqueue(endpoint)
     }
-
-    /// Starts an outgoing connection for an endpoint with descriptor -1. `connected` or `failed` follows, never from
-    /// inside this call.
-    public func connect(_ endpoint: Endpoint, to address: SocketAddress, options: SocketOptions) {
-        // It may have had another descriptor, whose troubles are over.
-        endpoint.channel = Endpoint.Channel(descriptor: -1)
-        endpoint.pendingError = 0
-        var inProgress: Int32 = 0
-        var raw = address.raw
-        let descriptor = unsafe cr_connect(&raw, &inProgress)
-        if descriptor < 0 {
-            self.attach(endpoint)
-            endpoint.pendingError = -descriptor
-            endpoint.channel.isConnecting = true
-            self.mailbox.push(.finishConnect(endpoint))
-            return
-        }
-        options.apply(to: descriptor, isTCP: address.isTCP)
-        endpoint.channel.descriptor = descriptor
-        endpoint.channel.isConnecting = true
-        self.attach(endpoint)
-        if inProgress == 0 { self.mailbox.push(.finishConnect(endpoint)) }
-    }
-
-    func finishConnect(_ endpoint: Endpoint) {
-        guard endpoint.channel.isConnecting, endpoint.channel.slot >= 0 else { return }
-        let found = endpoint.channel.descriptor >= 0 ? cr_socket_error(endpoint.channel.descriptor) : 0
-        let error = endpoint.pendingError != 0 ? endpoint.pendingError : found
-        endpoint.channel.isConnecting = false
-        if error != 0 {
-            endpoint.pendingError = 0
-            endpoint.failed(error)
-            return
-        }
-        self.register(endpoint, modify: true)
-        endpoint.connected()
-    }
 }

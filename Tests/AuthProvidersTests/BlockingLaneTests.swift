@@ -33,6 +33,18 @@ private final class Headcount: Sendable {
     var most: Int { self.counts.withLock { $0.most } }
 }
 
+/// Counts for as long as anybody holds it.
+private final class Held: Sendable {
+    private let headcount: Headcount
+
+    init(_ headcount: Headcount) {
+        self.headcount = headcount
+        headcount.enter()
+    }
+
+    deinit { self.headcount.leave() }
+}
+
 /// Threads for calls that block: bounded in number, in the queue and in time.
 struct BlockingLaneTests {
     private static let long = Duration.seconds(60)
@@ -236,6 +248,28 @@ struct BlockingLaneTests {
         #expect(await middle == .failure(.timedOut))
         gate.open()
         #expect(await hanging == .success(1))
+    }
+
+    /// Each call is followed by another one, `count` times, so that with several such calls some always wait.
+    private static func follow(_ lane: BlockingLane, _ count: Int, _ held: Headcount, _ done: DispatchSemaphore) {
+        let mark = Held(held)
+        let refusal = lane.start {
+            withExtendedLifetime(mark) {}
+            if count == 0 { done.signal() } else { Self.follow(lane, count - 1, held, done) }
+        }
+        if refusal != nil { done.signal() }
+    }
+
+    /// Under a load without pause the queue never runs empty.
+    @Test func whatHasRunIsLetGo() async {
+        let lane = BlockingLane(name: "test", threads: 1, queueMax: 1_000)
+        let (gate, done, held) = (Gate(), DispatchSemaphore(value: 0), Headcount())
+        let refusal = lane.start { gate.pass() }
+        #expect(refusal == nil)
+        for _ in 0..<10 { Self.follow(lane, 1_000, held, done) }
+        gate.open()
+        for _ in 0..<10 { await Self.wait(for: done) }
+        #expect((10..<200).contains(held.most))
     }
 
     private static func wait(for semaphore: DispatchSemaphore) async {

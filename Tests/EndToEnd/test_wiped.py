@@ -1,5 +1,11 @@
-"""A password in clear text or a token that is needed no more is nowhere in the gateway's memory after its login."""
+"""A password in clear text or a token that is needed no more is nowhere in the gateway's memory after its login.
 
+Nor is what is as good as a password and is made of one: keys of SCRAM, md5 hashes.
+"""
+
+import base64
+import hashlib
+import hmac
 import re
 
 import pytest
@@ -125,6 +131,37 @@ def test_a_password_that_opens_servers_stands_once(make_gateway, postgres):
     with gateway.wire("app", "app", PASSWORD) as client:
         assert client.value("select 1") == "1"
         wait_until(lambda: len(found(gateway, PASSWORD.encode())) == 1, lambda: found(gateway, PASSWORD.encode()))
+
+
+def opening_servers_as(make_gateway, postgres, user):
+    """A gateway that lets one client in unasked and opens its servers as `user`, with the password in clear text."""
+    client = {"username": "app_trust", "password": postgres.secrets["app_trust"], "pool_size": 2,
+              "server_username": user, "server_password": PASSWORDS[user]}
+    return make_gateway({"app": pool(postgres, users_=[client])}, hba=RULES)
+
+
+def test_keys_that_open_servers_stand_once(make_gateway, postgres):
+    """The pool keeps them, so that the next server does not cost thousands of rounds."""
+    rounds, salt = re.match(r"SCRAM-SHA-256\$(\d+):([^$]+)\$", postgres.secrets["app"]).groups()
+    salted = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), base64.b64decode(salt), int(rounds))
+    keys = [hmac.digest(salted, name, "sha256") for name in (b"Client Key", b"Server Key")]
+    gateway = opening_servers_as(make_gateway, postgres, "app")
+    with gateway.wire("app_trust", "app") as one, gateway.wire("app_trust", "app") as other:
+        for client in (one, other):
+            client.send(query("begin"))
+            client.ready()
+        is_gone(gateway, salted)
+        for key in keys:
+            wait_until(lambda: len(found(gateway, key)) == 1, lambda: f"found: {found(gateway, key)}")
+
+
+def test_md5_hash_of_a_password(make_gateway, postgres):
+    digits = postgres.secrets["app_md5"].removeprefix("md5")
+    gateway = opening_servers_as(make_gateway, postgres, "app_md5")
+    with gateway.wire("app_trust", "app") as client:
+        assert client.value("select 1") == "1"
+        is_gone(gateway, digits)
+        is_gone(gateway, bytes.fromhex(digits))
 
 
 def test_token(make_gateway, postgres, tmp_path):

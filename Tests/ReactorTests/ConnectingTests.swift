@@ -63,6 +63,43 @@ import Testing
         #expect(probe.happenings == [.connected])
     }
 
+    /// Unlike with TCP, the kernel refuses whoever finds no room.
+    @Test func fullQueueOfAUnixSocketIsWaitedFor() throws {
+        let worker = try Worker.immortal(index: 0)
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/socket"
+        let listening = try ListeningSocket.unix(path: path, backlog: 0, mode: 0o700)
+        defer { ListeningSocket.close(listening) }
+        let address = try #require(SocketAddress(unixPath: path))
+        let probes = (0..<5).map { _ in self.start(worker, address) }
+        #expect(pump(worker) { probes[0].happenings == [.connected] })
+        // One has no more time, another finds a better server.
+        let (late, moved) = (probes[1], probes[2])
+        late.setDeadline(MonotonicClock.now() + 1_000)
+        #expect(pump(worker) { late.happenings == [.deadline] })
+        late.close()
+        moved.close()
+        let other = try Sockets.listen()
+        defer { ListeningSocket.close(other) }
+        let tcp = try Sockets.loopback(port: ListeningSocket.port(of: other))
+        worker.connect(moved, to: tcp, options: SocketOptions())
+        #expect(pump(worker) { moved.happenings == [.connected] })
+        #expect(probes[3].happenings.isEmpty && probes[4].happenings.isEmpty)
+        var peers: [Peer] = []
+        let isDone = pump(worker) {
+            let descriptor = accept(listening, nil, nil)
+            if descriptor >= 0 { peers.append(Peer(descriptor)) }
+            return peers.count == 3 && probes[3...].allSatisfy { $0.happenings == [.connected] }
+        }
+        #expect(isDone)
+        for peer in peers { peer.write([7]) }
+        #expect(pump(worker) { probes[3].consumed == [7] && probes[4].consumed == [7] })
+        let further = accept(listening, nil, nil)
+        #expect(further < 0)
+        #expect(late.happenings == [.deadline] && moved.happenings == [.connected])
+        for probe in probes { probe.close() }
+    }
+
     @Test func endpointMayConnectAgainAfterAFailure() throws {
         let worker = try Worker.immortal(index: 0)
         let probe = self.start(worker, try #require(SocketAddress(unixPath: "/nonexistent/socket")))

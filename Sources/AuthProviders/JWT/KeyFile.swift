@@ -34,7 +34,7 @@ enum KeyFile {
     /// The private key of a PEM file, and the text of the file, to tell whether it changes.
     static func privateKey(path: String) throws(KeyFileError) -> (key: TokenKey, content: SecretBytes) {
         var bytes = try Self.read(path)
-        defer { for index in bytes.indices { bytes[index] = 0 } }
+        defer { bytes.wipe() }
         guard let key = TokenKey(privatePEM: bytes) else {
             throw KeyFileError(path: path, reason: "is no RSA, P-256 or P-384 private key in PEM without a passphrase")
         }

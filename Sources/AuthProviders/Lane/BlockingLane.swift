@@ -1,3 +1,4 @@
+import DequeModule
 import Dispatch
 import Foundation
 import Synchronization
@@ -11,8 +12,7 @@ public final class BlockingLane: @unchecked Sendable {
     private let condition = NSCondition()
     private var threadsMax: Int
     private var queueMax: Int
-    private var queue: [any LaneCall] = []
-    private var head = 0
+    private var queue: Deque<any LaneCall> = []
     private var threads = 0
     private var idle = 0
     /// Calls that a thread is with.
@@ -61,7 +61,7 @@ public final class BlockingLane: @unchecked Sendable {
     public var load: LaneLoad {
         self.condition.lock()
         defer { self.condition.unlock() }
-        let queued = self.queue[self.head...].count { !$0.isOver }
+        let queued = self.queue.count { !$0.isOver }
         return LaneLoad(busy: self.busy, queued: queued)
     }
 
@@ -93,12 +93,13 @@ public final class BlockingLane: @unchecked Sendable {
     private func enqueue(_ call: any LaneCall, within timeout: Duration?) -> LaneRefusal? {
         self.condition.lock()
         defer { self.condition.unlock() }
-        if !self.hasRoom { self.dropCallsThatAreOver() }
+        // For what is over nobody waits: it must not keep others out.
+        if !self.hasRoom { self.queue.removeAll { $0.isOver } }
         guard self.hasRoom else { return .full }
         self.queue.append(call)
         if self.idle > 0 { self.condition.signal() }
         // Threads that have been woken count as idle until they run.
-        if self.queue.count - self.head > self.idle, self.threads < self.threadsMax {
+        if self.queue.count > self.idle, self.threads < self.threadsMax {
             self.threads += 1
             if !self.startThread(self.name, { self.work() }) {
                 self.threads -= 1
@@ -117,13 +118,7 @@ public final class BlockingLane: @unchecked Sendable {
 
     /// A call that a thread will take at once is no burden to the queue, even if the thread has yet to wake up.
     private var hasRoom: Bool {
-        self.queue.count - self.head < self.queueMax + max(self.threadsMax - self.busy, 0)
-    }
-
-    /// Nobody waits for them: they must not keep others out.
-    private func dropCallsThatAreOver() {
-        self.queue = self.queue[self.head...].filter { !$0.isOver }
-        self.head = 0
+        self.queue.count < self.queueMax + max(self.threadsMax - self.busy, 0)
     }
 
     // MARK: Deadlines
@@ -176,7 +171,7 @@ public final class BlockingLane: @unchecked Sendable {
     private func next() -> (any LaneCall)? {
         self.condition.lock()
         defer { self.condition.unlock() }
-        while self.head == self.queue.count, self.threads <= self.threadsMax {
+        while self.queue.isEmpty, self.threads <= self.threadsMax {
             self.idle += 1
             self.condition.wait()
             self.idle -= 1
@@ -185,14 +180,8 @@ public final class BlockingLane: @unchecked Sendable {
             self.threads -= 1
             return nil
         }
-        let call = self.queue[self.head]
-        self.head += 1
         self.busy += 1
-        if self.head == self.queue.count {
-            self.queue.removeAll(keepingCapacity: self.queue.capacity <= self.queueMax)
-            self.head = 0
-        }
-        return call
+        return self.queue.removeFirst()
     }
 }
 

@@ -60,6 +60,7 @@ uint16_t cr_local_port(int fd);
 /// A non-blocking, close-on-exec descriptor or a negative errno; `peer` is filled in.
 int cr_accept(int listener, struct cr_address *peer);
 /// Starts a non-blocking connect. Returns the descriptor or a negative errno; `*in_progress` tells whether to wait.
+/// -EAGAIN: the queue of a unix socket is full, and nobody will tell when it has room.
 int cr_connect(const struct cr_address *address, int *in_progress);
 /// 1 when bytes wait in the kernel or the stream has ended; takes nothing.
 int cr_peek(int fd);

@@ -13,16 +13,13 @@ package enum MD5Password {
 
     /// The 32 digits stored for `user`, without the `md5` prefix.
     package static func hash(password: SecretBytes, user: String) -> SecretBytes {
-        var input = password.exposed() + Array(user.utf8)
-        defer { input.wipe() }
-        return SecretBytes(self.digits(of: input))
+        var digits = self.digits(of: password, Array(user.utf8))
+        return SecretBytes(wiping: &digits)
     }
 
     /// The text a client sends for `salt`: `md5` and 32 digits.
     package static func response(hash: SecretBytes, salt: [UInt8]) -> [UInt8] {
-        var input = hash.exposed() + salt
-        defer { input.wipe() }
-        return self.prefix + self.digits(of: input)
+        self.prefix + self.digits(of: hash, salt)
     }
 
     /// Whether `response` (without its final NUL) proves knowledge of `hash`. Constant time for responses of the right
@@ -31,8 +28,15 @@ package enum MD5Password {
         response.matches(self.response(hash: hash, salt: salt))
     }
 
-    private static func digits(of input: [UInt8]) -> [UInt8] {
+    /// Room is made first: an array that grows leaves its bytes behind.
+    private static func digits(of secret: SecretBytes, _ rest: [UInt8]) -> [UInt8] {
+        var input: [UInt8] = []
+        input.reserveCapacity(secret.count + rest.count)
+        unsafe secret.withUnsafeBytes { unsafe input.append(contentsOf: $0) }
+        input.append(contentsOf: rest)
+        defer { input.wipe() }
         var digest = [UInt8](repeating: 0, count: Self.hashLength / 2)
+        defer { digest.wipe() }
         unsafe input.withUnsafeBytes { unsafe cd_md5($0.baseAddress, $0.count, &digest) }
         return Hexadecimal.encode(digest)
     }
@@ -42,8 +46,14 @@ package enum MD5Password {
 enum Hexadecimal {
     private static let digits = Array("0123456789abcdef".utf8)
 
-    static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
-        bytes.flatMap { byte in [self.digits[Int(byte >> 4)], self.digits[Int(byte & 15)]] }
+    static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(2 * bytes.count)
+        for byte in bytes {
+            text.append(self.digits[Int(byte >> 4)])
+            text.append(self.digits[Int(byte & 15)])
+        }
+        return text
     }
 
     static func isDigit(_ character: UInt8) -> Bool {

@@ -14,11 +14,7 @@
 enum SASLprep {
     static func prepare(_ password: SecretBytes) -> SecretBytes {
         var bytes = password.exposed()
-        defer {
-            for index in bytes.indices {
-                bytes[index] = 0
-            }
-        }
+        defer { bytes.wipe() }
         guard !bytes.allSatisfy({ byte in byte < 0x80 }), let text = String(validating: bytes, as: UTF8.self) else {
             return password
         }

@@ -86,9 +86,9 @@ package struct SCRAMClient: Sendable {
         let withoutProof = Array("c=".utf8) + binding + Array(",r=".utf8) + challenge.nonce
         let comma = [UInt8(ascii: ",")]
         let transcript = self.bare + comma + message + comma + withoutProof
-        let storedKey = SecretBytes(SCRAMMath.hash(keys.clientKey))
-        let signature = SCRAMMath.hmac(key: storedKey, message: transcript)
-        let proof = SCRAMMath.xor(keys.clientKey.exposed(), signature)
+        let storedKey = SCRAMMath.storedKey(clientKey: keys.clientKey)
+        let signature = KeyedHash(key: storedKey).authenticate(transcript)
+        let proof = SCRAMMath.proof(clientKey: keys.clientKey, signature: signature)
         self.state = .proven(
             serverSignature: keys.serverKey.map { key in SCRAMMath.hmac(key: key, message: transcript) }
         )

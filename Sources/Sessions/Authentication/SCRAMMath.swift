@@ -7,37 +7,46 @@ enum SCRAMMath {
         KeyedHash(key: key).code(for: message)
     }
 
-    static func hash(_ secret: SecretBytes) -> [UInt8] {
-        self.digest(secret).bytes
-    }
-
     static func digest(_ secret: SecretBytes) -> Digest {
         unsafe secret.withUnsafeBytes { unsafe Digest(hashing: $0) }
     }
 
-    /// Byte by byte; the shorter input decides the length.
-    static func xor(_ left: [UInt8], _ right: [UInt8]) -> [UInt8] {
-        zip(left, right).map { a, b in a ^ b }
+    /// The client's proof: its key, of which no other copy is made.
+    static func proof(clientKey: SecretBytes, signature: Digest) -> [UInt8] {
+        var proof = clientKey.exposed()
+        self.combine(&proof, signature)
+        return proof
     }
 
     /// The client's key, won from its proof. Leaves zeros behind in `proof`.
     ///
     /// - Parameter proof: `keyLength` bytes.
     static func clientKey(proof: inout [UInt8], signature: Digest) -> SecretBytes {
-        unsafe signature.withUnsafeBytes { bytes in
-            unsafe proof.withUnsafeMutableBytes { proof in
-                for index in 0..<min(proof.count, bytes.count) { unsafe proof[index] ^= bytes[index] }
-            }
-        }
+        self.combine(&proof, signature)
         return SecretBytes(wiping: &proof)
     }
 
+    private static func combine(_ key: inout [UInt8], _ signature: Digest) {
+        unsafe signature.withUnsafeBytes { bytes in
+            unsafe key.withUnsafeMutableBytes { key in
+                for index in 0..<min(key.count, bytes.count) { unsafe key[index] ^= bytes[index] }
+            }
+        }
+    }
+
+    static func storedKey(clientKey: SecretBytes) -> SecretBytes {
+        var key = self.digest(clientKey).bytes
+        return SecretBytes(wiping: &key)
+    }
+
     static func clientKey(saltedPassword: SecretBytes) -> SecretBytes {
-        SecretBytes(self.hmac(key: saltedPassword, message: Array("Client Key".utf8)))
+        var key = self.hmac(key: saltedPassword, message: Array("Client Key".utf8))
+        return SecretBytes(wiping: &key)
     }
 
     static func serverKey(saltedPassword: SecretBytes) -> SecretBytes {
-        SecretBytes(self.hmac(key: saltedPassword, message: Array("Server Key".utf8)))
+        var key = self.hmac(key: saltedPassword, message: Array("Server Key".utf8))
+        return SecretBytes(wiping: &key)
     }
 
     /// `Hi(password, salt, iterations)`: PBKDF2 with HMAC-SHA-256 and one output block (RFC 8018 section 5.2).

@@ -58,7 +58,7 @@ public struct SCRAMVerifier: Sendable {
         self.init(
             iterations: iterations,
             salt: salt,
-            storedKey: SecretBytes(SCRAMMath.hash(keys.clientKey)),
+            storedKey: SCRAMMath.storedKey(clientKey: keys.clientKey),
             serverKey: keys.serverKey ?? SecretBytes([])
         )
     }

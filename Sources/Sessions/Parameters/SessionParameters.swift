@@ -39,7 +39,7 @@ package final class SessionParameters: Sendable {
     package let mayCreateTemporary: Bool
 
     /// Whether PostgreSQL takes them at any time once it has taken them; see ``isSteady(replacing:)``.
-    private let isSteady: Bool
+    let isSteady: Bool
 
     package static let none = SessionParameters(entries: [])
 
@@ -149,7 +149,7 @@ package final class SessionParameters: Sendable {
         return String(decoding: name.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 
-    private static func isRole(_ entry: Entry) -> Bool { self.foldingCase(entry.name) == "role" }
+    static func isRole(_ entry: Entry) -> Bool { self.foldingCase(entry.name) == "role" }
 
     private static func isApplicationName(_ entry: Entry) -> Bool {
         self.foldingCase(entry.name) == "application_name"
@@ -162,12 +162,6 @@ package final class SessionParameters: Sendable {
         return path.indices.contains { path[$0...].starts(with: schema) }
     }
 
-    /// A value may name one half of it (`ISO`, `DMY`): the other half stays as it was, which is to be the server's own
-    /// and not that of the client before.
-    private static func isDateStyle(_ entry: Entry) -> Bool {
-        self.foldingCase(entry.name) == "datestyle"
-    }
-
     private static func isParameterName(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= 63 else { return false }
         func isLetter(_ byte: UInt8) -> Bool {
@@ -177,45 +171,6 @@ package final class SessionParameters: Sendable {
             guard (byte >= 0x30 && byte <= 0x39) || byte == 0x2E || byte == 0x24 else { return false }
         }
         return isLetter(first)
-    }
-
-    /// The simple query that turns a session with `old` applied into one with these parameters; nil when there is
-    /// nothing to do. `set_config` rather than SET: it reads lists (`search_path`) the way a startup packet does.
-    ///
-    /// A `role` is left first and taken on last: what a session may set and reset is, as at its start, the affair of
-    /// the user who has logged in. What everybody may set leaves it alone, and so cannot fail by it.
-    package func query(replacing old: SessionParameters) -> String? {
-        if self.isSame(as: old) { return nil }
-        let keepsRole = self.isSteady(replacing: old)
-        var changed = self.entries.filter { !Self.isRole($0) && !old.entries.contains($0) }
-        if !keepsRole { changed += self.entries.filter(Self.isRole) }
-        var text = ""
-        for entry in old.entries where !keepsRole && Self.isRole(entry) {
-            text += "RESET \(SQLText.identifier(entry.name));"
-        }
-        for entry in old.entries where !Self.isRole(entry) {
-            let isKept = self.entries.contains { $0.name.hasSameBytes(as: entry.name) }
-            let isOverlaid = Self.isDateStyle(entry) && changed.contains { $0.name.hasSameBytes(as: entry.name) }
-            if !isKept || isOverlaid { text += "RESET \(SQLText.identifier(entry.name));" }
-        }
-        if !changed.isEmpty {
-            let calls = changed.map {
-                "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"
-            }
-            text += "SELECT " + calls.joined(separator: ",")
-        }
-        return text.isEmpty ? nil : text
-    }
-
-    /// Whether the change from `old`, once PostgreSQL has accepted it, cannot fail later. A role may have been taken
-    /// away meanwhile, what a parameter names may be gone, and the timeouts of `old` hold for the query that takes them
-    /// back.
-    package func isSteady(replacing old: SessionParameters) -> Bool {
-        if self.isSteady && old.isSteady || self.isSame(as: old) { return true }
-        guard !old.entries.contains(where: SteadyParameters.isTimeout) else { return false }
-        let (new, gone) = (self.entries.filter { !old.entries.contains($0) }, old.entries)
-        return new.allSatisfy(SteadyParameters.contain)
-            && gone.allSatisfy { SteadyParameters.contain($0) || self.entries.contains($0) }
     }
 
     /// The query that gives a session back what a RESET or DISCARD ALL of its client has taken of these parameters; nil

@@ -21,7 +21,7 @@ package final class ServerStatements: @unchecked Sendable {
     var prepared: StatementLRU
     var unnamed = Unnamed.none
     /// What becomes undone when a message is skipped, batch by batch; empty as soon as everything was answered.
-    var changes: ContiguousArray<StatementChange> = []
+    var changes = ChangeLog()
     /// Statements that the server holds and nobody wants any more; closed in front of the next batch.
     var unwanted: [StatementID] = []
     /// A request was sent that may drop statements in ways the gateway sees only afterwards: nothing that depends on

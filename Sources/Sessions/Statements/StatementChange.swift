@@ -4,11 +4,9 @@
 /// Only a skipped message changes nothing; one that was carried out stands, whatever fails after it: prepared
 /// statements are not transactional (PREPARE, "Description").
 struct StatementChange: Sendable {
-    enum Subject: Equatable, Sendable {
+    enum Subject: Hashable, Sendable {
         /// A name of the client, cut to the bytes that count.
         case name([UInt8])
-        /// All of the client's names.
-        case allNames
         case unnamed
         /// A statement on the server.
         case prepared(StatementID)
@@ -23,7 +21,6 @@ struct StatementChange: Sendable {
 
     enum Before: Sendable {
         case statement(PreparedStatement?)
-        case names(StatementNames)
         case isPrepared(Bool)
         case server(ServerStatements.Unnamed)
     }
@@ -41,21 +38,14 @@ extension ServerStatements {
 
     /// A change of `subject` by a batch before the open one may still be taken back: nobody can tell what holds.
     func isUnsettled(_ subject: StatementChange.Subject) -> Bool {
-        let count = self.earlierCount
-        if count == 0 { return false }
-        return self.changes[..<count].contains { change in
-            if change.subject == subject { return true }
-            if case .name = subject { return change.subject == .allNames }
-            if case .name = change.subject { return subject == .allNames }
-            return false
-        }
+        self.hasEarlierChanges && self.changes.batches(of: subject, open: self.script.batch).areEarlier
     }
 
     /// The subject's latest change belongs to an earlier batch; one of the open batch hides it.
     func isLatestUnsettled(_ subject: StatementChange.Subject) -> Bool {
-        let count = self.earlierCount
-        guard count > 0, self.changes[..<count].contains(where: { $0.subject == subject }) else { return false }
-        return !self.changes[count...].contains { $0.subject == subject }
+        guard self.hasEarlierChanges else { return false }
+        let batches = self.changes.batches(of: subject, open: self.script.batch)
+        return batches.areEarlier && !batches.isOpen
     }
 
     /// An earlier batch has prepared or closed the statement on the server, which may still skip that.
@@ -65,29 +55,21 @@ extension ServerStatements {
 
     /// The open batch has changed the subject.
     func isChanged(_ subject: StatementChange.Subject) -> Bool {
-        self.changes.contains { $0.subject == subject && $0.batch == self.script.batch }
+        self.changes.batches(of: subject, open: self.script.batch).isOpen
     }
 
-    /// Changes of batches before the open one. There are none in a single batch, however long it is.
-    private var earlierCount: Int {
-        guard let first = self.changes.first, first.batch != self.script.batch else { return 0 }
-        return self.changeCount(before: self.script.batch)
-    }
-
-    /// Changes of batches before `batch`: the first ones, since batches follow each other. (Only a COPY takes numbers
-    /// of batches back, and a server that has got more than COPY messages by then breaks the connection.)
-    private func changeCount(before batch: Int) -> Int {
-        var (low, high) = (0, self.changes.count)
-        while low < high {
-            let middle = (low &+ high) / 2
-            if self.changes[middle].batch < batch { low = middle &+ 1 } else { high = middle }
-        }
-        return low
+    /// Batches before the open one have changes that may be taken back. In a single batch, however long, none do.
+    private var hasEarlierChanges: Bool {
+        guard let first = self.changes.firstBatch else { return false }
+        return first < self.script.batch
     }
 
     /// Notes a change made by the message that is pushed next.
     func note(_ subject: StatementChange.Subject, before: StatementChange.Before) {
-        if self.changes.count >= Self.changesMax { self.forgetAnswered() }
+        // A message that was answered cannot be taken back, though its batch is still open.
+        if self.changes.count >= Self.changesMax {
+            self.changes.removeAll(beforeSequence: self.script.answeredSequence)
+        }
         self.changes.append(
             StatementChange(
                 sequence: self.script.nextSequence,
@@ -98,54 +80,52 @@ extension ServerStatements {
         )
     }
 
-    /// A message that was answered cannot be taken back, though its batch is still open.
-    private func forgetAnswered() {
-        let answered = self.script.answeredSequence
-        self.changes.removeAll { $0.sequence < answered }
-    }
-
     /// Everything of the batches answered by now stands.
     func settleChanges() {
         if self.changes.isEmpty { return }
         // Also where a Sync that a COPY was to ignore has ended the batch, and nobody had counted on it.
-        if self.script.isEmpty { return self.changes.removeAll(keepingCapacity: true) }
-        let answered = self.script.answeredBatch
-        self.changes.removeAll { $0.batch < answered }
+        if self.script.isEmpty { return self.changes.removeAll() }
+        self.changes.removeAll(before: self.script.answeredBatch)
     }
 
     /// The message `sequence` failed, and what came behind it in its batch is skipped.
     func takeBack(from sequence: Int, batch: Int, client: ClientStatements?) {
-        let later = self.changeCount(before: batch &+ 1)
-        for index in self.changes.indices.reversed() {
+        let skipped = self.changes.range(of: batch, from: sequence)
+        var later: [StatementChange.Subject: Int] = [:]
+        for index in skipped.reversed() {
             let change = self.changes[index]
-            guard change.batch == batch, change.sequence >= sequence else { continue }
             // A Parse of the unnamed statement drops the old one before it can fail.
             let failed = change.sequence == sequence
+            let value: StatementChange.Before
             switch change.subject {
-            case .unnamed: self.undo(index, to: failed ? .statement(nil) : change.before, client, later)
-            case .serverUnnamed: self.undo(index, to: failed ? .server(.none) : change.before, client, later)
+            case .unnamed: value = failed ? .statement(nil) : change.before
+            case .serverUnnamed: value = failed ? .server(.none) : change.before
             // The error that told it is the failure.
             case .told where failed: continue
-            case .name, .allNames, .prepared, .unwanted, .portalRun, .told:
-                self.undo(index, to: change.before, client, later)
+            case .name, .prepared, .unwanted, .portalRun, .told: value = change.before
             }
+            // Unless a later batch has changed it once more: then that is what its change goes back to.
+            let next =
+                later[change.subject]
+                ?? self.changes.first(of: change.subject, from: skipped.upperBound, behind: batch)
+            guard let next else {
+                self.undo(change.subject, to: value, client)
+                continue
+            }
+            later[change.subject] = next
+            self.changes.setBefore(value, at: next)
         }
-        self.changes.removeAll { $0.batch == batch && $0.sequence >= sequence }
+        self.changes.remove(skipped)
     }
 
-    /// What was before a change holds again, unless a later batch has changed it once more.
-    ///
-    /// - Parameter later: where the changes of later batches begin.
-    private func undo(_ index: Int, to value: StatementChange.Before, _ client: ClientStatements?, _ later: Int) {
-        let subject = self.changes[index].subject
-        let start = max(index &+ 1, later)
-        if let later = self.changes[start...].firstIndex(where: { $0.subject == subject }) {
-            self.changes[later].before = value
-            return
-        }
+    /// What was before a change holds again.
+    private func undo(
+        _ subject: StatementChange.Subject,
+        to value: StatementChange.Before,
+        _ client: ClientStatements?
+    ) {
         switch (subject, value) {
         case (.name(let name), .statement(let statement)): client?.names.set(name, to: statement)
-        case (.allNames, .names(let names)): client?.names = names
         case (.unnamed, .statement(let statement)): client?.unnamed = statement
         case (.prepared(let id), .isPrepared(let was)):
             if was { self.prepared.restore(id) } else { self.prepared.remove(id) }

@@ -17,9 +17,7 @@ struct StatementNames: Sendable {
     private var entries: ContiguousArray<Entry> = []
     /// Open addressing: index into `entries` plus one; 0 is free. Its count is a power of two, at least twice the
     /// entries'.
-    private var table: ContiguousArray<Int32> = []
-    /// Drawn with the first name: most clients never prepare anything, and the system is asked for it.
-    private var seed: UInt32?
+    private(set) var table: ContiguousArray<Int32> = []
 
     var count: Int { self.entries.count }
     var isFull: Bool { self.entries.count >= Self.countMax }
@@ -33,7 +31,7 @@ struct StatementNames: Sendable {
     func find(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> PreparedStatement? {
         if self.entries.isEmpty { return nil }
         let name = range.prefix(Self.significantBytes)
-        guard let index = self.index(bytes, name, hash: self.hash(bytes, name)) else { return nil }
+        guard let index = self.index(bytes, name, hash: Self.hash(bytes, name)) else { return nil }
         return self.entries[index].statement
     }
 
@@ -46,9 +44,8 @@ struct StatementNames: Sendable {
 
     /// Sets or, with nil, removes.
     mutating func set(_ name: [UInt8], to statement: PreparedStatement?) {
-        if self.seed == nil { self.seed = .random(in: .min ... .max) }
         let name = Array(name.prefix(Self.significantBytes))
-        let hash = self.hash(name.span, 0..<name.count)
+        let hash = Self.hash(name.span, 0..<name.count)
         if let index = self.index(name.span, 0..<name.count, hash: hash) {
             if let statement { self.entries[index].statement = statement } else { self.remove(at: index) }
         } else if let statement {
@@ -88,10 +85,9 @@ struct StatementNames: Sendable {
         return true
     }
 
-    private func hash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> UInt32 {
-        var hash = self.seed ?? 0
-        for index in range { hash = (hash ^ UInt32(bytes[index])) &* 0x0100_0193 }
-        return hash ^ (hash >> 15)
+    /// Keyed: names that fall into one place would make each look-up walk past all of them.
+    private static func hash(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> UInt32 {
+        UInt32(truncatingIfNeeded: TextHash.keyed.code(bytes.extracting(range)))
     }
 
     private mutating func link(_ index: Int) {

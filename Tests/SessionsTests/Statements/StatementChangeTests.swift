@@ -159,6 +159,40 @@ import Testing
         #expect(feed.pending == [.query])
     }
 
+    // MARK: Many batches under way
+
+    /// Microseconds for each batch of a pipeline of so many, each of which prepares one text under a name of its own.
+    private func microseconds(pipelined count: Int, fails: Bool = false) -> Double {
+        let feed = BatchFeed()
+        feed.read(.parse("known", "select 1"), .sync)
+        feed.answer("1Z")
+        let pipeline = bytes(of: .sync) + (0..<count).flatMap { bytes(of: .parse("n\($0)", "select 1"), .sync) }
+        let clock = ContinuousClock()
+        let begin = clock.now
+        feed.read(pipeline)
+        feed.answer("Z")
+        if fails {
+            for _ in 0..<count {
+                feed.fail()
+                feed.answer("Z")
+            }
+        } else {
+            feed.answer(String(repeating: "1Z", count: count))
+        }
+        let time = clock.now - begin
+        #expect(!feed.isHeld)
+        #expect(feed.client.namedCount == (fails ? 1 : count + 1))
+        #expect(feed.server.changes.isEmpty)
+        return time / Duration.microseconds(count)
+    }
+
+    /// A batch costs as much as the ones before it, however many have not been answered.
+    @Test(arguments: [false, true]) func aLongPipelineIsNotSearched(fails: Bool) {
+        let few = (0..<3).map { _ in self.microseconds(pipelined: 100, fails: fails) }.max() ?? 0
+        let many = (0..<2).map { _ in self.microseconds(pipelined: 2_000, fails: fails) }.min() ?? 0
+        #expect(many < 5 * few)
+    }
+
     // MARK: Batches without end
 
     /// Microseconds for each round of Parse, Bind and Execute in one batch that no Sync ends.

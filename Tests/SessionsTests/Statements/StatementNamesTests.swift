@@ -125,4 +125,41 @@ import Testing
         let few = (0..<3).map { _ in microseconds(1_000) }.max() ?? 0
         #expect(microseconds(20_000) < 8 * few)
     }
+
+    // MARK: Names that are made to collide
+
+    /// A hash without a strong key: each byte meets the lowest eight bits of the state alone, so whether two names
+    /// of one length collide is settled by these bits of where it begins.
+    private static func fnv(_ bytes: [UInt8], from state: UInt32) -> UInt32 {
+        bytes.reduce(state) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+    }
+
+    /// 128 names that collide under FNV-1a from whatever state has these lowest bits.
+    private static func colliding(low: UInt8) -> [[UInt8]] {
+        // From zero, these end in states that differ in the lowest bits only, which the fifth byte makes equal; it also
+        // leads back to `low`, so that as many blocks as one likes may follow.
+        let blocks = [[7, 173, 184, 185], [165, 147, 111, 48]].map { (beginning: [UInt8]) -> [UInt8] in
+            let end = UInt8(truncatingIfNeeded: Self.fnv(beginning, from: 0)) ^ (low &* 0x9B)
+            return [beginning[0] ^ low, beginning[1], beginning[2], beginning[3], end]
+        }
+        return (0..<128).map { number in (0..<7).flatMap { blocks[(number >> $0) & 1] } }
+    }
+
+    /// Whatever a client knows of hashes without a key, its names do not crowd: it cannot make look-ups slow.
+    @Test func namesThatCollideElsewhereAreSpread() throws {
+        let hashes = Set(Self.colliding(low: 0x7B).map { Self.fnv($0, from: 0x8A51_007B) })
+        try #require(hashes.count == 1)
+        var names = StatementNames()
+        let statement = try self.statement("1")
+        for low in UInt8.min ... .max {
+            for name in Self.colliding(low: low) { names.set(name, to: statement) }
+        }
+        #expect(names.count == 128 * 256)
+        var (longest, run) = (0, 0)
+        for slot in names.table {
+            run = slot == 0 ? 0 : run + 1
+            longest = max(longest, run)
+        }
+        #expect(longest < 64)
+    }
 }
