@@ -74,7 +74,7 @@ extension Pool {
     func closed(_ server: ServerConnection, home: WorkerHome) {
         self.state.withLock { state in
             state.remove(server.id)
-            state.machine.closed(server.id, now: home.worker.now)
+            state.machine.closed(server.id)
         }
         self.openDue(home: home)
     }
@@ -93,7 +93,7 @@ extension Pool {
         let plan = self.state.withLock { $0.machine.housekeeping(now: home.worker.now, closeBudget: closeBudget) }
         self.close(plan.closes, home: home)
         if self.awaitsFirstLogin {
-            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server, now: home.worker.now) } }
+            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server) } }
         } else {
             for due in plan.opens { self.start(due, home: home) }
         }
@@ -111,7 +111,7 @@ extension Pool {
     func close(_ closes: [PlannedClose], home: WorkerHome) {
         for planned in closes {
             guard let server = self.state.withLock({ $0.server(planned.server) }) else {
-                self.state.withLock { $0.machine.closed(planned.server, now: home.worker.now) }
+                self.state.withLock { $0.machine.closed(planned.server) }
                 continue
             }
             home.worker.adopt(server)
