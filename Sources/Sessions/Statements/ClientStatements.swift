@@ -51,6 +51,9 @@ package final class ClientStatements: @unchecked Sendable {
         if !self.portals.isEmpty { self.portals.removeAll() }
     }
 
+    /// A simple query was answered in PostgreSQL's place, which would have dropped the unnamed statement for it.
+    package func queryAnswered() { self.unnamed = nil }
+
     /// The transaction of all batches up to `batch` is over.
     func endPortals(before batch: Int) {
         if self.portals.isEmpty { return }
