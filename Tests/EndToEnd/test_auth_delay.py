@@ -10,7 +10,7 @@ import time
 import pytest
 
 from polling import wait_until
-from test_pooling import in_threads
+from threads import in_threads
 from wire import LoginRefused, password_message, startup
 
 #: Seconds that a busy machine may add; less than what each bound below tells apart.

@@ -12,12 +12,12 @@ import threading
 import asyncpg
 import pytest
 
+from comparing import comparable, fail_if_different
 from fakeserver import FakeServer, error, greeting, plain_answer, ready
 from gateway import pool
 from polling import wait_until
 from scripts import SCRIPTS
 from server import PASSWORDS
-from test_compare import comparable, fail_if_different
 from wire import (
     bind,
     byte_by_byte,
