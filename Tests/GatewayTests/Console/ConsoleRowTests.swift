@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Console rows")
 struct ConsoleRowTests {
-    @Test("pool")
+    @Test("a pool's wait is split into seconds and microseconds")
     func pool() {
         let row = PoolRow(
             database: "d",
