@@ -54,7 +54,7 @@ provider-guide:
 	status=$$?; test ! -e .build/Package.resolved || mv .build/Package.resolved Package.resolved; exit $$status
 
 lint:
-	bash -n scripts/install scripts/test .ci/run
+	@for script in scripts/build scripts/install scripts/test .ci/run; do bash -n $$script || exit; done
 	sh -n Tests/EndToEnd/install.sh
 	python3 -m compileall -q Benchmarks/bench scripts/count-results Tests/EndToEnd
 	test ! -f .swift-format || swift format lint --strict --parallel --recursive Sources Tests

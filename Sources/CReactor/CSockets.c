@@ -245,17 +245,28 @@ int cr_parse_numeric(const char *text, uint16_t port, struct cr_address *out) {
     return resolve(text, port, AI_NUMERICHOST, out, 1) == 1;
 }
 
+// The system's own value for 0. A fresh socket has it; this one may have had another before a reload.
+static void set_keepalive(int fd, int option, int value) {
+    if (value == 0) {
+        int fresh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fresh < 0) return;
+        socklen_t size = sizeof value;
+        int result = getsockopt(fresh, IPPROTO_TCP, option, &value, &size);
+        close(fresh);
+        if (result < 0) return;
+    }
+    setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+}
+
 void cr_set_tcp_options(int fd, const struct cr_socket_options *options) {
     // Said either way: a listening socket may have had other options before a reload.
     int no_delay = options->no_delay != 0;
-    int keepalive = options->keepalive_idle_seconds > 0;
+    int keepalive = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, sizeof keepalive);
-    if (keepalive) {
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &options->keepalive_idle_seconds, sizeof(int));
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &options->keepalive_count, sizeof(int));
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &options->keepalive_interval_seconds, sizeof(int));
-    }
+    set_keepalive(fd, TCP_KEEPIDLE, options->keepalive_idle_seconds);
+    set_keepalive(fd, TCP_KEEPCNT, options->keepalive_count);
+    set_keepalive(fd, TCP_KEEPINTVL, options->keepalive_interval_seconds);
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &options->user_timeout_milliseconds, sizeof(int));
     if (options->buffer_bytes > 0) cr_set_buffer(fd, options->buffer_bytes);
 }

@@ -20,7 +20,8 @@ package struct HBAUserNames: Sendable {
         case UInt8(ascii: "/"):
             guard word.utf8.count > 1 else { throw HBAUserNameError(word: word, reason: "the expression is empty") }
             do throws(RegexError) {
-                return .pattern(try HBARegex(String(word.dropFirst())))
+                // Not the first Character, which may have more in it: a combining mark.
+                return .pattern(try HBARegex(String(word.unicodeScalars.dropFirst())))
             } catch {
                 throw HBAUserNameError(word: word, reason: "invalid regular expression: \(error.reason)")
             }

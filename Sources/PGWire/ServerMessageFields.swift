@@ -57,12 +57,7 @@ package struct ServerMessageFields: Sendable, Equatable, CustomStringConvertible
 
     /// As `decode(body:)` for bytes that stay where they are.
     package static func decode(body: borrowing Span<UInt8>) throws(WireError) -> ServerMessageFields {
-        var copy: [UInt8] = []
-        copy.reserveCapacity(body.count)
-        for index in body.indices {
-            copy.append(body[index])
-        }
-        return try self.decode(body: copy)
+        try self.decode(body: [UInt8](copying: body))
     }
 
     /// The text of the last field with this code.

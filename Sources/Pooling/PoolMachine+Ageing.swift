@@ -33,7 +33,8 @@ extension PoolMachine {
 
     /// The next server to open for `minPoolSize`, and the worker to do it, all workers in turn; nil when enough are
     /// there or being opened, when no more may be opened now, and at the end of a round. The driver calls it after
-    /// `beginPrewarm` and after each `opened` until nil.
+    /// `beginPrewarm`, after the closes of a round (until then they count in the pool's size) and after each `opened`
+    /// until nil.
     package mutating func nextPrewarm(now: Microseconds) -> PlannedOpen? {
         guard self.prewarmsLeft > 0, !self.isDraining, self.servers.counts.staying < self.limits.minPoolSize,
             self.mayOpen(now: now)
@@ -46,9 +47,9 @@ extension PoolMachine {
 
     /// Reconnect: no server asked for before now is used again. Idle ones are listed for closing, busy ones close when
     /// they come back, those being opened close when they are open.
-    package mutating func retire() -> [PlannedClose] {
+    package mutating func reconnect() -> [PlannedClose] {
         self.epoch &+= 1
-        return self.giveUpIdle(because: .retired)
+        return self.giveUpIdle(because: .reconnect)
     }
 
     /// A server that was idle does not answer any more, nor has its connection ended: the host is gone, or the way to

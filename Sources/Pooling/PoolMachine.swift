@@ -31,7 +31,7 @@ package struct PoolMachine: Sendable {
     var idle: WorkerOrder
     var waiters: WaitQueue
     var jitter: JitterSource
-    /// Raised by `retire()`; a server of an earlier epoch is not used again.
+    /// Raised by `reconnect()`; a server of an earlier epoch is not used again.
     var epoch: UInt32 = 0
     /// No opening for waiters before this time while servers live.
     var heldUntil: Microseconds = .min
@@ -145,7 +145,7 @@ package struct PoolMachine: Sendable {
     }
 
     private func reasonToClose(_ index: Int, now: Microseconds) -> CloseReason? {
-        if self.servers[index].epoch != self.epoch { return .retired }
+        if self.servers[index].epoch != self.epoch { return .reconnect }
         if self.servers.counts.staying > self.limits.poolSize { return .overLimit }
         let isUnderPressure = self.waiters.count > 0
         let lifetimes = isUnderPressure ? Self.lifetimesUnderPressure : 1

@@ -3,13 +3,13 @@ package enum CloseReason: String, Sendable {
     case lifetime = "lifetime"
     case idleTimeout = "idle timeout"
     /// The pool was told to reconnect after this server was asked for.
-    case retired = "reconnect"
+    case reconnect = "reconnect"
     /// The pool size was lowered.
     case overLimit = "pool size"
     /// Another one that had been idle for as long does not answer any more.
     case doubtful = "idle like one that does not answer"
-    /// The pool is going away and nobody waits.
-    case draining = "pool removed"
+    /// The pool is going away, or the gateway stops, and nobody waits.
+    case draining = "pool closed"
     /// The machine does not know this server as one in use: the driver's book-keeping differs from the machine's.
     case unknown = "unknown server"
 }

@@ -2,6 +2,7 @@ import CReactor
 
 /// What is set on every socket. Zero is the system's default; buffers that once had a size do not return to it.
 public struct SocketOptions: Sendable, Equatable {
+    /// Keepalives are always on; 0 of each of the three is the system's own value.
     package var keepaliveIdleSeconds: Int32 = 0
     package var keepaliveCount: Int32 = 0
     package var keepaliveIntervalSeconds: Int32 = 0

@@ -121,7 +121,7 @@ extension Worker {
         guard endpoint.channel.mayHaveBytes else { return }
         let count = self.read(endpoint, behind: 0)
         guard count > 0 else {
-            _ = self.goesOn(endpoint, afterReading: count, held: 0)
+            _ = self.tellEnd(of: endpoint, afterReading: count, held: 0)
             return
         }
         let hasMore = endpoint.channel.mayHaveBytes

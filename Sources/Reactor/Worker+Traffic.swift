@@ -67,7 +67,7 @@ extension Worker {
         if endpoint.channel.mayHaveBytes, !isRedelivery {
             let isSecret = endpoint.channel.wipesReceived
             let count = self.read(endpoint, behind: held)
-            if count <= 0, !self.goesOn(endpoint, afterReading: count, held: held) {
+            if count <= 0, !self.tellEnd(of: endpoint, afterReading: count, held: held) {
                 if isSecret { unsafe cr_wipe(self.receiveBuffer.baseAddress, held) }
                 return
             }
@@ -88,8 +88,10 @@ extension Worker {
         return count
     }
 
-    /// What it means that nothing was read. False when that was the end, or when there is nothing to deliver.
-    func goesOn(_ endpoint: Endpoint, afterReading result: Int, held: Int) -> Bool {
+    /// Nothing was read: tells the endpoint what that means.
+    ///
+    /// - Returns: false when that was the end, or when there is nothing to deliver.
+    func tellEnd(of endpoint: Endpoint, afterReading result: Int, held: Int) -> Bool {
         if result == 0 {
             endpoint.ended()
             return false

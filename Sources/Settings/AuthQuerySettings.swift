@@ -65,6 +65,9 @@ extension SettingsValidation {
                 "server_password needs server_user"
             )
         }
+        if values.secret("server_password") == nil {
+            Self.warnOfNoServerPassword(for: "server_user", values, &diagnostics)
+        }
         let (minimum, size) = (values.integer("min_pool_size"), values.integer("pool_size"))
         if minimum > size {
             diagnostics.report(

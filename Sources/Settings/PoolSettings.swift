@@ -60,6 +60,13 @@ package struct PoolSettings: Sendable, Equatable {
         self.serverUsers = serverUsers
     }
 
+    /// Whether there are users whose servers go back before they leave.
+    var sharesServers: Bool {
+        if self.users.contains(where: { $0.poolMode != .session }) { return true }
+        if self.serverUsers.contains(where: { $0.poolMode != .session }) { return true }
+        return self.authQuery != nil && self.poolMode != .session
+    }
+
     /// The user of that name.
     package func user(_ username: String) -> UserSettings? {
         self.users.first { $0.username == username }
@@ -69,7 +76,8 @@ package struct PoolSettings: Sendable, Equatable {
 /// One user of a pool; values are effective as in ``PoolSettings``.
 package struct UserSettings: Sendable, Equatable {
     package let username: String
-    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, `jwt-pkey-fpath:FILE`, or empty: checked at load.
+    /// `md5` and 32 hex digits, `SCRAM-SHA-256$...`, `jwt-pkey-fpath:FILE`, or empty: checked at load. Of a user with
+    /// ``authPamService`` any text.
     package let password: SecretText
     /// The PAM service that proves this user instead of ``password``.
     package let authPamService: String?
@@ -86,6 +94,12 @@ package struct UserSettings: Sendable, Equatable {
     /// Plain password for ``serverUsername``, or `jwt-priv-key-fpath:FILE`; nil to log in without one or by
     /// passthrough.
     package let serverPassword: SecretText?
+    /// Another name at the server and no password there, of which the settings warn when they are read.
+    package var isUnprovenAtServer: Bool {
+        guard self.serverPassword == nil, let name = self.serverUsername else { return false }
+        return !name.utf8.elementsEqual(self.username.utf8)
+    }
+
     package let serverLifetime: Duration
     /// Of all levels, sorted by name; each name once, whatever its case.
     package let startupParameters: [StartupParameter]

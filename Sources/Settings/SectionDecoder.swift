@@ -91,7 +91,9 @@ struct SectionDecoder {
         let here = Self.meant(by: entry.key, among: known) ?? NearestName.find(entry.key, among: known)
         var hint: String?
         let home = SettingsTable.keys.first { $0.name == entry.key && $0.section != section }
-        if let here, here.distance <= 2 {
+        if section == .authQuery, let meaning = Self.renamedOfAuthQuery[entry.key] {
+            hint = meaning
+        } else if let here, here.distance <= 2 {
             hint = "did you mean `\(here.name)`?"
         } else if let home {
             hint = home.section == .root ? "it belongs at the top level" : "it belongs into `\(home.section.path)`"
@@ -104,6 +106,11 @@ struct SectionDecoder {
     /// Names that pg_doorman's pages and its older versions have, and what they mean: another key is nearer by its
     /// letters.
     private static let otherNames = ["tls_ca_file": "tls_ca_cert", "default_pool_size": "pool_size"]
+
+    /// Names of older versions whose meaning another key has taken over while its own went to a third.
+    private static let renamedOfAuthQuery = [
+        "default_pool_size": "it is `pool_size` now, and what was `pool_size` is `workers`"
+    ]
 
     private static func meant(by name: String, among known: [String]) -> (name: String, distance: Int)? {
         guard let present = Self.otherNames[name], known.contains(present) else { return nil }

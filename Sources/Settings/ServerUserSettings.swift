@@ -68,10 +68,7 @@ extension SettingsValidation {
     private static func checkServerPassword(of values: SectionValues, into diagnostics: inout Diagnostics) {
         let place = (values.location(of: "server_password"), values.path(of: "server_password"))
         guard let password = values.secret("server_password") else {
-            guard let name = values.text("server_username") else { return }
-            let reason = "`\(name)` has no server_password: only a server that trusts the gateway lets it in"
-            diagnostics.warn(values.location(of: "server_username"), values.path(of: "server_username"), reason)
-            return
+            return Self.warnOfNoServerPassword(for: "server_username", values, &diagnostics)
         }
         if password.revealed == PasswordShape.serverTokenKeyPrefix {
             diagnostics.report(place.0, place.1, "no file is named behind `\(password.revealed)`")

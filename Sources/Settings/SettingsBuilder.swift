@@ -27,6 +27,7 @@ struct SettingsBuilder {
         }
         let talos = self.talos(top: top, general: general)
         let pools = self.pools(top.tables["pools"], general: general)
+        SettingsValidation.checkNamedStatements(general, pools: pools, &self.diagnostics)
         return GatewaySettings(
             general: GeneralSettings(general),
             pools: pools,
@@ -48,6 +49,11 @@ struct SettingsBuilder {
         let path = top.isWritten("talos") ? "talos" : "general.talos"
         let values = self.sections.decode(node, as: .talos, keyPath: path, into: &self.diagnostics)
         self.rows += ConfigRow.rows(of: values, prefix: "talos")
+        if values.list("keys").isEmpty, !values.list("databases").isEmpty {
+            self.diagnostics.warn(
+                values.location(of: "databases"), values.path(of: "databases"),
+                "`keys` lists no file: nobody can log in by token")
+        }
         return TalosSettings(values)
     }
 

@@ -10,6 +10,10 @@ extension SettingsTable {
             """
         ),
         SettingsKey(
+            "syslog_prog_name", .general, .string, default: "pggateway", .reload,
+            "Name of the lines of an audit log to `syslog`; the gateway's own log goes to standard error."
+        ),
+        SettingsKey(
             "audit_log_queue", .general, .integer(1...1_048_576), default: "8192", .reload, isOwn: true,
             """
             Records that may wait to be written. Nobody waits for the audit log: records beyond this are dropped and \

@@ -96,16 +96,16 @@ extension SettingsTable {
 
     private static let socketKeys: [SettingsKey] = [
         SettingsKey(
-            "tcp_keepalives_idle", .general, .seconds(1...32_767), default: "5", .reload,
-            "Idle seconds before the first keepalive probe; new sockets."
+            "tcp_keepalives_idle", .general, .seconds(0...32_767), default: "5", .reload,
+            "Idle seconds before the first keepalive probe; 0 is the system's value; new sockets."
         ),
         SettingsKey(
-            "tcp_keepalives_count", .general, .integer(1...127), default: "5", .reload,
-            "Unanswered probes after which a connection is dead; new sockets."
+            "tcp_keepalives_count", .general, .integer(0...127), default: "5", .reload,
+            "Unanswered probes after which a connection is dead; 0 is the system's value; new sockets."
         ),
         SettingsKey(
-            "tcp_keepalives_interval", .general, .seconds(1...32_767), default: "5", .reload,
-            "Seconds between probes; new sockets."
+            "tcp_keepalives_interval", .general, .seconds(0...32_767), default: "5", .reload,
+            "Seconds between probes; 0 is the system's value; new sockets."
         ),
         SettingsKey(
             "tcp_user_timeout", .general, .seconds(0...2_147_483), default: "60", .reload,
@@ -114,7 +114,7 @@ extension SettingsTable {
                 + "0 keeps the kernel's rule, by which a peer may take its time as with PostgreSQL; new sockets."
         ),
         SettingsKey(
-            "tcp_defer_accept", .general, .seconds(0...3600), default: "1", .reload,
+            "tcp_defer_accept", .general, .seconds(0...3600), default: "1", .reload, isOwn: true,
             "Seconds the kernel keeps a new connection whose client has sent nothing yet; 0 hands it over at once."
         ),
         SettingsKey(

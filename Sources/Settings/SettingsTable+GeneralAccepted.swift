@@ -59,10 +59,6 @@ extension SettingsTable {
         accepted("tokio_global_queue_interval", .count, .restart, "Runtime tuning of pg_doorman; has no counterpart."),
         accepted("tokio_event_interval", .count, .restart, "Runtime tuning of pg_doorman; has no counterpart."),
         accepted("daemon_pid_file", .path, default: "/tmp/pg_doorman.pid", .restart, "PID file of the daemon mode."),
-        SettingsKey(
-            "syslog_prog_name", .general, .string, .reload,
-            status: .accepted(caution: "only an audit log to syslog uses it"), "Logs to syslog under this name."
-        ),
     ]
 
     private static let cacheKeys: [SettingsKey] = [

@@ -21,7 +21,8 @@ extension SettingsTable {
             "Database at the server."
         ),
         SettingsKey(
-            "connect_timeout", .pool, .positiveDuration, fallback: .general, .newPool, "As in `general`."
+            "connect_timeout", .pool, .positiveDuration, fallback: .general, .newPool,
+            "As in `general`; pg_doorman does not use it."
         ),
         SettingsKey("idle_timeout", .pool, .duration, fallback: .general, .reload, "As in `general`."),
         SettingsKey("server_lifetime", .pool, .duration, fallback: .general, .reload, "As in `general`."),
@@ -58,6 +59,7 @@ extension SettingsTable {
             Self.accepted("log_client_parameter_status_changes", .bool, default: "false", "Logs parameter changes."),
             Self.accepted("scaling_warm_pool_ratio", .integer(0...100), "As in `general`."),
             Self.accepted("scaling_fast_retries", .count, "As in `general`."),
+            Self.accepted("scaling_cooldown_sleep", .duration, "Removed in pg_doorman; without effect."),
             Self.accepted(
                 "max_db_connections", .count, default: "0",
                 "Servers of all pools of the database; 0 is no limit."
@@ -107,10 +109,14 @@ extension SettingsTable {
             "server_username", .user, .string, unset: "`username`", .newPool, "Name used at the server."
         ),
         SettingsKey(
-            "server_password", .user, .secret, unset: "the client's proof is passed through", .newPool,
+            "server_password", .user, .secret,
+            unset: "the client's proof is passed through, where the name is the user's own", .newPool,
             "Plain password used at the server; needs `server_username`."
         ),
-        SettingsKey("server_lifetime", .user, .duration, fallback: .pool, .reload, "As in `general`."),
+        SettingsKey(
+            "server_lifetime", .user, .duration, fallback: .pool, .reload,
+            "As in `general`; pg_doorman does not use it."
+        ),
         SettingsKey(
             "startup_parameters", .user, .stringMap, default: "{}", .newPool, isOwn: true,
             "As in `general`; wins name by name."
@@ -119,8 +125,8 @@ extension SettingsTable {
             "auth_pam_service", .user, .string, unset: "`password` proves the user", .reload,
             """
             PAM service that checks what the client sends as its password. Takes the place of `password`, which may \
-            be empty then, under hba rules with the methods `password`, `md5` and `scram-sha-256`; the client is asked \
-            for the password in clear text.
+            be empty then or any text, under hba rules with the methods `password`, `md5` and `scram-sha-256`; the \
+            client is asked for the password in clear text.
             """
         ),
     ]

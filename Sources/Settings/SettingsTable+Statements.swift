@@ -5,7 +5,8 @@ extension SettingsTable {
             "prepared_statements", .general, .bool, default: "true", .newPool,
             """
             Prepared statements of the extended protocol work in transaction and statement mode: servers get them \
-            under names of the gateway's own, and share them between clients. false refuses named statements there.
+            under names of the gateway's own, and share them between clients. false refuses named statements there; \
+            pg_doorman passes them on.
             """
         ),
         SettingsKey(
@@ -25,7 +26,8 @@ extension SettingsTable {
         SettingsKey(
             "client_anonymous_prepared_cache_size", .general, .count, unset: "`prepared_statements_cache_size`",
             .newPool, alias: "client_prepared_statements_cache_size",
-            "Unnamed statements that a client finds again without asking its pool; more than 32 count as 32."
+            "Unnamed statements that a client finds again without asking its pool; 0 is no limit, and more than 32 "
+                + "count as 32."
         ),
         SettingsKey(
             "query_interner_max_size", .general, .size(0...(1 << 40)), default: "256MB", .restart, isOwn: true,

@@ -25,7 +25,9 @@ extension SettingsTable {
             "tls_ca_cert", .general, .path, unset: "clients are not asked for certificates", .reload,
             """
             Authorities that client certificates must chain to, PEM, all of the file. Clients are asked for a \
-            certificate then; without one they may log in as far as `tls_mode` and the rules allow.
+            certificate then; without one they may log in as far as `tls_mode` and the rules allow. pg_doorman asks \
+            with `verify-full` only; here a client that shows one of another authority is refused in every mode with \
+            TLS.
             """
         ),
         SettingsKey(

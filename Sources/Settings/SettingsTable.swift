@@ -60,7 +60,10 @@ package enum SettingsTable {
     static let talosKeys: [SettingsKey] = [
         SettingsKey(
             "keys", .talos, .pathList, default: "[]", .reload,
-            "PEM files of RSA public keys; the file name without extension is the key id (`kid`) of the tokens."
+            """
+            PEM files of RSA public keys; the file name without extension is the key id (`kid`) of the tokens. Without \
+            any the table says nothing.
+            """
         ),
         SettingsKey(
             "databases", .talos, .stringList, default: "[]", .reload,

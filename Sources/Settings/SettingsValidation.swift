@@ -69,8 +69,14 @@ struct SettingsValidation {
             do {
                 try PasswordShape.check(password)
             } catch {
-                diagnostics.report(
-                    values.location(of: "password"), values.path(of: "password"), error.reason, hint: error.hint)
+                let place = values.location(of: "password")
+                let path = values.path(of: "password")
+                if values.isWritten("auth_pam_service") {
+                    // In pg_doorman something has to stand there.
+                    diagnostics.warn(place, path, "is ignored: PAM proves the user")
+                } else {
+                    diagnostics.report(place, path, error.reason, hint: error.hint)
+                }
             }
         }
         if values.integer("min_pool_size") > values.integer("pool_size") {
@@ -79,7 +85,12 @@ struct SettingsValidation {
                 "min_pool_size (\(values.integer("min_pool_size"))) is above pool_size (\(values.integer("pool_size")))"
             )
         }
-        guard let serverPassword = values.secret("server_password") else { return }
+        guard let serverPassword = values.secret("server_password") else {
+            // Under its own name the client's proof is passed through.
+            let isOwn = values.text("server_username")?.utf8.elementsEqual((values.text("username") ?? "").utf8) ?? true
+            if !isOwn { Self.warnOfNoServerPassword(for: "server_username", values, &diagnostics) }
+            return
+        }
         let place = values.location(of: "server_password")
         if !values.isWritten("server_username") {
             diagnostics.report(place, values.path(of: "server_password"), "server_password needs server_username")
@@ -90,6 +101,13 @@ struct SettingsValidation {
         }
     }
 
+    /// - Parameter key: that of a name at the server, for which there is no password.
+    static func warnOfNoServerPassword(for key: String, _ values: SectionValues, _ diagnostics: inout Diagnostics) {
+        guard let name = values.text(key), !name.isEmpty else { return }
+        let reason = "`\(name)` has no server_password: only a server that trusts the gateway lets it in"
+        diagnostics.warn(values.location(of: key), values.path(of: key), reason)
+    }
+
     /// - Parameter isOn: `prepared_statements`; without it no pool has a use for room.
     static func checkStatements(_ values: SectionValues, isOn: Bool, _ diagnostics: inout Diagnostics) {
         let key = "prepared_statements_cache_size"
@@ -98,7 +116,27 @@ struct SettingsValidation {
             values.location(of: key), values.path(of: key), "must be above 0 while `prepared_statements` is true")
     }
 
+    /// pg_doorman passes named statements on to whatever server comes next.
+    static func checkNamedStatements(
+        _ general: SectionValues,
+        pools: [PoolSettings],
+        _ diagnostics: inout Diagnostics
+    ) {
+        let key = "prepared_statements"
+        guard general.isWritten(key), !general.bool(key), pools.contains(where: { $0.sharesServers }) else { return }
+        diagnostics.warn(
+            general.location(of: key), general.path(of: key),
+            "named statements are refused in transaction and statement mode; pg_doorman passes them on. "
+                + "`true` serves them"
+        )
+    }
+
     private static func checkAuditLog(_ values: SectionValues, _ diagnostics: inout Diagnostics) {
+        let name = "syslog_prog_name"
+        if values.isWritten(name), values.text("audit_log") != "syslog" {
+            diagnostics.warn(
+                values.location(of: name), values.path(of: name), "has no effect without `audit_log: syslog`")
+        }
         guard let target = values.text("audit_log"), !["stderr", "syslog"].contains(target) else { return }
         if !target.hasPrefix("/") || target.utf8.contains(0) {
             diagnostics.report(

@@ -288,7 +288,8 @@ def test_console_commands(make_gateway, tmp_path):
         console.rows("SET application_name = 'Typed-into-the-wrong-window-2'")
         trail.gateway.change(general={"port": "nonsense"})
         console.error("RELOAD")
-    records = trail.wait(6, "command")
+        console.error("SHOW " + "x" * 2000)
+    records = trail.wait(7, "command")
     assert [(r["command"], r["outcome"]) for r in records] == [
         ("show version", "ok"),
         ("SHOW POOLS", "ok"),
@@ -296,6 +297,7 @@ def test_console_commands(make_gateway, tmp_path):
         ("ALTER USER app PASSWORD", "42601"),
         ("SET application_name = '...'", "ok"),
         ("RELOAD", "22023"),
+        ("SHOW " + "x" * 1019 + "…", "42704"),
     ]
     assert {(r["user"], r["identity"], r["database"], r["pool"]) for r in records} == {
         (ADMIN, ADMIN, "pggateway", None)
@@ -429,6 +431,8 @@ def test_syslog(make_gateway):
             gateway.wire(password="Not-the-password-00")
         gateway.wire().leave()
         packets = [receiver.recv(65536).decode() for _ in range(3)]
+        rows = {row["key"]: row["value"] for row in gateway.console("SHOW CONFIG")}
+        assert rows["general.syslog_prog_name"] == "door" and "syslog_prog_name" not in gateway.log()
     finally:
         receiver.close()
         os.unlink("/dev/log")

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+from gateway import pool
 from polling import wait_until
+from server import PASSWORDS
 from threads import in_threads
 from wire import LoginRefused, password_message, startup
 
@@ -117,6 +119,50 @@ def test_hanging_up_early_gains_nothing(slow):
     assert 0.4 < time.monotonic() - began < 1 + LATE
     client.close()
     gateway.wire().close()
+
+
+@pytest.mark.parametrize("end", ("hangs up", "is late"))
+def test_leaving_during_the_look_up_gains_nothing(make_gateway, postgres, end):
+    """A wrong md5 proof is checked once more by the secret as it is then. Who does not wait for that has failed, too."""
+    dedicated = {"server_user": "app_mapped", "server_password": PASSWORDS["app_mapped"], "pool_size": 2}
+    query = {"user": "postgres", "query": "select passwd from public.kept_keys where name = $1", "min_interval": "1ms"}
+    with postgres.admin() as admin:
+        admin.execute("create table public.kept_keys as select 'app_md5'::text as name, %s::text as passwd",
+                      (postgres.secrets["app_md5"],))
+        try:
+            gateway = make_gateway(
+                {"app": pool(postgres, users_=[], auth_query={**query, **dedicated})},
+                general={"auth_failure_delay": "1s", "client_login_timeout": "60s" if end == "hangs up" else "2s"},
+                hba=RULES,
+            )
+            admitted_after(gateway, "app_md5")
+            with admin.transaction():
+                admin.execute("lock table public.kept_keys")
+                client = held(gateway, "app_md5")
+                wait_until(lambda: looks_up(postgres), "the secret is looked up afresh")
+                if end == "is late":
+                    assert [m.sqlstate for m in client.until_closed()] == ["57014"]
+                client.close()
+                wait_until(lambda: in_login(gateway) == 0, "the client is gone")
+            if end == "hangs up":
+                gateway.wait_for_log(lambda log: "code=password_wrong" in log, "the failure is told")
+            wait_until(lambda: challenged_after(gateway, "app_md5") > 0.4, "the next challenge is held back")
+        finally:
+            admin.execute("drop table public.kept_keys")
+
+
+def looks_up(postgres):
+    waiting = "wait_event_type = 'Lock' and query ~ 'kept_keys'"
+    return postgres.value(f"select count(*) from pg_stat_activity where {waiting}") == 1
+
+
+def challenged_after(gateway, user):
+    """Seconds from the start of a login to the challenge."""
+    began = time.monotonic()
+    with gateway.wire(login=False) as client:
+        client.send(startup({"user": user, "database": "app"}))
+        assert client.receive().kind == "R"
+        return time.monotonic() - began
 
 
 def test_a_success_makes_forgotten(slow):

@@ -1,5 +1,6 @@
 """Users found by a query: whom it admits, how often it asks, and what nobody can make it do."""
 
+import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from fakeserver import (
 )
 from gateway import ROOT, pool
 from polling import wait_until
+from server import PASSWORDS
 from wire import LoginRefused, message, startup
 
 LOCAL = "127.0.0.1/32"
@@ -401,6 +403,25 @@ def test_a_server_in_another_encoding(make_gateway, postgres, roles):
                 assert login(gateway, name, "x") == "28P01"
             assert login(gateway, "dyn_scram", ROLES["dyn_scram"]) == "in"
             assert figures(gateway)["executor_errors"] == 0
+            gateway.stop()
+            gateway.judged = True
+        finally:
+            admin.execute("drop database latin with (force)")
+
+
+def test_roles_of_a_name_in_another_encoding(make_gateway, postgres, roles):
+    """Nobody can say which roles a name has that the server's encoding cannot express: no rule about them is skipped."""
+    listed = {
+        "username": "имя", "password": "md5" + hashlib.md5("Listed-pass-6имя".encode()).hexdigest(),
+        "server_username": "app_mapped", "server_password": PASSWORDS["app_mapped"], "pool_size": 2,
+    }
+    with postgres.admin("postgres") as admin:
+        admin.execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
+        try:
+            auth_query = {"user": POOLER, "password": POOLER_PASSWORD, "database": "latin"}
+            pools = {"app": {**pool(postgres, users_=[listed]), "auth_query": auth_query}}
+            gateway = make_gateway(pools, hba="host app +banned 127.0.0.1/32 reject\n" + RULE.format("md5"))
+            assert login(gateway, "имя", "Listed-pass-6") == "58000"
             gateway.stop()
             gateway.judged = True
         finally:

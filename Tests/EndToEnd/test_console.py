@@ -8,9 +8,20 @@ import pg8000.dbapi
 import psycopg
 import pytest
 
-from gateway import ADMIN, ADMIN_PASSWORD
+from gateway import ADMIN, ADMIN_PASSWORD, BINARY
 from server import executable
-from wire import bind, close_statement, describe_portal, describe_statement, execute, flush, parse, query, sync
+from wire import (
+    bind,
+    close_statement,
+    describe_portal,
+    describe_statement,
+    execute,
+    flush,
+    message,
+    parse,
+    query,
+    sync,
+)
 
 DATABASES = ("pggateway", "pgbouncer", "pgdoorman")
 
@@ -141,6 +152,25 @@ def test_errors_leave_the_session_open(shared, sql, states):
         assert fields["S"] == fields["V"] == "ERROR"
         assert fields["C"] in states, fields
         assert console.dicts("SHOW VERSION")
+
+
+@pytest.mark.parametrize(
+    "sqlstate, messages",
+    [
+        ("25001", query("begin; discard all")),
+        ("55000", parse("set jit to off") + bind() + execute() + execute() + sync()),
+        ("22023", parse("show version") + bind(results=(2,)) + sync()),
+        ("22021", message("Q", b"show \xff\0")),
+    ],
+)
+def test_the_page_has_the_errors_of_drivers(shared, sqlstate, messages):
+    with shared.console_wire() as console:
+        console.send(messages)
+        assert console.until("E")[-1].sqlstate == sqlstate
+    page = subprocess.run([str(BINARY), "reference", "console"], capture_output=True, text=True, check=True).stdout
+    errors = page.split("## Errors")[1]
+    # 22023 has two reasons.
+    assert f"| {sqlstate} | " in errors and (sqlstate != "22023" or "format code" in errors)
 
 
 def test_a_gigantic_command_is_refused(shared):

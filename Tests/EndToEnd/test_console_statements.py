@@ -180,6 +180,23 @@ def test_texts_that_went_unused_make_room(make_gateway, postgres):
         assert long_texts(client, 3) == []
 
 
+@pytest.mark.parametrize("is_pinned", (True, False), ids=("a session stays in it", "nobody stays"))
+def test_texts_of_a_pool_that_was_replaced_make_room(make_gateway, is_pinned):
+    """They are of use to nobody. A session that has done nothing since the reload is still counted there."""
+    gateway = make_gateway(general={"query_interner_max_size": "1MB"})
+    with ExitStack() as stack:
+        if is_pinned:
+            stack.enter_context(gateway.wire())
+        with gateway.wire() as filler:
+            assert long_texts(filler, 30) == []
+        staying = "1" if is_pinned else "0"
+        wait_until(lambda: gateway.pool_row()["cl_idle"] == staying, "the filler is gone")
+        gateway.reload(pools={"app": {"application_name": "changed"}})
+        with gateway.wire() as client:
+            assert long_texts(client, 30, "new ") == []
+            assert sum(bytes_ for _, bytes_ in interner(gateway)) <= 1 << 20
+
+
 def test_clients_and_idle_servers_hold_no_room_for_long_texts(make_gateway, postgres):
     """Beyond one unnamed statement each client, whose next one takes its place."""
     gateway = make_gateway(general={"query_interner_max_size": "1MB"}, pool_options={"pool_size": 4})

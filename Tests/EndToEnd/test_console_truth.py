@@ -33,8 +33,8 @@ def counting(gateway, database):
     return client
 
 
-def stats(gateway, database):
-    [row] = [r for r in gateway.console("SHOW STATS") if (r["database"], r["user"]) == (database, "app")]
+def stats(gateway, database, user="app"):
+    [row] = [r for r in gateway.console("SHOW STATS") if (r["database"], r["user"]) == (database, user)]
     return {name: int(value) for name, value in row.items() if name not in ("database", "user")}
 
 
@@ -175,7 +175,9 @@ def test_every_client_is_counted_once(make_gateway, postgres):
         load.stdout.close()
 
 
-def test_a_login_that_waits_for_a_server_is_a_waiting_client(make_gateway, postgres):
+@pytest.mark.parametrize("end", ("granted", "reset"))
+def test_a_login_that_waits_for_a_server_is_a_waiting_client(make_gateway, postgres, end):
+    """Its wait counts, in vain or not."""
     gateway = make_gateway({"app": pool(postgres, pool_size=1)}, {"query_wait_timeout": "20s"})
     with gateway.wire("app_trust") as holder, gateway.wire(login=False) as newcomer:
         holder.rows("begin work")
@@ -184,8 +186,17 @@ def test_a_login_that_waits_for_a_server_is_a_waiting_client(make_gateway, postg
         wait_until(lambda: gateway.pool_row(user="app_trust")["cl_waiting"] == "1", "the login waits")
         states = sorted(row["state"] for row in gateway.console("SHOW CLIENTS") if row["user"] == "app_trust")
         assert states == ["active", "waiting"]
-        holder.rows("commit")
-        newcomer.ready()
+        before = stats(gateway, "app", "app_trust")["total_wait_time"]
+        holder.rows("select pg_sleep(0.25)")
+        if end == "granted":
+            holder.rows("commit")
+            newcomer.ready()
+        else:
+            newcomer.reset()
+        waited = wait_until(
+            lambda: stats(gateway, "app", "app_trust")["total_wait_time"] - before, "the login's wait is counted"
+        )
+        assert waited >= 200_000
         assert gateway.pool_row(user="app_trust")["cl_waiting"] == "0"
 
 

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import contextlib
+import copy
 import hashlib
 import hmac
 import itertools
@@ -358,6 +359,36 @@ def test_nobody_becomes_the_role_of_a_name_that_was_listed(make_gateway, postgre
         assert last_words(began)["C"] == "3D000"
 
 
+@pytest.mark.parametrize("change", ("listed", "listed, and nobody looks for others"))
+def test_nobody_becomes_what_the_name_of_a_role_is_listed_as(make_gateway, postgres, change):
+    """The other way round: the name of a role that was found is listed, and works as another there."""
+    with roles(postgres, encryption="md5") as [name]:
+        gateway = make_gateway({"app": found(postgres)}, hba=RULES)
+        began = gateway.wire(name, "app", login=False)
+        began.send(startup([("user", name), ("database", "app")]))
+        (asked,) = began.until("R")
+        with enter(gateway, name) as client:
+            assert client.value("select current_user") == name
+            listed = {
+                "username": name, "password": "md5" + hashlib.md5(b"Listed-pass-5" + name.encode()).hexdigest(),
+                "server_username": "app_mapped", "server_password": PASSWORDS["app_mapped"], "pool_size": 2,
+            }
+            pools = copy.deepcopy(gateway.settings["pools"])
+            pools["app"]["users"] = [listed]
+            if change != "listed":
+                del pools["app"]["auth_query"]
+            gateway.settings["pools"] = {}
+            gateway.reload(pools=pools)
+            with enter(gateway, name, "Listed-pass-5") as other:
+                assert other.value("select current_user") == "app_mapped"
+            assert outcome(gateway, name) == "28P01"
+            client.send(query("select current_user"))
+            assert last_words(client)["C"] == "57P01"
+        digest = hashlib.md5(f"{name}-Pass-7{name}".encode()).hexdigest()
+        began.send(password_message("md5" + hashlib.md5(digest.encode() + asked.body[4:8]).hexdigest()))
+        assert last_words(began)["C"] == "3D000"
+
+
 def test_reload_renews_dynamic_pools(make_gateway, postgres):
     """New limits count for pools that are there; what is served goes on; without auth_query they end."""
     with roles(postgres) as [name]:
@@ -534,6 +565,51 @@ def test_rotating_names_leave_nothing(make_gateway, postgres):
     assert grown < 3 << 20, f"{grown} bytes more after 3000 names"
     assert int(auth_row(gateway)["cache_entries"]) <= 500
     assert not gateway.pool_row(user="passer_by_1")
+
+
+def test_names_without_a_role_leave_no_pool_that_has_a_minimum(make_gateway, postgres):
+    gateway = make_gateway(
+        {"app": found(postgres, query=ANYBODY, pool_size=1, min_pool_size=1)},
+        general={"retain_connections_time": "100ms", "retain_connections_max": 0},
+        hba=RULES,
+    )
+    for number in range(5):
+        assert outcome(gateway, f"passer_by_{number}", ANYBODYS_PASSWORD) == "08006"
+    wait_until(lambda: dynamic_pools(gateway) == 0, lambda: f"{auth_row(gateway)}")
+
+
+def test_a_role_that_is_gone_takes_its_minimum_along(make_gateway, postgres):
+    """A server is asked for once in vain, and again when somebody logs in."""
+    gateway = make_gateway(
+        {"app": found(postgres, min_pool_size=1)},
+        general={"retain_connections_time": "100ms", "retain_connections_max": 0},
+        hba=RULES,
+    )
+
+    def refusals():
+        return gateway.log().count("cannot log in at the server")
+
+    def take_away(name, admin):
+        pids = postgres.backends(name)
+        admin.execute(f"drop role {name}")
+        for pid in pids:
+            admin.execute("select pg_terminate_backend(%s, 5000)", (pid,))
+
+    # The same name and password make the same hash: what logins bring is what was refused.
+    with roles(postgres, encryption="md5") as [name], postgres.admin() as admin:
+        with enter(gateway, name) as client:
+            take_away(name, admin)
+            wait_until(refusals, "a server is asked for")
+            assert client.nothing_comes(0.5)
+            assert refusals() == 1
+            admin.execute("set password_encryption = 'md5'")
+            admin.execute(f"create role {name} login password '{name}-Pass-7'")
+            enter(gateway, name).leave()
+            wait_until(lambda: len(postgres.backends(name)) == 1, "the login brings the minimum")
+            take_away(name, admin)
+            wait_until(lambda: refusals() == 2, "a server is asked for again")
+        wait_until(lambda: dynamic_pools(gateway) == 0, lambda: f"{auth_row(gateway)}")
+        assert refusals() == 2
 
 
 def test_rotation_under_load(make_gateway, postgres):

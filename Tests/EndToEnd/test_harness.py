@@ -1,6 +1,9 @@
 """The tools themselves: the wire client against PostgreSQL, the fake server against a real driver."""
 
+import os
+import subprocess
 import threading
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -114,3 +117,33 @@ def test_nothing_comes_means_not_a_byte(said, is_nothing):
             wait_until(lambda: client._readable(0), "it comes")
         assert client.nothing_comes(0.05) == is_nothing
         over.set()
+
+
+INSTALL = Path(__file__).resolve().parents[2] / "scripts/install"
+
+
+@pytest.mark.parametrize("status", (0, 100))
+def test_services_may_start_again_after_an_installation(tmp_path, status):
+    """For a user with sudo, also when apt fails."""
+    policy = tmp_path / "policy-rc.d"
+    (tmp_path / "scripts").mkdir()
+    script = tmp_path / "scripts/install"
+    script.write_text(INSTALL.read_text().replace("/usr/sbin/policy-rc.d", str(policy)))
+    words = {
+        "id": "echo 1000",
+        "dpkg-query": "exit 1",
+        "sudo": f'echo "$1" >> {tmp_path}/sudo; exec "$@"',
+        "apt-get": f"test -x {policy} && exit {status}",
+        "swift": "exit 0",
+    }
+    (tmp_path / "bin").mkdir()
+    for name, text in words.items():
+        stub = tmp_path / "bin" / name
+        stub.write_text(f"#!/bin/sh\n{text}\n")
+        stub.chmod(0o755)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    done = subprocess.run(["bash", str(script), "build"], env={**os.environ, "PATH": path}, capture_output=True)
+    assert done.returncode == status, done.stderr
+    wanted = ["tee", "chmod", "apt-get", *(["env"] if status == 0 else []), "rm"]
+    assert (tmp_path / "sudo").read_text().split() == wanted
+    assert not policy.exists()

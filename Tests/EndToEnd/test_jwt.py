@@ -201,6 +201,17 @@ def test_several_files_in_one_rule(make, tmp_path, key):
     assert refused(gateway, "app", tokens.token(other, "ES256", kid="b", aud="z"))
 
 
+@pytest.mark.parametrize("option", ["audience=", '"audience=,"', '"audience= , "', "issuer="])
+def test_an_option_that_names_nobody_is_refused(make, tmp_path, key, option):
+    """Else it would check nothing."""
+    (tmp_path / "k.pem").write_text(tokens.public_pem(key))
+    gateway = make("host all all 127.0.0.1/32 jwt keys=FOLDER/k.pem\n")
+    rule = f"host all all 127.0.0.1/32 jwt keys={tmp_path}/k.pem {option}\n"
+    gateway.change(general={"pg_hba": {"content": CONSOLE + rule}})
+    with gateway.console_wire() as console:
+        assert "names nobody" in console.error("RELOAD")["M"]
+
+
 @pytest.mark.parametrize(
     "content", [None, "", "{", '{"keys": []}', "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"]
 )
@@ -238,6 +249,27 @@ def test_user_with_a_key_file(make, tmp_path, key, method):
     with gateway.console_wire() as console:
         text = console.error("RELOAD")["M"]
     assert "/nowhere.pem" in text and "users.app.password" in text
+
+
+def test_trust_spares_nobody_with_a_key_file_the_token(make, tmp_path, key):
+    """As in pg_doorman. Everybody else under the rule is asked for nothing."""
+    (tmp_path / "k.pem").write_text(tokens.public_pem(key))
+    user = {"username": "app", "password": f"jwt-pkey-fpath:{tmp_path}/k.pem", "pool_size": 2}
+    user |= {"server_username": "app_trust", "server_password": "x"}
+    users = [user, {"username": "app_trust", "password": "", "pool_size": 2}]
+    gateway = make("host all all 127.0.0.1/32 trust\n", users=users)
+    with gateway.wire("app_trust") as other:
+        assert other.method == "ok" and other.value("select current_user") == "app_trust"
+    with gateway.wire(login=False) as client:
+        client.send(startup({"user": "app", "database": "app"}))
+        assert client.receive().body == struct.pack(">i", 3)
+        client.send(message("p", b"\0"))
+        assert client.receive().sqlstate == "28P01", "no password"
+    for bad in ("secret", tokens.token(key, user="other"), tokens.confused(key), f"jwt-pkey-fpath:{tmp_path}/k.pem"):
+        assert refused(gateway, "app", bad)
+    good = tokens.token(key)
+    assert whoami(gateway, "app", good) == "app_trust"
+    assert refused(gateway, "app", good[:-8]), "the pool is warm"
 
 
 # --- the life of a token ----------------------------------------------------------------------------------------------
@@ -433,6 +465,23 @@ def test_options_of_a_rule_talos_count(make_talos, key):
     with gateway.wire("talos", "shop", talos(key, {"pg:shop": ["owner"]}, life=3)) as client:
         assert client.value("select 1") == "1"
         assert last_words(client).sqlstate == "57P01"
+
+
+@pytest.mark.parametrize("databases", [[], ["shop"]])
+def test_a_table_talos_without_keys_says_nothing(make_gateway, postgres, databases):
+    """Files of pg_doorman have it empty. Only a rule with the method `talos` needs more."""
+    rule = CONSOLE + "host all all 127.0.0.1/32 METHOD\n"
+    gateway = make_gateway(
+        {"app": pool(postgres)}, {"talos": {"keys": [], "databases": databases}}, hba=rule.replace("METHOD", "md5")
+    )
+    assert whoami(gateway, "app", None) == "app"
+    assert refused(gateway, "talos", "x")
+    status, output = gateway.run_to_end("-t")
+    assert status == 0 and output.count("general.talos.databases: ") == len(databases), output
+    assert "there is no pool" not in output and "has a pool" not in output, output
+    gateway.change(general={"pg_hba": {"content": rule.replace("METHOD", "talos")}})
+    status, output = gateway.run_to_end()
+    assert status == 78 and "general.pg_hba:2: " in output and "needs keys in the settings table `talos`" in output
 
 
 @pytest.mark.parametrize("where", ("in the settings", "in a file"))

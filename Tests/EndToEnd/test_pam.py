@@ -132,6 +132,16 @@ def test_permit_admits_whoever_gives_a_password(pam_gateway, services):
     assert outcome(gateway, "pgg_without_pool", "anything") == "3D000"
 
 
+def test_who_is_let_in_under_another_name_is_refused(pam_gateway, services):
+    """pam_ftp takes each of these users for the first one."""
+    text = "auth required pam_ftp.so ignore users=pgg_ann,pgg_fixed\naccount required pam_permit.so\n"
+    gateway = pam_gateway(services.make("renamed", text))
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+    fields = refusal(gateway, "pgg_fixed", "anything")
+    assert (fields["C"], fields["M"]) == ("28P01", 'PAM authentication failed for user "pgg_fixed"')
+    gateway.wait_for_log(lambda log: "PAM_USER" in log, "what was wrong")
+
+
 def test_deny_admits_nobody(pam_gateway, services):
     gateway = pam_gateway(services.make("deny", "auth required pam_deny.so\naccount required pam_permit.so\n"))
     assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "28P01"
@@ -234,6 +244,23 @@ def test_auth_pam_service(make_gateway, postgres, people, services, method):
     assert (fields["C"], fields["M"]) == ("28P01", 'password authentication failed for user "pgg_ann"')
     assert outcome(gateway, "app", PASSWORDS["app"]) == "app"
     assert outcome(gateway, "app", "wrong") == "28P01"
+
+
+@pytest.mark.parametrize("method", ["md5", "scram-sha-256", "password"])
+@pytest.mark.parametrize("text", ["pgg-placeholder", "md5-placeholder"])
+def test_a_placeholder_in_place_of_the_password(make_gateway, postgres, people, services, method, text):
+    """pg_doorman wants something to stand there and ignores it."""
+    service = services.make(f"placeholder-{method}", UNIX)
+    pools = {"app": people_pool(postgres)}
+    pools["app"]["users"] = [{"username": "pgg_ann", "password": text, "auth_pam_service": service, "pool_size": 2}]
+    gateway = make_gateway(pools, hba=CONSOLE_RULE + f"host all all 127.0.0.1/32 {method}\n")
+    gateway.secrets.update(people.values())
+    assert outcome(gateway, "pgg_ann", text) == "28P01"
+    assert outcome(gateway, "pgg_ann", PEOPLE["pgg_ann"]) == "pgg_ann"
+    assert outcome(gateway, "pgg_ann", text) == "28P01", "the pool is warm"
+    status, output = gateway.run_to_end("-t")
+    assert status == 0 and "password: is ignored: PAM proves the user" in output, output
+    assert text not in output
 
 
 def test_trust_and_reject_stay_what_they_are(make_gateway, postgres, people, services):

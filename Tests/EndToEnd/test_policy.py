@@ -135,6 +135,27 @@ def test_show_hba_counts(make_gateway):
     assert rules(gateway)[1]["hits"] == "1", "counts go on over a reload that leaves the rule as it is"
 
 
+def test_counts_go_on_wherever_a_rule_stands(make_gateway):
+    """A remark in front moves every rule; of two of the same text each keeps its own count."""
+    trusted = f"host all app_trust {LOCAL} trust\n"
+    policy = CONSOLE + trusted + f"host all all {LOCAL} md5\n" + trusted
+    gateway = make_gateway(hba=policy)
+    for user in ("app_trust", "app_trust", "app"):
+        assert outcome(gateway, user) == "in"
+
+    def counts():
+        return [(row["line"], row["hits"]) for row in rules(gateway)[1:]]
+
+    assert counts() == [("2", "2"), ("3", "1"), ("4", "0")]
+    gateway.reload(general={"pg_hba": {"content": "# a remark\n\n" + policy}})
+    assert counts() == [("4", "2"), ("5", "1"), ("6", "0")]
+    # The first rule of the text is gone: the one that is left decides on, and counts on.
+    gateway.reload(general={"pg_hba": {"content": CONSOLE + trusted}})
+    assert counts() == [("2", "2")]
+    gateway.reload(general={"pg_hba": {"content": CONSOLE + trusted + trusted + f"host all app {LOCAL} md5\n"}})
+    assert counts() == [("2", "2"), ("3", "0"), ("4", "0")]
+
+
 def test_the_file_on_disk_is_told_apart(make_gateway, tmp_path):
     """A broken file on disk: the old policy stays, SHOW HBA says so with the place of the mistake."""
     part = tmp_path / "part.conf"
@@ -157,6 +178,35 @@ def test_the_file_on_disk_is_told_apart(make_gateway, tmp_path):
     gateway.reload()
     assert outcome(gateway, "app_trust") == "28000"
     assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+
+
+def test_the_maps_on_disk_are_told_apart(make_gateway, tmp_path):
+    """A line that is taken out of pg_ident.conf keeps somebody out as soon as the settings are reloaded."""
+    maps = tmp_path / "pg_ident.conf"
+    maps.write_text("people somebody app_trust\npeople anybody app\n")
+    gateway = make_gateway(general={"pg_ident": {"path": str(maps)}})
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+    maps.write_text("people anybody app\n")
+    assert {row["on_disk"] for row in rules(gateway)} == {"changed"}
+    gateway.reload()
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+    maps.write_text("people anybody app_trust\n")
+    assert {row["on_disk"] for row in rules(gateway)} == {"changed"}
+    maps.write_text("# a remark\npeople   anybody   app\n")
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+
+
+def test_an_audit_log_that_cannot_be_opened_refuses_the_reload(make_gateway, tmp_path):
+    gateway = make_gateway()
+    gateway.change(general={"audit_log": str(tmp_path)})
+    with gateway.console_wire() as console:
+        error = console.error("RELOAD")
+        assert error["C"] == "22023"
+        [state] = {row["on_disk"] for row in console.dicts("SHOW HBA")}
+    assert state.startswith("refused: ") and str(tmp_path) in state, state
+    gateway.change(general={"audit_log": str(tmp_path / "audit.json")})
+    assert {row["on_disk"] for row in rules(gateway)} == {"same"}
+    assert not (tmp_path / "audit.json").exists(), "a look makes no file"
 
 
 def test_a_file_that_vanished_refuses_the_reload(make_gateway, tmp_path):
@@ -258,3 +308,15 @@ def test_legacy_list_and_rules_exclude_each_other(make_gateway):
     gateway.judged = True
     status, output = gateway.run_to_end()
     assert status == 78 and "cannot be specified at the same time" in output
+
+
+def test_names_that_look_like_the_keyword_are_said(make_gateway):
+    """`ALL` and `"all"` are names, as in PostgreSQL; to pg_doorman they are the keyword."""
+    rules = 'local ALL all reject\nlocal all "all" reject\nhost all all 127.0.0.1/32 md5\n'
+    gateway = make_gateway(start=False, hba=rules)
+    gateway.judged = True
+    status, output = gateway.run_to_end("-t")
+    assert status == 0, output
+    assert 'general.pg_hba:1: "ALL" is the name of a database here' in output
+    assert 'general.pg_hba:2: "all" is the name of a user here' in output
+    assert "general.pg_hba:3" not in output

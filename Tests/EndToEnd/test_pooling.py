@@ -395,6 +395,22 @@ def test_min_pool_size_is_kept(make_gateway, postgres, user):
     wait_until(lambda: gateway.pool_row(user=user)["sv_idle"] == "3", "three idle servers")
 
 
+def test_aged_servers_of_a_full_pool_are_replaced_in_their_round(make_gateway, postgres):
+    """The next one is four seconds away."""
+    entry = {"username": "app_md5", "password": postgres.secrets["app_md5"], "pool_size": 2, "min_pool_size": 2}
+    make_gateway(
+        {"app": pool(postgres, users_=[entry])}, {"server_lifetime": "1s", "retain_connections_time": "4s"}
+    )
+
+    def backends():
+        return set(postgres.backends("app_md5"))
+
+    wait_until(lambda: len(backends()) == 2, "two servers")
+    old = backends()
+    wait_until(lambda: not old & backends(), "they have grown old")
+    wait_until(lambda: len(backends()) == 2, "two others", 2)
+
+
 @pytest.mark.parametrize("by_reload", (False, True))
 def test_the_minimum_does_not_wait_for_housekeeping(make_gateway, postgres, by_reload):
     """More servers are asked for than may be opened at the same time, and the next round is half a minute away."""

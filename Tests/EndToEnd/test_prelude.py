@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import time
 
 import pytest
 
@@ -39,13 +40,12 @@ class Applying:
 
 
 @contextlib.contextmanager
-def waiting(make_gateway, request, mode="transaction"):
+def waiting(make_gateway, request, mode="transaction", **general):
     """A client whose request waits for its `search_path`."""
     script = Applying()
     with FakeServer(script) as server:
-        gateway = make_gateway(
-            {"app": server.pool(mode, pool_size=1)}, {"shutdown_timeout": "5s"}, hba=TRUST
-        )
+        general = {"shutdown_timeout": "5s", **general}
+        gateway = make_gateway({"app": server.pool(mode, pool_size=1)}, general, hba=TRUST)
         with gateway.wire("app", parameters={"search_path": "a"}) as client:
             with gateway.wire("app") as other:
                 client.rows("select 1")
@@ -116,6 +116,19 @@ def test_what_an_operator_does_meanwhile(make_gateway, event):
         assert script.heard.count("select 'mine'") == (1 if event == "a reload" else 0)
         client.close()
         gateway.wait_idle()
+
+
+def test_a_server_that_does_not_answer_is_given_up_in_time(make_gateway):
+    """`query_wait_timeout` bounds that too, but a server always has a second."""
+    with waiting(make_gateway, "select 'mine'", query_wait_timeout="500ms") as (gateway, script, client):
+        begun = time.monotonic()
+        assert client.until_closed()[-1].sqlstate == "53300"
+        assert time.monotonic() - begun < 3
+        script.told.set()
+        with gateway.wire("app", parameters={"search_path": "b"}) as next_one:
+            next_one.rows("select 'next'")
+        gateway.wait_idle()
+        assert "select 'mine'" not in script.heard
 
 
 def test_a_cancel_of_a_request_that_waits_behind_a_reset(make_gateway):

@@ -575,6 +575,23 @@ def test_a_bad_reload_changes_nothing(make_gateway, postgres, by_signal, name):
         assert client.value("select pg_backend_pid()") == pid, "a reload of the same settings cost a server"
 
 
+@pytest.mark.parametrize("by_signal", (False, True), ids=("console", "signal"))
+def test_each_error_of_a_refused_reload_has_a_line_in_the_log(make_gateway, by_signal):
+    """The first hundred; how many more there are stands in a line, too."""
+    gateway = make_gateway()
+    gateway.change(general={f"no_such_key_of_the_settings_{number}": number for number in range(101)})
+    if by_signal:
+        gateway.reload(by_signal=True)
+    else:
+        with gateway.console_wire() as console:
+            console.error("RELOAD")
+    gateway.wait_for_log(lambda log: "and 1 more errors" in log, "the log tells to the end")
+    lines = [line for line in gateway.log().splitlines() if "reload failed" in line]
+    assert len(lines) == 101
+    for number, line in enumerate(lines[:100]):
+        assert re.search(rf"pggateway\.yaml:\d+: general\.no_such_key_of_the_settings_{number}: ", line), line
+
+
 def test_a_setting_that_takes_a_restart_stays_in_force_over_a_reload(make_gateway):
     gateway = make_gateway()
 

@@ -82,7 +82,8 @@ def test_a_rule_that_leads_nobody_anywhere_is_an_error(check, users):
         (f"host all {ADMIN} 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna", **FIXED)]}),
         ("host shop anna 127.0.0.1/32 JWT passthrough=1\n", {"users_": [user("anna")]}),
         ("host shop anna 127.0.0.1/32 JWT\n", {"users_": [user("anna", password="md5" + "0" * 32)]}),
-        ("host shop all 127.0.0.1/32 JWT\n", {"auth_query": {"user": "postgres", "server_user": "app"}}),
+        ("host shop all 127.0.0.1/32 JWT\n",
+         {"auth_query": {"user": "postgres", "server_user": "app", "server_password": PASSWORDS["app"]}}),
         ("host shop all 127.0.0.1/32 scram-sha-256\n", {"users_": [user("anna", auth_pam_service="other")]}),
     ],
 )
@@ -96,14 +97,23 @@ def test_what_leads_somewhere_is_silent(check, rules, shop):
     [
         ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user("anna"), user("ben", **FIXED)]}, "shop: anna: no"),
         ("local shop all peer\n", {"users_": [user("anna")]}, "shop: anna: no"),
-        (f"host shop all 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna", server_username="app")]}, "shop: anna: no"),
+        (f"host shop all 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna", server_username="app")]},
+         "users[0].server_username: `app` has no"),
+        ("host shop all 127.0.0.1/32 md5\n", {"users_": [user("anna", server_username="app")]},
+         "users[0].server_username: `app` has no"),
+        ("host shop all 127.0.0.1/32 md5\n", {"auth_query": {"user": "postgres", "server_user": "app"}},
+         "auth_query.server_user: `app` has no"),
         ("host shop all 127.0.0.1/32 JWT\n", {"users_": [user(f"u{i}") for i in range(9)]},
          "u0, u1, u2, u3, u4 and 4 more"),
         ("host shop all 127.0.0.1/32 JWT\n", {"server_users": [{}]}, "pools.shop.server_users[0]: its users"),
         ("host shop all 127.0.0.1/32 JWT\n", {"auth_query": {"user": "postgres"}},
          "auth_query: users who are not listed"),
         ("host shop all 127.0.0.1/32 scram-sha-256\n",
-         {"users_": [user("anna", server_username="app", auth_pam_service="other")]}, "pools.shop.users.anna: has no"),
+         {"users_": [user("anna", server_username="app", auth_pam_service="other")]},
+         "users[0].server_username: `app` has no"),
+        ("host shop all 127.0.0.1/32 md5\n",
+         {"users_": [user("anna", server_username="app", password="jwt-pkey-fpath:KEY")]},
+         "users[0].server_username: `app` has no"),
         ("host shop all 127.0.0.1/32 md5\n", {"users_": [user("anna", password="jwt-pkey-fpath:KEY")]},
          "pools.shop.users.anna: has no"),
     ],
@@ -152,6 +162,9 @@ def test_roles_of_talos(check):
     entries = [{"roles": ["owner"], **FIXED}, {"roles": ["read_write", "read_only"]}]
     status, output = check(rule, talos=["shop"], shop={"server_users": entries})
     assert status == 0 and "talos" not in output, output
+    # No query finds them.
+    status, output = check(rule, talos=["shop"], shop={"auth_query": {"user": "postgres"}})
+    assert status == 78 and "it needs an entry of users or an entry of server_users" in output, output
 
 
 def test_a_reload_says_it_once_and_refuses_what_is_wrong(make_gateway, postgres, tmp_path, public_key):

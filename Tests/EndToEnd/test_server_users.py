@@ -114,6 +114,15 @@ def test_a_warm_pool_opens_to_nobody_without_proof(make, works_as):
     assert works_as(gateway, "anna", "owner", of="ben") == "28P01"
 
 
+def test_a_name_too_long_for_a_role_is_kept_by_nobody(make, works_as):
+    """PostgreSQL would cut it, and let its bearer in as another role."""
+    gateway = make([{"users": ["/^k_"], "pool_size": 1}, OTHERS])
+    assert works_as(gateway, "k_" + "é" * 31) == "3D000"
+    # This one goes as far as the server, which knows no such role.
+    assert works_as(gateway, "k_" + "x" * 61) == "08006"
+    assert works_as(gateway, "r_" + "é" * 31) == "app_trust"
+
+
 def test_each_entry_has_pools_of_its_own(make, enter):
     """Also for one user, who comes by two of them and keeps the name in both."""
     name = "app_trust"
@@ -398,6 +407,34 @@ def test_roles_of_talos(make_gateway, postgres, tmp_path, key):
     rows = [row for row in gateway.console("SHOW AUDIT") if row["event"] == "login"]
     row = next(row for row in rows if row["identity"] == "read_only")
     assert (row["user"], row["server_user"]) == ("talos", "app_plain")
+
+
+@pytest.mark.parametrize("query", [{}, {"server_user": "app_mapped", "server_password": PASSWORDS["app_mapped"]}])
+def test_a_role_of_talos_is_nobody_to_auth_query(make_gateway, postgres, tmp_path, key, query):
+    """Neither the user of its servers nor a role of PostgreSQL with that name."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "2026.pem").write_text(tokens.public_pem(key))
+    options = {"server_users": [OWNERS], "auth_query": {"user": "postgres", **query}}
+    gateway = make_gateway(
+        {"shop": pool(postgres, users_=[], **options)}, hba=CONSOLE + "host all talos 127.0.0.1/32 talos\n", start=False
+    )
+    gateway.settings["talos"] = {"keys": [str(tmp_path / "2026.pem")], "databases": ["shop"]}
+    gateway.write()
+    status, output = gateway.run_to_end("-t")
+    assert status == 0 and "tokens whose highest role in shop is read_write, read_only are refused" in output, output
+    gateway.start()
+
+    def enter(role):
+        access = {"pg:shop": {"roles": [role]}}
+        token = tokens.token(key, kid="2026", user=None, clientId="billing", resource_access=access)
+        return gateway.wire("talos", "shop", token)
+
+    for role in ("read_only", "read_write"):
+        with pytest.raises(LoginRefused) as refused:
+            enter(role).close()
+        assert refused.value.sqlstate == "3D000"
+    with enter("owner") as owner:
+        assert owner.value("select current_user") == "app"
 
 
 @pytest.mark.parametrize("server_username", [None, "backend"])

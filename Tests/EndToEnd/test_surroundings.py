@@ -103,11 +103,17 @@ def test_spellings_of_pg_doorman(make_gateway):
     assert status == 78 and "prepared_statements_cache_size" in output, output
 
 
-@pytest.mark.parametrize("target", ("", "nowhere/audit", "pggateway.yaml/audit"))
+@pytest.mark.parametrize("target", ("", "nowhere/audit", "pggateway.yaml/audit", "fifo", "socket", "syslog"))
 def test_an_audit_log_that_cannot_be_opened_is_told_by_the_check_as_by_the_start(make_gateway, target):
+    """A FIFO that nobody reads, and no logger of the system, too."""
+    if target == "syslog" and os.path.exists("/dev/log"):
+        pytest.skip("the system's logger runs here")
     gateway = make_gateway(start=False)
     gateway.judged = True
-    gateway.change(general={"audit_log": f"{gateway.folder}/{target}"})
+    os.mkfifo(gateway.folder / "fifo")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(str(gateway.folder / "socket"))
+    gateway.change(general={"audit_log": target if target == "syslog" else f"{gateway.folder}/{target}"})
     checked = gateway.run_to_end("-t")
     assert checked == gateway.run_to_end()
     assert checked[0] == 78 and "general.audit_log: cannot open" in checked[1]
@@ -119,6 +125,27 @@ def test_the_check_makes_no_audit_log(make_gateway):
     gateway.change(general={"audit_log": str(gateway.folder / "audit")})
     assert gateway.run_to_end("-t")[0] == 0
     assert not (gateway.folder / "audit").exists()
+
+
+def test_the_check_leaves_an_audit_log_as_it_is(make_gateway):
+    gateway = make_gateway(start=False)
+    gateway.judged = True
+    path = gateway.folder / "audit"
+    path.write_text("{}\n")
+    before = path.stat()
+    gateway.change(general={"audit_log": str(path)})
+    assert gateway.run_to_end("-t")[0] == 0
+    after = path.stat()
+    assert path.read_text() == "{}\n" and (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    fifo = gateway.folder / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        gateway.change(general={"audit_log": str(fifo)})
+        assert gateway.run_to_end("-t")[0] == 0
+        assert os.read(reader, 10) == b"", "nothing is written"
+    finally:
+        os.close(reader)
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------

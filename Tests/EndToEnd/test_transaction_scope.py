@@ -142,3 +142,40 @@ def test_a_letter_that_ends_in_a_backslash_hides_nothing(make_gateway, rest, loo
         assert "E" not in [m.kind for m in client.ready()]
         assert other.value(look) == clean
     gateway.wait_idle()
+
+
+BLOCKS = {
+    "by name": "do $$ begin execute 'deallocate {0}'; execute 'prepare {0} as select ''another''::text'; end $$",
+    "all": "do $$ begin execute 'deallocate all'; execute 'prepare {0} as select ''another''::text'; end $$",
+    "gone": "do $$ begin execute 'deallocate all'; end $$",
+    "long": "do $$ begin execute 'deallocate all'; end $$ -- " + "long " * 40_000,
+    "behind a deallocate": "deallocate all; " + "do $$ begin execute 'prepare {0} as select ''another''::text'; end $$",
+}
+
+
+# Several statements in one text are for simple queries alone, and only those may be too long to be looked into.
+@pytest.mark.parametrize(
+    "block, extended", [(name, way) for name in BLOCKS for way in (False, True) if not way or name in list(BLOCKS)[:3]]
+)
+def test_a_block_changes_nobody_s_statements(make_gateway, block, extended):
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire() as client, gateway.wire() as other:
+        other.send_together(parse("select 'its own'::text", "s"), bind((), "", "s"), execute(), sync())
+        assert [m.values for m in other.ready() if m.kind == "D"] == [[b"its own"]]
+        name = client.value("select name from pg_prepared_statements where statement like '%its own%' and name <> ''")
+        assert name.startswith("pggateway_")
+        text = BLOCKS[block].format(name)
+        if extended:
+            client.send_together(parse(text), bind(), execute(), sync())
+        else:
+            client.send(query(text))
+        assert "E" not in [m.kind for m in client.ready()]
+        other.send_together(bind((), "", "s"), execute(), sync())
+        assert [m.values for m in other.ready() if m.kind == "D"] == [[b"its own"]]
+
+
+def test_a_cursor_that_a_block_leaves_is_closed(make_gateway):
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire() as client, gateway.wire() as other:
+        client.rows("do $$ begin execute 'declare c cursor with hold for select 1'; end $$")
+        assert other.value("select count(*) from pg_cursors where name = 'c'") == "0"

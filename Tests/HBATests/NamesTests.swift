@@ -8,6 +8,7 @@ import Testing
         ([], "anybody", true), (["all"], "anybody", true), (["anna", "ben"], "ben", true), (["anna"], "Anna", false),
         (["anna"], "ann", false), (["/^svc_"], "svc_1", true), (["/^svc_"], "my_svc_", false),
         (["e\u{301}"], "\u{e9}", false), (["/all"], "small", true), (["x", "/y$"], "my", true),
+        (["/\u{301}"], "anna", false), (["/\u{301}"], "anna\u{301}", true),
     ])
     func names(words: [String], user: String, isMeant: Bool) throws {
         #expect(try HBAUserNames(words).contain(user) == isMeant)

@@ -125,6 +125,22 @@ struct AgeingTests {
         #expect(pool.counts.total == 4)
     }
 
+    @Test("where closing servers fill the pool, the minimum is there again as soon as they have gone")
+    func replacementInFullPool() throws {
+        var (pool, _) = try Self.pool(.make(size: 2, min: 2, lifetime: 10 * second), servers: 2)
+        let now = 60 * second
+        let plan = pool.housekeeping(now: now, closeBudget: .max)
+        #expect(plan.closes.count == 2)
+        #expect(plan.opens.isEmpty)
+        #expect(pool.nextPrewarm(now: now) == nil)
+        for close in plan.closes { pool.closed(close.server) }
+        #expect(pool.nextPrewarm(now: now) != nil)
+        #expect(pool.nextPrewarm(now: now) != nil)
+        #expect(pool.nextPrewarm(now: now) == nil)
+        #expect(pool.counts.opening == 2)
+        #expect(pool.violation() == nil)
+    }
+
     @Test("lifetimes and idle timeouts differ by up to a fifth, repeatably")
     func jitter() throws {
         func draw(seed: UInt64) throws -> [ServerRecord] {
@@ -167,7 +183,7 @@ struct AgeingTests {
     }
 
     @Test("reconnect closes idle servers now, busy ones when they come back, opening ones when they are open")
-    func retire() throws {
+    func reconnect() throws {
         var pool = PoolMachine(.make(size: 4))
         let idle = try pool.openIdle(workers: [0, 1])
         guard case .server(let busy, _) = pool.checkout(worker: 0, now: 1) else { throw Unexpected("no server") }
@@ -175,10 +191,10 @@ struct AgeingTests {
         let (opening, waiter) = try pool.mustOpen(now: 1)
         #expect(pool.checkin(idle[1], worker: 1, now: 2) == .grant(waiter, worker: 0))
         #expect(pool.checkin(idle[1], worker: 1, now: 2) == .idle)
-        #expect(pool.retire() == [PlannedClose(server: idle[1], reason: .retired)])
-        #expect(pool.retire().isEmpty)
-        #expect(pool.checkin(busy, worker: 0, now: 3) == .close(.retired))
-        #expect(pool.opened(opening, worker: 0, now: 3) == .close(.retired))
+        #expect(pool.reconnect() == [PlannedClose(server: idle[1], reason: .reconnect)])
+        #expect(pool.reconnect().isEmpty)
+        #expect(pool.checkin(busy, worker: 0, now: 3) == .close(.reconnect))
+        #expect(pool.opened(opening, worker: 0, now: 3) == .close(.reconnect))
         #expect(pool.counts.closing == 3)
         for server in [idle[1], busy, opening] { pool.closed(server) }
         #expect(pool.isEmpty)
@@ -187,13 +203,13 @@ struct AgeingTests {
         #expect(pool.violation() == nil)
     }
 
-    @Test("a retired server is not granted; its waiter gets a new one")
-    func retiredUnderPressure() throws {
+    @Test("a server from before a reconnect is not granted; its waiter gets a new one")
+    func reconnectUnderPressure() throws {
         var pool = PoolMachine(.make(size: 1))
         let server = try pool.openBusy()
         let waiter = try pool.mustWait(worker: 1)
-        #expect(pool.retire().isEmpty)
-        #expect(pool.checkin(server, worker: 0, now: 1) == .close(.retired))
+        #expect(pool.reconnect().isEmpty)
+        #expect(pool.checkin(server, worker: 0, now: 1) == .close(.reconnect))
         #expect(pool.nextOpen(now: 1) == nil)
         pool.closed(server)
         let open = try pool.mustNextOpen(now: 2)

@@ -71,7 +71,7 @@ struct PoolRehearsal {
         case 935..<965: try self.cancel()
         case 965..<980: try self.expire()
         case 980..<995: try self.housekeeping()
-        case 995: try self.same(self.machine.retire(), self.reference.retire(), "retire")
+        case 995: try self.same(self.machine.reconnect(), self.reference.reconnect(), "reconnect")
         default: try self.resize()
         }
     }

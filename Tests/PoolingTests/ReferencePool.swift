@@ -194,9 +194,9 @@ struct ReferencePool {
         return closes
     }
 
-    mutating func retire() -> [PlannedClose] {
+    mutating func reconnect() -> [PlannedClose] {
         self.epoch += 1
-        return self.idleOldestFirst().map { self.give(up: $0, .retired) }
+        return self.idleOldestFirst().map { self.give(up: $0, .reconnect) }
     }
 
     mutating func update(poolSize: Int, minPoolSize: Int) -> [PlannedClose] {
@@ -225,7 +225,7 @@ struct ReferencePool {
     }
 
     private func reasonToClose(_ server: Server, now: Microseconds) -> CloseReason? {
-        if server.epoch != self.epoch { return .retired }
+        if server.epoch != self.epoch { return .reconnect }
         if self.staying > self.limits.poolSize { return .overLimit }
         let limit = self.queue.isEmpty ? server.lifetime : server.lifetime * PoolMachine.lifetimesUnderPressure
         return server.lifetime > 0 && now - server.openedAt > limit ? .lifetime : nil

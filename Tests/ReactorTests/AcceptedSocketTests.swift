@@ -16,6 +16,8 @@ private func socketOption(_ level: Int32, _ name: Int32, of descriptor: Int32) -
     private static let tcpLevel: Int32 = 6
     private static let noDelay: Int32 = 1
     private static let keepaliveIdle: Int32 = 4
+    private static let keepaliveInterval: Int32 = 5
+    private static let keepaliveCount: Int32 = 6
     private static let userTimeout: Int32 = 18
 
     /// A connection to `listening`, as the gateway gets it.
@@ -44,6 +46,8 @@ private func socketOption(_ level: Int32, _ name: Int32, of descriptor: Int32) -
         #expect(socketOption(Self.tcpLevel, Self.noDelay, of: descriptor) != 0)
         #expect(socketOption(SOL_SOCKET, SO_KEEPALIVE, of: descriptor) != 0)
         #expect(socketOption(Self.tcpLevel, Self.keepaliveIdle, of: descriptor) == 7)
+        #expect(socketOption(Self.tcpLevel, Self.keepaliveInterval, of: descriptor) == 2)
+        #expect(socketOption(Self.tcpLevel, Self.keepaliveCount, of: descriptor) == 3)
         #expect(socketOption(Self.tcpLevel, Self.userTimeout, of: descriptor) == 9000)
         peer.close()
     }
@@ -58,7 +62,15 @@ private func socketOption(_ level: Int32, _ name: Int32, of descriptor: Int32) -
         let (descriptor, peer) = try self.acceptNext(listening)
         defer { ListeningSocket.close(descriptor) }
         #expect(socketOption(Self.tcpLevel, Self.noDelay, of: descriptor) == 0)
-        #expect(socketOption(SOL_SOCKET, SO_KEEPALIVE, of: descriptor) == 0)
+        // Keepalives as the system has them.
+        #expect(socketOption(SOL_SOCKET, SO_KEEPALIVE, of: descriptor) != 0)
+        let fresh = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(fresh >= 0)
+        defer { ListeningSocket.close(fresh) }
+        for name in [Self.keepaliveIdle, Self.keepaliveInterval, Self.keepaliveCount] {
+            let own = socketOption(Self.tcpLevel, name, of: fresh)
+            #expect(own > 0 && socketOption(Self.tcpLevel, name, of: descriptor) == own)
+        }
         #expect(socketOption(Self.tcpLevel, Self.userTimeout, of: descriptor) == 0)
         peer.close()
     }

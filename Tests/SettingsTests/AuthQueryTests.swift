@@ -47,6 +47,14 @@ import Testing
         #expect(Load.problems(yaml: Self.text(line)).map(\.keyPath) == ["pools.db.auth_query.\(key)"])
     }
 
+    /// Whoever renamed only the one would give the pools the size of the executor.
+    @Test func formerNamesOfBothSizesAreTold() {
+        let hints = Load.problems(yaml: Self.text("default_pool_size: 40", "pool_size: 2")).map(\.hint)
+        #expect(hints == ["it is `pool_size` now, and what was `pool_size` is `workers`"])
+        let user = Load.problems(yaml: Load.pool(user: ["default_pool_size: 40"])).map(\.hint)
+        #expect(user == ["did you mean `pool_size`?"])
+    }
+
     @Test func theUserIsRequired() {
         #expect(Load.problems(yaml: Load.pool(["auth_query: {}"])).map(\.keyPath) == ["pools.db.auth_query.user"])
         let empty = Load.problems(yaml: Load.pool(["auth_query: {user: \"\"}"]))
@@ -56,8 +64,14 @@ import Testing
     @Test func warnings() throws {
         #expect(try Load.yaml(Self.text()).warnings.isEmpty)
         #expect(try Load.yaml(Self.text("min_pool_size: 3")).warnings.isEmpty)
-        let dedicated = try Load.yaml(Self.text("min_pool_size: 3", "server_user: s")).warnings
+        let dedicated = try Load.yaml(Self.text("min_pool_size: 3", "server_user: s", "server_password: p")).warnings
         #expect(dedicated.count == 1 && dedicated.first?.contains("no effect") == true)
+        let open = try Load.yaml(Self.text("server_user: s")).warnings
+        #expect(
+            open == [
+                "/etc/gw/main.yaml:8: pools.db.auth_query.server_user: `s` has no server_password: "
+                    + "only a server that trusts the gateway lets it in"
+            ])
         let alone = Load.general().replacing("pools: {}", with: "pools: {db: {auth_query: {user: u}}}")
         #expect(try Load.yaml(alone).warnings.isEmpty)
     }

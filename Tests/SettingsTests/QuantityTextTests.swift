@@ -64,6 +64,18 @@ import Testing
         #expect(!Load.problems(yaml: Load.general("tcp_keepalives_idle: 1500ms")).isEmpty)
     }
 
+    /// PostgreSQL's and libpq's word for the system's own value.
+    @Test func keepalivesTakeZero() throws {
+        let general = try Load.yaml(
+            Load.general("tcp_keepalives_idle: 0", "tcp_keepalives_count: 0", "tcp_keepalives_interval: 0")
+        ).general
+        #expect(general.tcpKeepalivesIdle == .zero && general.tcpKeepalivesInterval == .zero)
+        #expect(general.tcpKeepalivesCount == 0)
+        for key in ["idle", "count", "interval"] {
+            #expect(!Load.problems(yaml: Load.general("tcp_keepalives_\(key): -1")).isEmpty)
+        }
+    }
+
     /// A close never waits: the key of pg_doorman is checked, and said to have no effect.
     @Test func lingeringIsCheckedAndHasNoEffect() throws {
         let settings = try Load.yaml(Load.general("tcp_so_linger: 3"))

@@ -53,7 +53,8 @@ import Testing
             "username": "x", "port": "77", "server_port": "77",
             "server_password": "x", "pooler_check_query": "x", "io_method": "epoll",
             "startup_parameters": "{work_mem: 1MB}", "query": "select $1", "user": "x", "password": "x",
-            "database": "x", "server_user": "x", "audit_log": "syslog", "pg_ident": "\"a b c\"",
+            "database": "x", "server_user": "x", "audit_log": "syslog", "syslog_prog_name": "x",
+            "pg_ident": "\"a b c\"",
         ]
         // Keys of TLS need each other: TLSSettingsTests has them.
         for key in SettingsTable.keys where key.isSupported && !TLSSettingsTests.isAboutTLS(key) {
@@ -139,7 +140,8 @@ import Testing
         #expect(row("pools.db.server_lifetime")?.value == "20m")
         #expect(row("pools.db.server_database")?.defaultValue == "the name of the pool")
         #expect(row("pools.db.users.app.pool_size")?.value == "40")
-        #expect(row("general.syslog_prog_name") == nil)
+        #expect(row("general.syslog_prog_name")?.value == "pggateway")
+        #expect(row("general.worker_stack_size") == nil)
         #expect(Set(rows.map(\.key)).count == rows.count)
     }
 

@@ -67,6 +67,13 @@ import Testing
         #expect(try Load.yaml(Load.general()).talos == nil)
     }
 
+    @Test func databasesWithoutKeysOfTalosAreSaid() throws {
+        #expect(try Load.yaml(Load.general("talos: {keys: [], databases: []}")).warnings.isEmpty)
+        let alone = try Load.yaml(Load.general("talos: {databases: [shop]}")).warnings
+        let text = "/etc/gw/main.yaml:4: general.talos.databases: `keys` lists no file: nobody can log in by token"
+        #expect(alone == [text])
+    }
+
     @Test func tokenKeysNameAFile() {
         let server = Load.pool(user: ["server_username: s", "server_password: \"jwt-priv-key-fpath:\""])
         let reasons = Load.problems(yaml: server).map(\.reason)
@@ -111,15 +118,16 @@ import Testing
             + "prometheus: {enabled: true}\n"
         let warnings = try Load.yaml(text).warnings
         #expect(
-            warnings.contains {
-                $0.hasPrefix("/etc/gw/main.yaml:2: general.syslog_prog_name: is accepted but not yet effective; ")
-            })
+            warnings.contains(
+                "/etc/gw/main.yaml:2: general.syslog_prog_name: has no effect without `audit_log: syslog`"))
+        #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size: is accepted but not yet effective") })
         #expect(warnings.contains { $0.contains("pools.db.reserve_pool_size") })
         #expect(warnings.filter { $0.contains(": web: ") }.count == 1)
         #expect(warnings.contains { $0.contains(": prometheus: is an old name of `web`") })
         #expect(warnings.contains { $0.contains("bypass") })
         #expect(warnings.count == 5)
         #expect(try Load.yaml(Load.pool()).warnings.isEmpty)
+        #expect(try Load.yaml(Load.general("audit_log: syslog", "syslog_prog_name: gw")).warnings.isEmpty)
     }
 
     @Test func pamServicesOfUsers() throws {
@@ -132,11 +140,59 @@ import Testing
         #expect(settings.warnings.isEmpty)
     }
 
+    @Test(arguments: ["placeholder", "md5 or so", "SCRAM-SHA-256$", "jwt-pkey-fpath:"])
+    func aPlaceholderIsIgnoredWherePamProves(password: String) throws {
+        let plain = Load.pool().replacing("password: \"\"", with: "password: \"\(password)\"")
+        #expect(Load.problems(yaml: plain).map(\.keyPath) == ["pools.db.users[0].password"])
+        let settings = try Load.yaml(plain + "        auth_pam_service: staff\n")
+        let text = "/etc/gw/main.yaml:8: pools.db.users[0].password: is ignored: PAM proves the user"
+        #expect(settings.warnings == [text])
+    }
+
     @Test func oldNames() throws {
         let settings = try Load.yaml(Load.general("client_prepared_statements_cache_size: 5"))
         #expect(settings.warnings.contains { $0.contains("old name of `client_anonymous_prepared_cache_size`") })
         #expect(Load.problems(yaml: Load.general("scaling_cooldown_sleep: 10ms")).isEmpty)
         #expect(Load.problems(yaml: Load.general("virtual_pool_count: 1")).isEmpty)
+        let pool = try Load.yaml(Load.pool(["scaling_cooldown_sleep: 10ms"]))
+        #expect(pool.warnings.map { $0.contains("pools.db.scaling_cooldown_sleep: is accepted") } == [true])
+    }
+
+    @Test func namedStatementsThatAreRefusedAreSaid() throws {
+        func warnings(_ mode: String, user: [String] = []) throws -> [String] {
+            let off = "general:\n  prepared_statements: false\n"
+            let text = Load.pool(["pool_mode: \(mode)"], user: user).replacing("general:\n", with: off)
+            return try Load.yaml(text).warnings
+        }
+        for mode in ["transaction", "statement"] {
+            let found = try warnings(mode)
+            #expect(found.count == 1)
+            let start = "/etc/gw/main.yaml:2: general.prepared_statements: named statements are refused in transaction "
+            #expect(found.first?.hasPrefix(start) == true)
+        }
+        #expect(try warnings("session").isEmpty)
+        #expect(try warnings("session", user: ["pool_mode: transaction"]).count == 1)
+        #expect(try warnings("transaction", user: ["pool_mode: session"]).isEmpty)
+    }
+
+    /// Passed through is the client's proof under the user's own name only, byte for byte.
+    @Test(arguments: [
+        (["server_username: other"], 1), (["server_username: App"], 1), (["server_username: app"], 0),
+        (["server_username: other", "server_password: p"], 0), ([], 0),
+    ])
+    func namesAtTheServerWithoutAPassword(lines: [String], count: Int) throws {
+        let settings = try Load.yaml(Load.pool(user: lines))
+        #expect(settings.warnings.count == count)
+        #expect(settings.pools.first?.users.first?.isUnprovenAtServer == (count > 0))
+        for warning in settings.warnings {
+            #expect(warning.hasPrefix("/etc/gw/main.yaml:9: pools.db.users[0].server_username: `"))
+            #expect(warning.hasSuffix("` has no server_password: only a server that trusts the gateway lets it in"))
+        }
+    }
+
+    @Test func twoSpellingsOfANameAreTwoNames() throws {
+        let text = Load.pool(user: ["server_username: cafe\u{301}"]).replacing("app\n", with: "caf\u{E9}\n")
+        #expect(try Load.yaml(text).warnings.count == 1)
     }
 
     @Test func poolWithoutUsersWarns() throws {

@@ -143,6 +143,8 @@ import Testing
             let error = #expect(throws: AuditTargetError.self) { try AuditTrail.prepare(options) }
             #expect(error?.description.contains(target.description) == true)
             #expect(error?.reason.isEmpty == false)
+            let told = #expect(throws: AuditTargetError.self) { try target.check() }
+            #expect(told == error)
         }
     }
 

@@ -22,11 +22,11 @@ struct AuthQueryRecord: Sendable, Equatable {
 }
 
 /// Names of users that PostgreSQL can have.
-enum UserName {
+package enum UserName {
     /// Bytes of `name` without its final zero: PostgreSQL cuts longer ones, and would answer for another user.
     static let bytesMax = 63
 
-    static func isPossible(_ name: String) -> Bool {
+    package static func isPossible(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= self.bytesMax && !name.utf8.contains(0)
     }
 }

@@ -61,8 +61,8 @@ extension AuthQueryService {
 
     private static func read(roles reply: AuthQueryReply) -> RoleLookup {
         switch reply {
-        case .failed(let reason): return .unavailable(reason)
-        case .refused: return .known([])
+        // That a user has no role is what a rule may let it in by: nothing but an answer says so.
+        case .failed(let reason), .refused(let reason): return .unavailable(reason)
         case .rows(let answer):
             guard answer.rows.count <= Self.rolesMax else {
                 return .unavailable("the user is a member of more than \(Self.rolesMax) roles")

@@ -24,6 +24,10 @@ struct JWTProvider: AuthProvider {
         try options.allowOnly(
             "keys", "issuer", "audience", "leeway", "user_claim", "roles_claim", "map",
             "passthrough", "on_expiry", "expiry_grace")
+        // One that an empty `${VARIABLE}` is the value of, for example, would check nothing.
+        for name in ["issuer", "audience"] where options.value(name) != nil && options.list(name).isEmpty {
+            throw .invalidOption(method: options.method, name: name, reason: "names nobody")
+        }
         self.services = services
         let paths = options.list("keys")
         guard !paths.isEmpty else { throw .missingOption(method: options.method, name: "keys") }

@@ -43,6 +43,9 @@ struct PAMConversation: Sendable {
                 result = unsafe pam_acct_mgmt(handle, 0)
             }
             defer { _ = unsafe pam_end(handle, result) }
+            if result == PAM_SUCCESS, unsafe !self.isStillNamed(handle) {
+                return .refused(.userUnknown, "the modules have let in somebody of another name (PAM_USER)")
+            }
             let text = unsafe pam_strerror(handle, result).map { unsafe String(cString: $0) } ?? "error \(result)"
             return Self.verdict(result, "\(step): \(text)\(answers.notes)")
         }
@@ -55,6 +58,15 @@ struct PAMConversation: Sendable {
         guard result == PAM_SUCCESS, let remoteHost = self.remoteHost else { return result }
         let shown = self.asksHostName ? HostName.confirmed(of: remoteHost) ?? remoteHost : remoteHost
         return unsafe shown.withCString { text in unsafe pam_set_item(handle, PAM_RHOST, text) }
+    }
+
+    /// Whether the name that was asked for is that of the account which the modules have let in, byte by byte: rules,
+    /// pools and `server_users` compare it so. Modules that find accounts without regard to case, or by another name of
+    /// theirs, may say by PAM_USER which one they found.
+    private func isStillNamed(_ handle: OpaquePointer) -> Bool {
+        var item: UnsafeRawPointer?
+        guard unsafe pam_get_item(handle, PAM_USER, &item) == PAM_SUCCESS, let name = unsafe item else { return false }
+        return unsafe strcmp(name.assumingMemoryBound(to: CChar.self), self.user) == 0
     }
 
     private static func verdict(_ result: Int32, _ text: String) -> Verdict {

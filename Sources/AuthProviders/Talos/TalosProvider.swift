@@ -3,9 +3,9 @@ import Sessions
 /// Logins of the user `talos`: the password is a token that names a client and its roles in databases. The highest role
 /// in the requested database becomes the user, the client's id the name of the application.
 ///
-/// Reached by the method `talos`, and by `md5` and `scram-sha-256` for the user `talos` where the settings have a table
-/// `talos`. pg_doorman collects the roles of all databases in `talos.databases`; here a role counts in its database
-/// alone.
+/// Reached by the method `talos`, and by `md5` and `scram-sha-256` for the user `talos` where the settings have keys in
+/// a table `talos`. pg_doorman collects the roles of all databases in `talos.databases`; here a role counts in its
+/// database alone.
 struct TalosProvider: AuthProvider {
     static let hbaMethods = ["talos"]
     /// Whoever comes with a token calls itself this.
@@ -21,7 +21,7 @@ struct TalosProvider: AuthProvider {
     init(options: MethodOptions, services: AuthServices) throws(AuthConfigurationError) {
         try options.allowOnly("leeway", "on_expiry", "expiry_grace")
         guard let realm = services.talos else {
-            throw .unusableFile("authentication method \"\(options.method)\" needs the settings table `talos`")
+            throw .unusableFile("authentication method \"\(options.method)\" needs keys in the settings table `talos`")
         }
         self.realm = realm
         self.lanes = services.lanes

@@ -79,6 +79,7 @@ int64_t cr_peer_user(int fd);
 /// 1 when `text` is a numeric address and `out` was filled in, else 0.
 int cr_parse_numeric(const char *text, uint16_t port, struct cr_address *out);
 
+/// Of what keepalives are, 0 is the system's own value.
 struct cr_socket_options {
     int32_t keepalive_idle_seconds;
     int32_t keepalive_count;

@@ -7,7 +7,7 @@ import Sessions
 /// One connection that runs queries for logins, one at a time.
 ///
 /// Belongs to its worker from `open` on.
-final class AuthQueryConnection: Endpoint, OpeningUser, @unchecked Sendable {
+final class AuthQueryConnection: Endpoint, OpeningDelegate, @unchecked Sendable {
     private enum Phase {
         case opening
         case idle
@@ -42,7 +42,7 @@ final class AuthQueryConnection: Endpoint, OpeningUser, @unchecked Sendable {
     // MARK: Opening
 
     func open() {
-        // It may have been retired on the way here.
+        // It may have been ended on the way here.
         guard self.phase == .opening else { return }
         let owner = self.owner
         let plan = owner.plan
@@ -179,7 +179,7 @@ final class AuthQueryConnection: Endpoint, OpeningUser, @unchecked Sendable {
     }
 
     /// It is not needed any more.
-    func retire() {
+    func end() {
         guard self.phase != .closed else { return }
         let isLoggedIn = self.phase != .opening
         self.phase = .closed

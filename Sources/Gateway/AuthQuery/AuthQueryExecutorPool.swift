@@ -121,7 +121,7 @@ final class AuthQueryExecutorPool: AuthQueryExecutor, Sendable {
             request.done(.failed(reason))
         case .close(let id):
             guard let connection = self.state.withLock({ $0.connections.removeValue(forKey: id) }) else { return }
-            connection.home.worker.execute { connection.retire() }
+            connection.home.worker.execute { connection.end() }
         }
     }
 

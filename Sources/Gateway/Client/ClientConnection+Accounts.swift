@@ -40,6 +40,21 @@ extension ClientConnection {
         }
     }
 
+    /// A server of the pool has come that the client asked for at `waitingSince`.
+    func countCheckout(from pool: Pool) {
+        let counters = self.home.counters(of: pool)
+        counters.checkouts.add(1)
+        counters.waitTime.add(UInt64(max(self.home.worker.now - self.waitingSince, 0)))
+    }
+
+    /// The client does not wait for a server of the pool any more. When one is already on its way, it is checked in by
+    /// `granted`.
+    func giveUpWait(in pool: Pool?) {
+        guard let waiter = self.waiter else { return }
+        self.waiter = nil
+        if let pool, pool.cancelWait(waiter) { _ = pool.waitTimedOut(self, home: self.home) }
+    }
+
     /// An error of so many bytes that the gateway itself tells a client of a pool. Those before and within the login
     /// are no pool's.
     func countOwnError(bytes: Int) {

@@ -52,9 +52,7 @@ extension ClientConnection {
                 return bytes.count
             }
             guard bytes.count - offset >= header.wireLength else { return offset }
-            var body: [UInt8] = []
-            body.reserveCapacity(header.bodyLength)
-            for index in (offset + MessageHeader.size)..<(offset + header.wireLength) { body.append(bytes[index]) }
+            let body = [UInt8](copying: bytes.extracting((offset + MessageHeader.size)..<(offset + header.wireLength)))
             offset += header.wireLength
             self.perform(console.session.receive(WireMessage(kind: header.kind, body: body)), console: console)
         }

@@ -119,15 +119,7 @@ extension ClientConnection {
 
     /// Gives up whatever the client holds or waits for: its server, its place in a queue, its login.
     private func letGo() {
-        if let waiter = self.waiter {
-            // When a server is already on its way, it is checked in by `granted`.
-            if let pool = self.pool {
-                if pool.cancelWait(waiter) { _ = pool.waitTimedOut(self, home: self.home) }
-            } else {
-                self.login?.cancelWait(waiter)
-            }
-            self.waiter = nil
-        }
+        self.giveUpWait(in: self.pool ?? self.login?.pool)
         if let server = self.server {
             self.server = nil
             self.account(server)
@@ -137,11 +129,6 @@ extension ClientConnection {
         self.abandonLogin()
         self.leavePool()
         self.console = nil
-    }
-
-    func letCancellersGo() {
-        for canceller in self.cancellersAhead { canceller.cancelIsThrough() }
-        self.cancellersAhead = []
     }
 
     func leavePool() {
@@ -170,12 +157,12 @@ extension ClientConnection {
 
     /// A client that leaves in the middle of a request, of COPY or of a message leaves a server that nobody can use.
     private func abandon(_ server: ServerConnection) {
-        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.preludeOwed == 0,
+        if server.isSettled, server.isAtBoundary, self.scanner.isAtBoundary, server.prelude.owed == 0,
             server.unsentCount == 0
         {
             server.endTurn()
         } else {
-            server.retire("client left in the middle of a request")
+            server.end("client left in the middle of a request")
         }
     }
 
@@ -202,7 +189,7 @@ extension ClientConnection {
             self.letGo()
             self.sayGoodbye()
         } else {
-            // PostgreSQL's last words may have been kept from the client (`saysFarewell`), which concern it after all.
+            // PostgreSQL's last words may have been kept from the client (`withholdFarewell`): they concern it now.
             self.leave(with: failure.fields, logging: nil)
         }
     }

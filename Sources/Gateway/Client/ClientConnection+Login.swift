@@ -158,11 +158,7 @@ extension ClientConnection {
         self.reportFailure(failure, login: login)
         if self.holdBack(failure, login: login) { return }
         guard self.isOpen, self.phase == .login else { return }
-        if let waiter = self.waiter {
-            // When a server is already on its way, it is checked in by `granted`.
-            login.cancelWait(waiter)
-            self.waiter = nil
-        }
+        self.giveUpWait(in: login.pool)
         self.login = nil
         if failure.reason == .clientLeft {
             self.finish()
@@ -229,9 +225,7 @@ extension ClientConnection {
             return bytes.count
         }
         guard bytes.count >= header.wireLength else { return 0 }
-        let body = unsafe bytes.extracting(MessageHeader.size..<header.wireLength).withUnsafeBufferPointer {
-            unsafe Array($0)
-        }
+        let body = [UInt8](copying: bytes.extracting(MessageHeader.size..<header.wireLength))
         self.pauseReading()
         if login.stage == .exchange {
             self.loginMessageCame(body, login: login)
@@ -251,11 +245,11 @@ extension ClientConnection {
         }
     }
 
-    /// Does nothing when the login has ended while its exchange waited.
+    /// Who has gone while the exchange waited is not let in; that the proof has failed counts all the same.
     private func loginAnswerCame(_ answer: LoginAnswer, login: LoginState) {
-        guard self.login === login else { return }
         do throws(AuthFailure) {
             guard let step = try login.receive(answer) else { return }
+            if let reason = login.endReason { throw reason }
             try self.advance(step, login: login)
         } catch {
             self.end(login, with: error)

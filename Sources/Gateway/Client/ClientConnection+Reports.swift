@@ -23,11 +23,7 @@ extension ClientConnection {
 
     /// A server has reported a parameter, which the client gets to see.
     func noteReport(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
-        var copy: [UInt8] = []
-        copy.reserveCapacity(body.count)
-        for index in body { copy.append(bytes[index]) }
-        var reader = ByteReader(copy)
-        guard let name = try? reader.cString(), let value = try? reader.cString(), name != Self.ofTheServer,
+        guard let (name, value) = ParameterStatus.decode(bytes.extracting(body)), name != Self.ofTheServer,
             self.reported.count < Self.reportedMax || self.reported[name] != nil
         else { return }
         self.reported[name] = value

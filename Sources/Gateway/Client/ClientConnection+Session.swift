@@ -49,7 +49,7 @@ extension ClientConnection {
         self.waitingSince = self.home.worker.now
         self.checkout(since: nil)
         // With a server in hand the bytes go on at once, straight from the receive buffer.
-        defer { if !self.cancellersAhead.isEmpty { self.passCancellersOn() } }
+        defer { if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() } }
         return self.phase == .active ? self.relay(bytes) : 0
     }
 
@@ -60,7 +60,7 @@ extension ClientConnection {
         }
         switch pool.checkout(for: self, home: self.home, since: since) {
         case .server(let server, needsCheck: false):
-            if self.prepares(server) { return }
+            if self.beginPreparing(on: server) { return }
             self.take(server)
         case .server(let server, needsCheck: true):
             self.phase = .waiting
@@ -100,9 +100,7 @@ extension ClientConnection {
         self.phase = .active
         self.server = server
         self.waiter = nil
-        let counters = self.home.counters(of: server.pool)
-        counters.checkouts.add(1)
-        counters.waitTime.add(UInt64(max(now - self.waitingSince, 0)))
+        self.countCheckout(from: server.pool)
         server.beginTurn(self)
         guard server.takeOverStatements(of: self) else { return self.refuseReplay() }
         if let begin = self.deferredBegin {
@@ -112,7 +110,7 @@ extension ClientConnection {
         }
         if let query = self.askedCheck {
             self.askedCheck = nil
-            server.checkCapture = CheckCapture(query, of: self, skipping: server.preludeOwed)
+            server.checkCapture = CheckCapture(query, of: self, skipping: server.prelude.owed)
         }
     }
 
@@ -122,7 +120,7 @@ extension ClientConnection {
     func granted(_ server: ServerConnection) {
         switch self.phase {
         case .waiting:
-            if self.prepares(server) { return }
+            if self.beginPreparing(on: server) { return }
             self.take(server)
             self.resumeReading()
         case .login:
@@ -254,14 +252,14 @@ extension ClientConnection {
             if server.ledger.isAmbiguous || server.ledger.owesOnlyUnsynced || server.ledger.isCopyIn {
                 return server.passTerminate()
             }
-            guard server.isSettled, server.isAtBoundary, server.preludeOwed == 0 else { return }
+            guard server.isSettled, server.isAtBoundary, server.prelude.owed == 0 else { return }
         }
         self.goQuietly()
     }
 
     /// The transaction is over: the server goes back.
     private func endTurn() {
-        guard let server = self.server, server.preludeOwed == 0 else { return }
+        guard let server = self.server, server.prelude.owed == 0 else { return }
         self.server = nil
         self.phase = .idle
         // What they were meant for has been answered in the server's place.

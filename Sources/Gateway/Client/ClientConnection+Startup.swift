@@ -55,12 +55,6 @@ extension ClientConnection {
         self.gateway.cancelKeys.cancel(request, for: self)
     }
 
-    /// What this cancel request could bring about has happened: only now may whoever sent it go on, and find its next
-    /// statement untouched. PostgreSQL, too, closes after it has signalled. Any thread.
-    func cancelIsThrough() {
-        self.home.worker.execute { self.finish() }
-    }
-
     /// - Parameter packet: the packet, if it came in one piece.
     private func startupUnderstood(_ login: ClientStartup.Login, _ packet: borrowing Span<UInt8>) {
         do throws(SessionParameters.Refusal) {

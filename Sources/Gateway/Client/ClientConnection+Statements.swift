@@ -142,7 +142,7 @@ extension ClientConnection {
             // A statement that was collected stands before everything that is still to be read.
             self.passCollected(own)
             if self.pauses.contains(.heldMessage) { return }
-            if !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+            if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
         }
         self.pauses.remove(.heldMessage)
         self.resumeReading()

@@ -50,11 +50,7 @@ extension ClientConnection {
 extension ServerConnection {
     /// Begins the transaction that the client was told of, in front of its first request.
     func openTransaction(by command: TransactionCommand) {
-        if self.preludeOwed == 0 { self.errandLedger.reset() }
-        self.errandLedger.querySent()
-        self.statements?.queryRan()
-        self.preludeOwed += 1
         self.ledger.transactionBegun()
-        self.send(command.message)
+        self.sendPrelude(command.message)
     }
 }

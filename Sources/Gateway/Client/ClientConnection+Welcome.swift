@@ -167,6 +167,7 @@ extension ClientConnection {
         login: LoginState
     ) async -> Lesson {
         let pool = server.pool
+        self.countCheckout(from: pool)
         guard self.isHere(login) else {
             self.giveBack(server)
             return .failed(.shuttingDown)
@@ -197,7 +198,7 @@ extension ClientConnection {
             }
         }
         if statements.isEmpty { statements.append(";") }
-        return Errand(purpose: .learn(self), statements: statements, applying: applying, deadline: deadline)
+        return Errand(purpose: .learn(self, applying: applying), statements: statements, deadline: deadline)
     }
 
     /// A server came for a login that waits for one.
@@ -215,7 +216,7 @@ extension ClientConnection {
     }
 
     /// The server has applied the parameters, or refused them.
-    func parametersLearnt(on server: ServerConnection, by errand: Errand) {
+    func parametersLearnt(on server: ServerConnection, by errand: Errand, applying: Int?) {
         let reports = errand.reports
         let base = server.pool.state.withLock { $0.parameterSets.welcome(for: .none) }?.reports ?? []
         var merged = base.map { own in (own.name, reports.last { $0.name == own.name }?.value ?? own.value) }
@@ -230,15 +231,15 @@ extension ClientConnection {
             login?.deliverWelcome(.learnt(welcome))
             return
         }
-        if let applying = errand.applying, errand.failed == applying {
+        if let applying, errand.failed == applying {
             // The reset before it took away what others had applied; what is refused is refused as a whole.
             server.applied = .none
             server.endTurn()
             login?.deliverWelcome(.failed(.server(error)))
         } else {
             // Another server may have none to take back.
-            let isOfServer = errand.applying.map { errand.failed ?? 0 < $0 } ?? false
-            server.retire("parameters could not be taken back: \(error.message)")
+            let isOfServer = applying.map { errand.failed ?? 0 < $0 } ?? false
+            server.end("parameters could not be taken back: \(error.message)")
             login?.deliverWelcome(isOfServer ? .serverLost(.server(error)) : .failed(.server(error)))
         }
     }

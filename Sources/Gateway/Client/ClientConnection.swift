@@ -178,7 +178,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .active:
             let taken = self.relay(bytes)
-            if self.isPreparing || !self.cancellersAhead.isEmpty { self.passCancellersOn() }
+            if self.isPreparing || !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
             return taken
         case .idle: return self.isTerminating ? bytes.count : self.open(bytes)
         case .waiting: return 0

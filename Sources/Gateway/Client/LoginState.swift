@@ -1,7 +1,6 @@
 import AuthProviders
 import HBA
 import PGWire
-import Pooling
 import Reactor
 import Sessions
 
@@ -70,8 +69,9 @@ final class LoginState: @unchecked Sendable {
     /// The same for the log.
     var rule: String { self.decided.map { "\($0.rule.file):\($0.rule.line)" } ?? "" }
 
-    /// Nothing else has to be told that the login ends.
-    var endsAtOnce: Bool { self.stage == .lookingUp || self.stage == .exchange }
+    /// Nothing else has to be told that the login ends, and nothing is to be heard yet: of an exchange that has asked
+    /// for a secret afresh that is whether its proof has failed.
+    var endsAtOnce: Bool { self.stage == .lookingUp || self.stage == .exchange && self.asked != nil }
     /// Somebody waits for the client's next message.
     var awaitsMessage: Bool { self.hold == nil && (self.asked != nil || self.waiters?.message != nil) }
     /// Its task waits for a server.
@@ -92,8 +92,6 @@ final class LoginState: @unchecked Sendable {
         defer { self.pool = nil }
         return self.pool
     }
-
-    func cancelWait(_ waiter: WaiterID) { _ = self.pool?.cancelWait(waiter) }
 
     // MARK: The exchange
 

@@ -88,20 +88,24 @@ package enum ConsoleReference {
         """
         ## Errors
 
-        Errors have severity `ERROR`, and the session goes on. A message that is too long ends it (`FATAL`, 08P01).
+        Errors have severity `ERROR`, and the session goes on. A message that is too long or of an unknown type ends \
+        it (`FATAL`, 08P01).
 
         | SQLSTATE | when |
         |---|---|
         | 42601 | The command is unknown or has a syntax error |
         | 42704 | `SHOW` of an unknown name (the hint names the nearest), `SET` of an unknown setting |
+        | 25001 | `DISCARD ALL` in a transaction |
         | 25P01 | A savepoint, or `AND CHAIN`, outside a transaction |
         | 25P02 | A command in a failed transaction |
         | 3B001 | An unknown savepoint |
-        | 22023 | `RELOAD`: the new settings have a mistake |
+        | 22023 | `RELOAD`: the new settings have a mistake; a format code of a Bind message that is neither 0 nor 1 |
         | 53000 | Too many commands wait that take long, or the system has no thread left for them |
         | 26000, 34000 | An unknown prepared statement, an unknown portal |
+        | 55000 | An Execute message for a portal that has been run to its end |
         | 42P05, 42P03 | The name of a prepared statement, or of a portal, is taken |
         | 08P01 | A malformed message, or a Bind message with parameters |
+        | 22021 | A text that is not valid UTF-8 |
         | 0A000 | A function call message |
         | 53400 | A session holds more than \(ConsoleLimits.preparedStatements) prepared statements or \
         \(ConsoleLimits.portals) portals, a transaction more than \(ConsoleLimits.savepoints) savepoints (those \

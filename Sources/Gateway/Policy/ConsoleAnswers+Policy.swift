@@ -1,4 +1,5 @@
 import HBA
+import Settings
 
 /// What the console shows of the policy. Reads files: none of this runs on a worker.
 extension Gateway {
@@ -21,7 +22,9 @@ extension Gateway {
     private func stateOnDisk(of snapshot: Snapshot) -> String {
         do throws(GatewayStartError) {
             let other = try self.loader.load(self.lookups, previous: nil)
-            return other.policy.isSame(as: snapshot.policy) ? "same" : "changed"
+            try Self.checkAudit(other.settings.general)
+            let isSame = other.policy.isSame(as: snapshot.policy) && other.maps.isSame(as: snapshot.maps)
+            return isSame ? "same" : "changed"
         } catch {
             return "refused: " + error.description
         }

@@ -1,9 +1,10 @@
 import Foundation
 import HBA
+import PGWire
 import Synchronization
 
-/// How often a rule has decided, and when it did last. One per rule, kept over reloads that do not touch the rule. Any
-/// thread.
+/// How often a rule has decided, and when it did last. One per rule, kept over reloads that leave its text as it is.
+/// Any thread.
 final class RuleUse: Sendable {
     private let count = Atomic<Int>(0)
     /// Microseconds since 1970; 0 before the first time.
@@ -23,13 +24,32 @@ final class RuleUse: Sendable {
     }
 }
 
-extension Snapshot {
-    /// The counts of the same rule in this snapshot.
-    func use(of rule: HBARule) -> RuleUse? {
-        self.deciding.first { own in
-            own.rule.line == rule.line && own.rule.file == rule.file && own.rule.source == rule.source
-        }?.use
+/// The counts of a snapshot's rules, handed on to the rules of the next one that have the same text in the same file,
+/// wherever they stand there: of several that do, the first gets those of the first.
+struct PastRuleUses {
+    private struct Key: Hashable {
+        let file: ExactName
+        let source: ExactName
+
+        init(_ rule: HBARule) {
+            self.file = ExactName(rule.file)
+            self.source = ExactName(rule.source)
+        }
     }
+
+    /// Those that nobody has got yet, the first at the end.
+    private var left: [Key: [RuleUse]] = [:]
+
+    /// - Parameter snapshot: nil for none: all rules begin at zero.
+    init(of snapshot: Snapshot?) {
+        guard let snapshot else { return }
+        for decided in snapshot.deciding.reversed() {
+            self.left[Key(decided.rule), default: []].append(decided.use)
+        }
+    }
+
+    /// The counts for a rule; to be asked in the order of the rules.
+    mutating func take(_ rule: HBARule) -> RuleUse { self.left[Key(rule)]?.popLast() ?? RuleUse() }
 }
 
 /// The time of day.

@@ -7,7 +7,7 @@ import Settings
 /// afterwards. Asked when settings load, so that what is missing is not found out by the first login.
 ///
 /// What lets nobody in is an error. What only a server that trusts the gateway would let in is a warning, for such
-/// servers exist.
+/// servers exist. Of users with another name at the server and no password there the settings have warned already.
 struct ServerReach {
     let settings: GatewaySettings
     let plans: [PoolKey: PoolPlan]
@@ -129,7 +129,7 @@ struct ServerReach {
     /// Those who have a pool, of which nothing opens a server.
     private func checkCredentials(_ subject: Subject, _ findings: inout Findings) {
         for pool in self.settings.pools {
-            let locked = pool.users.map(\.username).filter { user in
+            let locked = pool.users.filter { !$0.isUnprovenAtServer }.map(\.username).filter { user in
                 subject.decides(user, in: pool.name)
                     && self.plans[PoolKey(database: pool.name, user: user)]?.opens(by: subject.proof) == false
             }
@@ -162,7 +162,7 @@ struct ServerReach {
     /// Users whose own proof takes the place of their rule's.
     private func checkListed(_ findings: inout Findings) {
         for pool in self.settings.pools {
-            for user in pool.users {
+            for user in pool.users where !user.isUnprovenAtServer {
                 let proof: ExternalProof
                 let key: String
                 if user.authPamService != nil {
@@ -186,26 +186,29 @@ struct ServerReach {
 
     /// Tokens name roles, not users: each role is somebody who needs a pool.
     private func checkTalos(_ findings: inout Findings) {
-        for database in self.settings.talos?.databases ?? [] {
+        guard let talos = self.settings.talos, !talos.keys.isEmpty else { return }
+        for database in talos.databases {
             guard let pool = self.settings.pools.first(where: { $0.name.hasSameBytes(as: database) }) else {
                 findings.warnings.append("talos.databases: there is no pool \"\(database)\"")
                 continue
             }
-            if pool.authQuery != nil { continue }
             let map = self.serverUsers[ExactName(database)]
             let missing = TalosRealm.roles.filter { role in
                 self.plans[PoolKey(database: database, user: role)] == nil
                     && map?.entries.contains { $0.admits(user: role, roles: [role], provider: "talos") } != true
             }
             if missing.count == TalosRealm.roles.count {
+                // No query finds them.
                 let text = "none of the roles \(Self.list(missing)) has a pool in pools.\(database): "
-                findings.errors.append(.init(at: "talos.databases", text + Self.remedy(.nameAlone)))
+                    + "it needs an entry of users or an entry of server_users"
+                findings.errors.append(.init(at: "talos.databases", text))
             } else if !missing.isEmpty {
                 let text = "talos: tokens whose highest role in \(database) is \(Self.list(missing)) are refused: "
                 findings.warnings.append(text + "the role has no pool there")
             }
             let locked = TalosRealm.roles.filter { role in
                 self.plans[PoolKey(database: database, user: role)]?.opens(by: .nameAlone) == false
+                    && pool.user(role)?.isUnprovenAtServer != true
             }
             guard !locked.isEmpty else { continue }
             findings.warnings.append("pools.\(database): " + Self.list(locked) + Self.cause("talos"))

@@ -38,7 +38,7 @@ extension Pool {
                 if let server {
                     home.worker.adopt(server)
                     server.home = home
-                    server.retire(reason.rawValue)
+                    server.end(reason.rawValue)
                 } else {
                     self.state.withLock { $0.machine.closed(id) }
                 }
@@ -84,8 +84,7 @@ extension Pool {
         let (step, client) = self.state.withLock { state -> (Checkin, ClientConnection?) in
             state.facts[server.id.slot].counts.add(counts)
             let step = state.machine.checkin(server.id, worker: home.worker.index, now: home.worker.now)
-            if case .grant(let waiter, _) = step { return (step, state.take(waiter)) }
-            return (step, nil)
+            return (step, state.client(grantedBy: step))
         }
         self.settle(server, step: step, client: client, home: home)
     }
@@ -99,8 +98,7 @@ extension Pool {
             state.facts[server.id.slot].isLoggedIn = true
             state.facts[server.id.slot].tls = server.tls
             let step = state.machine.opened(server.id, worker: home.worker.index, now: home.worker.now)
-            if case .grant(let waiter, _) = step { return (step, state.take(waiter)) }
-            return (step, nil)
+            return (step, state.client(grantedBy: step))
         }
         self.settle(server, step: step, client: client, home: home)
         self.openDue(home: home)
@@ -113,7 +111,7 @@ extension Pool {
             return
         case .close(let reason):
             home.worker.unshare(server)
-            server.retire(reason.rawValue)
+            server.end(reason.rawValue)
         case .grant(_, let worker):
             home.worker.unshare(server)
             self.grant(server, to: client, worker: worker, home: home)
@@ -190,31 +188,5 @@ extension Pool {
             if state.machine.counts.waiting == 0 { return nil }
             return state.machine.nextWaiterDeadline(worker: worker) ?? .max
         }
-    }
-}
-
-extension ServerCounts {
-    /// Adds the counts of one client's turn.
-    mutating func add(_ turn: ServerCounts) {
-        self.transactions &+= turn.transactions
-        self.queries &+= turn.queries
-        self.sentBytes &+= turn.sentBytes
-        self.receivedBytes &+= turn.receivedBytes
-        self.statementHits &+= turn.statementHits
-        self.statementMisses &+= turn.statementMisses
-        self.statementCount = turn.statementCount
-    }
-
-    /// The later of two pictures of one server, of which the other one is known to be of a time when a client held it.
-    func later(_ other: ServerCounts) -> ServerCounts {
-        ServerCounts(
-            transactions: max(self.transactions, other.transactions),
-            queries: max(self.queries, other.queries),
-            sentBytes: max(self.sentBytes, other.sentBytes),
-            receivedBytes: max(self.receivedBytes, other.receivedBytes),
-            statementHits: max(self.statementHits, other.statementHits),
-            statementMisses: max(self.statementMisses, other.statementMisses),
-            statementCount: other.statementCount
-        )
     }
 }

@@ -27,14 +27,15 @@ extension Pool {
     }
 
     /// Opens what is missing of the minimum, as many at a time as may be; each that has been opened brings the next.
-    /// One that cannot be opened brings none: the next housekeeping tries again. Any worker.
+    /// One that cannot be opened brings none: the next housekeeping tries again, unless the user was refused. Any
+    /// worker.
     func openMinimum(home: WorkerHome) {
-        guard !self.awaitsFirstLogin else { return }
+        guard !self.awaitsLogin else { return }
         self.state.withLock { $0.machine.beginPrewarm() }
         self.openMoreOfMinimum(home: home)
     }
 
-    /// A server of the minimum may have been opened: the next.
+    /// A server of the minimum may have been opened, or others have been closed: the next.
     func openMoreOfMinimum(home: WorkerHome) {
         while let due = self.state.withLock({ $0.machine.nextPrewarm(now: home.worker.now) }) {
             self.start(due, home: home)
@@ -92,19 +93,26 @@ extension Pool {
     func housekeep(closeBudget: Int, home: WorkerHome) -> Int {
         let plan = self.state.withLock { $0.machine.housekeeping(now: home.worker.now, closeBudget: closeBudget) }
         self.close(plan.closes, home: home)
-        if self.awaitsFirstLogin {
-            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server) } }
-        } else {
+        let mayOpen = !self.awaitsLogin
+        if mayOpen {
             for due in plan.opens { self.start(due, home: home) }
+        } else {
+            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server) } }
         }
         self.openDue(home: home)
+        // What has been closed may have filled the pool until now.
+        if mayOpen, !plan.closes.isEmpty { self.openMoreOfMinimum(home: home) }
         return plan.closes.count
     }
 
-    /// Opens the minimum of a pool that has just been made.
+    /// Somebody logs in: opens the minimum of a pool that has just been made, or whose servers have all gone. Whoever
+    /// was refused may have been let in again.
     func prewarm(home: WorkerHome) {
-        guard self.state.withLock({ $0.machine.limits.minPoolSize > 0 && $0.machine.isEmpty }) else { return }
-        self.openMinimum(home: home)
+        let isWanted = self.state.withLock { state -> Bool in
+            state.isRefused = false
+            return state.machine.limits.minPoolSize > 0 && state.machine.isEmpty
+        }
+        if isWanted { self.openMinimum(home: home) }
     }
 
     /// Closes idle servers that a machine step has taken out; their descriptors may be registered anywhere.
@@ -116,7 +124,7 @@ extension Pool {
             }
             home.worker.adopt(server)
             server.home = home
-            server.retire(planned.reason.rawValue)
+            server.end(planned.reason.rawValue)
         }
     }
 
@@ -141,6 +149,12 @@ extension Pool {
         for client in waiting { client.home.worker.execute { client.poolRetired(self) } }
     }
 
+    /// Idle servers close now, busy ones when they come back; the next ones are new.
+    func reconnect(home: WorkerHome) {
+        let closes = self.state.withLock { $0.machine.reconnect() }
+        self.close(closes, home: home)
+    }
+
     /// Takes over the credential that a login has proven.
     ///
     /// - Returns: true where it is the first: nothing could be opened before.
@@ -159,6 +173,15 @@ extension Pool {
     func credentialRefused(_ number: Int) -> Bool {
         guard self.plan.isPassthrough else { return false }
         return self.state.withLock { $0.credential.refused(number) }
+    }
+
+    /// A server has refused the user, and there is nothing else to try. Where the settings do not list it, the role may
+    /// be gone, or may never have been there.
+    func userRefused() {
+        guard self.plan.isDynamic else { return }
+        self.state.withLock { state in
+            if state.machine.counts.live == 0 { state.isRefused = true }
+        }
     }
 
     /// A login was checked against the server's own secret. When it is another one than at the login before, the
@@ -189,69 +212,16 @@ extension Pool {
         }
     }
 
-    /// Servers cannot be opened without a client: its proof is what opens them, and none has come yet.
-    var awaitsFirstLogin: Bool {
-        guard self.plan.isPassthrough, self.plan.md5Hash == nil, self.plan.storedSecret != nil else { return false }
-        return self.state.withLock { $0.credential.isMissing }
+    /// Servers are not opened in advance: a client's proof is what opens them, and none has come yet, or the user was
+    /// refused with what has come.
+    var awaitsLogin: Bool {
+        let needsProof = self.plan.isPassthrough && self.plan.md5Hash == nil && self.plan.storedSecret != nil
+        return self.state.withLock { $0.isRefused || (needsProof && $0.credential.isMissing) }
     }
 
     /// An opening failed for want of a credential that is known by now: no client is to blame.
     func openAbandoned(_ server: ServerConnection, home: WorkerHome) {
         self.closed(server, home: home)
         self.openMinimum(home: home)
-    }
-}
-
-/// Why a client gets no server. The texts are for the client.
-enum CheckoutFailure: Error, Sendable {
-    case waitTimeout(Microseconds)
-    /// PostgreSQL's own words.
-    case server(ServerMessageFields)
-    case connect(String)
-    case login(String)
-    case poolRemoved
-    case shuttingDown
-
-    var fields: ServerMessageFields {
-        switch self {
-        case .waitTimeout(let timeout):
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .tooManyConnections,
-                message: "query_wait_timeout: no server connection became free within \(timeout / 1000) ms"
-            )
-        case .server(let fields):
-            var own = fields
-            own.set(UInt8(ascii: "S"), to: "FATAL")
-            own.set(UInt8(ascii: "V"), to: "FATAL")
-            return own
-        case .connect(let text):
-            return ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text)
-        case .login(let text):
-            return ServerMessageFields(severity: .fatal, sqlState: .connectionFailure, message: text)
-        case .poolRemoved:
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .adminShutdown,
-                message: "the pool of this session has left the settings"
-            )
-        case .shuttingDown:
-            return ServerMessageFields(
-                severity: .fatal,
-                sqlState: .adminShutdown,
-                message: "terminating connection due to administrator command"
-            )
-        }
-    }
-}
-
-extension CheckoutFailure {
-    /// Why a login ends that needed a server.
-    var reason: AuthFailure.Reason {
-        switch self {
-        case .server: .serverRefused
-        case .shuttingDown: .shuttingDown
-        case .waitTimeout, .connect, .login, .poolRemoved: .serverUnavailable
-        }
     }
 }

@@ -18,6 +18,9 @@ final class Pool: Sendable {
         var facts: ContiguousArray<ServerFacts> = []
         var waiters: ContiguousArray<ClientConnection?> = []
         var credential: PoolCredential
+        /// Of a dynamic pool: the server has refused its user, and the pool has nothing else to log in with. The role
+        /// may be gone.
+        var isRefused = false
         /// The server's own secret of the pool's user, as it was at the last login that was checked against it; nil
         /// where none was.
         var secret: StoredSecret?
@@ -94,8 +97,11 @@ extension Pool {
 
     func unpin() { self.pins.subtract(1, ordering: .releasing) }
 
-    /// Nobody works with it, it holds and opens no server, and is to open none. Under the registry's lock.
-    var isUnused: Bool { self.isDone && self.state.withLock { $0.machine.limits.minPoolSize == 0 } }
+    /// Nobody works with it, it holds and opens no server, and is to open none, or would in vain. Under the registry's
+    /// lock.
+    var isUnused: Bool {
+        self.isDone && self.state.withLock { $0.machine.limits.minPoolSize == 0 || $0.isRefused }
+    }
 
     /// Nobody works with it, and it holds and opens no server: once it is retired it counts no more. Under the
     /// registry's lock.
@@ -113,59 +119,5 @@ extension Pool {
     func rollAverages(now: MonotonicMicroseconds) {
         let totals = self.totals
         self.state.withLock { _ = $0.averaging.advance(to: totals, now: UInt64(max(now, 0))) }
-    }
-}
-
-/// What the console shows of a server, brought up to date under the pool's lock whenever the server changes hands.
-struct ServerFacts: Sendable {
-    /// Unique in this process.
-    var number: UInt32 = 0
-    var processID: Int32 = 0
-    var applicationName = ""
-    var counts = ServerCounts()
-    var isLoggedIn = false
-    var tls: TLSFacts?
-}
-
-/// What a server has done, in all or in one client's turn. Numbers alone: it is copied at every check-in.
-struct ServerCounts: Sendable {
-    var transactions: UInt64 = 0
-    var queries: UInt64 = 0
-    var sentBytes: UInt64 = 0
-    var receivedBytes: UInt64 = 0
-    var statementHits: UInt64 = 0
-    var statementMisses: UInt64 = 0
-    /// Prepared statements on the server when it last changed hands.
-    var statementCount = 0
-}
-
-extension Pool.State {
-    mutating func place(_ server: ServerConnection) {
-        while self.servers.count <= server.id.slot {
-            self.servers.append(nil)
-            self.facts.append(ServerFacts())
-        }
-        self.servers[server.id.slot] = server
-        self.facts[server.id.slot] = ServerFacts(number: server.number)
-    }
-
-    func server(_ id: ServerID) -> ServerConnection? {
-        id.slot < self.servers.count ? self.servers[id.slot] : nil
-    }
-
-    mutating func remove(_ id: ServerID) {
-        if id.slot < self.servers.count, self.servers[id.slot]?.id == id { self.servers[id.slot] = nil }
-    }
-
-    mutating func queue(_ client: ClientConnection, as waiter: WaiterID) {
-        while self.waiters.count <= waiter.slot { self.waiters.append(nil) }
-        self.waiters[waiter.slot] = client
-    }
-
-    mutating func take(_ waiter: WaiterID) -> ClientConnection? {
-        guard waiter.slot < self.waiters.count else { return nil }
-        let client = self.waiters[waiter.slot]
-        self.waiters[waiter.slot] = nil
-        return client
     }
 }

@@ -1,3 +1,4 @@
+import PGWire
 import Pooling
 import Reactor
 import Sessions
@@ -28,7 +29,7 @@ extension PoolPlan {
             mode: user.poolMode,
             serverUser: serverUser,
             serverPassword: user.serverPassword.map { SecretBytes($0.bytes) },
-            isPassthrough: user.serverPassword == nil && serverUser == user.username,
+            isPassthrough: user.serverPassword == nil && serverUser.hasSameBytes(as: user.username),
             storedSecret: user.password,
             startupParameters: user.startupParameters,
             poolSize: user.poolSize,
@@ -62,8 +63,9 @@ extension PoolPlan {
         // 0 only where statements are not shared.
         self.statementsMax = max(pool.preparedStatementsCacheSize, 1)
         self.serverStatementsMax = pool.serverPreparedStatementsCacheSize
-        self.clientUnnamedStatementsMax =
-            general.clientAnonymousPreparedCacheSize ?? pool.preparedStatementsCacheSize
+        // 0 is no limit, as in pg_doorman.
+        let unnamedMax = general.clientAnonymousPreparedCacheSize.map { $0 == 0 ? Int.max : $0 }
+        self.clientUnnamedStatementsMax = unnamedMax ?? pool.preparedStatementsCacheSize
         self.connectTimeout = pool.connectTimeout.microseconds
         self.limits = PoolLimits(
             poolSize: owner.poolSize,

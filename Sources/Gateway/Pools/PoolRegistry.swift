@@ -1,4 +1,5 @@
 import Logging
+import PGWire
 import Pooling
 import Reactor
 import Synchronization
@@ -52,16 +53,20 @@ final class PoolRegistry: Sendable {
             .sorted { ($0.key.database, $0.key.user) < ($1.key.database, $1.key.user) }
     }
 
+    /// Retired ones too, as long as anybody works with them or they have servers or waiters. In no order.
+    var withLeaving: [Pool] {
+        self.state.withLock { Array($0.pools.values) + $0.leaving.values.flatMap { $0 } }
+    }
+
     func dynamicCounts(of database: String) -> DynamicCounts {
         self.state.withLock { $0.dynamic[database] } ?? DynamicCounts()
     }
 
-    /// What has taken the place of a retired pool, pinned; nil when nothing has. The pool of a user whom auth_query has
-    /// found does not take the place of a listed user's: whoever worked there has not proved to be that role.
+    /// What has taken the place of a retired pool, pinned; nil when nothing has, or nothing that those who worked there
+    /// have proved to be.
     func pin(inPlaceOf retired: Pool) -> Pool? {
         self.state.withLock { state in
-            guard let pool = state.pools[retired.key], retired.plan.isDynamic || !pool.plan.isDynamic
-            else { return nil }
+            guard let pool = state.pools[retired.key], pool.plan.isOpenToThose(of: retired.plan) else { return nil }
             pool.pin()
             return pool
         }
@@ -74,6 +79,7 @@ final class PoolRegistry: Sendable {
     ///   - home: the worker this runs on.
     func pin(_ route: Snapshot.Route, of generation: UInt64, gateway: Gateway, home: WorkerHome) -> Finding {
         switch route {
+        case .nowhere: return .missing
         case .dynamic(let wanted): return self.pin(wanted, of: generation, gateway: gateway, home: home)
         case .settings(let key):
             return self.state.withLock { state -> Finding in
@@ -185,6 +191,18 @@ final class PoolRegistry: Sendable {
 extension Pool {
     /// Of a user whom auth_query has found.
     fileprivate var isFound: Bool { self.plan.isDynamic && self.key.kind == .own }
+}
+
+extension PoolPlan {
+    /// Whether those who worked in an earlier pool of the key may go on in this one. Who was found by auth_query has
+    /// proved to be the role of that name, which a listed user need not work as; who is listed has not.
+    fileprivate func isOpenToThose(of earlier: PoolPlan) -> Bool {
+        switch (earlier.isDynamic, self.isDynamic) {
+        case (true, false): self.serverUser.hasSameBytes(as: earlier.serverUser)
+        case (false, true): false
+        case (true, true), (false, false): true
+        }
+    }
 }
 
 extension DynamicPool {

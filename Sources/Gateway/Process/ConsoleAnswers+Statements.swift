@@ -57,7 +57,7 @@ extension Gateway {
     /// The lengths of the texts that pools know as those of named statements, by their hash.
     private var namedTexts: [UInt64: Int] {
         var texts: [UInt64: Int] = [:]
-        for pool in self.pools.all {
+        for pool in self.pools.withLeaving {
             for statement in pool.statements.cache.withLock({ $0.contents }) where statement.kind != .anonymous {
                 texts[TextHash.keyed.code(statement.text.span)] = statement.text.count
             }

@@ -63,7 +63,7 @@ extension WorkerHome {
         guard holdingServers else { return meant.count }
         // What is left of sessions whose clients have gone by themselves.
         let left = self.finishing.values.filter { $0.client.worksAs(user, in: $0.server.pool.key) }
-        for one in left { one.server.retire("KILL USER") }
+        for one in left { one.server.end("KILL USER") }
         return meant.count
     }
 }
@@ -81,13 +81,5 @@ extension ClientConnection {
         case .login, .idle, .waiting, .active: true
         case .startup, .console, .closing: false
         }
-    }
-}
-
-extension Pool {
-    /// Idle servers close now, busy ones when they come back; the next ones are new.
-    func reconnect(home: WorkerHome) {
-        let closes = self.state.withLock { $0.machine.retire() }
-        self.close(closes, home: home)
     }
 }

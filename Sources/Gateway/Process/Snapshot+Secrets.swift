@@ -13,8 +13,9 @@ extension Snapshot {
         for pool in settings.pools {
             for user in pool.users {
                 let path = "pools.\(pool.name).users.\(user.username).password"
-                secrets[pool.name, default: [:]][user.username] =
-                    user.tokenKeyFile == nil ? Self.secret(user.password, path: path, &problems) : .none
+                let secret =
+                    Self.isStoredSecret(user) ? Self.secret(user.password, path: path, &problems) : StoredSecret.none
+                secrets[pool.name, default: [:]][user.username] = secret
             }
         }
         let usual = UsualSecret(of: secrets.values.flatMap { $0.values })
@@ -24,6 +25,14 @@ extension Snapshot {
             secrets[database] = [general.adminUsername: console]
         }
         return (StaticSecrets(secrets), usual)
+    }
+
+    /// Whether `password` is meant to be something a client is verified against. The name of a key file is not, nor is
+    /// a text without the form of a secret where PAM proves the user: it only fills the place.
+    static func isStoredSecret(_ user: UserSettings) -> Bool {
+        if user.tokenKeyFile != nil { return false }
+        guard user.authPamService != nil else { return true }
+        return (try? StoredSecret(parsing: String(decoding: user.password.bytes, as: UTF8.self))) != nil
     }
 
     private static func secret(

@@ -5,14 +5,22 @@ import Settings
 /// Users whose proof is another than their rule's: a rule that asks for a password asks such a user for a token, or has
 /// the password checked by PAM.
 final class UserProviders: Sendable {
-    private let users: [PoolKey: any AuthProvider]
-    /// For the user `talos`, where the settings have a table `talos`.
+    /// The proof of one user, and under rules of which methods it is asked for.
+    private struct Proof: Sendable {
+        let provider: any AuthProvider
+        let methods: Set<String>
+    }
+
+    private let users: [PoolKey: Proof]
+    /// For the user `talos`, where the settings have keys in a table `talos`.
     private let talos: (any AuthProvider)?
     /// There are no such users.
     let isEmpty: Bool
 
     /// Rules of these methods ask for a password; what they ask of a user is the user's own affair.
     private static let passwordMethods: Set<String> = ["md5", "scram-sha-256", "password"]
+    /// Whoever has a key file brings a token under `trust`, too: pg_doorman, whose files have such users, asks for it.
+    private static let tokenMethods = UserProviders.passwordMethods.union(["trust"])
     /// A rule `talos` has a provider of its own, with the rule's options.
     private static let talosMethods: Set<String> = ["md5", "scram-sha-256"]
     static let talosUser = "talos"
@@ -23,7 +31,7 @@ final class UserProviders: Sendable {
         services: AuthServices,
         _ problems: inout SnapshotProblems
     ) {
-        var users: [PoolKey: any AuthProvider] = [:]
+        var users: [PoolKey: Proof] = [:]
         var talos: (any AuthProvider)?
         for pool in settings.pools {
             for user in pool.users {
@@ -33,9 +41,12 @@ final class UserProviders: Sendable {
                     if let service = user.authPamService {
                         let options = [("pamservice", service)]
                         let place = path + ".auth_pam_service"
-                        users[key] = try Self.provider("pam", options, place, registry, services)
+                        let provider = try Self.provider("pam", options, place, registry, services)
+                        users[key] = Proof(provider: provider, methods: Self.passwordMethods)
                     } else if let file = user.tokenKeyFile {
-                        users[key] = try Self.provider("jwt", [("keys", file)], path + ".password", registry, services)
+                        let place = path + ".password"
+                        let provider = try Self.provider("jwt", [("keys", file)], place, registry, services)
+                        users[key] = Proof(provider: provider, methods: Self.tokenMethods)
                     }
                 } catch {
                     problems.add(error)
@@ -54,13 +65,15 @@ final class UserProviders: Sendable {
     }
 
     /// All of them.
-    var all: [any AuthProvider] { Array(self.users.values) + [self.talos].compactMap { $0 } }
+    var all: [any AuthProvider] { self.users.values.map(\.provider) + [self.talos].compactMap { $0 } }
 
     /// Who proves this user under a rule of this method; nil when the rule's own provider does.
     func provider(method: String, user: String, database: String) -> (any AuthProvider)? {
         if let talos, user.hasSameBytes(as: Self.talosUser), Self.talosMethods.contains(method) { return talos }
-        guard !self.users.isEmpty, Self.passwordMethods.contains(method) else { return nil }
-        return self.users[PoolKey(database: database, user: user)]
+        guard !self.users.isEmpty, Self.tokenMethods.contains(method),
+            let proof = self.users[PoolKey(database: database, user: user)], proof.methods.contains(method)
+        else { return nil }
+        return proof.provider
     }
 
     private static func provider(
@@ -80,9 +93,9 @@ final class UserProviders: Sendable {
 }
 
 extension Snapshot {
-    /// The settings table `talos`; nil without one.
+    /// The settings table `talos`; nil without one, and with one that lists no keys: files of pg_doorman have such.
     static func talosRealm(_ settings: GatewaySettings, _ problems: inout SnapshotProblems) -> TalosRealm? {
-        guard let talos = settings.talos else { return nil }
+        guard let talos = settings.talos, !talos.keys.isEmpty else { return nil }
         do throws(AuthConfigurationError) {
             return try TalosRealm(keyFiles: talos.keys, databases: talos.databases)
         } catch {
@@ -99,8 +112,12 @@ extension Snapshot {
         tls: ServerTLS?
     ) throws(SnapshotError) -> PoolPlan {
         var plan = PoolPlan(pool: pool, user: user, general: general, tls: tls)
-        // A text that stands for a file is no secret that a server keeps: nothing of the client's could be its proof.
-        if user.tokenKeyFile != nil { plan.storedSecret = nil }
+        // A text that stands for a file or for nothing is no secret that a server keeps: nothing of the client's could
+        // be its proof.
+        if !Self.isStoredSecret(user) {
+            plan.storedSecret = nil
+            plan.md5Hash = nil
+        }
         guard let file = user.serverTokenKeyFile else { return plan }
         do throws(AuthConfigurationError) {
             plan.mint = try TokenMint(keyFile: file, user: plan.serverUser)

@@ -52,6 +52,7 @@ final class Snapshot: Sendable {
     /// Larger than that of every snapshot before; 1 is the first.
     let generation: UInt64
     let policy: HBAPolicy
+    let maps: IdentMaps
     /// In the order of the policy's rules.
     let deciding: [DecidedRule]
     /// A rule speaks of the gateway's own addresses.
@@ -101,6 +102,7 @@ final class Snapshot: Sendable {
             settings.general, methods: Set(registry.hbaMethods), mapMethods: Set(registry.mapMethods), &problems)
         self.policy = policy
         let maps = Self.maps(settings.general, &problems)
+        self.maps = maps
         self.clientTLS = Self.clientTLS(settings.general, previous: previous, &problems)
         let serverTLS = Self.serverTLS(settings, &problems)
         self.serverTLS = serverTLS
@@ -117,8 +119,8 @@ final class Snapshot: Sendable {
         )
         services.talos = Self.talosRealm(settings, &problems)
         self.userProviders = UserProviders(settings: settings, registry: registry, services: services, &problems)
-        let makers = RuleMakers(settings: settings, registry: registry, services: services, previous: previous)
-        let deciding = Self.deciding(policy.rules, makers, &problems)
+        let makers = RuleMakers(settings: settings, registry: registry, services: services)
+        let deciding = Self.deciding(policy.rules, makers, PastRuleUses(of: previous), &problems)
         self.deciding = deciding
         let pools = SnapshotPools(
             settings, tls: serverTLS, providers: Set(registry.registered.map { $0.name }), &problems)
@@ -203,8 +205,12 @@ final class Snapshot: Sendable {
         }
     }
 
-    /// A map that does not exist lets nobody in, which may be meant.
     private static func warnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
+        Self.nameWarnings(policy) + Self.mapWarnings(policy, maps)
+    }
+
+    /// A map that does not exist lets nobody in, which may be meant.
+    private static func mapWarnings(_ policy: HBAPolicy, _ maps: IdentMaps) -> [String] {
         policy.rules.compactMap { rule in
             guard let map = rule.option("map"), !maps.contains(map: map) else { return nil }
             return "\(rule.file):\(rule.line): there is no map \"\(map)\" in general.pg_ident: the rule lets nobody in"
@@ -225,24 +231,25 @@ final class Snapshot: Sendable {
         let settings: GatewaySettings
         let registry: AuthProviderRegistry
         let services: AuthServices
-        let previous: Snapshot?
 
-        /// The table `talos` has a problem of its own: that its rules lack it is not another one.
+        /// The keys of the table `talos` have a problem of their own: that its rules lack them is not another one.
         func isHopeless(_ rule: HBARule) -> Bool {
-            rule.method == "talos" && self.settings.talos != nil && self.services.talos == nil
+            rule.method == "talos" && self.settings.talos?.keys.isEmpty == false && self.services.talos == nil
         }
     }
 
     private static func deciding(
         _ rules: [HBARule],
         _ makers: RuleMakers,
+        _ past: PastRuleUses,
         _ problems: inout SnapshotProblems
     ) -> [DecidedRule] {
+        var past = past
         var deciding: [DecidedRule] = []
         for rule in rules where !makers.isHopeless(rule) {
             do throws(SnapshotError) {
                 try Self.checkCertificates(rule, makers.settings.general.clientTLS)
-                deciding.append(try Self.decided(rule, makers))
+                deciding.append(try Self.decided(rule, makers, past.take(rule)))
             } catch {
                 problems.add(error)
             }
@@ -250,7 +257,11 @@ final class Snapshot: Sendable {
         return deciding
     }
 
-    private static func decided(_ rule: HBARule, _ makers: RuleMakers) throws(SnapshotError) -> DecidedRule {
+    private static func decided(
+        _ rule: HBARule,
+        _ makers: RuleMakers,
+        _ use: RuleUse
+    ) throws(SnapshotError) -> DecidedRule {
         do throws(AuthConfigurationError) {
             let options = try MethodOptions(rule, settingsFile: makers.settings.sourceFiles.first ?? "")
             return DecidedRule(
@@ -259,7 +270,7 @@ final class Snapshot: Sendable {
                 provider: try makers.registry.makeProvider(options: options, services: makers.services),
                 certificate: CertificateDemand(
                     method: rule.method, option: { rule.option($0) }, users: makers.services.localUsers),
-                use: makers.previous?.use(of: rule) ?? RuleUse()
+                use: use
             )
         } catch {
             throw SnapshotError([.init(rule: rule, error.description)])

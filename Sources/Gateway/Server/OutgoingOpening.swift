@@ -4,7 +4,7 @@ import Reactor
 import Sessions
 
 /// An endpoint that is opened by an `OutgoingOpening`, and passes on to it what happens meanwhile.
-protocol OpeningUser: TransportUser {
+protocol OpeningDelegate: TransportDelegate {
     var opening: OutgoingOpening? { get }
     var log: Logger { get }
     func logMetadata(reason: String) -> Logger.Metadata
@@ -14,14 +14,14 @@ protocol OpeningUser: TransportUser {
     func notOpened(_ failure: OutgoingOpening.Failure)
 }
 
-extension OpeningUser {
+extension OpeningDelegate {
     func transportReady() { self.opening?.transportReady() }
     func transportFailed(_ failure: ServerLoginFailure) { self.opening?.failed(failure) }
 }
 
 /// The way of one connection of ours from nothing to a session that is ready for queries: the look-up of the server's
 /// name, one of its addresses after the other, TLS as the settings say (`OutgoingTransport`), the login
-/// (`ServerOpening`) and the keys that this takes, all before one deadline.
+/// (`FramedServerLogin`) and the keys that this takes, all before one deadline.
 ///
 /// Belongs to the worker of its endpoint.
 final class OutgoingOpening: @unchecked Sendable {
@@ -40,7 +40,7 @@ final class OutgoingOpening: @unchecked Sendable {
         /// Keys that an earlier login has derived from the password, or another one while this one waits for its own.
         /// Any thread.
         let knownKeys: @Sendable () -> SCRAMKeys?
-        /// As for `ServerOpening`.
+        /// As for `FramedServerLogin`.
         var leavesRest = false
     }
 
@@ -55,7 +55,7 @@ final class OutgoingOpening: @unchecked Sendable {
 
     let target: Target
     /// Nil when it is over. Strong, and so a circle until then, for the reason given in `OutgoingTransport`.
-    private var endpoint: (any OpeningUser)?
+    private var endpoint: (any OpeningDelegate)?
     private let deadline: MonotonicMicroseconds
     /// Nil until the server's name is resolved.
     private(set) var address: SocketAddress?
@@ -64,11 +64,11 @@ final class OutgoingOpening: @unchecked Sendable {
     /// Sockets until now.
     private var attempts = 0
     private var transport: OutgoingTransport?
-    private var login: ServerOpening?
+    private var login: FramedServerLogin?
     /// The keys that the login waits for, and their rounds of PBKDF2.
     private var derivation: (ticket: KeyDerivations.Ticket, rounds: Int)?
 
-    init(of endpoint: any OpeningUser, to target: Target) {
+    init(of endpoint: any OpeningDelegate, to target: Target) {
         self.endpoint = endpoint
         self.target = target
         self.deadline = endpoint.home.worker.now + target.timeout
@@ -77,7 +77,7 @@ final class OutgoingOpening: @unchecked Sendable {
     /// What the TLS handshake has agreed on; nil in clear text.
     var tls: TLSFacts? { self.transport?.facts }
 
-    /// What came behind the end of the login; see `ServerOpening`.
+    /// What came behind the end of the login; see `FramedServerLogin`.
     func takeUnread() -> [UInt8] { self.login?.takeUnread() ?? [] }
 
     // MARK: The ways to the server
@@ -132,7 +132,7 @@ final class OutgoingOpening: @unchecked Sendable {
     /// Nobody took the connection: another address that the server's name stands for may be a better one.
     ///
     /// - Returns: false when there is none left.
-    private func triesNextAddress(after reason: String) -> Bool {
+    private func tryNextAddress(after reason: String) -> Bool {
         guard let endpoint, let next = self.others.popFirst() else { return false }
         endpoint.log.debug("the server's next address is tried", metadata: endpoint.logMetadata(reason: reason))
         endpoint.close()
@@ -162,7 +162,7 @@ final class OutgoingOpening: @unchecked Sendable {
 
     /// The connection was closed or failed.
     func broken(_ reason: String) {
-        if self.triesNextAddress(after: reason) { return }
+        if self.tryNextAddress(after: reason) { return }
         if let failure = self.transport?.interrupted(reason) {
             self.failed(failure)
         } else {
@@ -171,7 +171,7 @@ final class OutgoingOpening: @unchecked Sendable {
     }
 
     func deadlinePassed() {
-        if self.triesNextAddress(after: "it did not answer") { return }
+        if self.tryNextAddress(after: "it did not answer") { return }
         let what =
             if let derivation {
                 "the keys for the server's \(derivation.rounds) rounds of SCRAM were not computed"
@@ -201,7 +201,7 @@ final class OutgoingOpening: @unchecked Sendable {
     func transportReady() {
         guard let endpoint else { return }
         let target = self.target
-        var login = ServerOpening(
+        var login = FramedServerLogin(
             user: target.user,
             database: target.database,
             parameters: target.parameters,
@@ -239,7 +239,7 @@ final class OutgoingOpening: @unchecked Sendable {
     }
 
     /// Consumes the step, so that the only copy of a password is the one that is wiped.
-    private func play(_ step: consuming ServerOpening.Step) {
+    private func play(_ step: consuming FramedServerLogin.Step) {
         switch consume step {
         case .wait: return
         case .send(var bytes): self.endpoint?.send(wiping: &bytes)

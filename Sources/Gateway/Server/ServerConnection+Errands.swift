@@ -7,32 +7,40 @@ import Settings
 struct Errand {
     enum Purpose {
         /// Make the session clean before it goes back to its pool.
-        case cleanup
+        ///
+        /// - Parameter resets: the statements take back settings and prepared statements, too, not only an open
+        ///   transaction.
+        case cleanup(resets: Bool)
         /// See whether a server that was idle for long still answers, before the client gets it.
         case check(ClientConnection)
         /// Apply the parameters of the client that the server is lent to, before it gets the client's request.
         case prepare(ClientConnection, SessionParameters)
         /// Apply the client's startup parameters and learn what the server reports for them.
-        case learn(ClientConnection)
+        ///
+        /// - Parameter applying: which of the statements applies them; nil when there are none. What it reports counts,
+        ///   what those behind it report does not: they take its work back.
+        case learn(ClientConnection, applying: Int?)
     }
 
     let purpose: Purpose
     let statements: [String]
-    /// Cleaning: the statements take back settings and prepared statements, too, not only an open transaction.
-    var resets = false
-    /// Learning: which of the statements applies the client's parameters. What it reports counts, what those behind it
-    /// report does not: they take its work back.
-    var applying: Int?
+    /// When it is given up; nil for `errandTimeout` from its start.
+    let deadline: MonotonicMicroseconds?
     /// ReadyForQuery messages still due.
-    var owed = 0
+    var owed: Int
     /// The first of the statements that failed.
     var failed: Int?
-    /// When it is given up; nil for `errandTimeout` from its start.
-    var deadline: MonotonicMicroseconds?
     /// What the session held when the errand began: its own answers change the residue.
     var residue = SessionResidue()
     var reports: [(name: String, value: String)] = []
     var error: ServerMessageFields?
+
+    init(purpose: Purpose, statements: [String], deadline: MonotonicMicroseconds? = nil) {
+        self.purpose = purpose
+        self.statements = statements
+        self.deadline = deadline
+        self.owed = statements.count
+    }
 
     /// Which of the statements is being answered.
     var position: Int { self.statements.count - self.owed }
@@ -42,8 +50,8 @@ struct Errand {
 
     /// What the server reports now is what the client's parameters bring.
     var takesReports: Bool {
-        guard case .learn = self.purpose, self.reports.count < Self.reportsMax else { return false }
-        return self.applying.map { self.position <= $0 } ?? true
+        guard case .learn(_, let applying) = self.purpose, self.reports.count < Self.reportsMax else { return false }
+        return applying.map { self.position <= $0 } ?? true
     }
 }
 
@@ -52,20 +60,18 @@ extension ServerConnection {
     static let errandTimeout: MonotonicMicroseconds = 5_000_000
 
     func run(_ errand: Errand) {
-        var errand = errand
-        errand.owed = errand.statements.count
-        errand.residue = self.scanner.residue
         self.phase = .errand
-        self.errandLedger.reset()
+        self.ownLedger.reset()
         self.statements?.queryRan()
         var writer = MessageWriter()
         for statement in errand.statements {
             writer.query(statement)
-            self.errandLedger.querySent()
+            self.ownLedger.querySent()
         }
         let limit = self.home.worker.now + Self.errandTimeout
         self.setDeadline(min(errand.deadline ?? limit, limit))
         self.errand = errand
+        self.errand?.residue = self.scanner.residue
         self.send(writer.bytes)
     }
 
@@ -74,11 +80,11 @@ extension ServerConnection {
     func errandReceived(_ bytes: Span<UInt8>) -> Int {
         var offset = 0
         while true {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.ownLedger)
             offset += scan.taken
             switch scan.stop {
             case .none:
-                if self.errand?.owed == 0, self.stoodStill(at: offset, of: bytes) { self.errandDone() }
+                if self.errand?.owed == 0, self.noteEndOfChunk(at: offset, of: bytes) { self.errandDone() }
                 return offset
             case .invalid:
                 self.errandFailed("the server broke the protocol")
@@ -110,13 +116,9 @@ extension ServerConnection {
         severity: .error, sqlState: .internalError, message: "the server reported an error that is too long to be told")
 
     private func noteReport(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
-        guard self.errand?.takesReports == true else { return }
-        var copy: [UInt8] = []
-        copy.reserveCapacity(body.count)
-        for index in body { copy.append(bytes[index]) }
-        var reader = ByteReader(copy)
-        guard let name = try? reader.cString(), let value = try? reader.cString() else { return }
-        self.errand?.reports.append((name, value))
+        guard self.errand?.takesReports == true, let report = ParameterStatus.decode(bytes.extracting(body))
+        else { return }
+        self.errand?.reports.append(report)
     }
 
     private func errandDone() {
@@ -125,31 +127,31 @@ extension ServerConnection {
         self.clearDeadline()
         self.scanner.forgetResets()
         switch errand.purpose {
-        case .cleanup:
-            guard errand.error == nil, self.errandLedger.status == .idle else {
-                self.retire("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
+        case .cleanup(let resets):
+            guard errand.error == nil, self.ownLedger.status == .idle else {
+                self.end("cleaning the session failed: \(errand.error?.message ?? "still in a transaction")")
                 return
             }
-            self.becomeClean(by: errand)
+            self.becomeClean(by: errand, resetting: resets)
         case .check(let client):
             if errand.error != nil {
-                self.retire("the server reported an error while idle")
+                self.end("the server reported an error while idle")
                 return client.retryCheckout()
             }
             self.scanner.residue = SessionResidue()
             client.granted(self)
         case .prepare(let client, let parameters):
             self.prepared(for: client, parameters, by: errand)
-        case .learn(let client):
+        case .learn(let client, let applying):
             self.phase = .active
-            client.parametersLearnt(on: self, by: errand)
+            client.parametersLearnt(on: self, by: errand, applying: applying)
         }
     }
 
-    private func becomeClean(by errand: Errand) {
+    private func becomeClean(by errand: Errand, resetting resets: Bool) {
         // RESET ALL and DISCARD ALL took the client's parameters away as well; a ROLLBACK alone takes nothing of that.
-        if self.pool.isSessionMode || (errand.resets && errand.residue.hasSettings) { self.applied = .none }
-        if self.pool.isSessionMode || (errand.resets && errand.residue.hasStatements) {
+        if self.pool.isSessionMode || (resets && errand.residue.hasSettings) { self.applied = .none }
+        if self.pool.isSessionMode || (resets && errand.residue.hasStatements) {
             self.statements?.droppedAll()
         }
         self.scanner.residue = SessionResidue()
@@ -169,13 +171,13 @@ extension ServerConnection {
         let errand = self.errand
         self.errand = nil
         let lastError = self.lastError
-        self.retire(reason)
+        self.end(reason)
         switch errand?.purpose {
         case .check(let client): client.retryCheckout()
         case .prepare(let client, _):
             client.isPreparing = false
             client.retryCheckout()
-        case .learn(let client): client.serverLost(ServerLoss(reason: reason, lastError: lastError))
+        case .learn(let client, _): client.serverLost(ServerLoss(reason: reason, lastError: lastError))
         case .cleanup, nil: return
         }
     }
@@ -187,53 +189,21 @@ extension ServerConnection {
     func strayReceived(_ bytes: Span<UInt8>) -> Int {
         var offset = 0
         while true {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
+            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.ownLedger)
             offset += scan.taken
             switch scan.stop {
             case .parameterStatus: continue
             case .none:
-                if self.stoodStill(at: offset, of: bytes), self.phase == .looking { self.lookedWell() }
+                if self.noteEndOfChunk(at: offset, of: bytes), self.phase == .looking { self.becomeIdle() }
                 return offset
             case .error:
                 self.lastError = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
-                self.retire(self.lastError?.message ?? "the server reported an error while idle")
+                self.end(self.lastError?.message ?? "the server reported an error while idle")
                 return bytes.count
             case .ready, .invalid:
-                self.retire("the server sent what nobody asked for")
+                self.end("the server sent what nobody asked for")
                 return bytes.count
             }
-        }
-    }
-
-    /// What came was harmless: back to idle.
-    func lookedWell() {
-        self.becomeIdle()
-    }
-
-    // MARK: Cancel
-
-    /// The request is through, or the client that it was meant for has no statement here any more that it could hit.
-    func letCancellersGo() {
-        for canceller in self.cancellers + self.laterCancellers { canceller.cancelIsThrough() }
-        self.cancellers = []
-        self.laterCancellers = []
-    }
-
-    /// A cancel request for this server was sent and is through, or was given up.
-    func cancelEnded(isCertain: Bool) {
-        self.cancelsInFlight -= 1
-        if !isCertain { self.isSpent = true }
-        let wanted = self.takeLaterCancellers()
-        self.letCancellersGo()
-        for canceller in wanted { self.cancel(for: canceller) }
-        guard self.phase == .parked, self.cancelsInFlight == 0 else { return }
-        self.clearDeadline()
-        if self.isSpent {
-            self.retire("a cancel request may still be under way")
-        } else if !self.isAtBoundary {
-            self.retire("the server is in the middle of a message")
-        } else {
-            self.goHome()
         }
     }
 }

@@ -18,12 +18,10 @@ extension ServerConnection {
         self.turn.receivedBytes = 0
         // Those who wait for what stands in front of its requests wait on. What waits for the end of another cancel
         // request could hit a later request than it was meant for: which one is answered is not looked at any more.
-        if self.preludeOwed == 0 { self.letCancellersGo() }
+        if self.prelude.owed == 0 { self.letCancellersGo() }
         self.expect(0)
         self.checkCapture = nil
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
+        self.sendTerminate()
         self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.serverFinishTimeout)
         if self.isReadingPaused { self.resumeReading() }
     }
@@ -41,11 +39,11 @@ extension ServerConnection {
     func finishingReceived(_ bytes: Span<UInt8>) -> Int {
         let count = bytes.count
         self.turn.receivedBytes &+= UInt64(count)
-        if self.turn.receivedBytes > Self.unheardMax { self.retire("its client has left and does not hear it") }
+        if self.turn.receivedBytes > Self.unheardMax { self.end("its client has left and does not hear it") }
         // Where a cancel request waits for the answer to what stands in front of the client's request, that is read.
-        if !self.laterCancellers.isEmpty, self.preludeOwed > 0 {
+        if !self.laterCancellers.isEmpty, self.prelude.owed > 0 {
             let taken = self.takePreludeAnswers(bytes)
-            if self.preludeOwed > 0 { return taken }
+            if self.prelude.owed > 0 { return taken }
         }
         return count
     }

@@ -38,6 +38,7 @@ extension ServerConnection {
         self.pool.state.withLock { state in
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
             state.credential.opened()
+            state.isRefused = false
             state.parameterSets.greeted(with: Welcome(greeting.parameters))
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)
@@ -66,6 +67,7 @@ extension ServerConnection {
             self.pool.openAbandoned(self, home: self.home)
             return
         }
+        if failure.doubtsSecret { self.pool.userRefused() }
         var metadata = self.logMetadata(reason: failure.logText)
         if let first { metadata["first_attempt"] = .string(first.logText) }
         self.log.error("cannot log in at the server", metadata: metadata)

@@ -22,9 +22,18 @@ extension ServerConnection {
         let queries = [
             SessionParameters.none.query(replacing: self.applied), parameters.query(replacing: .none),
         ]
-        let purpose = Errand.Purpose.prepare(client, parameters)
-        self.run(Errand(purpose: purpose, statements: queries.compactMap { $0 }))
+        let end = self.pool.waitDeadline(since: client.waitingSince)
+        let errand = Errand(
+            purpose: .prepare(client, parameters),
+            statements: queries.compactMap { $0 },
+            deadline: max(end, self.home.worker.now + Self.preparingTimeMin)
+        )
+        self.run(errand)
     }
+
+    /// A server has this long at least, however long its client has waited for it: one that is well must not be closed
+    /// because it came at the last moment.
+    private static let preparingTimeMin: MonotonicMicroseconds = 1_000_000
 
     func prepared(for client: ClientConnection, _ parameters: SessionParameters, by errand: Errand) {
         guard let error = errand.error else {
@@ -35,7 +44,7 @@ extension ServerConnection {
         }
         client.isPreparing = false
         let isRefusal = errand.failed == errand.statements.count - 1 && !parameters.entries.isEmpty
-        self.retire("what was to precede the client's requests was refused: \(error.message)")
+        self.end("what was to precede the client's requests was refused: \(error.message)")
         // Nothing of the client's has been sent: another server may take what this one was kept from.
         guard isRefusal, !error.isInterruption else { return client.retryCheckout() }
         self.pool.state.withLock { $0.parameterSets.forget(parameters) }
@@ -45,7 +54,9 @@ extension ServerConnection {
 
 extension ClientConnection {
     /// The server may refuse this client's parameters: it applies them first, and is granted again then.
-    func prepares(_ server: ServerConnection) -> Bool {
+    ///
+    /// - Returns: false when there is nothing to wait for.
+    func beginPreparing(on server: ServerConnection) -> Bool {
         guard server.mustPrepare(for: self) else { return false }
         self.phase = .waiting
         self.waiter = nil

@@ -19,9 +19,9 @@ extension ServerConnection {
     func relay(_ bytes: Span<UInt8>) -> Int {
         guard let client = self.client else { return bytes.count }
         var offset = 0
-        if self.preludeOwed > 0 {
+        if self.prelude.owed > 0 {
             offset = self.takePreludeAnswers(bytes)
-            if self.preludeOwed > 0 || self.phase != .active { return offset }
+            if self.prelude.owed > 0 || self.phase != .active { return offset }
             if self.statements == nil { client.answersCame() }
         }
         if let statements = self.statements { return self.relayScripted(bytes, from: offset, to: client, statements) }
@@ -43,25 +43,34 @@ extension ServerConnection {
             self.turn.receivedBytes &+= UInt64(offset - start)
             self.toClient &+= UInt64(offset - start)
             client.send(bytes.extracting(start..<offset))
-            if self.toClient > Self.unbookedMax { client.accountBytes(self) }
-            if client.unsentCount > Self.clientBacklog {
-                client.isPausingServer = true
-                self.pauseReading()
-            }
+            self.chunkPassed(to: client)
         }
         self.expect(self.scanner.bytesToCome)
         if isInvalid {
             self.brokenStream()
-        } else if self.stoodStill(at: offset, of: bytes) {
+        } else if self.noteEndOfChunk(at: offset, of: bytes) {
             client.serverSettled()
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
     }
 
-    /// True when everything that came has been taken, up to the end of a message. What is not, the beginning of a
-    /// message, stays with this connection and its owner: nobody else gets the server until the rest has come.
-    func stoodStill(at offset: Int, of bytes: borrowing Span<UInt8>) -> Bool {
+    /// Answers were sent to the client. What they add up to goes into the books where it is much, and the server is not
+    /// read as long as its client does not take them.
+    @inline(__always)
+    func chunkPassed(to client: ClientConnection) {
+        if self.toClient > Self.unbookedMax { client.accountBytes(self) }
+        if client.unsentCount > Self.clientBacklog {
+            client.isPausingServer = true
+            self.pauseReading()
+        }
+    }
+
+    /// What has not been taken of a chunk, the beginning of a message, stays with this connection and its owner: nobody
+    /// else gets the server until the rest has come.
+    ///
+    /// - Returns: true when everything that came has been taken, up to the end of a message.
+    func noteEndOfChunk(at offset: Int, of bytes: borrowing Span<UInt8>) -> Bool {
         self.holdsBeginning = offset < bytes.count
         return self.isAtBoundary
     }
@@ -86,50 +95,6 @@ extension ServerConnection {
         client?.serverLost(ServerLoss(reason: "the server broke the protocol", isMidMessage: isMidMessage))
     }
 
-    /// Takes the answers to the gateway's own queries that went out before the client's own requests.
-    func takePreludeAnswers(_ bytes: borrowing Span<UInt8>) -> Int {
-        var offset = 0
-        while self.preludeOwed > 0 {
-            let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: true, ledger: &self.errandLedger)
-            offset += scan.taken
-            switch scan.stop {
-            case .none: return offset
-            case .ready:
-                self.notePreludeAnswer()
-                if !self.laterCancellers.isEmpty, self.preludeOwed == 0 || self.isAnsweringReplay {
-                    self.sendLaterCancels()
-                }
-                guard self.preludeOwed == 0 else { continue }
-                self.scanner.forgetResets()
-                self.isRestoring = false
-            case .parameterStatus:
-                guard self.isRestoring else { continue }
-                let start = scan.body.lowerBound - MessageHeader.size
-                self.toClient &+= UInt64(scan.body.upperBound - start)
-                self.client?.send(bytes.extracting(start..<scan.body.upperBound))
-            case .error:
-                let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
-                let isEnd = fields?.endsConnection ?? false
-                if self.isAnsweringReplay, !isEnd { continue }
-                self.preludeFailed(fields)
-                return offset
-            case .invalid:
-                self.brokenStream()
-                return offset
-            }
-        }
-        return offset
-    }
-
-    /// The server refused a parameter that it accepted at login, or to begin a transaction: the client's requests must
-    /// not run without that.
-    private func preludeFailed(_ fields: ServerMessageFields?) {
-        let client = self.client
-        self.client = nil
-        self.retire("what was to precede the client's requests was refused")
-        client?.checkoutFailed(fields.map { .server($0) } ?? .login("the session could not be prepared for the client"))
-    }
-
     // MARK: A client's turn
 
     /// A client takes over. Its parameters go out first if the session has others.
@@ -150,11 +115,7 @@ extension ServerConnection {
         if let query = client.parameters.query(replacing: self.applied) {
             var writer = MessageWriter()
             writer.query(query)
-            self.errandLedger.reset()
-            self.errandLedger.querySent()
-            self.statements?.queryRan()
-            self.preludeOwed += 1
-            self.send(writer.bytes)
+            self.sendPrelude(writer.bytes)
         }
         self.applied = client.parameters
     }
@@ -167,8 +128,8 @@ extension ServerConnection {
         self.expect(0)
         if self.isReadingPaused { self.resumeReading() }
         if self.isSpent || self.scanner.residue.isUnknowable {
-            self.retire("not reusable")
-        } else if self.cancelsInFlight > 0 {
+            self.end("not reusable")
+        } else if self.isCancelInFlight {
             self.phase = .parked
             self.letCancellersGo()
             self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.cancelWaitTimeout)
@@ -213,7 +174,7 @@ extension ServerConnection {
             self.scanner.residue = SessionResidue()
             self.becomeIdle()
         } else {
-            self.run(Errand(purpose: .cleanup, statements: statements, resets: resets))
+            self.run(Errand(purpose: .cleanup(resets: resets), statements: statements))
         }
     }
 }

@@ -16,28 +16,10 @@ extension ServerConnection {
         guard let replay = own.replay(limit: Self.replayMax) else { return false }
         client.statements = nil
         guard replay.count > 0 else { return true }
-        if self.preludeOwed == 0 { self.errandLedger.reset() }
-        for _ in 0..<replay.count {
-            self.errandLedger.extendedSent()
-            self.errandLedger.syncSent()
-        }
-        self.preludeAnswered = 0
-        self.replays = self.preludeOwed..<(self.preludeOwed + replay.count)
-        self.preludeOwed += replay.count
-        self.send(replay.bytes)
+        self.prelude.answered = 0
+        self.prelude.replays = self.prelude.owed..<(self.prelude.owed + replay.count)
+        self.sendPrelude(replay.bytes, answers: replay.count, isExtended: true)
         return true
-    }
-
-    /// What comes now answers the replay of a statement. One that PostgreSQL does not take any more (its table is gone)
-    /// concerns the client only when it uses it: then it does not exist.
-    var isAnsweringReplay: Bool { self.replays.contains(self.preludeAnswered) }
-
-    /// One of the answers in front of the client's own is complete.
-    func notePreludeAnswer() {
-        self.preludeOwed -= 1
-        if self.replays.isEmpty { return }
-        self.preludeAnswered += 1
-        if self.preludeOwed == 0 { self.replays = 0..<0 }
     }
 }
 

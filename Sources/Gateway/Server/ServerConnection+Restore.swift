@@ -14,7 +14,7 @@ extension ServerConnection {
     /// - Returns: true when the request has to wait until that is answered: what is refused must not be missing in it.
     func restoreParameters(of client: ClientConnection) -> Bool {
         guard self.scanner.lostParameters || self.scanner.hasReset else { return false }
-        guard self.pool.isSessionMode, self.pool.plan.syncsParameters, self.preludeOwed == 0, self.isAtBoundary,
+        guard self.pool.isSessionMode, self.pool.plan.syncsParameters, self.prelude.owed == 0, self.isAtBoundary,
             self.ledger.isReleasable, let query = client.parameters.queryAfterReset
         else { return false }
         var writer = MessageWriter()
@@ -23,12 +23,8 @@ extension ServerConnection {
         writer.execute(portal: Self.restoring)
         writer.close(kind: .statement, name: Self.restoring)
         writer.sync()
-        self.errandLedger.reset()
-        self.errandLedger.extendedSent()
-        self.errandLedger.syncSent()
-        self.isRestoring = true
-        self.preludeOwed += 1
-        self.send(writer.bytes)
+        self.prelude.isRestoring = true
+        self.sendPrelude(writer.bytes, isExtended: true)
         return true
     }
 }

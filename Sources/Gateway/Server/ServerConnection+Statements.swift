@@ -56,12 +56,8 @@ extension ServerConnection {
                 guard isCountable else { return bytes.count }
             case .ready:
                 if self.ledger.isOutsideTransaction { continue scan }
-                // A transaction block was opened: the client gets an error in place of this ReadyForQuery.
-                passage.keep(bytes, to: offset - Self.readyForQueryLength)
                 self.turn.receivedBytes &+= UInt64(offset - start)
-                self.toClient &+= UInt64(passage.out.count)
-                client.send(passage.out)
-                client.refuseTransactionBlock()
+                self.refuseBlock(bytes, at: offset, &passage, client)
                 return bytes.count
             }
         }
@@ -75,7 +71,7 @@ extension ServerConnection {
         if isInvalid {
             self.brokenStream()
         } else {
-            if self.stoodStill(at: offset, of: bytes) { client.serverSettled() }
+            if self.noteEndOfChunk(at: offset, of: bytes) { client.serverSettled() }
             client.answersCame()
             if client.isTerminating { client.terminateIfSettled() }
         }
@@ -93,7 +89,7 @@ extension ServerConnection {
         _ client: ClientConnection,
         _ statements: ServerStatements
     ) -> Bool {
-        if self.saysFarewell(bytes, body: body) {
+        if self.withholdFarewell(bytes, body: body) {
             passage.keep(bytes, to: start)
             passage.start = end
             return true
@@ -112,6 +108,15 @@ extension ServerConnection {
         return false
     }
 
+    /// A transaction block was opened: the client gets an error in place of the ReadyForQuery that ends at `end`.
+    private func refuseBlock(_ bytes: Span<UInt8>, at end: Int, _ passage: inout Passage, _ client: ClientConnection) {
+        passage.keep(bytes, to: end - Self.readyForQueryLength)
+        self.toClient &+= UInt64(passage.out.count)
+        client.send(passage.out)
+        self.home.giveBack(scratch: &passage.out)
+        client.refuseTransactionBlock()
+    }
+
     private func pass(_ bytes: Span<UInt8>, _ passage: inout Passage, to end: Int, _ client: ClientConnection) {
         if passage.out.isEmpty {
             guard passage.start < end else { return self.home.giveBack(scratch: &passage.out) }
@@ -123,17 +128,15 @@ extension ServerConnection {
             client.send(passage.out)
         }
         self.home.giveBack(scratch: &passage.out)
-        if self.toClient > Self.unbookedMax { client.accountBytes(self) }
-        if client.unsentCount > Self.clientBacklog {
-            client.isPausingServer = true
-            self.pauseReading()
-        }
+        self.chunkPassed(to: client)
     }
 
     /// PostgreSQL ends the session when nothing is asked of it and no transaction is open. That does not concern the
     /// client, which goes on with another server: it would take these words, which came together with its last
     /// answer, for the answer to its next request.
-    private func saysFarewell(_ bytes: borrowing Span<UInt8>, body: Range<Int>) -> Bool {
+    ///
+    /// - Returns: false when the error is another one, which the client gets.
+    private func withholdFarewell(_ bytes: borrowing Span<UInt8>, body: Range<Int>) -> Bool {
         guard self.isSettled, self.ledger.isReleasable,
             let fields = try? ServerMessageFields.decode(body: bytes.extracting(body)),
             fields.endsConnection
@@ -147,7 +150,7 @@ extension ServerConnection {
     /// A COPY has failed while Syncs were under way, and nobody can tell whether these are still to be answered. The
     /// client's next request would show it; a client that sends none must not keep its server from others.
     func settleDoubt() {
-        guard self.ledger.awaitsOnlyDoubtful, self.ledger.isOutsideTransaction, self.preludeOwed == 0,
+        guard self.ledger.awaitsOnlyDoubtful, self.ledger.isOutsideTransaction, self.prelude.owed == 0,
             !self.hasGotTerminate, let statements = self.statements
         else { return }
         self.send(statements.probe(ledger: &self.ledger))

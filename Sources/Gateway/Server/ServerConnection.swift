@@ -20,7 +20,7 @@ struct ServerLoss {
 /// checks it.
 ///
 /// Belongs to the worker it is attached to; while idle it is shared, and the pool's lock decides who gets it.
-final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
+final class ServerConnection: Endpoint, OpeningDelegate, @unchecked Sendable {
     /// Codes posted from other workers.
     enum Post {
         /// Attached to this worker for `reservedFor`.
@@ -62,17 +62,9 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var client: ClientConnection?
     /// The client on another worker that it is on its way to.
     var reservedFor: ClientConnection?
-    /// What was sent in front of a client's requests: its parameters, its BEGIN, statements that follow it. The number
-    /// of ReadyForQuery messages still due for that.
-    var preludeOwed = 0
-    /// Which of these answers, counted from the first, are of statements that follow the client; see
-    /// `ServerConnection+Replay.swift`.
-    var replays = 0..<0
-    /// How many of the answers have come since those statements went out.
-    var preludeAnswered = 0
-    /// These give the client back what it has reset, and it is told of the values.
-    var isRestoring = false
-    /// The last bytes that came are the beginning of a message, too few to know it: see `stoodStill`.
+    /// What was sent in front of the client's requests.
+    var prelude = Prelude()
+    /// The last bytes that came are the beginning of a message, too few to know it: see `noteEndOfChunk`.
     var holdsBeginning = false
     /// The parameters applied to the session, in a client's name.
     var applied = SessionParameters.none {
@@ -84,7 +76,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var checkCapture: CheckCapture?
     var errand: Errand?
     /// Books for the gateway's own queries, so that the client's stay right.
-    var errandLedger = AnswerLedger()
+    var ownLedger = AnswerLedger()
     /// Nil from the end of the login on.
     var opening: OutgoingOpening?
     /// PostgreSQL's last words, if they were fatal.
@@ -93,7 +85,7 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     var secret: [UInt8] = []
     /// Where it is connected; nil until it is logged in.
     var address: SocketAddress?
-    var cancelsInFlight = 0
+    var isCancelInFlight = false
     /// Who waits for the end of the cancel request that is in flight.
     var cancellers: [ClientConnection] = []
     /// Who wants another one: it was asked for when the server had answered what the one in flight was meant for, or
@@ -172,9 +164,9 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
         switch self.phase {
         case .opening: self.opening?.deadlinePassed()
         case .errand: self.errandTimedOut()
-        case .parked: self.retire("a cancel request was not answered in time")
-        case .looking: self.retire("the server stopped in the middle of a message")
-        case .finishing: self.retire("server_finish_timeout: its client has left, and it has not finished in time")
+        case .parked: self.end("a cancel request was not answered in time")
+        case .looking: self.end("the server stopped in the middle of a message")
+        case .finishing: self.end("server_finish_timeout: its client has left, and it has not finished in time")
         default: return
         }
     }
@@ -198,7 +190,8 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     }
 
     override func nothingToRead() {
-        if self.phase == .looking { self.lookedWell() }
+        // What came was harmless.
+        if self.phase == .looking { self.becomeIdle() }
     }
 
     // MARK: Ends
@@ -230,11 +223,9 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
     }
 
     /// Ends the connection in an orderly way: it is not needed any more.
-    func retire(_ reason: String) {
+    func end(_ reason: String) {
         guard self.phase != .closed else { return }
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
+        self.sendTerminate()
         self.logClosing(reason)
         self.discard()
     }
@@ -244,9 +235,13 @@ final class ServerConnection: Endpoint, OpeningUser, @unchecked Sendable {
         guard !self.hasGotTerminate else { return }
         self.hasGotTerminate = true
         self.isSpent = true
-        var terminate = MessageWriter()
-        terminate.terminate()
-        self.send(terminate.bytes)
+        self.sendTerminate()
+    }
+
+    func sendTerminate() {
+        var writer = MessageWriter()
+        writer.terminate()
+        self.send(writer.bytes)
     }
 
     /// Closes and tells the pool.

@@ -4,7 +4,7 @@ import Sessions
 import TLSEngine
 
 /// An endpoint that speaks to a PostgreSQL server.
-protocol TransportUser: Endpoint {
+protocol TransportDelegate: Endpoint {
     var home: WorkerHome { get }
     /// The way is free: log in, in clear text or inside TLS.
     func transportReady()
@@ -21,7 +21,7 @@ final class OutgoingTransport: HandshakeQueue.Subject {
     private var machine: ServerTransport
     /// Nil when it is done with. Strong, and so a circle until then: an object that was ever referred to weakly keeps
     /// its reference count in a table of its own, which every transaction of its later life would pay for.
-    private var user: (any TransportUser)?
+    private var endpoint: (any TransportDelegate)?
     private var session: TLSSession?
     private var input: [UInt8] = []
     private var isQueued = false
@@ -61,113 +61,113 @@ final class OutgoingTransport: HandshakeQueue.Subject {
         self.machine.retry(after: failure).map { OutgoingTransport($0, after: self) }
     }
 
-    /// The socket of `user` is connected.
-    func connected(_ user: any TransportUser) {
-        self.user = user
-        self.follow(self.machine.start(), user)
+    /// The socket of `endpoint` is connected.
+    func connected(_ endpoint: any TransportDelegate) {
+        self.endpoint = endpoint
+        self.follow(self.machine.start(), endpoint)
     }
 
     /// What came before the transport was ready.
     func received(_ bytes: borrowing Span<UInt8>) {
-        guard let user else { return }
+        guard let endpoint else { return }
         guard self.session != nil else {
-            self.follow(self.machine.receive(bytes), user)
+            self.follow(self.machine.receive(bytes), endpoint)
             return
         }
         guard self.input.count + bytes.count <= TLSSession.handshakeInputMax else {
-            self.fail(TLSFailure(reason: .protocolError, text: "the handshake is too long"), user)
+            self.fail(TLSFailure(reason: .protocolError, text: "the handshake is too long"), endpoint)
             return
         }
         unsafe bytes.withUnsafeBufferPointer { unsafe self.input.append(contentsOf: $0) }
-        self.enqueue(user)
+        self.enqueue(endpoint)
     }
 
     /// Its connection is gone.
     ///
     /// - Returns: the failure of the handshake, if one was under way: another attempt may follow it.
     func interrupted(_ reason: String) -> ServerLoginFailure? {
-        guard let user, self.session != nil, self.facts == nil else { return nil }
-        self.user = nil
-        user.home.gateway.serverHandshakes.failed(.closed)
+        guard let endpoint, self.session != nil, self.facts == nil else { return nil }
+        self.endpoint = nil
+        endpoint.home.gateway.serverHandshakes.failed(.closed)
         return .handshakeFailed("\(reason) (\(TLSFailure.Reason.closed.rawValue))")
     }
 
     /// Its connection is given up.
     func abandon() {
-        guard let user else { return }
-        self.user = nil
-        if self.session != nil, self.facts == nil { user.home.gateway.serverHandshakes.failed(.closed) }
+        guard let endpoint else { return }
+        self.endpoint = nil
+        if self.session != nil, self.facts == nil { endpoint.home.gateway.serverHandshakes.failed(.closed) }
     }
 
-    private func follow(_ step: ServerTransport.Step, _ user: any TransportUser) {
+    private func follow(_ step: ServerTransport.Step, _ endpoint: any TransportDelegate) {
         switch step {
         case .wait: return
-        case .send(let bytes): user.send(bytes)
-        case .beginTLS: self.beginTLS(user)
+        case .send(let bytes): endpoint.send(bytes)
+        case .beginTLS: self.beginTLS(endpoint)
         case .beginLogin:
-            self.user = nil
-            user.transportReady()
+            self.endpoint = nil
+            endpoint.transportReady()
         case .failed(let failure):
-            self.user = nil
-            user.transportFailed(failure)
+            self.endpoint = nil
+            endpoint.transportFailed(failure)
         }
     }
 
-    private func beginTLS(_ user: any TransportUser) {
+    private func beginTLS(_ endpoint: any TransportDelegate) {
         guard let context = self.tls.context else {
-            self.follow(.failed(.tlsUnavailable("TLS is disabled")), user)
+            self.follow(.failed(.tlsUnavailable("TLS is disabled")), endpoint)
             return
         }
-        self.began = user.home.worker.now
-        user.home.gateway.serverHandshakes.begins()
+        self.began = endpoint.home.worker.now
+        endpoint.home.gateway.serverHandshakes.begins()
         do throws(TLSFailure) {
             let isDirect = self.tls.negotiation == .direct
             self.session = try TLSSession(connectingWith: context, host: self.host, isDirect: isDirect)
-            self.enqueue(user)
+            self.enqueue(endpoint)
         } catch {
-            self.fail(error, user)
+            self.fail(error, endpoint)
         }
     }
 
-    private func enqueue(_ user: any TransportUser) {
+    private func enqueue(_ endpoint: any TransportDelegate) {
         if self.isQueued { return }
         self.isQueued = true
-        user.home.handshakes.add(self)
+        endpoint.home.handshakes.add(self)
     }
 
-    var isOver: Bool { self.user == nil }
+    var isOver: Bool { self.endpoint == nil }
 
     func handshakeStep() {
         self.isQueued = false
-        guard let user, let session, user.isOpen else { return }
+        guard let endpoint, let session, endpoint.isOpen else { return }
         var output: [UInt8] = []
         let step = unsafe self.input.withUnsafeBytes { unsafe session.handshake($0, output: &output) }
         self.input.removeAll(keepingCapacity: true)
-        user.send(output)
+        endpoint.send(output)
         switch step {
         case .needsInput: return
-        case .failed(let failure): self.fail(failure, user)
-        case .done: self.done(session, user)
+        case .failed(let failure): self.fail(failure, endpoint)
+        case .done: self.done(session, endpoint)
         }
     }
 
-    private func done(_ session: TLSSession, _ user: any TransportUser) {
+    private func done(_ session: TLSSession, _ endpoint: any TransportDelegate) {
         let isDirect = self.tls.negotiation == .direct
         guard !isDirect || session.alpn == "postgresql" else {
             let text = "the server took direct TLS without the protocol postgresql (ALPN)"
-            self.fail(TLSFailure(reason: .noApplicationProtocol, text: text), user)
+            self.fail(TLSFailure(reason: .noApplicationProtocol, text: text), endpoint)
             return
         }
         let duration = MonotonicClock.now() - self.began
-        user.home.gateway.serverHandshakes.ended(session, isDirect: isDirect, after: duration)
+        endpoint.home.gateway.serverHandshakes.ended(session, isDirect: isDirect, after: duration)
         self.facts = TLSFacts(session)
-        user.secure(by: TLSCodec(session))
-        self.follow(self.machine.tlsStarted(), user)
+        endpoint.secure(by: TLSCodec(session))
+        self.follow(self.machine.tlsStarted(), endpoint)
     }
 
-    private func fail(_ failure: TLSFailure, _ user: any TransportUser) {
-        user.home.gateway.serverHandshakes.failed(failure.reason)
-        self.user = nil
-        user.transportFailed(.handshakeFailed("\(failure.text) (\(failure.reason.rawValue))"))
+    private func fail(_ failure: TLSFailure, _ endpoint: any TransportDelegate) {
+        endpoint.home.gateway.serverHandshakes.failed(failure.reason)
+        self.endpoint = nil
+        endpoint.transportFailed(.handshakeFailed("\(failure.text) (\(failure.reason.rawValue))"))
     }
 }

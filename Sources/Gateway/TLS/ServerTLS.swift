@@ -3,7 +3,7 @@ import Settings
 import TLSEngine
 
 /// TLS towards the servers of a pool. Immutable; two are equal when settings and files are, and a pool whose TLS has
-/// changed is replaced: its servers are retired as they come back.
+/// changed is replaced: its servers end as they come back.
 final class ServerTLS: Sendable, Equatable {
     let settings: ServerTLSSettings
     /// Nil where TLS is never used.

@@ -8,7 +8,7 @@ package struct IdentMaps: Sendable {
     package static let empty = IdentMaps(lines: [])
 
     /// In the order of the files.
-    private let lines: [IdentLine]
+    let lines: [IdentLine]
 
     init(lines: [IdentLine]) {
         self.lines = lines

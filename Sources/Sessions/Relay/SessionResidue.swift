@@ -4,7 +4,8 @@ package import PGWire
 /// run before another client may use that session.
 ///
 /// The tags arm and disarm: `SET` arms, `DISCARD ALL` disarms everything but `isUnknowable`. `RESET` does not disarm:
-/// its tag is the same for one parameter and for all. What hides inside functions (`set_config`) leaves no tag.
+/// its tag is the same for one parameter and for all. What hides inside functions (`set_config`) and blocks of code
+/// leaves no tag.
 package struct SessionResidue: Sendable, Equatable {
     package var hasSettings = false
     package var hasCursors = false
@@ -16,6 +17,8 @@ package struct SessionResidue: Sendable, Equatable {
     package var hasOnlyLocalSets = false
     /// Something happened (replication) after which the session cannot be trusted to be clean.
     package var isUnknowable = false
+    /// A block of code may have left statements and cursors, before or behind what the tags tell.
+    private var hasHiddenStatements = false
 
     package init() {}
 
@@ -29,9 +32,9 @@ package struct SessionResidue: Sendable, Equatable {
         case .select, .other: return
         case .set: if !self.hasOnlyLocalSets { self.hasSettings = true }
         case .declareCursor: self.hasCursors = true
-        case .closeCursorAll: self.hasCursors = false
+        case .closeCursorAll: self.hasCursors = self.hasHiddenStatements
         case .prepare: self.hasStatements = true
-        case .deallocateAll: self.hasStatements = false
+        case .deallocateAll: self.hasStatements = self.hasHiddenStatements
         case .listen: self.hasListens = true
         case .discardAll:
             let isUnknowable = self.isUnknowable
@@ -48,6 +51,11 @@ package struct SessionResidue: Sendable, Equatable {
         if traits.contains(.set) { self.hasOnlyLocalSets = false }
         if traits.contains(.advisoryLock) { self.hasLocks = true }
         if traits.contains(.temporary) { self.hasTemporary = true }
+        if traits.contains(.hiddenStatements) {
+            self.hasHiddenStatements = true
+            self.hasStatements = true
+            self.hasCursors = true
+        }
     }
 
     /// What cleans up, as simple queries of one or more statements; nothing when clean.

@@ -130,6 +130,9 @@ package struct SQLScan: Sendable, Equatable {
         if self.holds("set_config", bytes, text) || self.holds("pg_settings", bytes, text) { traits.insert(.setConfig) }
         if self.holds("advisory_lock", bytes, text) { traits.insert(.advisoryLock) }
         if self.holds("temp", bytes, text) { traits.insert(.temporary) }
+        // PREPARE, DEALLOCATE and DECLARE ... WITH HOLD have no tag of their own there.
+        let hasStatements = self.holds("prepare", bytes, text) || self.holds("deallocate", bytes, text)
+        if hasStatements || self.holds("hold", bytes, text) { traits.insert(.hiddenStatements) }
         return traits
     }
 

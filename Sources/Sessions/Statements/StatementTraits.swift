@@ -37,7 +37,9 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     package static let set = StatementTraits(rawValue: 1 << 13)
     /// `FETCH`: its columns are those of a cursor of that name, in the transaction in which it is prepared.
     package static let fetch = StatementTraits(rawValue: 1 << 14)
+    /// A block of code that may make or end prepared statements, or leave cursors (`SQLScan.hidden`).
+    package static let hiddenStatements = StatementTraits(rawValue: 1 << 15)
 
     /// What a text may do that nobody has looked into, as far as no tag tells of it.
-    static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary]
+    static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary, .hiddenStatements]
 }

@@ -23,9 +23,7 @@ final class AuditOutput: @unchecked Sendable {
             self.descriptor = STDERR_FILENO
             self.isRegularFile = false
         case .file(let path):
-            // O_NONBLOCK: opening a FIFO that nobody reads fails instead of waiting.
-            let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
-            self.descriptor = unsafe open(path, flags, Self.fileMode)
+            self.descriptor = Self.openFile(path, makesIt: true)
             guard self.descriptor >= 0 else { throw AuditTargetError(target: target, reason: Self.systemText()) }
             var facts = stat()
             self.isRegularFile = unsafe fstat(self.descriptor, &facts) == 0 && facts.st_mode & S_IFMT == S_IFREG
@@ -37,6 +35,15 @@ final class AuditOutput: @unchecked Sendable {
     }
 
     deinit { self.close() }
+
+    /// The descriptor, or -1 and the reason in `errno`.
+    ///
+    /// - Parameter makesIt: whether a file that does not exist is made.
+    static func openFile(_ path: String, makesIt: Bool) -> Int32 {
+        // O_NONBLOCK: opening a FIFO that nobody reads fails instead of waiting.
+        let flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
+        return unsafe open(path, makesIt ? flags | O_CREAT : flags, Self.fileMode)
+    }
 
     func close() {
         if self.descriptor > STDERR_FILENO { _ = Glibc.close(self.descriptor) }
@@ -134,7 +141,8 @@ final class AuditOutput: @unchecked Sendable {
         }
     }
 
-    private static func connect(toSocketAt path: String) -> Int32 {
+    /// The descriptor, or -1 and the reason in `errno`.
+    static func connect(toSocketAt path: String) -> Int32 {
         let bytes = Array(path.utf8)
         var address = sockaddr_un()
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {

@@ -1,37 +1,67 @@
 import Glibc
 
-/// A semaphore of the system: raising it takes no lock, and no system call unless somebody waits. Any thread.
+/// Wakes one thread that waits for it, now or when it next waits. Raised twice before that, it wakes once. Any thread.
+///
+/// Its time limits follow the clock that never jumps: a stop that waits at most two seconds for the audit log must not
+/// take an hour because the system's time was put back.
 @safe
 final class AuditSignal: @unchecked Sendable {
-    private let semaphore: UnsafeMutablePointer<sem_t>
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    /// Under the mutex.
+    private var isRaised = false
 
     init() {
-        unsafe self.semaphore = .allocate(capacity: 1)
-        unsafe self.semaphore.initialize(to: sem_t())
-        unsafe sem_init(self.semaphore, 0, 0)
+        unsafe self.mutex = .allocate(capacity: 1)
+        unsafe self.mutex.initialize(to: pthread_mutex_t())
+        unsafe pthread_mutex_init(self.mutex, nil)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe self.condition = .allocate(capacity: 1)
+        unsafe self.condition.initialize(to: pthread_cond_t())
+        unsafe pthread_cond_init(self.condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
     }
 
     deinit {
-        unsafe sem_destroy(self.semaphore)
-        unsafe self.semaphore.deallocate()
+        unsafe pthread_cond_destroy(self.condition)
+        unsafe pthread_mutex_destroy(self.mutex)
+        unsafe self.condition.deallocate()
+        unsafe self.mutex.deallocate()
     }
 
-    func raise() { unsafe sem_post(self.semaphore) }
+    func raise() {
+        unsafe pthread_mutex_lock(self.mutex)
+        self.isRaised = true
+        unsafe pthread_cond_signal(self.condition)
+        unsafe pthread_mutex_unlock(self.mutex)
+    }
 
     /// Waits until it is raised, at most so long; without a limit for nil. False when the time is over.
     func wait(milliseconds: Int?) -> Bool {
-        guard let milliseconds else {
-            while unsafe sem_wait(self.semaphore) != 0, errno == EINTR {}
-            return true
-        }
         var deadline = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &deadline)
-        let nanoseconds = deadline.tv_nsec + milliseconds % 1_000 * 1_000_000
-        deadline.tv_sec += milliseconds / 1_000 + nanoseconds / 1_000_000_000
-        deadline.tv_nsec = nanoseconds % 1_000_000_000
-        while true {
-            if unsafe sem_timedwait(self.semaphore, &deadline) == 0 { return true }
-            if errno != EINTR { return false }
+        if let milliseconds {
+            unsafe clock_gettime(CLOCK_MONOTONIC, &deadline)
+            let nanoseconds = deadline.tv_nsec + milliseconds % 1_000 * 1_000_000
+            deadline.tv_sec += milliseconds / 1_000 + nanoseconds / 1_000_000_000
+            deadline.tv_nsec = nanoseconds % 1_000_000_000
         }
+        unsafe pthread_mutex_lock(self.mutex)
+        defer { unsafe pthread_mutex_unlock(self.mutex) }
+        while !self.isRaised {
+            if milliseconds == nil {
+                unsafe pthread_cond_wait(self.condition, self.mutex)
+            } else if unsafe pthread_cond_timedwait(self.condition, self.mutex, &deadline) == ETIMEDOUT {
+                return self.takeRaised()
+            }
+        }
+        return self.takeRaised()
+    }
+
+    /// Under the mutex.
+    private func takeRaised() -> Bool {
+        defer { self.isRaised = false }
+        return self.isRaised
     }
 }

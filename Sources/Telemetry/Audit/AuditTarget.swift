@@ -29,20 +29,22 @@ package enum AuditTarget: Sendable, Equatable {
 }
 
 extension AuditTarget {
-    /// What can be told of whether a file can be opened without opening it, which would make it. Blocks on files.
+    /// Opens the target as it is opened for use, and closes it again: nothing but that tells whether somebody listens
+    /// there. Of a file that does not exist only whether it could be made: that is for the start. Blocks on files.
     package func check() throws(AuditTargetError) {
-        guard case .file(let path) = self else { return }
-        var facts = stat()
-        if unsafe stat(path, &facts) == 0 {
-            if facts.st_mode & S_IFMT == S_IFDIR {
-                throw AuditTargetError(target: self, reason: unsafe String(cString: strerror(EISDIR)))
-            }
-            guard unsafe access(path, W_OK) == 0 else { throw self.failure }
-        } else {
-            guard errno == ENOENT else { throw self.failure }
-            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-            guard unsafe access(folder, W_OK | X_OK) == 0 else { throw self.failure }
+        let descriptor: Int32
+        switch self {
+        case .standardError: return
+        case .syslog(_, let path): descriptor = AuditOutput.connect(toSocketAt: path)
+        case .file(let path): descriptor = AuditOutput.openFile(path, makesIt: false)
         }
+        guard descriptor < 0 else {
+            _ = Glibc.close(descriptor)
+            return
+        }
+        guard case .file(let path) = self, errno == ENOENT else { throw self.failure }
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        guard unsafe access(folder, W_OK | X_OK) == 0 else { throw self.failure }
     }
 
     private var failure: AuditTargetError { AuditTargetError(target: self, reason: AuditOutput.systemText()) }

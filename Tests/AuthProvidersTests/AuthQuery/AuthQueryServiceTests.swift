@@ -110,6 +110,18 @@ import Testing
         #expect(await service.roles(of: "u") == .unavailable("down"))
     }
 
+    /// A rule may reject the members of a role: no answer does not say that somebody is none.
+    @Test func aRefusedNameHasNoKnownRoles() async {
+        let executor = ScriptedExecutor()
+        let service = executor.service()
+        async let lookup = service.roles(of: "odd")
+        while executor.heldCount == 0 { await Task.yield() }
+        executor.answer(.refused("ERROR 22021: bad"))
+        #expect(await lookup == .unavailable("ERROR 22021: bad"))
+        #expect(service.rolesAtHand(of: "odd") == nil)
+        #expect(service.counters.executorErrors == 1)
+    }
+
     @Test func tooManyRoles() async {
         let executor = ScriptedExecutor()
         let service = executor.service()

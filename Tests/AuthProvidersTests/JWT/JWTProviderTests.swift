@@ -129,6 +129,8 @@ import Testing
         [("keys", "K"), ("leeway", "x")], [("keys", "K"), ("leeway", "3601")],
         [("keys", "K"), ("passthrough", "maybe")], [("keys", "K"), ("on_expiry", "kill")],
         [("keys", "K"), ("secret", "x")], [("keys", "K"), ("expiry_grace", "1.5")],
+        [("keys", "K"), ("audience", "")], [("keys", "K"), ("audience", ",")], [("keys", "K"), ("audience", " , ")],
+        [("keys", "K"), ("issuer", "")], [("keys", "K"), ("issuer", " ")],
     ])
     func wrongOptionsFailAtLoad(options: [(String, String)]) async throws {
         let workshop = try TokenWorkshop()

@@ -24,7 +24,12 @@ import Testing
         return try Gateway(source: source, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    private static func text(port: Int, database: String) -> String {
+    private static func text(
+        port: Int = 6432,
+        database: String,
+        users: String = "[]",
+        query: String = "auth_query: {user: u}"
+    ) -> String {
         """
         general:
           host: 127.77.31.5
@@ -37,14 +42,16 @@ import Testing
             server_host: 127.0.0.1
             server_port: 1
             server_database: \(database)
-            users: []
-            auth_query:
-              user: u
+            users: \(users)
+            \(query)
         """
     }
 
     private func snapshot(after previous: Snapshot, of gateway: Gateway, database: String) throws -> Snapshot {
-        let text = Self.text(port: 6432, database: database)
+        try self.snapshot(of: Self.text(database: database), after: previous, gateway)
+    }
+
+    private func snapshot(of text: String, after previous: Snapshot, _ gateway: Gateway) throws -> Snapshot {
         let settings = try SettingsLoader.load(text: text, format: .yaml, path: "/etc/gw/main.yaml", environment: [:])
         return try Snapshot(
             settings: settings, registry: .standard(), lookups: gateway.lookups, previous: previous)
@@ -96,6 +103,44 @@ import Testing
             return
         }
         #expect(pool.plan.serverDatabase == "two")
+    }
+
+    /// A name that a query had found is listed while its login is under way: the proof is good for the role alone.
+    @Test(arguments: ["auth_query: {user: u}", ""]) func whoWasFoundIsNotWhatTheNameIsListedAs(query: String) throws {
+        let gateway = try self.gateway()
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        let identity = AuthenticatedIdentity(
+            user: "ann",
+            credential: .none,
+            provider: "password",
+            method: "md5",
+            secretOrigin: SecretOrigin(name: "auth_query", freshness: .fetched)
+        )
+        for role in ["ann", "other"] {
+            let users = "[{username: ann, password: \"\", server_username: \(role), server_password: y}]"
+            let text = Self.text(database: "one", users: users, query: query)
+            let new = try self.snapshot(of: text, after: gateway.snapshot, gateway)
+            let isNowhere = if case .nowhere = new.route(identity, database: "app") { true } else { false }
+            #expect(isNowhere == (role == "other"))
+        }
+    }
+
+    /// A directory or a token may prove a name that is too long for a role: PostgreSQL would cut it.
+    @Test(arguments: ["auth_query: {user: u}", "server_users: [{auth_providers: [ldap], pool_size: 1}]"])
+    func aNameThatNoRoleCanHaveWorksAsNobody(way: String) throws {
+        let gateway = try self.gateway()
+        defer { try? FileManager.default.removeItem(at: self.folder) }
+        let text = Self.text(database: "one", query: way)
+        let snapshot = try self.snapshot(of: text, after: gateway.snapshot, gateway)
+        for length in [63, 64] {
+            let user = String(repeating: "x", count: length)
+            let identity = AuthenticatedIdentity(user: user, credential: .none, provider: "ldap", method: "ldap")
+            switch snapshot.route(identity, database: "app") {
+            case .dynamic(let pool): #expect(length == 63 && pool.key.user == user)
+            case .nowhere: #expect(length == 64)
+            case .settings: Issue.record("there is no such pool in the settings")
+            }
+        }
     }
 
     /// Whoever has seen the new settings waits for their pools.

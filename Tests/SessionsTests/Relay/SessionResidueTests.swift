@@ -48,6 +48,17 @@ import Testing
         #expect(self.residue(["PREPARE", "LISTEN"]).cleanup == ["DEALLOCATE ALL;UNLISTEN *;"])
     }
 
+    /// `DEALLOCATE ALL` may stand in front of the block, in the same text.
+    @Test func noTagTellsThatWhatABlockLeftIsGone() {
+        var residue = SessionResidue()
+        residue.note(StatementTraits.hiddenStatements)
+        residue.note(CommandTag.deallocateAll)
+        residue.note(CommandTag.closeCursorAll)
+        #expect(residue.cleanup == ["CLOSE ALL;DEALLOCATE ALL;"])
+        residue.note(CommandTag.discardAll)
+        #expect(residue.isEmpty)
+    }
+
     /// The tag of SET LOCAL is that of SET.
     @Test func onlyTextsTellThatASetIsLocal() {
         var residue = SessionResidue()

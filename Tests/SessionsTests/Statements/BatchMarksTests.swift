@@ -30,7 +30,7 @@ import Testing
     @Test func aQueryThatIsNotWaitedForMayDoAnything() {
         let message = Talk.query("select 1 -- " + String(repeating: "long ", count: 20_000)).bytes
         let cut = BatchFeed(reading: [Array(message.prefix(50_000)), Array(message.dropFirst(50_000))])
-        #expect(cut.marks == [.set, .setConfig, .advisoryLock, .temporary])
+        #expect(cut.marks == [.set, .setConfig, .advisoryLock, .temporary, .hiddenStatements])
         #expect(cut.sent == message)
         #expect(BatchFeed(reading: [message]).marks == [])
     }
@@ -69,11 +69,15 @@ import Testing
             ("begin; do $x$ begin perform set_config('a.b', 'c', false); end $x$", .setConfig),
             ("do $$ begin RESET role; end $$", .setConfig),
             ("do $$ begin execute format('Set a.b = %L', 7); end $$", .setConfig),
+            ("do $$ begin execute 'Prepare s as select 1'; end $$", .hiddenStatements),
+            ("begin; DO 'begin execute ''deallocate all''; end'", .hiddenStatements),
+            ("do $$ begin execute 'declare c cursor with hold for select 1'; end $$", .hiddenStatements),
         ] as [(String, StatementTraits)] {
             #expect(self.marks(.query(text)).contains(trait), "\(text)")
         }
         #expect(self.marks(.query("do $$ begin raise notice 'told'; end $$")) == [])
         #expect(self.marks(.query("select 'do', 'pg_advisory_lock'")) == [])
+        #expect(self.marks(.query("select 'do', 'deallocate all'")) == [])
     }
 
     /// What it says is not decoded.

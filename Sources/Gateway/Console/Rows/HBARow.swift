@@ -28,13 +28,17 @@ package struct HBARow: ConsoleRow, Equatable {
             """
         ) { $0.file },
         .number("line", "Its line") { $0.line },
-        .number("hits", "Logins that it has decided; counted on over reloads that leave the rule as it is") { $0.hits },
+        .number(
+            "hits",
+            "Logins that it has decided; counted on over reloads that leave the rule as it is, wherever it stands then"
+        ) { $0.hits },
         .text("last_hit", "When it decided the last one, UTC; NULL before the first") { $0.lastHit },
         .text(
             "on_disk",
             """
-            `same` while the settings and files on disk hold the policy in force; `changed` when a reload would bring \
-            another one; `refused: ...` with the reason when a reload would be refused, so that the old one stays
+            `same` while the settings and files on disk hold the rules and the maps of pg_ident in force; `changed` \
+            when a reload would bring others; `refused: ...` with the reason when a reload would be refused, so that \
+            the old ones stay
             """
         ) { $0.onDisk },
     ]

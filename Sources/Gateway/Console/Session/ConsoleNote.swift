@@ -2,7 +2,7 @@ package import PGWire
 
 /// A statement that a console client sent and how it ended, for the audit stream. Immutable.
 package struct ConsoleNote: Equatable, Sendable {
-    /// The statement without what it had in quotes.
+    /// The statement without what it had in quotes, whole but for `tokensMax`: records are cut where they are made.
     package let text: String
     /// nil when it succeeded.
     package let sqlState: SQLState?
@@ -10,18 +10,12 @@ package struct ConsoleNote: Equatable, Sendable {
     /// Of a statement that could not be understood, so many leading words are told: what follows may be a secret that
     /// was meant for a real server.
     private static let toldWords = 4
-    /// Longer texts are cut after so many characters (Unicode scalars).
-    package static let textMax = 256
-
-    init(text: String, sqlState: SQLState?) {
-        self.text = text.utf8.count > Self.textMax ? String(text.unicodeScalars.prefix(Self.textMax)) : text
-        self.sqlState = sqlState
-    }
+    /// More words and signs than a record has room for.
+    private static let tokensMax = 1024
 
     /// The words and signs of a statement that was understood.
     static func text(_ tokens: [ConsoleToken]) -> String {
-        // No token is shorter than one character.
-        tokens.prefix(Self.textMax).map { token in
+        tokens.prefix(Self.tokensMax).map { token in
             switch token.kind {
             case .word, .sign: token.text
             case .identifier: "\"\(token.text)\""
@@ -38,8 +32,9 @@ package struct ConsoleNote: Equatable, Sendable {
 
     /// The same of a query that could not even be taken apart.
     static func refusedText(ofQuery query: String) -> String {
-        let words = query.unicodeScalars.prefix(Self.textMax).prefix { $0 == " " || $0.properties.isAlphabetic }
-        return words.split(separator: " ").prefix(Self.toldWords).map { String($0) }.joined(separator: " ")
+        let words = query.unicodeScalars.prefix { $0 == " " || $0.properties.isAlphabetic }
+        let told = words.split(separator: " ", maxSplits: Self.toldWords).prefix(Self.toldWords)
+        return told.map { String($0) }.joined(separator: " ")
     }
 }
 

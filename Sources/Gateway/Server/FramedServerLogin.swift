@@ -5,7 +5,7 @@ import Sessions
 /// of messages. Whoever owns the socket writes what it returns and feeds in what arrives.
 ///
 /// A value of one connection's worker.
-struct ServerOpening: Sendable {
+struct FramedServerLogin: Sendable {
     private var login: ServerLogin
     private var assembler = MessageAssembler(maximumBodyLength: 64 * 1024)
     /// The login has ended well.

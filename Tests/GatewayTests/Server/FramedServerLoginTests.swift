@@ -5,12 +5,12 @@ import Testing
 @testable import Gateway
 
 /// What comes in one piece with the end of a login at a server.
-struct ServerOpeningTests {
-    private func opening() -> ServerOpening {
-        var opening = ServerOpening(
+struct FramedServerLoginTests {
+    private func login() -> FramedServerLogin {
+        var login = FramedServerLogin(
             user: "app", database: "app", parameters: [], credential: .none, knownKeys: nil)
-        _ = opening.start()
-        return opening
+        _ = login.start()
+        return login
     }
 
     private func welcome() -> MessageWriter {
@@ -26,8 +26,8 @@ struct ServerOpeningTests {
     }
 
     /// Takes steps until there is something to do.
-    private func outcome(_ opening: inout ServerOpening) -> String? {
-        while let step = opening.next() {
+    private func outcome(_ login: inout FramedServerLogin) -> String? {
+        while let step = login.next() {
             switch step {
             case .wait: continue
             case .send: return "send"
@@ -40,43 +40,43 @@ struct ServerOpeningTests {
     }
 
     @Test func noticesAndReportsBehindTheLoginAreNothingToActOn() {
-        var opening = self.opening()
+        var login = self.login()
         var writer = self.welcome()
         writer.noticeResponse(self.fields(.notice))
         writer.parameterStatus(name: "TimeZone", value: "UTC")
-        opening.append(writer.bytes.span)
-        #expect(self.outcome(&opening) == "ready 7")
+        login.append(writer.bytes.span)
+        #expect(self.outcome(&login) == "ready 7")
     }
 
     @Test func aPartOfANoticeHoldsTheSessionBackUntilItIsWhole() {
-        let login = self.welcome().bytes
+        let welcome = self.welcome().bytes
         var writer = self.welcome()
         writer.noticeResponse(self.fields(.notice))
         let all = writer.bytes
-        for cut in (login.count + 1)..<all.count {
-            var opening = self.opening()
-            opening.append(Array(all[..<cut]).span)
-            #expect(self.outcome(&opening) == nil)
-            opening.append(Array(all[cut...]).span)
-            #expect(self.outcome(&opening) == "ready 7")
+        for cut in (welcome.count + 1)..<all.count {
+            var login = self.login()
+            login.append(Array(all[..<cut]).span)
+            #expect(self.outcome(&login) == nil)
+            login.append(Array(all[cut...]).span)
+            #expect(self.outcome(&login) == "ready 7")
         }
     }
 
     @Test func anErrorBehindTheLoginIsTheServersLastWord() throws {
-        var opening = self.opening()
+        var login = self.login()
         var writer = self.welcome()
         writer.errorResponse(self.fields(.fatal))
-        opening.append(writer.bytes.span)
-        let outcome = try #require(self.outcome(&opening))
+        login.append(writer.bytes.span)
+        let outcome = try #require(self.outcome(&login))
         #expect(outcome.contains("behind the login"))
     }
 
     @Test func anAnswerThatNobodyAskedForIsRefused() throws {
-        var opening = self.opening()
+        var login = self.login()
         var writer = self.welcome()
         writer.readyForQuery(.idle)
-        opening.append(writer.bytes.span)
-        let outcome = try #require(self.outcome(&opening))
+        login.append(writer.bytes.span)
+        let outcome = try #require(self.outcome(&login))
         #expect(outcome.contains("it answers what nobody asked"))
     }
 }
