@@ -104,10 +104,12 @@ public enum LoginOutcome: Sendable {
     case admitted(AuthenticatedIdentity)
     case refused(AuthFailure)
 
+    /// Who was admitted; nil when the login was refused.
     public var identity: AuthenticatedIdentity? {
         if case .admitted(let identity) = self { identity } else { nil }
     }
 
+    /// Why the login was refused; nil when it was admitted.
     public var failure: AuthFailure? {
         if case .refused(let failure) = self { failure } else { nil }
     }

@@ -12,6 +12,7 @@ public final class LoginAttempt: Sendable {
     private let peer: any PeerTexts
     /// The client came through a unix socket.
     public let isLocal: Bool
+    /// The client is inside TLS, begun directly or after an SSLRequest.
     public let isTLS: Bool
     /// The operating system's number of the user at the other end of a unix socket.
     public let peerUserID: UInt32?

@@ -49,23 +49,17 @@ extension HBAPolicy {
         var isDecided = false
         return self.rules.map { rule in
             guard !isDecided else { return RuleVerdict(rule: rule, outcome: .notReached) }
-            let match = HBAMatcher(rule).match(question, facts)
-            if case .mismatch(let mismatch) = match {
+            let outcome: RuleVerdict.Outcome
+            switch HBAMatcher(rule).match(question, facts) {
+            case .mismatch(let mismatch):
                 let explained = rule.explain(mismatch, question, facts)
                 return RuleVerdict(rule: rule, outcome: .mismatch(explained.field, reason: explained.reason))
+            case .matches: outcome = .decides
+            case .needs(let need): outcome = .undecided(need, reason: nil)
+            case .unavailable(let need, let reason): outcome = .undecided(need, reason: reason)
             }
             isDecided = true
-            return RuleVerdict(rule: rule, outcome: match.outcome)
-        }
-    }
-}
-
-extension HBAMatch {
-    fileprivate var outcome: RuleVerdict.Outcome {
-        switch self {
-        case .matches, .mismatch: .decides
-        case .needs(let need): .undecided(need, reason: nil)
-        case .unavailable(let need, let reason): .undecided(need, reason: reason)
+            return RuleVerdict(rule: rule, outcome: outcome)
         }
     }
 }

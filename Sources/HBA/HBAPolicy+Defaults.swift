@@ -8,6 +8,9 @@ extension HBAPolicy {
         ]
     )
 
+    /// The policy that stands in for one that cannot be read: it has no rule, so it lets nobody in.
+    package static let refusing = HBAPolicy(rules: [])
+
     /// The legacy setting `general.hba`, a list of CIDR ranges, as rules: clients by unix socket, and by TCP from one
     /// of the ranges, prove themselves by method `md5`; others are refused. An empty list lets nobody in by TCP.
     ///

@@ -51,7 +51,9 @@ final class HBAMatcher: Sendable {
         let user = self.userCondition(question, facts)
         if case .no = user { return .mismatch(.user) }
         switch open.and(database).and(user) {
-        case .yes, .no: return .matches
+        case .yes: return .matches
+        // Each of the three has returned above.
+        case .no: return .mismatch(.user)
         case .needs(let need): return .needs(need)
         case .unavailable(let need, let reason): return .unavailable(need, reason: reason)
         }

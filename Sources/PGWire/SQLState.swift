@@ -35,9 +35,7 @@ package struct SQLState: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension SQLState {
-    package static let successfulCompletion = SQLState(known: "00000")
     package static let warning = SQLState(known: "01000")
-    package static let sqlStatementNotYetComplete = SQLState(known: "03000")
     package static let connectionFailure = SQLState(known: "08006")
     package static let protocolViolation = SQLState(known: "08P01")
     package static let featureNotSupported = SQLState(known: "0A000")
@@ -66,6 +64,5 @@ extension SQLState {
     package static let adminShutdown = SQLState(known: "57P01")
     package static let cannotConnectNow = SQLState(known: "57P03")
     package static let systemError = SQLState(known: "58000")
-    package static let poolerShutdown = SQLState(known: "58006")
     package static let internalError = SQLState(known: "XX000")
 }

@@ -95,9 +95,8 @@ extension PoolMachine {
     }
 
     private mutating func giveUp(_ index: Int, because reason: CloseReason) -> PlannedClose {
-        let worker = Int(self.servers[index].worker)
         self.leaveIdle(index, for: .closing)
-        return PlannedClose(server: self.servers.name(of: index), worker: worker, reason: reason)
+        return PlannedClose(server: self.servers.name(of: index), reason: reason)
     }
 
     private func idleOldestFirst() -> [Int] {

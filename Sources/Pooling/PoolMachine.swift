@@ -9,7 +9,7 @@
 /// | the machine says | the driver later says |
 /// |---|---|
 /// | `.server`, `.grant`, `claimIdle` true | `checkin`, or `closed` when the connection is gone |
-/// | `.open`, `nextOpen`, `HousekeepingPlan.opens` | `opened` or `openFailed` |
+/// | `.open`, `nextOpen`, `HousekeepingPlan.opens` | `opened`, `openFailed`, or `closed` when the driver gives it up |
 /// | `.stale`, `.close`, a `PlannedClose` | `closed` |
 /// | `.wait`, `.open` (its waiter) | nothing after a grant or failure; `cancelWait` when the client leaves |
 ///
@@ -98,7 +98,7 @@ package struct PoolMachine: Sendable {
     }
 
     /// The connection of a server is gone; its slot is free. Unknown names are ignored.
-    package mutating func closed(_ server: ServerID, now: Microseconds) {
+    package mutating func closed(_ server: ServerID) {
         guard let index = self.servers.index(of: server) else { return }
         if self.servers[index].state == .idle {
             self.leaveIdle(index, for: .closing)
@@ -118,13 +118,13 @@ package struct PoolMachine: Sendable {
         let name = self.servers.name(of: index)
         if slot.isPast(lifetime: self.limits.serverLifetime, times: 1, now: now) {
             self.leaveIdle(index, for: .closing)
-            return .stale(name, lastWorker: Int(slot.worker), .lifetime)
+            return .stale(name, .lifetime)
         }
         let checkAfter = self.limits.serverIdleCheckTimeout
         let needsCheck = checkAfter > 0 && now - slot.lastUsed > checkAfter
         self.leaveIdle(index, for: .busy)
         self.servers[index].handOut(to: worker, now: now)
-        return .server(name, lastWorker: Int(slot.worker), needsCheck: needsCheck)
+        return .server(name, needsCheck: needsCheck)
     }
 
     /// Decides about a busy server that has no client: close it, give it to a waiter, or keep it.

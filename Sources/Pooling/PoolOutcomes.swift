@@ -16,11 +16,11 @@ package enum CloseReason: String, Sendable {
 
 /// What a client that asks for a server gets.
 package enum Checkout: Sendable, Equatable {
-    /// An idle server, now busy. `lastWorker` holds its descriptor; with `needsCheck` the driver makes sure first that
-    /// it still answers. When it does not: `closed(_:now:)`, then check out again with the client's first arrival time.
-    case server(ServerID, lastWorker: Int, needsCheck: Bool)
-    /// An idle server past its time was taken out, now closing: close it, call `closed(_:now:)`, check out again.
-    case stale(ServerID, lastWorker: Int, CloseReason)
+    /// An idle server, now busy. With `needsCheck` the driver makes sure first that it still answers. When it does
+    /// not: `closed(_:)`, then check out again with the client's first arrival time.
+    case server(ServerID, needsCheck: Bool)
+    /// An idle server past its lifetime was taken out, now closing: close it, call `closed(_:)`, check out again.
+    case stale(ServerID, CloseReason)
     /// The client is queued, and this worker opens one more server. When it is open it goes to the first waiter by the
     /// ordinary rule, which may be another one.
     case open(ServerID, WaiterID)
@@ -33,7 +33,7 @@ package enum Checkin: Sendable, Equatable {
     case idle
     /// It stays busy, for this waiter, which has left the queue.
     case grant(WaiterID, worker: Int)
-    /// It is closing: close it, then call `closed(_:now:)`.
+    /// It is closing: close it, then call `closed(_:)`.
     case close(CloseReason)
 }
 
@@ -47,7 +47,8 @@ package enum OpenFailure: Sendable, Equatable {
     case nobodyWaiting
 }
 
-/// An order to open a server: its slot is taken, `worker` does it and reports `opened` or `openFailed`.
+/// An order to open a server: its slot is taken, `worker` does it and reports `opened` or `openFailed`, or `closed`
+/// when it gives the opening up.
 package struct PlannedOpen: Sendable, Equatable {
     package let server: ServerID
     package let worker: Int
@@ -58,15 +59,13 @@ package struct PlannedOpen: Sendable, Equatable {
     }
 }
 
-/// An order to close a server that was idle: it is closing, `worker` holds its descriptor, `closed(_:now:)` follows.
+/// An order to close a server that was idle: it is closing, `closed(_:)` follows.
 package struct PlannedClose: Sendable, Equatable {
     package let server: ServerID
-    package let worker: Int
     package let reason: CloseReason
 
-    package init(server: ServerID, worker: Int, reason: CloseReason) {
+    package init(server: ServerID, reason: CloseReason) {
         self.server = server
-        self.worker = worker
         self.reason = reason
     }
 }

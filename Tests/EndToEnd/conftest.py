@@ -5,6 +5,7 @@ out the tests that need a gateway. PGGATEWAY_BIN names another binary than .buil
 """
 
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from driver_programs import DRIVERS  # noqa: E402
 from gateway import BINARY, Gateway, pool  # noqa: E402
-from server import DATABASE, PASSWORDS, Postgres  # noqa: E402
+from server import DATABASE, PASSWORDS, Postgres, executable  # noqa: E402
 from wire import Wire  # noqa: E402
 
 DIRECT = os.environ.get("E2E_TARGET") == "direct"
@@ -127,3 +129,42 @@ def target(postgres, request):
         return Target(postgres.host, postgres.port, None)
     gateway = request.getfixturevalue("shared")
     return Target(gateway.host, gateway.port, gateway)
+
+
+@pytest.fixture(scope="session")
+def jdbc_classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jdbc")
+    subprocess.run(["javac", "-cp", "/usr/share/java/postgresql.jar", "-d", folder, DRIVERS / "Jdbc.java"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lib_pq_program(tmp_path_factory):
+    program = tmp_path_factory.mktemp("go") / "lib_pq"
+    settings = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "CGO_ENABLED": "0"}
+    subprocess.run(["go", "build", "-o", program, DRIVERS / "lib_pq.go"], check=True, env=settings, cwd=program.parent)
+    return program
+
+
+@pytest.fixture(scope="module")
+def pgbench_tables(postgres):
+    subprocess.run(
+        [
+            executable("pgbench"),
+            "-i",
+            "-I",
+            "dtgp",
+            "-q",
+            "-h",
+            postgres.host,
+            "-p",
+            str(postgres.port),
+            "-U",
+            "postgres",
+            DATABASE,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with postgres.admin() as admin:
+        admin.execute("grant all on all tables in schema public to public")

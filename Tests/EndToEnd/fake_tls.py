@@ -38,6 +38,15 @@ def asked(peer):
     assert packet == SSL_REQUEST, packet
 
 
+def hello(peer):
+    """Takes the request and the first record of the handshake."""
+    asked(peer)
+    peer.send(b"S")
+    head = peer.exactly(5)
+    assert head[0] == 0x16, head
+    peer.exactly(int.from_bytes(head[3:], "big"))
+
+
 def secure(peer, **options):
     """The handshake; from here on the peer speaks inside TLS."""
     try:

@@ -309,3 +309,16 @@ class ScramServer:
         if final != b"":
             peer.send(authentication(12, honest if final is None else final))
         return right
+
+
+def minting_server(seen):
+    """The script of a server that asks for passwords in clear text; (user, password) of each login go to `seen`."""
+
+    def script(peer):
+        parameters = peer.startup()
+        peer.send(authentication(3))
+        seen.append((parameters["user"], peer.receive().body.rstrip(b"\0").decode()))
+        peer.send(greeting())
+        peer.serve()
+
+    return script

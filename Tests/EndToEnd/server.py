@@ -252,3 +252,8 @@ class Postgres:
     def remove(self):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def kill(postgres, pid):
+    with postgres.admin() as admin:
+        assert admin.execute("select pg_terminate_backend(%s, 5000)", (int(pid),)).fetchone() == (True,)

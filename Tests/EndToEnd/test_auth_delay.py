@@ -12,7 +12,7 @@ import pytest
 from gateway import pool
 from polling import wait_until
 from server import PASSWORDS
-from test_pooling import in_threads
+from threads import in_threads
 from wire import LoginRefused, password_message, startup
 
 #: Seconds that a busy machine may add; less than what each bound below tells apart.

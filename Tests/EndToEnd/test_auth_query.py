@@ -851,7 +851,7 @@ def test_a_reload_that_takes_the_query_away_while_a_login_asks_again(make_gatewa
         gateway.wait_idle()
 
 
-def test_the_end(make, postgres):
+def test_a_stop_ends_connections_while_a_login_waits(make, postgres):
     """Connections say goodbye, also with a login that waits."""
     gateway = make(query="select rolpassword as passwd from pg_authid, pg_sleep(20) where rolname = $1",
                    query_timeout="30s")  # fmt: skip

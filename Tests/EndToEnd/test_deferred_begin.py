@@ -12,12 +12,12 @@ import threading
 import asyncpg
 import pytest
 
+from comparing import comparable, fail_if_different
 from fakeserver import FakeServer, error, greeting, plain_answer, ready
 from gateway import pool
 from polling import wait_until
 from scripts import SCRIPTS
 from server import PASSWORDS
-from test_compare import comparable, fail_if_different
 from wire import (
     bind,
     byte_by_byte,
@@ -282,7 +282,7 @@ def begun(client, text="begin;"):
     assert [m.kind for m in answer] == ["C", "Z"] and answer[-1].body == b"T"
 
 
-def test_no_server_is_taken(make_gateway, postgres):
+def test_a_begin_alone_takes_no_server(make_gateway, postgres):
     gateway = small(make_gateway)
     with gateway.wire() as holder:
         holder.rows("begin work")
@@ -359,7 +359,7 @@ def test_parameters_come_before_it(make_gateway, postgres):
         client.rows("commit")
 
 
-def test_figures(make_gateway):
+def test_a_begin_counts_as_a_query_and_its_end_as_a_transaction(make_gateway):
     gateway = small(make_gateway)
 
     def figures():
@@ -447,7 +447,7 @@ def test_query_wait_timeout(make_gateway, postgres):
     gateway.wait_idle()
 
 
-def test_cancel(make_gateway, postgres):
+def test_a_cancel_reaches_a_running_request_and_no_begin_alone(make_gateway, postgres):
     gateway = small(make_gateway)
     with gateway.wire() as client:
         begun(client)

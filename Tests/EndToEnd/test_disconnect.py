@@ -2,7 +2,6 @@
 sees a clean server."""
 
 import random
-import socket
 
 import pytest
 
@@ -151,18 +150,6 @@ def test_reset_at_every_step_of_a_login(shared):
     shared.wait_idle()
     with shared.wire("app", "transaction") as client:
         assert client.value("select 1") == "1"
-
-
-def test_half_closed_clients(shared):
-    """A client that shuts down its sending side gets its answer or at least a close; nothing stays."""
-    for mode in ("session", "transaction"):
-        client = shared.wire("app_trust", mode)
-        client.send(query("select 'half closed'"))
-        client.socket.shutdown(socket.SHUT_WR)
-        kinds = [m.kind for m in client.until_closed()]
-        assert kinds in (["T", "D", "C", "Z"], []), kinds
-        client.close()
-    shared.wait_idle()
 
 
 def test_reset_while_a_large_answer_is_under_way(shared, target, postgres):

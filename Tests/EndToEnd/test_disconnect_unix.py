@@ -157,11 +157,13 @@ def test_a_client_that_leaves_at_any_step_of_its_login(gateway_of, end):
     is_clean(gateway)
 
 
-def test_half_closed_clients(gateway_of):
-    """Who shuts down its sending side gets its answer, or at least a close; nothing stays."""
-    gateway = gateway_of()
+@MODES
+@pytest.mark.parametrize("unix", (False, True), ids=("tcp", "unix"))
+def test_half_closed_clients(gateway_of, unix, mode):
+    """Who shuts down its sending side gets its answer, or at least a close, also by TCP; nothing stays."""
+    gateway = gateway_of(mode)
     for _ in range(3):
-        client = gateway.wire(unix=True)
+        client = gateway.wire(unix=unix)
         client.send(query("select 'half closed'"))
         client.socket.shutdown(socket.SHUT_WR)
         kinds = [m.kind for m in client.until_closed()]

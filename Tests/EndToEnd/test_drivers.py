@@ -3,56 +3,14 @@
 In session mode with everything its driver has, in transaction mode without named statements.
 """
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from gateway import ROOT
-from server import DATABASE, PASSWORDS, executable
+from driver_programs import DRIVERS, clean, node_path, ok, run
+from server import executable
 
-DRIVERS = Path(__file__).parent / "drivers"
 MODES = ("session", "transaction")
-
-
-def environment(target, database, mode, user):
-    return {
-        **os.environ,
-        "PGHOST": target.host,
-        "PGPORT": str(target.port),
-        "PGUSER": user,
-        "PGPASSWORD": PASSWORDS[user],
-        "PGDATABASE": target.database(database),
-        "PGSSLMODE": "disable",
-        "PGCONNECT_TIMEOUT": "10",
-        "PGCLIENTENCODING": "UTF8",
-        "LC_ALL": "C.UTF-8",
-        "E2E_MODE": mode,
-    }
-
-
-def run(command, target, mode, user="app", database=None, **more):
-    settings = environment(target, database or mode, mode, user) | more.pop("environment", {})
-    done = subprocess.run(
-        [str(word) for word in command],
-        env=settings,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=80,
-        **more,
-    )
-    assert done.returncode == 0, (
-        f"{command[0]} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-    )
-    return done.stdout
-
-
-def ok(output, checks):
-    word, count = output.split()[-2:]
-    assert word == "ok" and int(count) >= checks, output
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -68,18 +26,7 @@ def test_python(target, program, checks, user, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_node_pg(target, mode):
-    modules = [
-        path for path in ("/usr/share/nodejs", ROOT / ".venv/node/usr/share/nodejs") if Path(path, "pg").is_dir()
-    ]
-    assert modules, "node-pg is not installed; run install.sh"
-    ok(run(["node", DRIVERS / "node_pg.js"], target, mode, environment={"NODE_PATH": str(modules[0])}), 7)
-
-
-@pytest.fixture(scope="session")
-def jdbc_classes(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("jdbc")
-    subprocess.run(["javac", "-cp", "/usr/share/java/postgresql.jar", "-d", folder, DRIVERS / "Jdbc.java"], check=True)
-    return folder
+    ok(run(["node", DRIVERS / "node_pg.js"], target, mode, environment=node_path()), 7)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -100,14 +47,6 @@ def test_php_pdo(target, mode):
     ok(run(["php", DRIVERS / "pdo.php"], target, mode), 12)
 
 
-@pytest.fixture(scope="session")
-def lib_pq_program(tmp_path_factory):
-    program = tmp_path_factory.mktemp("go") / "lib_pq"
-    settings = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "CGO_ENABLED": "0"}
-    subprocess.run(["go", "build", "-o", program, DRIVERS / "lib_pq.go"], check=True, env=settings, cwd=program.parent)
-    return program
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_lib_pq(target, lib_pq_program, mode):
     ok(run([lib_pq_program], target, mode), 8)
@@ -121,35 +60,6 @@ def test_psql(target, mode):
     )
     assert "Grüße" in output
     assert clean(found) == clean((DRIVERS / "check.expected").read_text())
-
-
-def clean(output):
-    noise = ("Tuples only", "Output format")
-    return [line for line in output.splitlines() if line.strip() and not line.startswith(noise)]
-
-
-@pytest.fixture(scope="module")
-def pgbench_tables(postgres):
-    subprocess.run(
-        [
-            executable("pgbench"),
-            "-i",
-            "-I",
-            "dtgp",
-            "-q",
-            "-h",
-            postgres.host,
-            "-p",
-            str(postgres.port),
-            "-U",
-            "postgres",
-            DATABASE,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    with postgres.admin() as admin:
-        admin.execute("grant all on all tables in schema public to public")
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,14 @@
 One client alone, then many at once on two servers, with a large and with a small cache of statements.
 """
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conftest import DIRECT, Target, require_binary
-from gateway import ROOT, Gateway, pool
+from driver_programs import PROGRAMS, node_path, ok, run
+from gateway import Gateway, pool
 from server import executable
-from test_drivers import DRIVERS, jdbc_classes, lib_pq_program, ok, pgbench_tables, run  # noqa: F401 - fixtures
 
 CLIENTS = 20
 #: Where each client is a process of its own, most of whose time its interpreter takes to start.
@@ -35,32 +34,6 @@ def keeping(postgres):
     )
     yield Target(gateway.host, gateway.port, gateway)
     gateway.stop()
-
-
-def node_path():
-    folders = [
-        path for path in ("/usr/share/nodejs", ROOT / ".venv/node/usr/share/nodejs") if (ROOT / path / "pg").is_dir()
-    ]
-    assert folders, "node-pg is not installed; run install.sh"
-    return {"NODE_PATH": str(folders[0])}
-
-
-def python(program, **environment):
-    return [sys.executable, DRIVERS / program], environment
-
-
-#: name -> (command, environment, checks of one client)
-PROGRAMS = {
-    "asyncpg": (*python("asyncpg_.py"), 130),
-    "psycopg3 at once": (*python("psycopg3.py", E2E_PREPARE_THRESHOLD="0"), 25),
-    "psycopg3 at the second use": (*python("psycopg3.py", E2E_PREPARE_THRESHOLD="1"), 25),
-    "psycopg3 as it comes": (*python("psycopg3.py"), 25),
-    "psycopg2": (*python("psycopg2_.py"), 8),
-    "pg8000": (*python("pg8000_.py"), 5),
-    "node-pg": (["node", DRIVERS / "node_pg.js"], None, 13),
-    "DBD::Pg": (["perl", DRIVERS / "dbd_pg.pl"], {}, 20),
-    "PDO": (["php", DRIVERS / "pdo.php"], {}, 17),
-}
 
 
 def play(keeping, name, where, crowded):
@@ -96,7 +69,7 @@ def jdbc(classes):
 
 @pytest.mark.parametrize("where", POOLS)
 @pytest.mark.parametrize("clients", (1, CLIENTS))
-def test_pgjdbc(keeping, jdbc_classes, where, clients):  # noqa: F811 - a fixture
+def test_pgjdbc(keeping, jdbc_classes, where, clients):
     environment = {"E2E_PREPARED": "1"} | ({"E2E_CROWDED": str(clients)} if clients > 1 else {})
     output = run(jdbc(jdbc_classes), keeping, "transaction", database=where, environment=environment)
     ok(output, 500 * clients)
@@ -104,7 +77,7 @@ def test_pgjdbc(keeping, jdbc_classes, where, clients):  # noqa: F811 - a fixtur
 
 @pytest.mark.parametrize("where", POOLS)
 @pytest.mark.parametrize("clients", (1, CLIENTS))
-def test_lib_pq(keeping, lib_pq_program, where, clients):  # noqa: F811 - a fixture
+def test_lib_pq(keeping, lib_pq_program, where, clients):
     environment = {"E2E_PREPARED": "1"} | ({"E2E_CROWDED": "1"} if clients > 1 else {})
 
     def work():
@@ -115,7 +88,7 @@ def test_lib_pq(keeping, lib_pq_program, where, clients):  # noqa: F811 - a fixt
 
 @pytest.mark.parametrize("where", POOLS)
 @pytest.mark.parametrize("script", ("tpcb-like", "select-only"))
-def test_pgbench(keeping, pgbench_tables, where, script):  # noqa: F811 - a fixture
+def test_pgbench(keeping, pgbench_tables, where, script):
     # pgbench waits for each PREPARE without attending to its other clients: those that hold servers within
     # transactions would never finish, so there are no more of them than servers.
     clients = CLIENTS if script == "select-only" else SERVERS

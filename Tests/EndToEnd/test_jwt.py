@@ -7,9 +7,8 @@ import time
 import jwt
 import pytest
 
-import fakeserver
 import tokens
-from fakeserver import FakeServer
+from fakeserver import FakeServer, minting_server
 from gateway import ADMIN, pool
 from polling import wait_until
 from wire import LoginRefused, message, query, startup
@@ -340,17 +339,6 @@ def test_a_session_outlives_its_token_otherwise(make, tmp_path, key):
 
 
 # --- tokens for servers -----------------------------------------------------------------------------------------------
-
-
-def minting_server(seen):
-    def script(peer):
-        parameters = peer.startup()
-        peer.send(fakeserver.authentication(3))
-        seen.append((parameters["user"], peer.receive().body.rstrip(b"\0").decode()))
-        peer.send(fakeserver.greeting())
-        peer.serve()
-
-    return script
 
 
 @pytest.mark.parametrize("kind,algorithm", [("rsa", "RS256"), ("p256", "ES256")])

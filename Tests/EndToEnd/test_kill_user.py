@@ -5,9 +5,9 @@ import contextlib
 
 import pytest
 
+from cancelling import HeldCancel
 from fakeserver import FakeServer
 from polling import wait_until
-from test_cancel import HeldCancel
 from wire import Closed, bind, copy_data, execute, flush, parse, query, startup, terminate
 
 PID = "select pg_backend_pid()"

@@ -10,70 +10,13 @@ import time
 import pytest
 
 from fakeserver import FakeServer, command_complete, plain_answer, ready, row_description
+from memory import MEGABYTE, Memory, send_all, swallow
 from polling import wait_until
-from test_pooling import in_threads
-from wire import Wire, copy_done, execute, message, parse, query, sync, text
+from threads import in_threads
+from wire import copy_done, execute, message, parse, query, sync, text
 
-MEGABYTE = 1 << 20
 #: The longest message that PostgreSQL takes: its length word is MaxAllocSize - 1 (PQ_LARGE_MESSAGE_LIMIT).
 LONGEST = 0x3FFFFFFE
-
-
-class Memory:
-    """Watches the resident memory of the gateway while a block runs."""
-
-    def __init__(self, gateway):
-        self.gateway = gateway
-
-    def __enter__(self):
-        self.before = self.highest = self.gateway.memory()
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self._watch)
-        self.thread.start()
-        return self
-
-    def _watch(self):
-        while not self.over.wait(0.01):
-            self.highest = max(self.highest, self.gateway.memory())
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
-
-    @property
-    def grown(self):
-        return self.highest - self.before
-
-
-def swallow(client: Wire, kinds="Z"):
-    """Reads messages without keeping their bodies; returns (letters, bytes of each)."""
-    connection, buffer = client.socket, bytearray(client.buffer)
-    connection.settimeout(60)
-    del client.buffer[:]
-    seen, block = [], bytearray(MEGABYTE)
-
-    def more():
-        count = connection.recv_into(block)
-        assert count, "closed in the middle"
-        return count
-
-    while True:
-        while len(buffer) < 5:
-            buffer += memoryview(block)[: more()]
-        kind, length = chr(buffer[0]), struct.unpack_from(">i", buffer, 1)[0] + 1
-        seen.append((kind, length))
-        left = length - len(buffer)
-        if left <= 0:
-            del buffer[:length]
-        else:
-            while left > 0:
-                count = more()
-                left -= count
-            buffer = bytearray(memoryview(block)[count + left : count])
-        if kind in kinds:
-            connection.setblocking(False)
-            client.buffer += buffer
-            return seen
 
 
 @pytest.mark.parametrize("mode", ("session", "transaction"))
@@ -135,13 +78,6 @@ def test_many_rows_of_256_megabytes(shared):
         seen = swallow(client)
         assert sum(1 for kind, _ in seen if kind == "D") == 262144
     assert memory.grown < 16 * MEGABYTE, f"{memory.grown >> 20} MiB"
-
-
-def send_all(client, *pieces):
-    client.socket.settimeout(60)
-    for piece in pieces:
-        client.socket.sendall(piece)
-    client.socket.setblocking(False)
 
 
 @pytest.mark.parametrize("mode", ("session", "transaction"))

@@ -16,7 +16,7 @@ from external import CONSOLE_RULE, PEOPLE, check_bad_input, check_found_pools, c
 from external import outcome, people_pool, refusal
 from polling import wait_until
 from server import PASSWORDS
-from wire import Closed, password_message, startup
+from wire import password_message, refused_now, startup
 
 @pytest.fixture(scope="module", autouse=True)
 def _prerequisites():
@@ -315,17 +315,6 @@ def latencies(client, count):
         begun = time.perf_counter()
         client.rows("select 1")
         result.append(time.perf_counter() - begun)
-    return result
-
-
-def refused_now(clients):
-    """Those of the clients that have been refused by now."""
-    result = []
-    for client in clients:
-        try:
-            result.append(client.receive(timeout=0.001))
-        except (TimeoutError, Closed):
-            pass
     return result
 
 

@@ -9,8 +9,7 @@ from fakeserver import ScramServer
 from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
-from test_pam import refused_now
-from wire import LoginRefused, password_message, startup
+from wire import LoginRefused, password_message, refused_now, startup
 
 RULES = f"""
 local all all md5

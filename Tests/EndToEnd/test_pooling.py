@@ -11,12 +11,15 @@ import pytest
 from fakeserver import FakeServer, data_row, error, notice, plain_answer, row_description
 from gateway import pool, seeing
 from polling import wait_until
+from server import kill
+from threads import in_threads
 from wire import (
     Closed,
     LoginRefused,
     bind,
     byte_by_byte,
     close_statement,
+    closing_error,
     copy_data,
     copy_done,
     describe_statement,
@@ -30,26 +33,6 @@ from wire import (
 )
 
 PID = "select pg_backend_pid()"
-
-
-def in_threads(count, work):
-    """Runs `work(number)` in `count` threads; raises the first problem."""
-    problems = []
-
-    def run(number):
-        try:
-            work(number)
-        except BaseException as problem:  # noqa: BLE001 - told to the main thread
-            problems.append(problem)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(80)
-        assert not thread.is_alive(), "a client hangs"
-    if problems:
-        raise problems[0]
 
 
 def small(make_gateway, mode="transaction", size=1, general=None, **pool_options):
@@ -493,11 +476,6 @@ def test_min_pool_size_is_kept_over_an_outage(make_gateway, other_postgres):
 # --- servers that die -------------------------------------------------------------------------------------------------
 
 
-def kill(postgres, pid):
-    with postgres.admin() as admin:
-        assert admin.execute("select pg_terminate_backend(%s, 5000)", (int(pid),)).fetchone() == (True,)
-
-
 def test_a_server_killed_while_idle_is_noticed(make_gateway, postgres):
     gateway = small(make_gateway)
     with gateway.wire() as client:
@@ -587,17 +565,6 @@ def test_a_server_that_just_vanishes(make_gateway, rudely, after):
         with gateway.wire("app") as client:
             assert client.value("select 1") == "1"
         gateway.wait_idle()
-
-
-def closing_error(client):
-    """The SQLSTATE of the last ErrorResponse before the close (a message cut in the middle may stand before it)."""
-    try:
-        while True:
-            client.receive()
-    except (Closed, AssertionError):
-        pass
-    errors = [m for m in client.transcript if m.kind == "E"]
-    return errors[-1].sqlstate if errors else None
 
 
 def test_the_servers_last_error_is_forwarded(make_gateway):

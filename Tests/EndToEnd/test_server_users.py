@@ -6,11 +6,10 @@ import pytest
 import tokens
 from directory import BASE, SEARCHER, SEARCHER_PASSWORD, Directory, is_available
 from external import PEOPLE, make_roles, outcome
-from fakeserver import FakeServer
+from fakeserver import FakeServer, minting_server
 from gateway import ADMIN, pool
 from polling import wait_until
 from server import PASSWORDS
-from test_jwt import minting_server
 from wire import LoginRefused, query, terminate
 
 CONSOLE = f"host pggateway {ADMIN} 127.0.0.1/32 md5\n"

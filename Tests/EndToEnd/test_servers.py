@@ -25,7 +25,7 @@ from fakeserver import (
     row_description,
 )
 from polling import wait_until
-from test_pooling import in_threads
+from threads import in_threads
 from wire import LoginRefused, bind, execute, message, parse, query, sync
 
 TRUST = "host all all all trust\n"

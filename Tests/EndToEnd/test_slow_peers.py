@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fakeserver import FakeServer, error, notice, one_row, parameter_status, plain_answer, ready
 from gateway import ADMIN, ADMIN_PASSWORD
 from longmessages import METHODS, Stage
+from memory import MEGABYTE, Memory
 from polling import wait_until
-from test_large import MEGABYTE, Memory
 from tlswire import client_context, start, tls_wire
 from wire import SSL_REQUEST, bind, copy_data, execute, message, parse, query, startup, sync
 from wire import terminate

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from cancelling import cancel, sleeping
 from conftest import DIRECT
 from fakeserver import FakeServer, error, ready, row_description
 from gateway import Gateway, pool
@@ -16,8 +17,7 @@ from server import DATABASE
 from statement_talks import TALKS, Talk
 from statements_model import SETUP, VARIANTS
 from statements_run import comparable
-from test_cancel import cancel, sleeping
-from test_pooling import in_threads
+from threads import in_threads
 from wire import (
     Wire,
     bind,

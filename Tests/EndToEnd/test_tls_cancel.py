@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from test_cancel import SLEEP, sleeping
+from cancelling import SLEEP, sleeping
 from tlswire import libpq, start, tls_wire
 from wire import cancel_request
 

@@ -6,10 +6,9 @@ Pipelines, COPY, notifications, cancel requests and large objects are in the pro
 import pytest
 
 from conftest import Target, require_binary
+from driver_programs import DRIVERS, PROGRAMS, clean, node_path, ok, run
 from gateway import Gateway, pool
 from server import executable
-from test_drivers import DRIVERS, clean, jdbc_classes, lib_pq_program, ok, run  # noqa: F401 - fixtures
-from test_drivers_prepared import PROGRAMS, node_path
 from tlswire import ours, tls_settings
 
 FULL = {"PGSSLMODE": "verify-full", "PGGSSENCMODE": "disable"}
@@ -53,13 +52,13 @@ def test_driver(sealed, name):
 
 
 @ONE
-def test_pgjdbc(sealed, jdbc_classes):  # noqa: F811 - a fixture
+def test_pgjdbc(sealed, jdbc_classes):
     words = ["java", "-Xshare:auto", "-cp", f"{jdbc_classes}:/usr/share/java/postgresql.jar", "Jdbc"]
     play(sealed, words, 500, E2E_PREPARED="1")
 
 
 @ONE
-def test_lib_pq(sealed, lib_pq_program):  # noqa: F811 - a fixture
+def test_lib_pq(sealed, lib_pq_program):
     play(sealed, [lib_pq_program], 8, E2E_PREPARED="1")
 
 

@@ -7,10 +7,19 @@ import subprocess
 import pytest
 
 from gateway import ADMIN, ADMIN_PASSWORD
+from handshakes import Handshake, handshakes_begun, under_way
 from polling import wait_until
-from test_tls_load import METHODS, ended_by_close_notify, handshakes_begun
-from test_tls_startup import Handshake, under_way
-from tlswire import by_libpq, client_context, closes, ours, plain_socket, start, tls_wire
+from tlswire import (
+    METHODS,
+    by_libpq,
+    client_context,
+    closes,
+    ended_by_close_notify,
+    ours,
+    plain_socket,
+    start,
+    tls_wire,
+)
 from wire import SSL_REQUEST, LoginRefused, bind, byte_by_byte, execute, parse, query, random_splits, startup, sync
 
 KIB = 1 << 10

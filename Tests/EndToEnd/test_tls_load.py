@@ -11,13 +11,12 @@ import pytest
 
 from certificates import authority
 from gateway import pool
+from handshakes import Handshake, handshakes_begun, under_way
+from memory import MEGABYTE, Memory, send_all, swallow
 from polling import wait_until
-from test_large import MEGABYTE, Memory, send_all, swallow
-from test_tls_startup import Handshake, under_way
-from tlswire import by_libpq, client_context, plain_socket, start, tls_wire
-from wire import SSL_REQUEST, copy_done, message, query
+from tlswire import METHODS, by_libpq, client_context, ended_by_close_notify, start, tls_wire
+from wire import copy_done, message, query
 
-METHODS = ("epoll", "io_uring")
 VERSIONS = {"1.2": (ssl.TLSVersion.TLSv1_2,) * 2, "1.3": (ssl.TLSVersion.TLSv1_3,) * 2}
 
 
@@ -126,18 +125,6 @@ def send_chunks_until_stuck(client, chunk):
 FLOOD = 300
 
 
-def handshakes_begun(gateway, count):
-    """Sockets of clients that were answered `S`."""
-    clients = []
-    for _ in range(count):
-        client = plain_socket(gateway)
-        client.sendall(SSL_REQUEST)
-        clients.append(client)
-    for client in clients:
-        assert client.recv(1) == b"S"
-    return clients
-
-
 def test_300_handshakes_at_once_hold_nobody_up(make_gateway):
     """One worker, costly signatures: between two of them the relays have their turn.
 
@@ -223,13 +210,6 @@ def test_a_rate_limit_that_is_lifted_lets_all_go_on(make_gateway):
 
 
 # --- ends -------------------------------------------------------------------------------------------------------------
-
-
-def ended_by_close_notify(client):
-    """Reads to the end, which TLS itself must say; returns the messages before it."""
-    messages = client.until_closed()
-    assert client.ended_cleanly, "the stream was cut off"
-    return messages
 
 
 def test_the_last_words_of_the_gateway(gateway):

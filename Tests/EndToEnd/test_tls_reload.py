@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from certificates import authority, openssl
+from handshakes import Handshake
 from polling import wait_until
 from server import PASSWORDS
-from test_tls_startup import Handshake
 from tlswire import BoundScram, by_libpq, by_psql, client_context, ours, people, plain_socket, start, tls_wire
 from wire import SSL_REQUEST, Closed, startup
 

@@ -4,9 +4,9 @@ import pytest
 
 from certificates import authority, bundle, joined
 from polling import wait_until
-from test_pooling import closing_error, kill
+from server import kill
 from tls_servers import PID, TRUST, about, handshakes, outcome, psql, servers_of, tls_pool
-from wire import bind, execute, parse, query, sync
+from wire import bind, closing_error, execute, parse, query, sync
 
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 

@@ -6,14 +6,13 @@ import threading
 
 import pytest
 
+from cancelling import cancel
 from certificates import authority
-from fake_tls import asked, middle, tls_script
+from fake_tls import asked, hello, middle, tls_script
 from fakeserver import FakeServer, error, one_row
 from gateway import pool
 from polling import wait_until
-from test_cancel import cancel
-from test_tls_servers_fake import QUICK, hello, tls_of
-from tls_servers import ROLES, TRUST, about, handshakes, outcome, servers_of, tls_pool
+from tls_servers import QUICK, ROLES, TRUST, about, handshakes, outcome, servers_of, tls_of, tls_pool
 from wire import query, startup
 
 SASL = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"

@@ -10,12 +10,10 @@ import pytest
 from fake_tls import new_tickets, tls_script, update_keys
 from fakeserver import FakeServer, command_complete, data_row, error, message, one_row, plain_answer, ready
 from fakeserver import notice, row_description
+from memory import MEGABYTE, Memory
 from polling import send_until_stuck, wait_until
-from test_large import MEGABYTE, Memory
-from test_pooling import closing_error
-from test_tls_servers_fake import QUICK, tls_of
-from tls_servers import TRUST
-from wire import copy_data, copy_done, query
+from tls_servers import QUICK, TRUST, tls_of
+from wire import closing_error, copy_data, copy_done, query
 
 METHODS = pytest.mark.parametrize("method", ("epoll", "io_uring"))
 

@@ -8,24 +8,16 @@ import time
 import pytest
 
 from certificates import authority
-from fake_tls import asked, tls_script
+from fake_tls import asked, hello, tls_script
 from fakeserver import FakeServer, error, greeting
 from polling import wait_until
-from tls_servers import TRUST, handshakes, psql, servers_of
+from tls_servers import QUICK, TRUST, handshakes, psql, servers_of, tls_of
 from wire import SSL_REQUEST, LoginRefused, query
-
-QUICK = {"connect_timeout": "2s", "query_wait_timeout": "3s"}
 
 
 def serve(peer):
     peer.login()
     peer.serve()
-
-
-def tls_of(server, mode="require", **options):
-    result = server.pool(pool_size=1)
-    result["server_tls_mode"] = mode
-    return result | {k: str(v) for k, v in options.items()}
 
 
 def ask(gateway):
@@ -53,15 +45,6 @@ def says(answer, leaves=True):
             peer.exactly(1)
 
     return script
-
-
-def hello(peer):
-    """Takes the request and the first record of the handshake."""
-    asked(peer)
-    peer.send(b"S")
-    head = peer.exactly(5)
-    assert head[0] == 0x16, head
-    peer.exactly(int.from_bytes(head[3:], "big"))
 
 
 def half_a_flight(peer):

@@ -9,10 +9,10 @@ import subprocess
 import pytest
 
 from certificates import authority
+from memory import MEGABYTE, Memory, send_all, swallow
 from polling import wait_until
 from server import executable
-from test_large import MEGABYTE, Memory, send_all, swallow
-from test_pooling import in_threads
+from threads import in_threads
 from tls_servers import TRUST, handshakes, servers_of, tls_pool
 from wire import copy_data, copy_done, query
 

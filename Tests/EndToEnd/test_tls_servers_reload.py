@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
+from cancelling import cancel, sleeping
 from certificates import authority, bundle
 from fakeserver import FakeServer
 from polling import wait_until
-from test_cancel import cancel, sleeping
-from test_pooling import closing_error, in_threads
+from threads import in_threads
 from tls_servers import ROLES, TRUST, about, outcome, servers_of, tls_pool
-from wire import LoginRefused, query, startup
+from wire import LoginRefused, closing_error, query, startup
 
 
 @pytest.fixture

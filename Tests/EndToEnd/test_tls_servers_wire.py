@@ -8,13 +8,12 @@ import time
 
 import pytest
 
+from cancelling import cancel
 from certificates import authority
 from fake_tls import tls_script
 from fakeserver import FakeServer, one_row, plain_answer
 from polling import wait_until
-from test_cancel import cancel
-from test_tls_servers_fake import QUICK, tls_of
-from tls_servers import TRUST, about, handshakes, servers_of, tls_pool
+from tls_servers import QUICK, TRUST, about, handshakes, servers_of, tls_of, tls_pool
 from wire import LoginRefused, bind, execute, parse, query, random_splits, sync, whole
 
 METHODS = pytest.mark.parametrize("method", ("epoll", "io_uring"))

@@ -6,10 +6,10 @@ import ssl
 import pytest
 
 from gateway import Gateway, pool
+from handshakes import Handshake, under_way
 from polling import wait_until
 from tlswire import (
     by_libpq,
-    client_context,
     closes,
     plain_socket,
     start,
@@ -24,36 +24,6 @@ LOGIN = startup({"user": "app_trust", "database": "app"})
 def hello():
     """The first flight of a real client."""
     return Handshake().flight()
-
-
-class Handshake:
-    """The client's half of a handshake, by hand: what it would send, as bytes."""
-
-    def __init__(self, **options):
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        context = client_context(**options)
-        self.ssl = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
-
-    def flight(self, received=b""):
-        """What is sent next, `received` taken in."""
-        self.incoming.write(received)
-        try:
-            self.ssl.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        return self.outgoing.read()
-
-    def opened(self, received):
-        """The plain text of what has come."""
-        assert received, "closed"
-        self.incoming.write(received)
-        plain = b""
-        try:
-            while more := self.ssl.read(65536):
-                plain += more
-        except ssl.SSLWantReadError:
-            pass
-        return plain
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +42,6 @@ def failure_reasons(gateway):
 def closed_count(gateway):
     counts = dict(one.split("=") for one in failure_reasons(gateway).split(", ") if one)
     return int(counts.get("closed", 0))
-
-
-def under_way(gateway):
-    [row] = [row for row in gateway.console("SHOW TLS") if row["side"] == "clients"]
-    return int(row["under_way"])
 
 
 # --- stuffed bytes ----------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
+from cancelling import HeldCancel
 from fakeserver import Closed, FakeServer, command_complete, error, notice, one_row, plain_answer, ready
 from longmessages import Drain, HBA, METHODS, Stage
 from polling import wait_until
-from test_cancel import HeldCancel
 from wire import LoginRefused, bind, execute, message, parse, query, startup, sync
 
 #: Longer than what is passed on without being collected; chunks of it begin as messages do.

@@ -45,6 +45,9 @@ TRUST = "host all all 127.0.0.1/32 trust\nlocal all all trust\n"
 ABOUT = "select ssl, version, cipher, client_dn from pg_stat_ssl where pid = pg_backend_pid()"
 PID = "select pg_backend_pid()"
 
+#: A server that hangs is given up soon.
+QUICK = {"connect_timeout": "2s", "query_wait_timeout": "3s"}
+
 
 class TLSPostgres(Postgres):
     """A cluster that speaks TLS with a certificate of the authority `databases`, and clear text."""
@@ -123,6 +126,13 @@ def tls_pool(server, mode=None, user="app", size=2, unix=False, **options):
     if mode:
         result["server_tls_mode"] = mode
     return result | {k: str(v) if isinstance(v, Path) else v for k, v in about_servers.items()}
+
+
+def tls_of(server, mode="require", **options):
+    """A pool that leads to a `FakeServer`. `options` are keys of a pool."""
+    result = server.pool(pool_size=1)
+    result["server_tls_mode"] = mode
+    return result | {k: str(v) for k, v in options.items()}
 
 
 def outcome(gateway, database=None):

@@ -20,6 +20,8 @@ from wire import SSL_REQUEST, Scram, Wire, message, text
 LOCAL = "127.0.0.1/32"
 #: The console in clear text, whatever the rules of a test are about.
 CONSOLE = f"local all all md5\nhost pggateway {ADMIN} {LOCAL} md5\n"
+#: The ways in which the gateway waits.
+METHODS = ("epoll", "io_uring")
 
 
 def ours():
@@ -265,3 +267,10 @@ def by_psql(gateway, **options):
     words = output.split("SSL connection (")[1].split(")")[0]
     facts = dict(word.strip().split(": ") for word in words.split(","))
     return Outcome("tls", output, facts["protocol"], facts["cipher"])
+
+
+def ended_by_close_notify(client):
+    """Reads to the end, which TLS itself must say; returns the messages before it."""
+    messages = client.until_closed()
+    assert client.ended_cleanly, "the stream was cut off"
+    return messages

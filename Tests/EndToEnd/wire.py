@@ -516,3 +516,25 @@ class Wire:
 
 class Cut(Exception):
     """The script has come to the message border at which the test wants the client to die."""
+
+
+def closing_error(client):
+    """The SQLSTATE of the last ErrorResponse before the close (a message cut in the middle may stand before it)."""
+    try:
+        while True:
+            client.receive()
+    except (Closed, AssertionError):
+        pass
+    errors = [m for m in client.transcript if m.kind == "E"]
+    return errors[-1].sqlstate if errors else None
+
+
+def refused_now(clients):
+    """Those of the clients that have been refused by now."""
+    result = []
+    for client in clients:
+        try:
+            result.append(client.receive(timeout=0.001))
+        except (TimeoutError, Closed):
+            pass
+    return result

@@ -10,6 +10,13 @@ import Testing
         }
     }
 
+    @Test func refusingLetsNobodyIn() throws {
+        #expect(HBAPolicy.refusing.rules.isEmpty)
+        for question in try QuestionGrid.all() {
+            #expect(HBAPolicy.refusing.decide(question).word == "no match")
+        }
+    }
+
     @Test(arguments: [
         ("unix", "md5"), ("10.1.2.3", "md5"), ("10.1.2.3 tls", "md5"), ("::ffff:10.1.2.3", "md5"),
         ("11.0.0.1", "no match"),

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Messages written to a client")
 struct BackendMessageTests {
-    @Test func authentication() {
+    @Test func eachAuthenticationRequestHasItsCode() {
         #expect(written { $0.authenticationOk() } == bytes(.byte("R"), .int32(8), .int32(0)))
         #expect(written { $0.authenticationCleartextPassword() } == bytes(.byte("R"), .int32(8), .int32(3)))
         #expect(
@@ -25,7 +25,7 @@ struct BackendMessageTests {
         )
     }
 
-    @Test func session() {
+    @Test func sessionMessagesHaveTheirFieldsInOrder() {
         #expect(
             written { $0.parameterStatus(name: "TimeZone", value: "UTC") }
                 == bytes(.byte("S"), .int32(17), .string("TimeZone"), .string("UTC"))
@@ -47,7 +47,7 @@ struct BackendMessageTests {
         )
     }
 
-    @Test func rows() {
+    @Test func aRowTellsNullFromEmpty() {
         let column = ColumnDescription(
             name: "id", tableOID: 16_384, attributeNumber: 1, typeOID: 23, typeSize: 4, typeModifier: -1, format: 1
         )

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Messages written to a server")
 struct FrontendMessageTests {
-    @Test func firstPackets() throws {
+    @Test func firstPacketsHaveNoKindByte() throws {
         let parameters = [(name: "user", value: "ü"), (name: "options", value: "")]
         let startup = written { $0.startupMessage(version: .v3_2, parameters: parameters) }
         #expect(
@@ -26,7 +26,7 @@ struct FrontendMessageTests {
         )
     }
 
-    @Test func passwords() {
+    @Test func absentSASLDataHasLengthMinusOne() {
         #expect(
             written { $0.passwordMessage(Array("secret".utf8)) } == bytes(.byte("p"), .int32(11), .string("secret"))
         )

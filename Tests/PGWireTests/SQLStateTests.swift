@@ -24,10 +24,8 @@ struct SQLStateTests {
             (.insufficientResources, "53000"), (.outOfMemory, "53200"), (.featureNotSupported, "0A000"),
             (.syntaxError, "42601"), (.undefinedObject, "42704"), (.invalidStatementName, "26000"),
             (.duplicatePreparedStatement, "42P05"), (.duplicateCursor, "42P03"), (.invalidParameterValue, "22023"),
-            (.systemError, "58000"),
-            (.poolerShutdown, "58006"), (.configurationLimitExceeded, "53400"),
-            (.sqlStatementNotYetComplete, "03000"), (.inFailedTransaction, "25P02"), (.activeTransaction, "25001"),
-            (.internalError, "XX000"), (.characterNotInRepertoire, "22021"),
+            (.systemError, "58000"), (.configurationLimitExceeded, "53400"), (.inFailedTransaction, "25P02"),
+            (.activeTransaction, "25001"), (.internalError, "XX000"), (.characterNotInRepertoire, "22021"),
         ]
         for (state, text) in codes {
             #expect(state.text == text)
@@ -37,7 +35,7 @@ struct SQLStateTests {
     @Test func knowsTheClassOfSyntaxAndAccessRules() {
         let all: [SQLState] = [.syntaxError, .undefinedObject, .insufficientPrivilege, .duplicateCursor]
         #expect(all.allSatisfy { $0.isSyntaxOrAccessRule })
-        let none: [SQLState] = [.internalError, .insufficientResources, .featureNotSupported, .successfulCompletion]
+        let none: [SQLState] = [.internalError, .insufficientResources, .featureNotSupported, .warning]
         #expect(!none.contains { $0.isSyntaxOrAccessRule })
     }
 

@@ -64,7 +64,7 @@ struct AgeingTests {
     func closing(_ row: Closing) throws {
         var (pool, servers) = try Self.pool(row.limits, servers: 4)
         let plan = pool.housekeeping(now: 4 * second + row.after, closeBudget: row.budget)
-        let expected = row.expected.map { PlannedClose(server: servers[$0], worker: $0 % 2, reason: row.reason) }
+        let expected = row.expected.map { PlannedClose(server: servers[$0], reason: row.reason) }
         #expect(plan.closes == expected, "\(row.name)")
         #expect(pool.counts.closing == expected.count)
         #expect(pool.violation() == nil)
@@ -101,10 +101,10 @@ struct AgeingTests {
         let limits = PoolLimits.make(size: 3, idleCheck: 10 * second)
         var (pool, servers) = try Self.pool(limits, servers: 3)
         let now = 20 * second
-        guard case .server(let first, lastWorker: _, needsCheck: true) = pool.checkout(worker: 0, now: now) else {
+        guard case .server(let first, needsCheck: true) = pool.checkout(worker: 0, now: now) else {
             throw Unexpected("no server to be checked")
         }
-        guard case .server(let other, _, _) = pool.checkout(worker: 0, now: now) else { throw Unexpected("no other") }
+        guard case .server(let other, _) = pool.checkout(worker: 0, now: now) else { throw Unexpected("no other") }
         #expect(pool.checkin(other, worker: 0, now: now) == .idle)
         let closes = pool.giveUpDoubtful(now: now)
         let expected = servers.filter { $0 != first && $0 != other }
@@ -133,7 +133,7 @@ struct AgeingTests {
         #expect(plan.closes.count == 2)
         #expect(plan.opens.isEmpty)
         #expect(pool.nextPrewarm(now: now) == nil)
-        for close in plan.closes { pool.closed(close.server, now: now) }
+        for close in plan.closes { pool.closed(close.server) }
         #expect(pool.nextPrewarm(now: now) != nil)
         #expect(pool.nextPrewarm(now: now) != nil)
         #expect(pool.nextPrewarm(now: now) == nil)
@@ -186,17 +186,17 @@ struct AgeingTests {
     func reconnect() throws {
         var pool = PoolMachine(.make(size: 4))
         let idle = try pool.openIdle(workers: [0, 1])
-        guard case .server(let busy, _, _) = pool.checkout(worker: 0, now: 1) else { throw Unexpected("no server") }
+        guard case .server(let busy, _) = pool.checkout(worker: 0, now: 1) else { throw Unexpected("no server") }
         guard case .server = pool.checkout(worker: 1, now: 1) else { throw Unexpected("no server") }
         let (opening, waiter) = try pool.mustOpen(now: 1)
         #expect(pool.checkin(idle[1], worker: 1, now: 2) == .grant(waiter, worker: 0))
         #expect(pool.checkin(idle[1], worker: 1, now: 2) == .idle)
-        #expect(pool.reconnect() == [PlannedClose(server: idle[1], worker: 1, reason: .reconnect)])
+        #expect(pool.reconnect() == [PlannedClose(server: idle[1], reason: .reconnect)])
         #expect(pool.reconnect().isEmpty)
         #expect(pool.checkin(busy, worker: 0, now: 3) == .close(.reconnect))
         #expect(pool.opened(opening, worker: 0, now: 3) == .close(.reconnect))
         #expect(pool.counts.closing == 3)
-        for server in [idle[1], busy, opening] { pool.closed(server, now: 4) }
+        for server in [idle[1], busy, opening] { pool.closed(server) }
         #expect(pool.isEmpty)
         let fresh = try pool.openBusy(now: 5)
         #expect(pool.checkin(fresh, worker: 0, now: 6) == .idle)
@@ -211,7 +211,7 @@ struct AgeingTests {
         #expect(pool.reconnect().isEmpty)
         #expect(pool.checkin(server, worker: 0, now: 1) == .close(.reconnect))
         #expect(pool.nextOpen(now: 1) == nil)
-        pool.closed(server, now: 2)
+        pool.closed(server)
         let open = try pool.mustNextOpen(now: 2)
         #expect(pool.opened(open.server, worker: 1, now: 3) == .grant(waiter, worker: 1))
     }
@@ -251,15 +251,15 @@ struct AgeingTests {
         var pool = PoolMachine(.make(size: 2, min: 2))
         let servers = try pool.openIdle(workers: [0, 1])
         _ = pool.checkout(worker: 0, now: 10)
-        #expect(pool.drain() == [PlannedClose(server: servers[1], worker: 1, reason: .draining)])
-        pool.closed(servers[1], now: 11)
+        #expect(pool.drain() == [PlannedClose(server: servers[1], reason: .draining)])
+        pool.closed(servers[1])
         let (opening, waiter) = try pool.mustOpen(now: 11)
         #expect(pool.checkin(servers[0], worker: 0, now: 12) == .grant(waiter, worker: 0))
         #expect(pool.opened(opening, worker: 0, now: 13) == .close(.draining))
         #expect(pool.checkin(servers[0], worker: 0, now: 14) == .close(.draining))
         #expect(pool.isEmpty == false)
-        pool.closed(opening, now: 15)
-        pool.closed(servers[0], now: 15)
+        pool.closed(opening)
+        pool.closed(servers[0])
         #expect(pool.isEmpty)
         #expect(pool.housekeeping(now: 16, closeBudget: .max) == HousekeepingPlan())
     }

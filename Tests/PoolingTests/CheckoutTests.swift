@@ -28,10 +28,7 @@ struct CheckoutTests {
         let servers = try pool.openIdle(workers: row.idle)
         for position in row.expected {
             let outcome = pool.checkout(worker: row.asking, now: 100)
-            #expect(
-                outcome == .server(servers[position], lastWorker: row.idle[position], needsCheck: false),
-                "\(row.name)"
-            )
+            #expect(outcome == .server(servers[position], needsCheck: false), "\(row.name)")
             #expect(pool.violation() == nil)
         }
         #expect(pool.counts.idle == 0)
@@ -51,17 +48,8 @@ struct CheckoutTests {
         #expect(pool.claimIdle(first) == true)
         #expect(pool.oldestLoan(now: 70) == 0)
         #expect(pool.checkin(first, worker: 0, now: 80) == .idle)
-        #expect(pool.checkout(worker: 0, now: 90) == .server(first, lastWorker: 0, needsCheck: false))
+        #expect(pool.checkout(worker: 0, now: 90) == .server(first, needsCheck: false))
         #expect(pool.oldestLoan(now: 100) == 10)
-    }
-
-    @Test("the worker that had it last is the one that gave it back")
-    func lastWorkerMoves() throws {
-        var pool = PoolMachine(.make())
-        let server = try pool.openIdle(workers: [0])[0]
-        #expect(pool.checkout(worker: 1, now: 1) == .server(server, lastWorker: 0, needsCheck: false))
-        #expect(pool.checkin(server, worker: 1, now: 2) == .idle)
-        #expect(pool.checkout(worker: 0, now: 3) == .server(server, lastWorker: 1, needsCheck: false))
     }
 
     @Test(
@@ -74,7 +62,7 @@ struct CheckoutTests {
     func idleCheck(timeout: Microseconds, idleFor: Microseconds, isChecked: Bool) throws {
         var pool = PoolMachine(.make(idleCheck: timeout))
         let server = try pool.openIdle(workers: [0])[0]
-        #expect(pool.checkout(worker: 0, now: idleFor) == .server(server, lastWorker: 0, needsCheck: isChecked))
+        #expect(pool.checkout(worker: 0, now: idleFor) == .server(server, needsCheck: isChecked))
     }
 
     @Test("servers are opened one per waiter, up to the pool size and the number of openings at a time")
@@ -103,10 +91,10 @@ struct CheckoutTests {
         var pool = PoolMachine(.make(size: 1, lifetime: second))
         let server = try pool.openIdle(workers: [1])[0]
         let outcome = pool.checkout(worker: 0, now: 2 * second)
-        #expect(outcome == .stale(server, lastWorker: 1, .lifetime))
+        #expect(outcome == .stale(server, .lifetime))
         #expect(pool.counts.closing == 1)
         #expect(pool.nextOpen(now: 2 * second) == nil)
-        pool.closed(server, now: 2 * second)
+        pool.closed(server)
         let (next, _) = try pool.mustOpen(now: 2 * second)
         #expect(next != server)
         #expect(next.index == server.index)
@@ -128,7 +116,7 @@ struct CheckoutTests {
     func endedNames() throws {
         var pool = PoolMachine(.make())
         let server = try pool.openIdle(workers: [0])[0]
-        pool.closed(server, now: 1)
+        pool.closed(server)
         let strangers = [
             server, ServerID(index: -1, generation: 0), ServerID(index: 7, generation: 0),
             ServerID(index: .max, generation: .max),
@@ -140,7 +128,7 @@ struct CheckoutTests {
             #expect(pool.openFailed(stranger, now: 2) == .nobodyWaiting)
             #expect(pool.claimIdle(stranger) == false)
             #expect(pool.record(of: stranger) == nil)
-            pool.closed(stranger, now: 2)
+            pool.closed(stranger)
         }
         #expect(pool.cancelWait(WaiterID(index: -1, generation: 0)) == false)
         #expect(pool.cancelWait(WaiterID(index: .max, generation: 0)) == false)
@@ -167,7 +155,7 @@ struct CheckoutTests {
         let waiter = try pool.mustWait(now: 1)
         #expect(pool.checkin(server, worker: 0, now: 2) == .grant(waiter, worker: 0))
         #expect(pool.claimIdle(server) == false)
-        pool.closed(server, now: 3)
+        pool.closed(server)
         #expect(pool.isEmpty)
     }
 }

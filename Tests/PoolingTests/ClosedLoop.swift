@@ -64,7 +64,7 @@ struct ClosedLoop {
         case .open(let server, let waiter):
             self.waiting[waiter] = client
             try self.settle(self.pool.opened(server, worker: worker, now: self.now), server, worker: worker)
-        case .server(let server, _, _): self.start(client, on: server)
+        case .server(let server, _): self.start(client, on: server)
         case .stale: throw Unexpected("nothing ages here")
         }
     }

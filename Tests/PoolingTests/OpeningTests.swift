@@ -31,7 +31,7 @@ struct OpeningTests {
         let server = try pool.openBusy()
         _ = try pool.mustWait(worker: 1)
         #expect(pool.nextOpen(now: 0) == nil)
-        pool.closed(server, now: 1)
+        pool.closed(server)
         #expect(pool.nextOpen(now: 1)?.worker == 1)
     }
 
@@ -86,7 +86,7 @@ struct OpeningTests {
         let (failing, waiter) = try pool.mustOpen(now: 1)
         #expect(pool.openFailed(failing, now: 2) == .heldBack(until: 2 + PoolMachine.openRetryDelay))
         #expect(pool.nextOpen(now: 3) == nil)
-        pool.closed(busy, now: 3)
+        pool.closed(busy)
         let due = try pool.mustNextOpen(now: 3)
         #expect(pool.openFailed(due.server, now: 4) == .failWaiter(waiter, worker: 0))
     }

@@ -6,10 +6,10 @@ extension PoolRehearsal {
         let expected = self.reference.checkout(worker: worker, now: self.now)
         let outcome = self.machine.checkout(worker: worker, since: since, now: self.now)
         switch (outcome, expected) {
-        case (.server(let server, _, _), .exactly(let exactly)) where outcome == exactly:
+        case (.server(let server, _), .exactly(let exactly)) where outcome == exactly:
             self.arrivals[server] = since ?? self.now
             self.note("server")
-        case (.stale(let server, _, _), .exactly(let exactly)) where outcome == exactly:
+        case (.stale(let server, _), .exactly(let exactly)) where outcome == exactly:
             self.note("stale")
             self.close(server)
             try self.checkout(worker: worker, since: since ?? self.now)

@@ -103,7 +103,7 @@ struct PoolRehearsal {
 
     mutating func close(_ server: ServerID) {
         self.arrivals[server] = nil
-        self.machine.closed(server, now: self.now)
+        self.machine.closed(server)
         self.reference.closed(server)
     }
 

@@ -34,7 +34,7 @@ struct PrewarmTests {
         while let open = due.popLast() {
             count += 1
             #expect(pool.opened(open.server, worker: open.worker, now: 1) == .idle)
-            pool.closed(open.server, now: 1)
+            pool.closed(open.server)
             while let next = pool.nextPrewarm(now: 1) { due.append(next) }
         }
         #expect(count == 4)

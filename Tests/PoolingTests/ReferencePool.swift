@@ -70,12 +70,12 @@ struct ReferencePool {
         self.idle.removeAll { $0 == id }
         if server.lifetime > 0, now - server.openedAt > server.lifetime {
             self.servers[at].state = .closing
-            return .exactly(.stale(id, lastWorker: server.worker, .lifetime))
+            return .exactly(.stale(id, .lifetime))
         }
         let check = self.limits.serverIdleCheckTimeout
         let needsCheck = check > 0 && now - server.lastUsed > check
         self.hand(at, to: worker, now: now)
-        return .exactly(.server(id, lastWorker: server.worker, needsCheck: needsCheck))
+        return .exactly(.server(id, needsCheck: needsCheck))
     }
 
     mutating func queue(_ id: WaiterID, worker: Int, since: Microseconds?, now: Microseconds) {
@@ -214,7 +214,7 @@ struct ReferencePool {
     private mutating func give(up server: Server, _ reason: CloseReason) -> PlannedClose {
         self.idle.removeAll { $0 == server.id }
         if let at = self.position(server.id) { self.servers[at].state = .closing }
-        return PlannedClose(server: server.id, worker: server.worker, reason: reason)
+        return PlannedClose(server: server.id, reason: reason)
     }
 
     private mutating func hand(_ at: Int, to worker: Int, now: Microseconds) {

@@ -5,6 +5,7 @@ public struct ClientCertificate: Sendable, Equatable {
     /// The whole subject as RFC 2253 writes it, the last part first: `CN=ann,OU=people,O=Example`.
     public let subject: String
 
+    /// What was read of a certificate that was verified.
     public init(commonName: String?, subject: String) {
         self.commonName = commonName
         self.subject = subject

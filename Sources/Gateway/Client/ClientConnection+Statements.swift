@@ -16,8 +16,7 @@ extension ClientConnection {
         let own = self.ownStatements
         let taken = self.relayBatch(bytes, through: server, own, shared)
         // However it stopped: a mark that outlives its message would keep back the next one.
-        let isCollecting = own.collectedLength > 0
-        self.expect(isCollecting ? own.collectedLength - own.collected.count : self.scanner.bytesToCome)
+        self.expect(own.collected?.missing ?? self.scanner.bytesToCome)
         return taken
     }
 
@@ -28,7 +27,7 @@ extension ClientConnection {
         _ shared: ServerStatements
     ) -> Int {
         if server.isSettled { self.requestBegins(server) }
-        if own.collectedLength > 0 { return self.collect(bytes, own) }
+        if own.collected != nil { return self.collect(bytes, own) }
         var offset = self.takeSkipped(bytes.count, server)
         while true {
             let scan = self.pass(bytes, from: offset, server, own, shared)
@@ -136,9 +135,9 @@ extension ClientConnection {
     /// Answers have come: what was held may go on.
     func answersCame() {
         guard self.pauses.contains(.heldMessage) else { return }
-        if let own = self.statements, own.collectedLength > 0, own.collected.count == own.collectedLength {
+        if let own = self.statements, let whole = own.collected, whole.missing == 0 {
             // To look at it costs as much as it is long: not for each piece of an answer.
-            if let shared = self.server?.statements, !shared.isInjectionNext, shared.answered == own.heldAt { return }
+            if let shared = self.server?.statements, !shared.isInjectionNext, shared.answered == whole.heldAt { return }
             self.pauses.remove(.heldMessage)
             // A statement that was collected stands before everything that is still to be read.
             self.passCollected(own)
@@ -158,43 +157,40 @@ extension ClientConnection {
     // MARK: Statements longer than what is read at once
 
     /// The rest of a long Parse is still to come, or it is whole and held.
-    var isCollecting: Bool { (self.statements?.collectedLength ?? 0) > 0 }
+    var isCollecting: Bool { self.statements?.collected != nil }
 
     /// Bytes reserved at once, whatever length the client claims.
     private static let collectedAtFirst = 512 * 1024
 
     private func beginCollecting(_ bytes: Span<UInt8>, at offset: Int, _ own: ClientStatements) {
         guard let header = MessageHeader.read(bytes, at: offset) else { return }
-        own.collectedLength = header.wireLength
-        own.collected.reserveCapacity(min(header.wireLength, Self.collectedAtFirst))
-        let rest = bytes.extracting(offset..<bytes.count)
-        unsafe rest.withUnsafeBufferPointer { unsafe own.collected.append(contentsOf: $0) }
+        var parse = CollectedParse(length: header.wireLength, roomAtFirst: Self.collectedAtFirst)
+        parse.append(bytes.extracting(offset..<bytes.count))
+        own.collected = parse
     }
 
     private func collect(_ bytes: Span<UInt8>, _ own: ClientStatements) -> Int {
-        let taken = min(own.collectedLength - own.collected.count, bytes.count)
-        let part = bytes.extracting(0..<taken)
-        unsafe part.withUnsafeBufferPointer { unsafe own.collected.append(contentsOf: $0) }
-        guard own.collected.count == own.collectedLength else { return taken }
+        let taken = min(own.collected?.missing ?? 0, bytes.count)
+        own.collected?.append(bytes.extracting(0..<taken))
+        guard own.collected?.missing == 0 else { return taken }
         self.passCollected(own)
-        guard own.collectedLength == 0, self.phase == .active, !self.isTerminating else { return taken }
+        guard own.collected == nil, self.phase == .active, !self.isTerminating else { return taken }
         return taken == bytes.count ? taken : taken + self.relay(bytes.extracting(taken..<bytes.count))
     }
 
     private func passCollected(_ own: ClientStatements) {
-        guard let server = self.server, let shared = server.statements else { return }
-        let message = own.collected
+        guard let server = self.server, let shared = server.statements, let message = own.collected?.bytes
+        else { return }
         let scan = self.pass(message.span, from: 0, server, own, shared)
         if case .hold = scan.stop {
             if self.sendInjected(shared, past: server) { return self.passCollected(own) }
-            own.heldAt = shared.answered ?? -1
+            own.collected?.heldAt = shared.answered ?? -1
             self.pause(for: .heldMessage)
             return
         }
         // What is dropped after an error is this message; the scanner must not look for it in what follows.
         if case .skip = scan.stop { _ = self.takeSkipped(message.count, server) }
-        own.collected = []
-        own.collectedLength = 0
+        own.collected = nil
         self.batchPassed(server)
     }
 }

@@ -40,7 +40,7 @@ extension Pool {
                     server.home = home
                     server.end(reason.rawValue)
                 } else {
-                    self.state.withLock { $0.machine.closed(id, now: now) }
+                    self.state.withLock { $0.machine.closed(id) }
                 }
             case .open(let id, let waiter):
                 home.watch(self)
@@ -61,10 +61,10 @@ extension Pool {
     ) -> Decision {
         self.state.withLock { state in
             switch state.machine.checkout(worker: worker, since: since, now: now) {
-            case .server(let id, _, let needsCheck):
+            case .server(let id, let needsCheck):
                 guard let server = state.server(id) else { return .close(nil, id, .unknown) }
                 return .use(server, needsCheck: needsCheck)
-            case .stale(let id, _, let reason):
+            case .stale(let id, let reason):
                 return .close(state.server(id), id, reason)
             case .open(let id, let waiter):
                 state.queue(client, as: waiter)

@@ -75,7 +75,7 @@ extension Pool {
     func closed(_ server: ServerConnection, home: WorkerHome) {
         self.state.withLock { state in
             state.remove(server.id)
-            state.machine.closed(server.id, now: home.worker.now)
+            state.machine.closed(server.id)
         }
         self.openDue(home: home)
     }
@@ -97,7 +97,7 @@ extension Pool {
         if mayOpen {
             for due in plan.opens { self.start(due, home: home) }
         } else {
-            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server, now: home.worker.now) } }
+            for due in plan.opens { self.state.withLock { $0.machine.closed(due.server) } }
         }
         self.openDue(home: home)
         // What has been closed may have filled the pool until now.
@@ -119,7 +119,7 @@ extension Pool {
     func close(_ closes: [PlannedClose], home: WorkerHome) {
         for planned in closes {
             guard let server = self.state.withLock({ $0.server(planned.server) }) else {
-                self.state.withLock { $0.machine.closed(planned.server, now: home.worker.now) }
+                self.state.withLock { $0.machine.closed(planned.server) }
                 continue
             }
             home.worker.adopt(server)

@@ -52,7 +52,7 @@ package final class Gateway: @unchecked Sendable {
     /// Settings that take a restart, as they were at the start; see `Gateway+FixedSettings.swift`.
     let fixedSettings: [String: String]
     private(set) var frontDoor: FrontDoor?
-    private var housekeepers: [Housekeeper] = []
+    private var housekeeper: Housekeeper?
     /// Told by the main thread's signal loop what to do; see `ProcessEvents`.
     package let events = ProcessEvents()
 
@@ -110,7 +110,7 @@ package final class Gateway: @unchecked Sendable {
         }
         if let home = self.homes.first {
             let keeper = Housekeeper(gateway: self, home: home)
-            self.housekeepers.append(keeper)
+            self.housekeeper = keeper
             home.worker.execute { keeper.begin() }
         }
         self.log.notice(

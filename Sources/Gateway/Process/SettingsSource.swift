@@ -35,7 +35,7 @@ package struct SettingsSource: Sendable {
 
     /// Reads and checks the settings without using them (`pggateway -t`).
     ///
-    /// - Returns: warnings: keys that are accepted but have no effect yet.
+    /// - Returns: all warnings, as the gateway would log them.
     package func check() throws(GatewayStartError) -> [String] {
         let snapshot = try self.load(PolicyLookups(authQueries: AuthQueryRegistry()), previous: nil)
         try Gateway.checkAudit(snapshot.settings.general)

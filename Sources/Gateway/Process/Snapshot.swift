@@ -187,7 +187,7 @@ final class Snapshot: Sendable {
             }
         } catch {
             problems.add(SnapshotError(error, key: general.pgHba == .unset ? "general.hba" : Self.rulesKey))
-            return .permissive
+            return .refusing
         }
     }
 

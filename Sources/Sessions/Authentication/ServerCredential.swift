@@ -23,7 +23,9 @@ public struct SCRAMKeys: Sendable, Equatable {
     public let clientKey: SecretBytes
     /// 32 bytes; checks the server's signature. Nil when unknown, and then the server stays unproven.
     public let serverKey: SecretBytes?
+    /// Raw bytes, not Base64.
     public let salt: [UInt8]
+    /// Rounds of PBKDF2, at least 1.
     public let iterations: Int
 
     /// Refuses (nil) keys that are not 32 bytes long, an empty salt, and iterations below 1.

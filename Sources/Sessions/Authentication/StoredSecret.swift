@@ -13,6 +13,7 @@ public struct StoredSecret: Sendable, Equatable {
         case scram(SCRAMVerifier)
     }
 
+    /// Which form this secret has, with its contents.
     public let kind: Kind
 
     /// The secret of a user who has none.

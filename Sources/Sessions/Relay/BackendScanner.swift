@@ -79,7 +79,7 @@ package struct BackendScanner: Sendable {
             switch header.kind {
             case Backend.dataRow, Backend.copyData: continue
             case Backend.readyForQuery:
-                guard header.bodyLength == 1, let status = TransactionStatus(rawValue: bytes[body.lowerBound]) else {
+                guard header.bodyLength == 1, let status = TransactionStatus(byte: bytes[body.lowerBound]) else {
                     return self.invalid(at: start &- offset)
                 }
                 self.noteReady(status)
@@ -89,8 +89,7 @@ package struct BackendScanner: Sendable {
                 if isWhole { self.note(CommandTag.classify(bytes, body)) }
                 ledger.completionReceived()
             case Backend.errorResponse:
-                self.endedWithError = true
-                ledger.errorReceived()
+                self.noteErrorResponse(ledger: &ledger)
                 // Of one that is too long to be held back, what has come says nothing but that it is one.
                 return Scan(taken: position - offset, stop: .error, body: isWhole ? body : next..<next)
             case Backend.parameterStatus:

@@ -8,7 +8,7 @@ extension BackendScanner {
         package enum Stop: Sendable {
             case none
             case ready
-            /// An ErrorResponse: its body is `body`, and `failure` says what it means.
+            /// An ErrorResponse: its body is `body`; see `ServerStatements.errorReceived`.
             case error
             case parameterStatus
             /// Answers of the gateway's own come next (`AnswerScript.takeInjected`).
@@ -78,26 +78,15 @@ extension BackendScanner {
                 ledger.completionReceived()
             case Backend.readyForQuery:
                 guard header.bodyLength == 1, let status = TransactionStatus(byte: bytes[body.lowerBound]) else {
-                    self.bodyRemaining = 0
-                    return Self.stop(.invalid, taken: start &- offset)
+                    return self.invalid(at: start &- offset)
                 }
                 self.noteReady(status)
                 ledger.readyReceived(status)
             default:
-                guard Self.isKnown(header.kind) else {
-                    self.bodyRemaining = 0
-                    return Self.stop(.invalid, taken: start &- offset)
-                }
+                guard Self.isKnown(header.kind) else { return self.invalid(at: start &- offset) }
                 if ledger.isDoubtful { ledger.answerReceived() }
             }
-            let isDropped = statements.script.received(header.kind)
-            if header.kind == Backend.readyForQuery {
-                statements.readyReceived()
-                if ledger.isOutsideTransaction { client?.endPortals(before: statements.script.answeredBatch) }
-            }
-            if isDropped {
-                if header.kind == Backend.readyForQuery { ledger.uncountReady() }
-                if header.kind == Backend.closeComplete, statements.script.isSkipping { ledger.skipGoesOn() }
+            if Self.settle(header.kind, ledger: &ledger, statements, client) {
                 return ScriptScan(taken: position &- offset, kept: start &- offset, stop: .dropped)
             }
             if stopsAtReady, header.kind == Backend.readyForQuery {
@@ -109,6 +98,31 @@ extension BackendScanner {
 
     private static func stop(_ stop: ScriptScan.Stop, taken: Int, body: Range<Int> = 0..<0) -> ScriptScan {
         ScriptScan(taken: taken, kept: taken, stop: stop, body: body)
+    }
+
+    /// Nothing of the message that is not of the protocol is taken.
+    private mutating func invalid(at taken: Int) -> ScriptScan {
+        self.bodyRemaining = 0
+        return Self.stop(.invalid, taken: taken)
+    }
+
+    /// The script hears of the answer, and what ends with a ReadyForQuery ends. True when the client must not see it.
+    @inline(__always)
+    private static func settle(
+        _ kind: UInt8,
+        ledger: inout AnswerLedger,
+        _ statements: ServerStatements,
+        _ client: ClientStatements?
+    ) -> Bool {
+        let isDropped = statements.script.received(kind)
+        if kind == Backend.readyForQuery {
+            statements.readyReceived()
+            if ledger.isOutsideTransaction { client?.endPortals(before: statements.script.answeredBatch) }
+        }
+        guard isDropped else { return false }
+        if kind == Backend.readyForQuery { ledger.uncountReady() }
+        if kind == Backend.closeComplete, statements.script.isSkipping { ledger.skipGoesOn() }
+        return true
     }
 
     private mutating func noteErrorResponse(ledger: inout AnswerLedger, _ statements: ServerStatements) {

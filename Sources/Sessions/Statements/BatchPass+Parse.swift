@@ -66,12 +66,11 @@ extension BatchPass {
         if self.server.isUnsettled(statement: statement.id) { return .hold }
         if self.server.prepared.touch(statement.id) {
             self.server.noteHit()
+            self.noteClient(name, statement)
             // In a failed transaction, or where that cannot be known yet, PostgreSQL decides.
             if self.isStatusKnownGood {
-                self.noteClient(name, statement)
                 self.server.script.push(.inject, payload: AnswerScript.parseComplete)
             } else {
-                self.noteClient(name, statement)
                 self.parseUnnamed(tail, edit: .none)
             }
             return .done

@@ -14,11 +14,8 @@ package final class ClientStatements: @unchecked Sendable {
     /// Stale statements with names of which the client has been told: their next use prepares them afresh.
     private var toldStale: Set<StatementID> = []
     private(set) var planner: PlannerSettings?
-    /// A Parse that is longer than what is read at once, and its full length; 0 when there is none.
-    package var collected: [UInt8] = []
-    package var collectedLength = 0
-    /// Where the server's answers stood (`ServerStatements.answered`) when the whole of it was last looked at and held.
-    package var heldAt = -1
+    /// The long Parse that is still to come in part, or is whole and held.
+    package var collected: CollectedParse?
 
     struct OwnPortal {
         let statement: PreparedStatement
@@ -53,6 +50,9 @@ package final class ClientStatements: @unchecked Sendable {
     package func endTurn() {
         if !self.portals.isEmpty { self.portals.removeAll() }
     }
+
+    /// A simple query was answered in PostgreSQL's place, which would have dropped the unnamed statement for it.
+    package func queryAnswered() { self.unnamed = nil }
 
     /// The transaction of all batches up to `batch` is over.
     func endPortals(before batch: Int) {

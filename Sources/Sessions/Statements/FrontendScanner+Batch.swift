@@ -105,11 +105,8 @@ extension FrontendScanner {
         ledger: inout AnswerLedger
     ) -> BatchPass<Source>.Step {
         switch header.kind {
-        // Sync
         case Frontend.sync: return pass.sync(isMalformed: header.bodyLength != 0, ledger: &ledger)
-        // CopyData
         case Frontend.copyData: return pass.mustAwaitCopy(ledger) ? .hold : .forward
-        // CopyDone, CopyFail
         case Frontend.copyDone, Frontend.copyFail:
             if pass.mustAwaitCopy(ledger) { return .hold }
             // Elsewhere it is stray, and means nothing.

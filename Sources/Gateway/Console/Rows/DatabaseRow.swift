@@ -8,7 +8,6 @@ package struct DatabaseRow: ConsoleRow, Equatable {
     package var forceUser: String?
     package var poolSize: Int
     package var minPoolSize: Int
-    package var reservePool: Int
     package var poolMode: String
     package var maxConnections: Int
     package var currentConnections: Int
@@ -21,7 +20,6 @@ package struct DatabaseRow: ConsoleRow, Equatable {
         forceUser: String?,
         poolSize: Int,
         minPoolSize: Int = 0,
-        reservePool: Int = 0,
         poolMode: String,
         maxConnections: Int,
         currentConnections: Int = 0
@@ -33,7 +31,6 @@ package struct DatabaseRow: ConsoleRow, Equatable {
         self.forceUser = forceUser
         self.poolSize = poolSize
         self.minPoolSize = minPoolSize
-        self.reservePool = reservePool
         self.poolMode = poolMode
         self.maxConnections = maxConnections
         self.currentConnections = currentConnections
@@ -49,9 +46,7 @@ package struct DatabaseRow: ConsoleRow, Equatable {
         },
         .number("pool_size", "Most server connections that the pool may hold") { $0.poolSize },
         .number("min_pool_size", "Server connections that the pool keeps open") { $0.minPoolSize },
-        .number("reserve_pool", "Server connections beyond the pool size for clients that wait too long") {
-            $0.reservePool
-        },
+        .number("reserve_pool", "Always 0: pools have no reserve") { _ in 0 },
         .text("pool_mode", "`session`, `transaction` or `statement`") { $0.poolMode },
         .number("max_connections", "Most server connections of this pool") { $0.maxConnections },
         .number("current_connections", "Server connections of this pool now") { $0.currentConnections },

@@ -6,17 +6,13 @@ package struct PoolRow: ConsoleRow, Equatable {
     package var clientsIdle: Int
     package var clientsActive: Int
     package var clientsWaiting: Int
-    package var clientCancelRequests: Int
     package var serversActive: Int
     package var serversIdle: Int
-    package var serversUsed: Int
     package var serversLogin: Int
     package var poolSize: Int
     /// Of the client that waits longest now, in microseconds.
     package var longestWaitMicroseconds: Int
     package var averageTransactionMicroseconds: Int
-    package var isPaused: Bool
-    package var isFallbackActive: Bool
     package var oldestActiveAgeMilliseconds: Int
 
     package init(
@@ -26,16 +22,12 @@ package struct PoolRow: ConsoleRow, Equatable {
         clientsIdle: Int = 0,
         clientsActive: Int = 0,
         clientsWaiting: Int = 0,
-        clientCancelRequests: Int = 0,
         serversActive: Int = 0,
         serversIdle: Int = 0,
-        serversUsed: Int = 0,
         serversLogin: Int = 0,
         poolSize: Int,
         longestWaitMicroseconds: Int = 0,
         averageTransactionMicroseconds: Int = 0,
-        isPaused: Bool = false,
-        isFallbackActive: Bool = false,
         oldestActiveAgeMilliseconds: Int = 0
     ) {
         self.database = database
@@ -44,16 +36,12 @@ package struct PoolRow: ConsoleRow, Equatable {
         self.clientsIdle = clientsIdle
         self.clientsActive = clientsActive
         self.clientsWaiting = clientsWaiting
-        self.clientCancelRequests = clientCancelRequests
         self.serversActive = serversActive
         self.serversIdle = serversIdle
-        self.serversUsed = serversUsed
         self.serversLogin = serversLogin
         self.poolSize = poolSize
         self.longestWaitMicroseconds = longestWaitMicroseconds
         self.averageTransactionMicroseconds = averageTransactionMicroseconds
-        self.isPaused = isPaused
-        self.isFallbackActive = isFallbackActive
         self.oldestActiveAgeMilliseconds = oldestActiveAgeMilliseconds
     }
 
@@ -64,10 +52,10 @@ package struct PoolRow: ConsoleRow, Equatable {
         .number("cl_idle", "Clients between transactions, without a server connection") { $0.clientsIdle },
         .number("cl_active", "Clients that hold a server connection") { $0.clientsActive },
         .number("cl_waiting", "Clients that wait for a server connection") { $0.clientsWaiting },
-        .number("cl_cancel_req", "Always 0; `SHOW CONNECTIONS` counts cancel requests") { $0.clientCancelRequests },
+        .number("cl_cancel_req", "Always 0; `SHOW CONNECTIONS` counts cancel requests") { _ in 0 },
         .number("sv_active", "Server connections lent to a client") { $0.serversActive },
         .number("sv_idle", "Server connections ready for the next client") { $0.serversIdle },
-        .number("sv_used", "Always 0: connections that are checked or reset count as lent") { $0.serversUsed },
+        .number("sv_used", "Always 0: connections that are checked or reset count as lent") { _ in 0 },
         .number("sv_login", "Server connections being opened") { $0.serversLogin },
         .number("pool_size", "Most server connections that the pool may hold") { $0.poolSize },
         .number("maxwait", "Whole seconds that the first waiting client has waited") {
@@ -79,8 +67,8 @@ package struct PoolRow: ConsoleRow, Equatable {
         .number("avg_xact_time", "Average transaction time of the last period, in microseconds") {
             $0.averageTransactionMicroseconds
         },
-        .number("paused", "Always 0: pools cannot be paused") { $0.isPaused ? 1 : 0 },
-        .number("fallback_active", "Always 0: pools have no fallback host") { $0.isFallbackActive ? 1 : 0 },
+        .number("paused", "Always 0: pools cannot be paused") { _ in 0 },
+        .number("fallback_active", "Always 0: pools have no fallback host") { _ in 0 },
         .number("oldest_active_age_ms", "Milliseconds since the longest held server connection was lent") {
             $0.oldestActiveAgeMilliseconds
         },
