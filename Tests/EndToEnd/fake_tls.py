@@ -71,23 +71,35 @@ def tls_script(script, is_direct=False, **options):
     return run
 
 
+class Session:
+    """The SSL object of a peer, for what Python has no word for. Holds it: the end of a test takes it from the socket
+    while the script is still at work on it."""
+
+    def __init__(self, peer):
+        self.library = ctypes.CDLL(getattr(_ssl, "__file__", None))
+        self.owner = peer.socket._sslobj
+        if self.owner is None:
+            raise Closed("the test is over")
+        self.pointer = ctypes.c_void_p.from_address(id(self.owner) + 24)  # PySSLSocket: head, socket, SSL *.
+        assert self.library.SSL_get_SSL_CTX(self.pointer), "the layout of PySSLSocket has changed"
+
+    def send_out(self):
+        assert self.library.SSL_do_handshake(self.pointer) == 1
+
+
 def update_keys(peer):
-    """A KeyUpdate that asks for one in return (RFC 8446, 4.6.3), which Python has no word for. It goes out with the
-    next bytes; alone, `SSL_do_handshake` sends it."""
-    library = ctypes.CDLL(getattr(_ssl, "__file__", None))
-    session = ctypes.c_void_p.from_address(id(peer.socket._sslobj) + 24)  # PySSLSocket: head, socket, SSL *.
-    assert library.SSL_get_SSL_CTX(session), "the layout of PySSLSocket has changed"
-    assert library.SSL_key_update(session, 1) == 1
-    assert library.SSL_do_handshake(session) == 1
+    """A KeyUpdate that asks for one in return (RFC 8446, 4.6.3)."""
+    session = Session(peer)
+    assert session.library.SSL_key_update(session.pointer, 1) == 1
+    session.send_out()
 
 
 def new_tickets(peer, count):
     """So many session tickets, each by itself, which nobody has asked for (RFC 8446, 4.6.1)."""
-    library = ctypes.CDLL(getattr(_ssl, "__file__", None))
-    session = ctypes.c_void_p.from_address(id(peer.socket._sslobj) + 24)  # As above.
+    session = Session(peer)
     for _ in range(count):
-        assert library.SSL_new_session_ticket(session) == 1
-        assert library.SSL_do_handshake(session) == 1
+        assert session.library.SSL_new_session_ticket(session.pointer) == 1
+        session.send_out()
 
 
 def middle(upstream, certificate, alter=lambda mechanisms: mechanisms):

@@ -43,8 +43,12 @@ class Trail:
         return self.path.read_text() if self.path.exists() else ""
 
     def records(self, event=None, path=None):
-        text = path.read_text() if path else self.text()
-        assert not text or text.endswith("\n")
+        def whole():
+            text = path.read_text() if path else self.text()
+            # A line that is being written may be seen in part.
+            return (text,) if not text or text.endswith("\n") else None
+
+        (text,) = wait_until(whole, "the last line is whole")
         records = [json.loads(line) for line in text.splitlines()]
         for record in records:
             assert set(record) == FIELDS[record["event"]], record

@@ -247,7 +247,7 @@ def test_auth_pam_service(make_gateway, postgres, people, services, method):
 
 
 @pytest.mark.parametrize("method", ["md5", "scram-sha-256", "password"])
-@pytest.mark.parametrize("text", ["pgg-placeholder", "md5-placeholder"])
+@pytest.mark.parametrize("text", ["pgg-filler", "md5-filler"])
 def test_a_placeholder_in_place_of_the_password(make_gateway, postgres, people, services, method, text):
     """pg_doorman wants something to stand there and ignores it."""
     service = services.make(f"placeholder-{method}", UNIX)
