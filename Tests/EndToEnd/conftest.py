@@ -4,9 +4,11 @@ E2E_TARGET=direct runs the comparison and driver tests against PostgreSQL itself
 out the tests that need a gateway. PGGATEWAY_BIN names another binary than .build/release/pggateway.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,16 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if DIRECT and GATEWAY_FIXTURES & set(item.fixturenames):
             item.add_marker(pytest.mark.skip(reason="needs the gateway; E2E_TARGET=direct"))
+
+
+@pytest.fixture
+def loggers_place():
+    """/dev/log, where nobody listens. There is one for all test processes: whoever takes it, or counts on its absence,
+    waits here for the others."""
+    with open(Path(tempfile.gettempdir()) / "pggateway-e2e-loggers-place", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert not os.path.exists("/dev/log"), "a logger runs here; a test would take its messages"
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -423,9 +423,8 @@ def test_standard_error(make_gateway):
     assert [json.loads(line)["event"] for line in lines] == ["login", "logout"]
 
 
-def test_syslog(make_gateway):
+def test_syslog(make_gateway, loggers_place):
     """The system's logger, which is not running where tests run: this test takes its place."""
-    assert not os.path.exists("/dev/log"), "a logger runs here; this test would take its messages"
     receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     receiver.settimeout(10)
     try:
