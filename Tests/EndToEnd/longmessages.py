@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fakeserver import FakeServer, one_row, plain_answer, ready
+from fakeserver import FakeServer, one_row, plain_answer
 from polling import wait_until
 from wire import query
 

@@ -7,7 +7,6 @@ Execute it skips everything until it has answered one; anything else within COPY
 import pytest
 
 from fakeserver import FakeServer, command_complete, error, ready
-from gateway import pool
 from wire import (
     bind,
     close_statement,

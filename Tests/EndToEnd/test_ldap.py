@@ -178,7 +178,7 @@ def test_the_searcher_s_rights_end_with_the_search(ldap_gateway):
         SEARCH.replace(SEARCHER_PASSWORD, "another-word"),
         SEARCH.replace(f'"{BASE}"', '"dc=elsewhere,dc=org"'),
         # Nobody may search without a name here.
-        f'ldapserver=127.0.0.1 ldapport={{port}} ldapbasedn="dc=elsewhere,dc=org"',
+        'ldapserver=127.0.0.1 ldapport={port} ldapbasedn="dc=elsewhere,dc=org"',
     ],
 )
 def test_a_rule_that_the_directory_refuses_is_the_service_s_fault(ldap_gateway, options):

@@ -75,7 +75,7 @@ def test_a_rule_that_leads_nobody_anywhere_is_an_error(check, users):
         (f"host shop all 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna")]}),
         (f"host shop +staff 127.0.0.1/32 {LDAP}\n", {"auth_query": {"user": "postgres"}}),
         # The first rule decides.
-        (f"host shop ben 127.0.0.1/32 reject\nhost shop all 127.0.0.1/32 JWT\n",
+        ("host shop ben 127.0.0.1/32 reject\nhost shop all 127.0.0.1/32 JWT\n",
          {"users_": [user("anna", **FIXED), user("ben")]}),
         (f"host shop ben all reject\nhost shop ben 127.0.0.1/32 {LDAP}\n", {"users_": [user("anna", **FIXED)]}),
         # The administrator of the console needs no pool.

@@ -6,7 +6,7 @@ import pytest
 from fakeserver import command_complete, data_row, error, ready, row_description
 from longmessages import FLOOR, LENGTH, METHODS, MODES, STEP, Stage, VALUE, stops
 from polling import wait_until
-from wire import Closed, cancel_request, message
+from wire import Closed, cancel_request
 
 
 @METHODS
