@@ -32,6 +32,8 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
     @inlinable package static var unlisten: CommandTag { CommandTag(rawValue: 15) }
     /// `ALTER TABLE`, `ALTER FOREIGN TABLE`, `ALTER TYPE`: columns may have other types than before.
     @inlinable package static var alter: CommandTag { CommandTag(rawValue: 16) }
+    /// `DO`: a block of code.
+    @inlinable package static var doBlock: CommandTag { CommandTag(rawValue: 17) }
 
     /// Classifies the body of a CommandComplete that stands at `range`, with or without its zero byte.
     /// A range that leaves the span is `other`.
@@ -86,6 +88,7 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
         if self.equal(bytes, start, end, "DEALLOCATE") { return .deallocate }
         if self.equal(bytes, start, end, "DEALLOCATE ALL") { return .deallocateAll }
         if self.equal(bytes, start, end, "DISCARD ALL") { return .discardAll }
+        if self.equal(bytes, start, end, "DO") { return .doBlock }
         return self.equal(bytes, start, end, "DECLARE CURSOR") ? .declareCursor : .other
     }
 

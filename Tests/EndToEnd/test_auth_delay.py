@@ -132,7 +132,7 @@ def test_leaving_during_the_look_up_gains_nothing(make_gateway, postgres, end):
         try:
             gateway = make_gateway(
                 {"app": pool(postgres, users_=[], auth_query={**query, **dedicated})},
-                general={"auth_failure_delay": "1s", "client_login_timeout": "60s" if end == "hangs up" else "2s"},
+                general={"auth_failure_delay": "3s", "client_login_timeout": "60s" if end == "hangs up" else "5s"},
                 hba=RULES,
             )
             admitted_after(gateway, "app_md5")

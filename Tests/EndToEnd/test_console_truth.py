@@ -1,9 +1,11 @@
 """What the console's tables say, against what clients have done."""
 
 import subprocess
+import time
 
 import pytest
 
+from fakeserver import FakeServer
 from gateway import pool, users
 from polling import wait_until
 from server import PASSWORDS, executable
@@ -198,6 +200,33 @@ def test_a_login_that_waits_for_a_server_is_a_waiting_client(make_gateway, postg
         )
         assert waited >= 200_000
         assert gateway.pool_row(user="app_trust")["cl_waiting"] == "0"
+
+
+def test_the_wait_of_a_login_goes_on_over_a_reload(make_gateway):
+    """The pool that takes the place of its own has no server either: the limit counts from when it first asked."""
+
+    def never(peer):
+        peer.exactly(1 << 20)
+
+    def first(peer):
+        peer.login()
+        peer.serve()
+
+    with FakeServer([first, never]) as server:
+        settings = server.pool(pool_size=1)
+        limits = {"query_wait_timeout": "3s", "connect_timeout": "60s"}
+        gateway = make_gateway({"app": settings}, limits, hba="host all all 127.0.0.1/32 trust\n")
+        with gateway.wire("app") as holder, gateway.wire(login=False) as newcomer:
+            holder.rows("begin")
+            began = time.monotonic()
+            newcomer.send(startup({"user": "app", "database": "app", "TimeZone": "Asia/Tokyo"}))
+            wait_until(lambda: gateway.pool_row(user="app")["cl_waiting"] == "1", "the login waits")
+            wait_until(lambda: time.monotonic() - began > 2, "some of its time is over")
+            gateway.reload(pools={"app": {**settings, "application_name": "changed"}})
+            assert newcomer.until_closed()[-1].kind == "E"
+            assert 2.5 < time.monotonic() - began < 4.5
+            assert stats(gateway, "app", "app")["total_wait_time"] > 2_500_000
+            holder.rows("rollback")
 
 
 def told_of_the_end(client):

@@ -103,12 +103,11 @@ def test_spellings_of_pg_doorman(make_gateway):
     assert status == 78 and "prepared_statements_cache_size" in output, output
 
 
-@pytest.mark.parametrize("target", ("", "nowhere/audit", "pggateway.yaml/audit", "fifo", "socket", "syslog"))
+@pytest.mark.parametrize("target", ("", "nowhere/audit", "pggateway.yaml/audit", "socket", "syslog"))
 def test_an_audit_log_that_cannot_be_opened_is_told_by_the_check_as_by_the_start(make_gateway, target, loggers_place):
-    """A FIFO that nobody reads, and no logger of the system, too."""
+    """No logger of the system, too."""
     gateway = make_gateway(start=False)
     gateway.judged = True
-    os.mkfifo(gateway.folder / "fifo")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as nobody:
         nobody.bind(str(gateway.folder / "socket"))
     gateway.change(general={"audit_log": target if target == "syslog" else f"{gateway.folder}/{target}"})
@@ -135,15 +134,25 @@ def test_the_check_leaves_an_audit_log_as_it_is(make_gateway):
     assert gateway.run_to_end("-t")[0] == 0
     after = path.stat()
     assert path.read_text() == "{}\n" and (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_the_check_does_not_end_who_reads_a_fifo(make_gateway):
+    """It would take the check's open and close for the end of what it reads."""
+    gateway = make_gateway(start=False)
     fifo = gateway.folder / "fifo"
     os.mkfifo(fifo)
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    gateway.change(general={"audit_log": str(fifo)})
+    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
     try:
-        gateway.change(general={"audit_log": str(fifo)})
         assert gateway.run_to_end("-t")[0] == 0
-        assert os.read(reader, 10) == b"", "nothing is written"
+        gateway.start()
+        gateway.wire().leave()
+        assert b'"event":"login"' in reader.stdout.readline()
+        gateway.stop()
+        assert reader.wait(10) == 0
     finally:
-        os.close(reader)
+        reader.kill()
+        reader.communicate()
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------

@@ -149,6 +149,8 @@ BLOCKS = {
     "all": "do $$ begin execute 'deallocate all'; execute 'prepare {0} as select ''another''::text'; end $$",
     "gone": "do $$ begin execute 'deallocate all'; end $$",
     "long": "do $$ begin execute 'deallocate all'; end $$ -- " + "long " * 40_000,
+    "long and failing": "do $$ begin execute 'deallocate all'; raise 'told'; end $$ -- " + "long " * 40_000,
+    "put together": "do $$ begin execute 'deal' || 'locate all'; end $$",
     "behind a deallocate": "deallocate all; " + "do $$ begin execute 'prepare {0} as select ''another''::text'; end $$",
 }
 
@@ -169,9 +171,21 @@ def test_a_block_changes_nobody_s_statements(make_gateway, block, extended):
             client.send_together(parse(text), bind(), execute(), sync())
         else:
             client.send(query(text))
-        assert "E" not in [m.kind for m in client.ready()]
+        assert ("E" in [m.kind for m in client.ready()]) == ("failing" in block)
         other.send_together(bind((), "", "s"), execute(), sync())
         assert [m.values for m in other.ready() if m.kind == "D"] == [[b"its own"]]
+
+
+def test_a_long_query_without_a_block_costs_a_server_nothing_of_what_it_has_prepared(make_gateway):
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    prepared = "select count(*) from pg_prepared_statements where statement like '%its own%' and name like 'pggateway%'"
+    with gateway.wire() as client, gateway.wire() as other:
+        other.send_together(parse("select 'its own'::text", "s"), bind((), "", "s"), execute(), sync())
+        other.ready()
+        for end in ("", "; select 1"):
+            client.send(query("select '" + "long " * 40_000 + "' is null" + end))
+            assert "E" not in [m.kind for m in client.ready()]
+            assert client.value(prepared) == "1"
 
 
 def test_a_cursor_that_a_block_leaves_is_closed(make_gateway):

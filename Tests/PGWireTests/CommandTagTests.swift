@@ -12,7 +12,8 @@ struct CommandTagTests {
         ("DECLARE CURSOR", .declareCursor), ("CLOSE CURSOR ALL", .closeCursorAll), ("CLOSE CURSOR", .other),
         ("PREPARE", .prepare), ("PREPARE TRANSACTION", .other), ("DEALLOCATE", .deallocate),
         ("DEALLOCATE ALL", .deallocateAll), ("LISTEN", .listen), ("UNLISTEN", .unlisten), ("NOTIFY", .other),
-        ("ALTER TABLE", .alter), ("ALTER FOREIGN TABLE", .alter), ("ALTER TYPE", .alter), ("ALTER ROLE", .other),
+        ("DO", .doBlock), ("ALTER TABLE", .alter), ("ALTER FOREIGN TABLE", .alter), ("ALTER TYPE", .alter),
+        ("ALTER ROLE", .other),
         ("INSERT 0 1", .other), ("CREATE TABLE", .other), ("select 1", .other), ("Å", .other), ("", .other),
     ]
 

@@ -143,6 +143,8 @@ import Testing
             let error = #expect(throws: AuditTargetError.self) { try AuditTrail.prepare(options) }
             #expect(error?.description.contains(target.description) == true)
             #expect(error?.reason.isEmpty == false)
+            // To look whether somebody reads a FIFO would end a reader.
+            if target == .file(fifo) { continue }
             let told = #expect(throws: AuditTargetError.self) { try target.check() }
             #expect(told == error)
         }

@@ -40,11 +40,11 @@ extension ClientConnection {
         }
     }
 
-    /// A server of the pool has come that the client asked for at `waitingSince`.
-    func countCheckout(from pool: Pool) {
+    /// A server of the pool came at `moment` that the client had asked for at `waitingSince`.
+    func countCheckout(from pool: Pool, at moment: MonotonicMicroseconds) {
         let counters = self.home.counters(of: pool)
         counters.checkouts.add(1)
-        counters.waitTime.add(UInt64(max(self.home.worker.now - self.waitingSince, 0)))
+        counters.waitTime.add(UInt64(max(moment - self.waitingSince, 0)))
     }
 
     /// The client does not wait for a server of the pool any more. When one is already on its way, it is checked in by

@@ -102,7 +102,7 @@ extension ClientConnection {
         self.phase = .active
         self.server = server
         self.waiter = nil
-        self.countCheckout(from: server.pool)
+        self.countCheckout(from: server.pool, at: now)
         server.beginTurn(self)
         guard server.takeOverStatements(of: self) else { return self.refuseReplay() }
         if let begin = self.deferredBegin {

@@ -93,8 +93,9 @@ extension ClientConnection {
         login: LoginState
     ) async -> (Pool, Result<Welcome, CheckoutFailure>) {
         var pool = first
+        self.waitingSince = self.home.worker.now
         while true {
-            let result = await self.learnWelcome(from: pool, login: login)
+            let result = await self.learnWelcome(from: pool, isFirst: pool === first, login: login)
             guard case .failure(.poolRemoved) = result, login.endReason == nil, let next = self.pinPool(of: identity)
             else { return (pool, result) }
             login.keep(next)
@@ -106,30 +107,36 @@ extension ClientConnection {
 
     /// No server has told yet what it reports to a session with these parameters: ask one. When that breaks away, which
     /// is how a server that was idle for long often ends, ask the next.
+    ///
+    /// - Parameter isFirst: false in the place of a pool that was replaced: the wait goes on.
     private func learnWelcome(
         from pool: Pool,
+        isFirst: Bool,
         login: LoginState
     ) async -> Result<Welcome, CheckoutFailure> {
-        self.waitingSince = self.home.worker.now
         let deadline = pool.waitDeadline(since: self.waitingSince)
         // Each of its servers may be dead.
         var triesLeft = pool.plan.limits.poolSize
-        var isFirst = true
+        var since = isFirst ? nil : self.waitingSince
         while true {
             // Who left before this task had its turn would never be told of a server.
             guard self.isHere(login) else { return .failure(.shuttingDown) }
-            let since = isFirst ? nil : self.waitingSince
-            isFirst = false
             switch await self.server(of: pool, since: since, login: login) {
             case .failure(let failure): return .failure(failure)
             case .success(let granted):
+                let came = self.home.worker.now
                 let end = granted.needsCheck ? pool.checkDeadline(since: self.waitingSince, home: self.home) : deadline
                 switch await self.apply(parametersOn: granted.server, until: end, login: login) {
-                case .learnt(let welcome): return .success(welcome)
-                case .failed(let failure): return .failure(failure)
+                case .learnt(let welcome):
+                    self.countCheckout(from: pool, at: came)
+                    return .success(welcome)
+                case .failed(let failure):
+                    self.countCheckout(from: pool, at: came)
+                    return .failure(failure)
                 case .serverLost(let failure):
                     guard triesLeft > 0, self.home.worker.now < deadline else { return .failure(failure) }
                     triesLeft -= 1
+                    since = self.waitingSince
                 }
             }
         }
@@ -167,7 +174,6 @@ extension ClientConnection {
         login: LoginState
     ) async -> Lesson {
         let pool = server.pool
-        self.countCheckout(from: pool)
         guard self.isHere(login) else {
             self.giveBack(server)
             return .failed(.shuttingDown)

@@ -112,6 +112,7 @@ package struct BackendScanner: Sendable {
 
     mutating func noteErrorResponse(ledger: inout AnswerLedger) {
         self.endedWithError = true
+        self.residue.noteError()
         ledger.errorReceived()
     }
 

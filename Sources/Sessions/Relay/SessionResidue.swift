@@ -19,6 +19,9 @@ package struct SessionResidue: Sendable, Equatable {
     package var isUnknowable = false
     /// A block of code may have left statements and cursors, before or behind what the tags tell.
     private var hasHiddenStatements = false
+    /// A text that nobody has looked into was sent: what a block in it may have done is told by the tag `DO`, or by the
+    /// error that ended it.
+    private var hasUnreadText = false
 
     package init() {}
 
@@ -36,6 +39,7 @@ package struct SessionResidue: Sendable, Equatable {
         case .prepare: self.hasStatements = true
         case .deallocateAll: self.hasStatements = self.hasHiddenStatements
         case .listen: self.hasListens = true
+        case .doBlock: if self.hasUnreadText { self.noteHiddenStatements() }
         case .discardAll:
             let isUnknowable = self.isUnknowable
             self = SessionResidue()
@@ -51,11 +55,19 @@ package struct SessionResidue: Sendable, Equatable {
         if traits.contains(.set) { self.hasOnlyLocalSets = false }
         if traits.contains(.advisoryLock) { self.hasLocks = true }
         if traits.contains(.temporary) { self.hasTemporary = true }
-        if traits.contains(.hiddenStatements) {
-            self.hasHiddenStatements = true
-            self.hasStatements = true
-            self.hasCursors = true
-        }
+        if traits.contains(.unread) { self.hasUnreadText = true }
+        if traits.contains(.hiddenStatements) { self.noteHiddenStatements() }
+    }
+
+    /// A block that fails takes back neither PREPARE nor DEALLOCATE.
+    package mutating func noteError() {
+        if self.hasUnreadText { self.noteHiddenStatements() }
+    }
+
+    private mutating func noteHiddenStatements() {
+        self.hasHiddenStatements = true
+        self.hasStatements = true
+        self.hasCursors = true
     }
 
     /// What cleans up, as simple queries of one or more statements; nothing when clean.

@@ -76,6 +76,8 @@ package struct AnswerScript: Sendable {
     var answeredBatch = 0
     /// Tokens of the open batch: pushed since the last terminator.
     var openCount = 0
+    /// The sequence number of the last message that was sent to the server.
+    private var lastSent = -1
     /// Messages were sent that the server may not answer before it gets Flush or Sync.
     var isUnflushed = false
     /// See `AnswerScript+Inquiry.swift`.
@@ -96,10 +98,7 @@ package struct AnswerScript: Sendable {
     /// Messages of the open batch are under way.
     var hasOpenTokens: Bool { self.openCount > 0 && !self.isEmpty }
     /// Only answers of the gateway's own are due.
-    package var isAllInjected: Bool {
-        for index in self.head..<self.tokens.count where self.tokens[index].kind != .inject { return false }
-        return true
-    }
+    package var isAllInjected: Bool { self.lastSent < self.answeredSequence }
 
     package mutating func reset() {
         self.base = self.nextSequence
@@ -125,9 +124,12 @@ package struct AnswerScript: Sendable {
 
     private mutating func push(_ token: Token) {
         let (kind, edit) = (token.kind, token.edit)
+        if kind != .inject {
+            self.isUnflushed = true
+            self.lastSent = self.nextSequence
+        }
         self.tokens.append(token)
         self.openCount &+= 1
-        if kind != .inject { self.isUnflushed = true }
         if edit != .none || kind == .inject { self.refresh() }
     }
 

@@ -53,13 +53,15 @@ package struct SQLScan: Sendable, Equatable {
         let leavesNoTag: StatementTraits = [.setConfig, .advisoryLock, .temporary]
         var hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
         if self.namesTemporarySchema(bytes, text) { hidden.insert(.temporary) }
-        if self.hasBlock(bytes, text) {
-            hidden.formUnion(self.mentions(bytes, text))
-            // SET and RESET have no tag of their own there.
-            if self.holds("set", bytes, text) { hidden.insert(.setConfig) }
+        let hasBackslash = self.hasBackslash(bytes, text)
+        if self.hasBlock(bytes, text, hasBackslash: hasBackslash) {
+            hidden.formUnion(self.leftByBlock(bytes, text, hasBackslash: hasBackslash))
         }
-        guard self.hasBackslash(bytes, text) else { return hidden }
-        if self.hasBackslash(bytes, text, behindLetter: true) { hidden.formUnion(self.mentions(bytes, text)) }
+        guard hasBackslash else { return hidden }
+        if self.hasBackslash(bytes, text, behindLetter: true) {
+            hidden.formUnion(self.mentions(bytes, text))
+            if self.mayHaveBlock(bytes, text) { hidden.formUnion(StatementTraits.leftByBlocks) }
+        }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
         return scan.traits.intersection(leavesNoTag.union([.copy, .reset])).union(hidden).union(.set)
     }
@@ -82,35 +84,6 @@ package struct SQLScan: Sendable, Equatable {
         return false
     }
 
-    /// A word that ends in DO, be it within a constant or a comment: without one there is no block.
-    private static func mayHaveBlock(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
-        for index in text.dropFirst() where bytes[index] | 0x20 == UInt8(ascii: "o") {
-            guard bytes[index &- 1] | 0x20 == UInt8(ascii: "d") else { continue }
-            let next = index &+ 1
-            if next == text.upperBound || !ByteClass.continuesName(bytes[next]) { return true }
-        }
-        return false
-    }
-
-    /// A statement that begins with DO.
-    private static func hasBlock(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
-        guard self.mayHaveBlock(bytes, text) else { return false }
-        var lexer = SQLLexer(bytes.count, text, isBackslashPlain: true)
-        var begins = true
-        while true {
-            let token = lexer.next(bytes)
-            switch token {
-            case .end, .unfinished: return false
-            case .semicolon: begins = true
-            case .word:
-                let word = SQLWord(start: lexer.start, count: lexer.position &- lexer.start)
-                if begins, word.equals(bytes, "do") { return true }
-                begins = false
-            case .string, .dot, .open, .close, .symbol, .quotedName, .unicodeName: begins = false
-            }
-        }
-    }
-
     /// - Parameter behindLetter: count only such as come right behind a byte beyond ASCII, and may be the end of a
     ///   character with it (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
     private static func hasBackslash(
@@ -125,25 +98,31 @@ package struct SQLScan: Sendable, Equatable {
     }
 
     /// What leaves no tag, by its words alone.
-    private static func mentions(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> StatementTraits {
+    static func mentions(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> StatementTraits {
         var traits: StatementTraits = []
         if self.holds("set_config", bytes, text) || self.holds("pg_settings", bytes, text) { traits.insert(.setConfig) }
         if self.holds("advisory_lock", bytes, text) { traits.insert(.advisoryLock) }
         if self.holds("temp", bytes, text) { traits.insert(.temporary) }
-        // PREPARE, DEALLOCATE and DECLARE ... WITH HOLD have no tag of their own there.
-        let hasStatements = self.holds("prepare", bytes, text) || self.holds("deallocate", bytes, text)
-        if hasStatements || self.holds("hold", bytes, text) { traits.insert(.hiddenStatements) }
         return traits
     }
 
     /// - Parameter word: in lower case; matched in any case, wherever it stands.
-    private static func holds(_ word: StaticString, _ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
+    /// - Parameter alone: not as a part of a longer word. A dollar sign ends a word here: it may be that of a quote.
+    static func holds(
+        _ word: StaticString,
+        _ bytes: borrowing Span<UInt8>,
+        _ range: Range<Int>,
+        alone: Bool = false
+    ) -> Bool {
         let text = range.clamped(to: 0..<bytes.count)
         let count = word.utf8CodeUnitCount
         guard text.count >= count else { return false }
         for start in text.lowerBound...(text.upperBound &- count)
         where SQLWord(start: start, count: count).equals(bytes, word) {
-            return true
+            let end = start &+ count
+            let isPart = start > text.lowerBound && ByteClass.isTag(bytes[start &- 1])
+                || end < text.upperBound && ByteClass.isTag(bytes[end])
+            if !alone || !isPart { return true }
         }
         return false
     }

@@ -37,11 +37,16 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     package static let set = StatementTraits(rawValue: 1 << 13)
     /// `FETCH`: its columns are those of a cursor of that name, in the transaction in which it is prepared.
     package static let fetch = StatementTraits(rawValue: 1 << 14)
-    /// A block of code that may make or end prepared statements, or leave cursors (`SQLScan.hidden`).
+    /// A block of code that may make or end prepared statements, or leave cursors (`SQLScan.leftByBlock`).
     package static let hiddenStatements = StatementTraits(rawValue: 1 << 15)
     /// `RESET` of whatever; also where that cannot be told (`SQLScan.hidden`).
     package static let reset = StatementTraits(rawValue: 1 << 16)
 
+    /// The text has not been looked into: a block in it is known by its tag alone.
+    package static let unread = StatementTraits(rawValue: 1 << 17)
+
     /// What a text may do that nobody has looked into, as far as no tag tells of it.
-    static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary, .hiddenStatements]
+    static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary, .unread]
+    /// What a block of code may do that cannot be known by its words.
+    static let leftByBlocks: StatementTraits = [.setConfig, .advisoryLock, .temporary, .hiddenStatements]
 }

@@ -29,14 +29,20 @@ package enum AuditTarget: Sendable, Equatable {
 }
 
 extension AuditTarget {
-    /// Opens the target as it is opened for use, and closes it again: nothing but that tells whether somebody listens
-    /// there. Of a file that does not exist only whether it could be made: that is for the start. Blocks on files.
+    /// Opens the target as it is opened for use, and closes it again. Of a file that does not exist only whether it
+    /// could be made: that is for the start. Of a FIFO only whether it may be written to: whoever reads it would take
+    /// an open and a close for its end, so that nobody might read it when it counts. Blocks on files.
     package func check() throws(AuditTargetError) {
         let descriptor: Int32
         switch self {
         case .standardError: return
         case .syslog(_, let path): descriptor = AuditOutput.connect(toSocketAt: path)
-        case .file(let path): descriptor = AuditOutput.openFile(path, makesIt: false)
+        case .file(let path):
+            if Self.isFIFO(path) {
+                guard unsafe access(path, W_OK) == 0 else { throw self.failure }
+                return
+            }
+            descriptor = AuditOutput.openFile(path, makesIt: false)
         }
         guard descriptor < 0 else {
             _ = Glibc.close(descriptor)
@@ -45,6 +51,11 @@ extension AuditTarget {
         guard case .file(let path) = self, errno == ENOENT else { throw self.failure }
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         guard unsafe access(folder, W_OK | X_OK) == 0 else { throw self.failure }
+    }
+
+    private static func isFIFO(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
     }
 
     private var failure: AuditTargetError { AuditTargetError(target: self, reason: AuditOutput.systemText()) }

@@ -12,7 +12,7 @@ import Testing
 
     @Test(arguments: [
         "SELECT 1", "INSERT 0 1", "BEGIN", "COMMIT", "ROLLBACK", "RESET", "COPY 3", "DEALLOCATE", "UNLISTEN",
-        "DISCARD ALL", "SET CONSTRAINTS", "PREPARE TRANSACTION", "CLOSE CURSOR", "SETTING", "LISTENER", "",
+        "DISCARD ALL", "DO", "SET CONSTRAINTS", "PREPARE TRANSACTION", "CLOSE CURSOR", "SETTING", "LISTENER", "",
     ])
     func mostTagsLeaveNothing(tag: String) {
         #expect(self.residue([tag]).isEmpty)
@@ -46,6 +46,17 @@ import Testing
         #expect(self.residue(["SET"]).cleanup == ["RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"])
         #expect(self.residue(["DECLARE CURSOR"]).cleanup == ["CLOSE ALL;"])
         #expect(self.residue(["PREPARE", "LISTEN"]).cleanup == ["DEALLOCATE ALL;UNLISTEN *;"])
+    }
+
+    /// An error does not take back what a block did before it.
+    @Test(arguments: [true, false])
+    func aBlockInATextThatNobodyReadIsKnownByItsEnd(fails: Bool) {
+        var feed = BackendFeed()
+        feed.scanner.residue.note(StatementTraits.unread)
+        feed.read(frame("C", bytes("INSERT 0 1") + [0]))
+        #expect(feed.scanner.residue.isEmpty)
+        feed.read(fails ? frame("E", bytes("SERROR") + [0, 0]) : frame("C", bytes("DO") + [0]))
+        #expect(feed.scanner.residue.cleanup == ["CLOSE ALL;DEALLOCATE ALL;"])
     }
 
     /// `DEALLOCATE ALL` may stand in front of the block, in the same text.

@@ -30,7 +30,7 @@ import Testing
     @Test func aQueryThatIsNotWaitedForMayDoAnything() {
         let message = Talk.query("select 1 -- " + String(repeating: "long ", count: 20_000)).bytes
         let cut = BatchFeed(reading: [Array(message.prefix(50_000)), Array(message.dropFirst(50_000))])
-        #expect(cut.marks == [.set, .setConfig, .advisoryLock, .temporary, .hiddenStatements])
+        #expect(cut.marks == [.set, .setConfig, .advisoryLock, .temporary, .unread])
         #expect(cut.sent == message)
         #expect(BatchFeed(reading: [message]).marks == [])
     }
@@ -72,12 +72,37 @@ import Testing
             ("do $$ begin execute 'Prepare s as select 1'; end $$", .hiddenStatements),
             ("begin; DO 'begin execute ''deallocate all''; end'", .hiddenStatements),
             ("do $$ begin execute 'declare c cursor with hold for select 1'; end $$", .hiddenStatements),
+            ("do $$ begin DEALLOCATE all; end $$", .hiddenStatements),
         ] as [(String, StatementTraits)] {
             #expect(self.marks(.query(text)).contains(trait), "\(text)")
         }
         #expect(self.marks(.query("do $$ begin raise notice 'told'; end $$")) == [])
         #expect(self.marks(.query("select 'do', 'pg_advisory_lock'")) == [])
         #expect(self.marks(.query("select 'do', 'deallocate all'")) == [])
+        #expect(self.marks(.query("do $$ begin delete from t where threshold = 1 and prepared_at > x; end $$")) == [])
+    }
+
+    /// What is executed is put together while the block runs, or written in escapes; with
+    /// `standard_conforming_strings` off the block may begin behind what looks like a constant.
+    @Test func aBlockThatCannotBeKnownByItsWordsMayDoAnything() {
+        for text in [
+            "do $$ begin execute 'deal' || 'locate all'; end $$",
+            "do language plpython3u $$ plpy.execute('s' + 'et a.b = 1') $$",
+            "do language plperl $$ spi_exec_query('s'.'et a.b = 1') $$",
+            "do E'begin \\x65xecute 1; end'", "do U&'begin !0065xecute 1; end' uescape '!'",
+            "select '\\'';do $$ begin execute x; end $$;--'",
+        ] {
+            let all: StatementTraits = [.setConfig, .advisoryLock, .temporary, .hiddenStatements]
+            for marks in [self.marks(.query(text)), self.marks(.parse("", text), .bind("", ""))] {
+                #expect(marks.isSuperset(of: all), "\(text)")
+            }
+        }
+    }
+
+    /// Such a text never was more than suspected of a SET.
+    @Test func aBackslashBehindALetterIsNoBlock() {
+        #expect(!self.marks(.query("select 'é\\s' from \"households\"")).contains(.hiddenStatements))
+        #expect(self.marks(.query("select 'é\\'';do $$begin prepare$$")).contains(.hiddenStatements))
     }
 
     /// What it says is not decoded.
