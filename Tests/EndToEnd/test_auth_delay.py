@@ -125,7 +125,8 @@ def test_hanging_up_early_gains_nothing(slow):
 def test_leaving_during_the_look_up_gains_nothing(make_gateway, postgres, end):
     """A wrong md5 proof is checked once more by the secret as it is then. Who does not wait for that has failed, too."""
     dedicated = {"server_user": "app_mapped", "server_password": PASSWORDS["app_mapped"], "pool_size": 2}
-    query = {"user": "postgres", "query": "select passwd from public.kept_keys where name = $1", "min_interval": "1ms"}
+    query = {"user": "postgres", "query": "select passwd from public.kept_keys where name = $1", "min_interval": "1ms",
+             "query_timeout": "30s"}
     with postgres.admin() as admin:
         admin.execute("create table public.kept_keys as select 'app_md5'::text as name, %s::text as passwd",
                       (postgres.secrets["app_md5"],))

@@ -217,7 +217,7 @@ def test_the_wait_of_a_login_goes_on_over_a_reload(make_gateway):
         limits = {"query_wait_timeout": "3s", "connect_timeout": "60s"}
         gateway = make_gateway({"app": settings}, limits, hba="host all all 127.0.0.1/32 trust\n")
         with gateway.wire("app") as holder, gateway.wire(login=False) as newcomer:
-            holder.rows("begin")
+            holder.rows("begin work")
             began = time.monotonic()
             newcomer.send(startup({"user": "app", "database": "app", "TimeZone": "Asia/Tokyo"}))
             wait_until(lambda: gateway.pool_row(user="app")["cl_waiting"] == "1", "the login waits")
