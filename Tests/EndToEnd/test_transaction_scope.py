@@ -2,7 +2,7 @@
 
 import pytest
 
-from wire import bind, execute, parse, query, sync
+from wire import bind, execute, message, parse, query, sync
 
 FIND = "select coalesce(to_regclass('pg_temp.t')::text, '')"
 PATH = '"$user", public'
@@ -61,7 +61,12 @@ LASTING = [
     # What is created along such a path is temporary.
     (["begin", "set local search_path = 'pg_temp'", "create table t (a int)", "commit"], FIND, ""),
     (["begin", "select set_config('search_path', 'pg_temp', true)", "create table t (a int)", "commit"], FIND, ""),
+    (["begin", "set local search_path = E'pg\\x5ftemp'", "create table t (a int)", "commit"], FIND, ""),
+    (["begin", "set local search_path = U&'pg!005ftemp' uescape '!'", "create table t (a int)", "commit"], FIND, ""),
+    (["begin", "set local search_path = 'pg_'\n'temp'", "create table t (a int)", "commit"], FIND, ""),
     (["do $$ begin create temp table t (a int); end $$"], FIND, ""),
+    (["do $$ begin listen told; end $$"], "select count(*) from pg_listening_channels()", "0"),
+    (["do $$ begin execute 'lis' || 'ten told'; end $$"], "select count(*) from pg_listening_channels()", "0"),
     (["do $$ begin set work_mem = '1MB'; end $$"], "show work_mem", "4MB"),
     (["do $$ begin execute format('set %I = 1024', 'work_mem'); end $$"], "show work_mem", "4MB"),
     (["set global.tenant = '7'"], "select coalesce(current_setting('global.tenant', true), '')", ""),
@@ -186,6 +191,33 @@ def test_a_long_query_without_a_block_costs_a_server_nothing_of_what_it_has_prep
             client.send(query("select '" + "long " * 40_000 + "' is null" + end))
             assert "E" not in [m.kind for m in client.ready()]
             assert client.value(prepared) == "1"
+
+
+@pytest.mark.parametrize(
+    "hidden, look, clean",
+    (
+        (", set_config('work_mem', '1MB', false)", "show work_mem", "4MB"),
+        (", pg_advisory_lock(1234)", "select count(*) from pg_locks where objid = 1234", "0"),
+    ),
+    ids=("setting", "lock"),
+)
+def test_a_letter_that_ends_in_a_symbol_hides_nothing(make_gateway, hidden, look, clean):
+    """In SJIS 83 7C is one letter: what looks like a dollar quote behind it is a part of its name."""
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire(parameters={"client_encoding": "SJIS"}) as client, gateway.wire() as other:
+        text = b"select 1 as \x83\x7c$a$" + hidden.encode() + b" as \x83\x7c$a$"
+        client.send(message("Q", text + b"\0"))
+        assert "E" not in [m.kind for m in client.ready()]
+        assert other.value(look) == clean
+
+
+def test_a_name_beyond_ascii_of_a_parameter_goes_with_its_client(make_gateway):
+    """It is reset while the session still has the encoding of that client."""
+    gateway = make_gateway(pool_options={"pool_size": 1})
+    with gateway.wire(parameters={"client_encoding": "LATIN1", "options": "-c app.é=mine"}) as client:
+        client.rows("select 1")
+        with gateway.wire() as other:
+            assert other.value("select coalesce(current_setting('app.é', true), '')") == ""
 
 
 def test_a_cursor_that_a_block_leaves_is_closed(make_gateway):

@@ -88,7 +88,7 @@ extension ClientConnection {
         let departure = Departure.goodbye
         self.auditDeparture(departure)
         self.letGo()
-        if self.gateway.snapshot.logsDisconnections { self.logDeparture(departure) }
+        if self.home.snapshot.logsDisconnections { self.logDeparture(departure) }
         self.sayGoodbye()
     }
 
@@ -99,7 +99,7 @@ extension ClientConnection {
     func finish(_ departure: Departure = .goodbye) {
         guard self.isOpen else { return }
         self.auditDeparture(departure)
-        if self.phase != .closing, self.gateway.snapshot.logsDisconnections, !self.user.isEmpty, self.login == nil {
+        if self.phase != .closing, self.home.snapshot.logsDisconnections, !self.user.isEmpty, self.login == nil {
             self.logDeparture(departure)
         }
         self.letGo()
@@ -144,7 +144,7 @@ extension ClientConnection {
         guard self.expiry == nil, !self.hasPeerBrokenOff() else {
             return self.vanished("client closed the connection")
         }
-        self.setDeadline(self.home.worker.now + self.gateway.snapshot.serverFinishTimeout)
+        self.setDeadline(self.home.worker.now + self.home.snapshot.serverFinishTimeout)
     }
 
     /// It has said goodbye before it closed: what it asked for until then is carried out, though nobody hears of it.

@@ -15,12 +15,12 @@ extension ClientConnection {
         self.phase = .login
         self.login = login
         self.pauseReading()
-        self.decide(login, facts: self.gateway.lookups.facts(for: self.gateway.snapshot))
+        self.decide(login, facts: self.gateway.lookups.facts(for: self.home.snapshot))
     }
 
     /// Asks the policy; what it has to know beyond the question is looked up first.
     private func decide(_ login: LoginState, facts: HBAFacts) {
-        let snapshot = self.gateway.snapshot
+        let snapshot = self.home.snapshot
         let question = self.policyQuestion
         var facts = facts
         do throws(AuthFailure) {

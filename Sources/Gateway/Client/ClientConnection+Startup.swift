@@ -50,7 +50,7 @@ extension ClientConnection {
         self.countPlain()
         self.phase = .closing
         // It may wait for another one that is on its way, or for what stands in front of the client's request.
-        self.setDeadline(self.home.worker.now + 2 * self.gateway.snapshot.cancelWaitTimeout)
+        self.setDeadline(self.home.worker.now + 2 * self.home.snapshot.cancelWaitTimeout)
         // The protocol gives no answer, neither to a right key nor to a wrong one.
         self.gateway.cancelKeys.cancel(request, for: self)
     }
@@ -103,7 +103,7 @@ extension ClientConnection {
     /// The pool that the host name of the handshake (SNI) leads to, in the place of the database asked for.
     private func routed(_ database: String) -> String {
         guard let serverName = self.tls?.serverName else { return database }
-        return self.gateway.snapshot.settings.serverNames.pool(serverName: serverName, database: database) ?? database
+        return self.home.snapshot.settings.serverNames.pool(serverName: serverName, database: database) ?? database
     }
 }
 

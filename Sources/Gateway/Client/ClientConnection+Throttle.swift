@@ -19,7 +19,7 @@ extension ClientConnection {
         let isFirst = !login.isChallenged
         login.isChallenged = true
         let (throttle, now) = (self.gateway.throttle, self.home.worker.now)
-        if isFirst, !throttle.isQuiet(now: now), self.gateway.snapshot.authFailureDelay > 0,
+        if isFirst, !throttle.isQuiet(now: now), self.home.snapshot.authFailureDelay > 0,
             let moment = throttle.challengeHeldUntil(self.loginOrigin, user: self.user, now: now),
             self.hold(.challenge(question), until: moment, login: login)
         {
@@ -39,7 +39,7 @@ extension ClientConnection {
 
     /// Counts a failed proof. True when its answer is held back: then the login is left as it is.
     func holdBack(_ failure: AuthFailure, login: LoginState) -> Bool {
-        let base = self.gateway.snapshot.authFailureDelay
+        let base = self.home.snapshot.authFailureDelay
         guard base > 0, failure.reason.isFailedProof else { return false }
         let now = self.home.worker.now
         // Counted also when the client has not waited for the answer.
@@ -76,7 +76,7 @@ extension ClientConnection {
 
     private func hold(_ hold: LoginHold, until moment: MonotonicMicroseconds, login: LoginState) -> Bool {
         guard self.isOpen, self.phase == .login, login.hold == nil,
-            self.gateway.throttle.takePlace(of: self.gateway.snapshot.maxConnections)
+            self.gateway.throttle.takePlace(of: self.home.snapshot.maxConnections)
         else { return false }
         login.hold = hold
         if self.hasPeerHungUp {
@@ -90,7 +90,7 @@ extension ClientConnection {
     }
 
     private var loginDeadline: MonotonicMicroseconds {
-        let timeout = self.gateway.snapshot.loginTimeout
+        let timeout = self.home.snapshot.loginTimeout
         return timeout > 0 ? self.connectedAt + timeout : .max
     }
 

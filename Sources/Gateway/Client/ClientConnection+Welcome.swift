@@ -15,7 +15,7 @@ extension ClientConnection {
         login.stage = .over
         self.proved(login)
         self.throttleProved(login)
-        let snapshot = self.gateway.snapshot
+        let snapshot = self.home.snapshot
         if snapshot.isConsole(self.database) {
             // A provider that keeps no list of users of its own may have proved anybody.
             guard identity.user.hasSameBytes(as: snapshot.settings.general.adminUsername) else {
@@ -61,7 +61,7 @@ extension ClientConnection {
     private func pinPool(of identity: AuthenticatedIdentity) -> Pool? {
         // More than one only where a reload came between the look at the settings and the one at the pools.
         for _ in 0..<8 {
-            let snapshot = self.gateway.snapshot
+            let snapshot = self.home.snapshot
             let route = snapshot.route(identity, database: self.database)
             switch self.gateway.pools.pin(route, of: snapshot.generation, gateway: self.gateway, home: self.home) {
             case .outdated: continue
@@ -273,7 +273,7 @@ extension ClientConnection {
         writer.raw(greeting)
         writer.backendKeyData(processID: self.number, secret: key)
         writer.readyForQuery(.idle)
-        if self.gateway.snapshot.logsConnections {
+        if self.home.snapshot.logsConnections {
             self.log.info(
                 "client logged in",
                 metadata: self.logMetadata([

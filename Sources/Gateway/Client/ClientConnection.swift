@@ -144,7 +144,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     func attached() {
         self.home.add(self)
         self.wipesReceived = true
-        let timeout = self.gateway.snapshot.loginTimeout
+        let timeout = self.home.snapshot.loginTimeout
         if timeout > 0 { self.setDeadline(self.home.worker.now + timeout) }
     }
 

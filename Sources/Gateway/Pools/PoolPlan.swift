@@ -129,16 +129,14 @@ struct PoolPlan: Sendable, Equatable {
     }
 
     /// What is left of a client's own parameters: those that the operator has not settled, and that do not outlast the
-    /// client's turn.
+    /// client's turn. (Where servers go back, it is the next client's request that would meet the end of a server that
+    /// one client does not want to be idle for long.)
     func parameters(of requested: SessionParameters) -> SessionParameters {
-        let own = self.mode == .session ? requested : requested.removing(Self.ofIdleSessions)
+        let mayStay = self.mode == .session || !requested.limitsIdleSessions
+        let own = mayStay ? requested : requested.removing([SessionParameters.idleSessionLimit])
         if self.startupParameters.isEmpty { return own }
         return own.removing(Set(self.startupParameters.map(\.key)))
     }
-
-    /// Where servers go back, it is the next client's request that would meet the end of a server that one client does
-    /// not want to be idle for long.
-    private static let ofIdleSessions: Set<String> = ["idle_session_timeout"]
 
     /// Whether the operator sets this parameter: a client's own value lasts as long as its transaction.
     func manages(_ name: String) -> Bool {

@@ -100,7 +100,7 @@ final class ClientListener: Listener, @unchecked Sendable {
     override func accepted(descriptor: Int32, peer: SocketAddress) {
         let gateway = self.home.gateway
         gateway.statistics.accepted.add(1, ordering: .relaxed)
-        guard gateway.clientCount < gateway.snapshot.maxConnections + Self.standingRoom else {
+        guard gateway.clientCount < self.home.snapshot.maxConnections + Self.standingRoom else {
             gateway.statistics.loginFailures.add(1, ordering: .relaxed)
             gateway.auditTurnedAway(peer)
             self.turnedAway.count += 1
@@ -109,7 +109,7 @@ final class ClientListener: Listener, @unchecked Sendable {
             return
         }
         if self.turnedAway.count > 0 { self.tellTurnedAway() }
-        if !peer.isTCP { ListeningSocket.apply(gateway.snapshot.socketOptions, toAcceptedUnixSocket: descriptor) }
+        if !peer.isTCP { ListeningSocket.apply(self.home.snapshot.socketOptions, toAcceptedUnixSocket: descriptor) }
         let target = gateway.leastLoaded(from: self.home)
         // Before it gets there: the next one must not be sent the same way for that.
         target.worker.clientCount.add(1, ordering: .relaxed)

@@ -9,16 +9,17 @@ extension Gateway {
     /// The worker with the fewest clients; `home` when it has hardly more.
     func leastLoaded(from home: WorkerHome) -> WorkerHome {
         let own = home.worker.clientCount.load(ordering: .relaxed)
-        var best = home
+        var best = -1
         var fewest = own
-        for other in self.homes {
-            let count = other.worker.clientCount.load(ordering: .relaxed)
+        // By index: each of the objects held on the way would be a reference count that all workers write to.
+        for index in 0..<self.homes.count {
+            let count = self.homes[index].worker.clientCount.load(ordering: .relaxed)
             if count < fewest {
-                best = other
+                best = index
                 fewest = count
             }
         }
-        return own - fewest <= Self.tolerance(among: fewest) ? home : best
+        return best < 0 || own - fewest <= Self.tolerance(among: fewest) ? home : self.homes[best]
     }
 
     /// How many clients more than the least loaded worker one may have: none while few clients make all the load.

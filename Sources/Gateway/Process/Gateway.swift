@@ -16,6 +16,8 @@ package final class Gateway: @unchecked Sendable {
     private(set) var homes: [WorkerHome] = []
     private var threads: [WorkerThread] = []
     private let current: Mutex<Snapshot>
+    /// Counts up whenever other settings have come into force; see `WorkerHome.snapshot`.
+    let settingsVersion = Atomic<Int>(0)
     /// The settings read last, which come into force in a moment if they are not yet. Held while settings are read: two
     /// reloads at once come into force in the order in which they are read.
     private let loaded: Mutex<Snapshot>
@@ -132,7 +134,12 @@ package final class Gateway: @unchecked Sendable {
 
     func makeServerNumber() -> UInt32 { self.nextServerNumber.wrappingAdd(1, ordering: .relaxed).newValue }
 
-    var clientCount: Int { self.homes.reduce(0) { $0 + $1.worker.clientCount.load(ordering: .acquiring) } }
+    var clientCount: Int {
+        var count = 0
+        // By index for the reason given in `leastLoaded`.
+        for index in 0..<self.homes.count { count += self.homes[index].worker.clientCount.load(ordering: .acquiring) }
+        return count
+    }
 
     // MARK: Reload
 
@@ -170,11 +177,12 @@ package final class Gateway: @unchecked Sendable {
             self.frontDoor?.apply(snapshot.socketOptions)
             // Before the settings, so that whoever has seen a new database finds its query.
             self.authQueries.apply(snapshot, gateway: self)
-            self.pools.apply(snapshot, gateway: self, home: home) { self.current.withLock { $0 = snapshot } }
-            home.checkQuery = snapshot.checkQuery
-            for other in self.homes.dropFirst() {
-                other.worker.execute { other.checkQuery = snapshot.checkQuery }
+            self.pools.apply(snapshot, gateway: self, home: home) {
+                self.current.withLock { $0 = snapshot }
+                self.settingsVersion.add(1, ordering: .releasing)
             }
+            home.settingsChanged()
+            for other in self.homes.dropFirst() { other.worker.execute { other.settingsChanged() } }
             self.log.notice("settings reloaded")
             done()
         }

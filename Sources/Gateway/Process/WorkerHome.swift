@@ -2,6 +2,7 @@ import Logging
 import Pooling
 import Reactor
 import Sessions
+import Synchronization
 import Telemetry
 
 /// What the gateway keeps per worker: its clients, and the pools in which some of them wait.
@@ -19,6 +20,9 @@ final class WorkerHome: @unchecked Sendable {
     private var watch: WatchTimer?
     private var watchDeadline = MonotonicMicroseconds.max
     var listeners: [ClientListener] = []
+    /// The settings as this worker has seen them last, and which these are.
+    private var settings: Snapshot
+    private var settingsVersion: Int
     /// As in the settings in force; each worker has its own so that looking takes no lock.
     var checkQuery: CheckQuery
     var startups = StartupMemory()
@@ -29,9 +33,25 @@ final class WorkerHome: @unchecked Sendable {
     init(worker: Worker, gateway: Gateway) {
         self.worker = worker
         self.gateway = gateway
-        self.checkQuery = gateway.snapshot.checkQuery
+        // In this order: settings that come into force in between are looked for again.
+        self.settingsVersion = gateway.settingsVersion.load(ordering: .acquiring)
+        self.settings = gateway.snapshot
+        self.checkQuery = self.settings.checkQuery
         self.handshakes = HandshakeQueue(worker: worker, gateway: gateway)
     }
+
+    /// The settings in force, as `Gateway.snapshot`: without a lock, which all workers would write to at every login.
+    var snapshot: Snapshot {
+        let version = self.gateway.settingsVersion.load(ordering: .acquiring)
+        if version != self.settingsVersion {
+            self.settings = self.gateway.snapshot
+            self.settingsVersion = version
+        }
+        return self.settings
+    }
+
+    /// There are newer settings: nothing of the old ones is to be kept.
+    func settingsChanged() { self.checkQuery = self.snapshot.checkQuery }
 
     func counters(of pool: Pool) -> PoolCounters { pool.counters[self.worker.index] }
 

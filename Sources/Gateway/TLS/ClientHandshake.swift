@@ -47,13 +47,13 @@ final class ClientHandshake: HandshakeQueue.Subject {
 extension ClientConnection {
     /// What this client can have; decided when it connects.
     var tlsOffer: ClientStartup.TLSOffer {
-        guard self.peer.isTCP, let tls = self.gateway.snapshot.clientTLS else { return .none }
+        guard self.peer.isTCP, let tls = self.home.snapshot.clientTLS else { return .none }
         return tls.isRequired ? .required : .offered
     }
 
     func beginHandshake(isDirect: Bool) {
         // A reload may have taken TLS away meanwhile.
-        guard let tls = self.gateway.snapshot.clientTLS else {
+        guard let tls = self.home.snapshot.clientTLS else {
             let text = "TLS is not offered any more"
             self.refusedAtStartup(.startupInvalid, text)
             self.finish(.ended("startup: \(text)"))

@@ -17,23 +17,27 @@ extension SessionParameters {
         if self.isSame(as: old) { return nil }
         let keepsRole = self.isSteady(replacing: old)
         var text = ""
+        var calls: [String] = []
         var changed: [Entry] = []
         for entry in old.entries where !keepsRole && Self.isRole(entry) {
             text += "RESET \(SQLText.identifier(entry.name));"
         }
         for difference in self.differences(from: old) {
             if let gone = difference.old, !Self.isRole(gone), difference.new == nil || Self.isDateStyle(gone) {
-                text += "RESET \(SQLText.identifier(gone.name));"
+                if gone.name.utf8.allSatisfy({ $0 < 0x80 }) {
+                    text += "RESET \(SQLText.identifier(gone.name));"
+                } else {
+                    // As a name it would be read in the encoding of the client before. Without a value it is reset.
+                    calls.append("pg_catalog.set_config(\(SQLText.literal(gone.name)),NULL,false)")
+                }
             }
             if let new = difference.new, !Self.isRole(new) { changed.append(new) }
         }
         if !keepsRole { changed += self.entries.filter(Self.isRole) }
-        if !changed.isEmpty {
-            let calls = changed.map {
-                "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"
-            }
-            text += "SELECT " + calls.joined(separator: ",")
+        calls += changed.map {
+            "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"
         }
+        if !calls.isEmpty { text += "SELECT " + calls.joined(separator: ",") }
         return text.isEmpty ? nil : text
     }
 

@@ -38,6 +38,10 @@ package final class SessionParameters: Sendable {
     /// word of the statement says so.
     package let mayCreateTemporary: Bool
 
+    /// They have a time after which PostgreSQL ends an idle session.
+    package let limitsIdleSessions: Bool
+    package static let idleSessionLimit = "idle_session_timeout"
+
     /// Whether PostgreSQL takes them at any time once it has taken them; see ``isSteady(replacing:)``.
     let isSteady: Bool
 
@@ -47,6 +51,7 @@ package final class SessionParameters: Sendable {
         self.entries = entries
         self.isSteady = entries.allSatisfy(SteadyParameters.contain)
         self.planner = PlannerSettings.of(entries)
+        self.limitsIdleSessions = entries.contains { Self.foldingCase($0.name) == Self.idleSessionLimit }
         self.mayCreateTemporary = entries.contains { SessionParameters.isTemporaryPath(name: $0.name, value: $0.value) }
     }
 

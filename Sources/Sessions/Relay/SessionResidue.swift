@@ -39,7 +39,7 @@ package struct SessionResidue: Sendable, Equatable {
         case .prepare: self.hasStatements = true
         case .deallocateAll: self.hasStatements = self.hasHiddenStatements
         case .listen: self.hasListens = true
-        case .doBlock: if self.hasUnreadText { self.noteHiddenStatements() }
+        case .doBlock: if self.hasUnreadText { self.noteUnreadBlock() }
         case .discardAll:
             let isUnknowable = self.isUnknowable
             self = SessionResidue()
@@ -56,12 +56,18 @@ package struct SessionResidue: Sendable, Equatable {
         if traits.contains(.advisoryLock) { self.hasLocks = true }
         if traits.contains(.temporary) { self.hasTemporary = true }
         if traits.contains(.unread) { self.hasUnreadText = true }
+        if traits.contains(.hiddenListen) { self.hasListens = true }
         if traits.contains(.hiddenStatements) { self.noteHiddenStatements() }
     }
 
     /// A block that fails takes back neither PREPARE nor DEALLOCATE.
     package mutating func noteError() {
-        if self.hasUnreadText { self.noteHiddenStatements() }
+        if self.hasUnreadText { self.noteUnreadBlock() }
+    }
+
+    private mutating func noteUnreadBlock() {
+        self.noteHiddenStatements()
+        self.hasListens = true
     }
 
     private mutating func noteHiddenStatements() {

@@ -155,7 +155,10 @@ extension AnswerScript {
         } else {
             self.tokens.removeAll(keepingCapacity: true)
         }
-        if !self.texts.isEmpty { self.texts.removeAll(keepingCapacity: true) }
+        if !self.texts.isEmpty {
+            self.texts.removeAll(keepingCapacity: true)
+            self.textBytes = 0
+        }
         if !self.names.isEmpty { self.names.removeAll(keepingCapacity: true) }
         self.head = 0
         self.isEditing = false

@@ -57,12 +57,16 @@ package struct AnswerScript: Sendable {
     private static let namesMax = 256 * 1024
     /// Messages a client may have under way; more wait until some were answered.
     static let tokensMax = 4 * 1024
+    /// Bytes of texts that may wait to be told; more wait as well.
+    static let textsMax = 256 * 1024
 
     var tokens: ContiguousArray<Token> = []
     var head = 0
     /// The sequence number of `tokens[0]`.
     var base = 0
     var texts: [[UInt8]] = []
+    /// Bytes of the texts kept since there were none.
+    var textBytes = 0
     /// The names in the Binds under way, for the texts of errors.
     var names: ContiguousArray<UInt8> = []
     /// The next answer is to be kept back, replaced, or preceded by one of the gateway's.
@@ -88,7 +92,7 @@ package struct AnswerScript: Sendable {
     package var isEmpty: Bool { self.head == self.tokens.count }
     /// Nothing is left of an earlier turn.
     var isFresh: Bool { self.isEmpty && !self.awaitsReady && !self.isSkipping && !self.inquiry.isOpen }
-    var isFull: Bool { self.tokens.count &- self.head >= Self.tokensMax }
+    var isFull: Bool { self.tokens.count &- self.head >= Self.tokensMax || self.textBytes >= Self.textsMax }
     /// Messages with a lower sequence number were answered or skipped.
     var answeredSequence: Int { self.base &+ self.head }
     /// The sequence number of the token that comes next.
@@ -104,6 +108,7 @@ package struct AnswerScript: Sendable {
         self.base = self.nextSequence
         self.tokens.removeAll(keepingCapacity: self.tokens.capacity <= 1024)
         if !self.texts.isEmpty { self.texts.removeAll() }
+        self.textBytes = 0
         self.names.removeAll(keepingCapacity: self.names.capacity <= 1024)
         self.head = 0
         self.isEditing = false
@@ -158,6 +163,7 @@ package struct AnswerScript: Sendable {
 
     private mutating func keep(_ text: [UInt8]) -> Int64 {
         self.texts.append(text)
+        self.textBytes &+= text.count
         return Int64(self.texts.count - 1)
     }
 

@@ -140,7 +140,7 @@ extension BatchPass {
         let planner = self.client.planner
         if statement.isStale || !PlannerSettings.equal(statement.planner, planner) {
             if let fresh = self.source.replacement(of: statement, planner: planner, isNamed: !name.isEmpty) {
-                self.client.replace(statement, by: fresh)
+                self.client.replace(statement, named: Self.name(bytes, name), by: fresh)
                 statement = fresh
             }
         }

@@ -17,7 +17,9 @@ extension BatchPass {
         if statement.traits.contains(.unreadableName) { return self.refuse(StatementError.unicodeName) }
         if isNamed, self.client.names.find(bytes, name) != nil {
             self.parseUnnamed(tail, edit: .swallow)
-            return self.refuse(StatementError.duplicate(SpanBytes.copy(bytes, name)))
+            // It waits in the script until it is told: whole, a name as long as a message would cost as much each time.
+            let told = name.lowerBound..<min(name.upperBound, name.lowerBound &+ Self.nameLimit)
+            return self.refuse(StatementError.duplicate(SpanBytes.copy(bytes, told)))
         }
         if isNamed, self.client.names.isFull { return self.refuse(StatementError.tooMany) }
         return self.place(statement, named: isNamed ? Self.name(bytes, name) : nil, tail: tail)

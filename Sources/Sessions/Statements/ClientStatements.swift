@@ -31,8 +31,8 @@ package final class ClientStatements: @unchecked Sendable {
     private static let toldMax = 64
     /// More are not compared one by one.
     private static let recentMax = 32
-    /// Bytes of a text that is remembered. Longer ones would keep the texts of others out (`query_interner_max_size`),
-    /// and to compare them takes as long as to look them up.
+    /// Bytes of a text and its parameter types that are remembered. Longer ones would keep the texts of others out
+    /// (`query_interner_max_size`), and to compare them takes as long as to look them up.
     private static let rememberedMax = 4096
 
     package init(planner: PlannerSettings?) {
@@ -74,7 +74,8 @@ package final class ClientStatements: @unchecked Sendable {
     }
 
     func remember(_ statement: PreparedStatement, limit: Int) {
-        guard limit > 0, statement.text.count <= Self.rememberedMax else { return }
+        let size = statement.text.count + statement.parameterTypes.count
+        guard limit > 0, size <= Self.rememberedMax else { return }
         while self.recent.count >= min(limit, Self.recentMax) { self.recent.removeLast() }
         self.recent.insert(statement, at: 0)
     }
@@ -108,10 +109,11 @@ package final class ClientStatements: @unchecked Sendable {
     /// What was to tell it was skipped.
     func forgetChange(_ id: StatementID) { self.toldStale.remove(id) }
 
-    /// Puts a fresh statement wherever the client has `stale`.
-    func replace(_ stale: PreparedStatement, by fresh: PreparedStatement) {
-        self.names.replace(stale, by: fresh)
-        if self.unnamed === stale { self.unnamed = fresh }
+    /// Puts a fresh statement in the place of `stale`, which the client has under `name` (the unnamed one for an empty
+    /// name). Other names of it find the fresh one when they are used: to look for them takes as long as there are
+    /// names.
+    func replace(_ stale: PreparedStatement, named name: [UInt8], by fresh: PreparedStatement) {
+        if name.isEmpty { self.unnamed = fresh } else { self.names.set(name, to: fresh) }
         self.recent.removeAll { $0 === stale }
         self.toldStale.remove(stale.id)
     }

@@ -11,7 +11,7 @@ package typealias StatementID = Int64
 package final class PreparedStatement: Sendable {
     /// Why a statement cannot be made.
     package enum Refusal: Error, Sendable {
-        /// The interner has no room for the text.
+        /// The interner has no room for the text, or for the types of its parameters.
         case textsExceedLimit
         case numbersExhausted
     }
@@ -33,6 +33,9 @@ package final class PreparedStatement: Sendable {
     /// Finds the statement in its pool's cache.
     package let hash: UInt64
     private let interned: InternedText
+    /// For the parameter types, where they are many: statements of one short text may differ in 65 535 of them.
+    private let roomForTypes: InternerRoom?
+    private static let typesForFree = 64
     private let alterationsBefore: UInt64
     private let stale = Atomic<Bool>(false)
     private let outdated = Atomic<Bool>(false)
@@ -51,6 +54,9 @@ package final class PreparedStatement: Sendable {
         numbers: StatementNumbers = .process
     ) throws(Refusal) {
         guard let text = interner.intern(SpanBytes.copy(bytes, body.text)) else { throw .textsExceedLimit }
+        let typeBytes = body.types.count
+        let room = typeBytes > Self.typesForFree ? interner.reserve(typeBytes) : nil
+        if room == nil, typeBytes > Self.typesForFree { throw .textsExceedLimit }
         guard let id = numbers.next() else { throw .numbersExhausted }
         self.id = id
         self.serverName = Array("pggateway_\(id)".utf8)
@@ -59,6 +65,7 @@ package final class PreparedStatement: Sendable {
         self.traits = traits ?? SQLScan(bytes, body.text).traits.union(SQLScan.hidden(bytes, body.text))
         self.hash = Self.hash(body, planner)
         self.interned = text
+        self.roomForTypes = room
         self.alterationsBefore = Self.alterations.load(ordering: .acquiring)
     }
 

@@ -6,10 +6,10 @@ extension SQLScan {
         _ text: Range<Int>,
         hasBackslash: Bool
     ) -> StatementTraits {
-        // What EXECUTE is given (plpy.execute, spi_exec_query, ...) is put together while it runs; and words may be
+        // What EXECUTE is given is put together while it runs, other languages have other words, and all words may be
         // written in escapes.
         let isOpaque = hasBackslash || self.holds("uescape", bytes, text)
-            || self.holds("execute", bytes, text, alone: true) || self.holds("spi_", bytes, text)
+            || self.holds("execute", bytes, text, alone: true) || self.holds("language", bytes, text, alone: true)
         if isOpaque { return .leftByBlocks }
         var traits = self.mentions(bytes, text)
         // SET and RESET have no tag of their own there,
@@ -18,6 +18,7 @@ extension SQLScan {
         for word: StaticString in ["prepare", "deallocate", "hold"] where self.holds(word, bytes, text, alone: true) {
             traits.insert(.hiddenStatements)
         }
+        if self.holds("listen", bytes, text, alone: true) { traits.insert(.hiddenListen) }
         return traits
     }
 

@@ -46,22 +46,25 @@ package struct SQLScan: Sendable, Equatable {
     ///
     /// With `standard_conforming_strings` off, which is not known here, its constants end elsewhere, and so do its
     /// statements. Any of them may be a SET, of which PostgreSQL tells by a tag; what leaves no tag is looked for. In
-    /// some encodings the backslash is a part of a character: then every word counts, wherever it stands. A name of the
-    /// form `U&"..."` may be any of those that are looked for.
+    /// some encodings the backslash is a part of a character, and what looks like a dollar quote is a part of a name or
+    /// the other way round: then every word counts, wherever it stands. A name of the form `U&"..."` may be any of
+    /// those that are looked for.
     static func hidden(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> StatementTraits {
         let text = range.clamped(to: 0..<bytes.count)
         let leavesNoTag: StatementTraits = [.setConfig, .advisoryLock, .temporary]
         var hidden = self.hasEscapedName(bytes, text) ? leavesNoTag : []
-        if self.namesTemporarySchema(bytes, text) { hidden.insert(.temporary) }
         let hasBackslash = self.hasBackslash(bytes, text)
+        if self.namesTemporarySchema(bytes, text) || self.hidesPath(bytes, text, hasBackslash: hasBackslash) {
+            hidden.insert(.temporary)
+        }
         if self.hasBlock(bytes, text, hasBackslash: hasBackslash) {
             hidden.formUnion(self.leftByBlock(bytes, text, hasBackslash: hasBackslash))
         }
-        guard hasBackslash else { return hidden }
-        if self.hasBackslash(bytes, text, behindLetter: true) {
-            hidden.formUnion(self.mentions(bytes, text))
+        if self.hasBackslash(bytes, text, behindLetter: true) || self.hasUnclearDollar(bytes, text) {
+            hidden.formUnion(self.mentions(bytes, text).union(.set))
             if self.mayHaveBlock(bytes, text) { hidden.formUnion(StatementTraits.leftByBlocks) }
         }
+        guard hasBackslash else { return hidden }
         let scan = SQLScan(bytes, range, standardConformingStrings: false)
         return scan.traits.intersection(leavesNoTag.union([.copy, .reset])).union(hidden).union(.set)
     }
@@ -73,6 +76,35 @@ package struct SQLScan: Sendable, Equatable {
             if isEscaped, bytes[index - 2] | 0x20 == UInt8(ascii: "u") { return true }
         }
         return false
+    }
+
+    /// A dollar sign that may begin or end a quote, in a text with letters beyond ASCII: where these have two bytes,
+    /// the second may look like a symbol, in front of which a name seems to end (SJIS, BIG5, GBK, UHC, GB18030, JOHAB), and
+    /// one letter may be written in two ways.
+    private static func hasUnclearDollar(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
+        var hasLetter = false
+        var hasDollar = false
+        for index in text {
+            if bytes[index] >= 0x80 { hasLetter = true }
+            guard bytes[index] == UInt8(ascii: "$") else { continue }
+            let next = index &+ 1
+            if next == text.upperBound || ByteClass.of(bytes[next]) != ByteClass.digit { hasDollar = true }
+        }
+        return hasLetter && hasDollar
+    }
+
+    /// A `search_path` whose constant may name the temporary schema without showing it: written in escapes, continued
+    /// on another line, or put together.
+    private static func hidesPath(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>, hasBackslash: Bool) -> Bool {
+        guard self.holds("search_path", bytes, text) else { return false }
+        if hasBackslash || self.holds("uescape", bytes, text) || self.holds("||", bytes, text) { return true }
+        var quotes = 0
+        var hasNewline = false
+        for index in text {
+            if bytes[index] == UInt8(ascii: "'") { quotes &+= 1 }
+            if quotes > 1, bytes[index] == 0x0A || bytes[index] == 0x0D { hasNewline = true }
+        }
+        return hasNewline && quotes > 3
     }
 
     /// `pg_temp`, be it within a constant or a comment.

@@ -61,7 +61,7 @@ package final class SharedStatements: StatementSource, Sendable {
         _ planner: PlannerSettings?
     ) -> PreparedStatement? {
         if let made = try? PreparedStatement(body, tail, planner: planner, interner: self.interner) { return made }
-        guard self.makeRoom(body.text.count) else { return nil }
+        guard self.makeRoom(body.text.count + body.types.count) else { return nil }
         return try? PreparedStatement(body, tail, planner: planner, interner: self.interner)
     }
 

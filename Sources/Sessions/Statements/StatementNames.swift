@@ -59,12 +59,6 @@ struct StatementNames: Sendable {
         self.table = []
     }
 
-    mutating func replace(_ old: PreparedStatement, by new: PreparedStatement) {
-        for index in self.entries.indices where self.entries[index].statement === old {
-            self.entries[index].statement = new
-        }
-    }
-
     // MARK: The table
 
     private func index(_ bytes: borrowing Span<UInt8>, _ name: Range<Int>, hash: UInt32) -> Int? {

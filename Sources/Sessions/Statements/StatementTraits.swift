@@ -45,8 +45,13 @@ package struct StatementTraits: OptionSet, Hashable, Sendable {
     /// The text has not been looked into: a block in it is known by its tag alone.
     package static let unread = StatementTraits(rawValue: 1 << 17)
 
+    /// A block of code that may listen.
+    package static let hiddenListen = StatementTraits(rawValue: 1 << 18)
+
     /// What a text may do that nobody has looked into, as far as no tag tells of it.
     static let unseen: StatementTraits = [.set, .setConfig, .advisoryLock, .temporary, .unread]
     /// What a block of code may do that cannot be known by its words.
-    static let leftByBlocks: StatementTraits = [.setConfig, .advisoryLock, .temporary, .hiddenStatements]
+    static let leftByBlocks: StatementTraits = [
+        .setConfig, .advisoryLock, .temporary, .hiddenStatements, .hiddenListen,
+    ]
 }

@@ -32,7 +32,7 @@ package final class TextInterner: Sendable {
         self.hash = hash
     }
 
-    /// Texts stored, and their bytes.
+    /// Texts stored, and the bytes of these and of long lists of parameter types.
     package var usage: (entries: Int, bytes: Int) {
         self.state.withLock { ($0.uses.count, $0.bytes) }
     }
@@ -67,6 +67,19 @@ package final class TextInterner: Sendable {
         return InternedText(key: key, interner: self)
     }
 
+    /// Room for `count` bytes beside the texts; nil when there is none.
+    func reserve(_ count: Int) -> InternerRoom? {
+        let isThere = self.state.withLock { state in
+            let cost = state.bytes + state.uses.count * Self.overheadPerText
+            guard count <= self.byteLimit - min(cost, self.byteLimit) else { return false }
+            state.bytes += count
+            return true
+        }
+        return isThere ? InternerRoom(bytes: count, interner: self) : nil
+    }
+
+    fileprivate func giveBack(_ count: Int) { self.state.withLock { $0.bytes -= count } }
+
     fileprivate func letGo(_ key: Key) {
         // The key that was stored goes behind the lock: the last one to hold its bytes is the caller.
         self.state.withLock { state in
@@ -100,6 +113,19 @@ package final class TextInterner: Sendable {
         let text = String(decoding: bytes.prefix(characters * 4), as: UTF8.self)
         return String(String.UnicodeScalarView(text.unicodeScalars.prefix(characters)))
     }
+}
+
+/// Bytes that something beside the texts takes of a `TextInterner`, which ends with this object.
+final class InternerRoom: Sendable {
+    private let bytes: Int
+    private let interner: TextInterner
+
+    fileprivate init(bytes: Int, interner: TextInterner) {
+        self.bytes = bytes
+        self.interner = interner
+    }
+
+    deinit { self.interner.giveBack(self.bytes) }
 }
 
 /// One use of a text in a `TextInterner`, which ends with this object.

@@ -56,7 +56,7 @@ import Testing
         feed.read(frame("C", bytes("INSERT 0 1") + [0]))
         #expect(feed.scanner.residue.isEmpty)
         feed.read(fails ? frame("E", bytes("SERROR") + [0, 0]) : frame("C", bytes("DO") + [0]))
-        #expect(feed.scanner.residue.cleanup == ["CLOSE ALL;DEALLOCATE ALL;"])
+        #expect(feed.scanner.residue.cleanup == ["CLOSE ALL;DEALLOCATE ALL;UNLISTEN *;"])
     }
 
     /// `DEALLOCATE ALL` may stand in front of the block, in the same text.

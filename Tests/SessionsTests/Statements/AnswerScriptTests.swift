@@ -3,6 +3,18 @@ import Testing
 
 /// The queue of pending answers by itself.
 @Suite struct AnswerScriptTests {
+    /// What waits to be told is bounded by its bytes, too: a name may be as long as a message.
+    @Test func textsThatWaitAreBounded() {
+        var script = AnswerScript()
+        script.push(.parse)
+        script.pushRefused(.parse, error: Array(repeating: 0x78, count: AnswerScript.textsMax - 1))
+        #expect(!script.isFull)
+        script.pushRefused(.parse, error: [0x78])
+        #expect(script.isFull)
+        script.reset()
+        #expect(!script.isFull)
+    }
+
     private typealias Kind = AnswerScript.Kind
 
     /// Takes answers one after the other and tells those that the client does not get.

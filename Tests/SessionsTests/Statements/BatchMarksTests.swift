@@ -73,6 +73,7 @@ import Testing
             ("begin; DO 'begin execute ''deallocate all''; end'", .hiddenStatements),
             ("do $$ begin execute 'declare c cursor with hold for select 1'; end $$", .hiddenStatements),
             ("do $$ begin DEALLOCATE all; end $$", .hiddenStatements),
+            ("do $$ begin listen channel; end $$", .hiddenListen),
         ] as [(String, StatementTraits)] {
             #expect(self.marks(.query(text)).contains(trait), "\(text)")
         }
@@ -88,7 +89,7 @@ import Testing
         for text in [
             "do $$ begin execute 'deal' || 'locate all'; end $$",
             "do language plpython3u $$ plpy.execute('s' + 'et a.b = 1') $$",
-            "do language plperl $$ spi_exec_query('s'.'et a.b = 1') $$",
+            "do language plperl $$ my $f='spi'.'_exec_query'; &$f('s'.'et a.b = 1') $$",
             "do E'begin \\x65xecute 1; end'", "do U&'begin !0065xecute 1; end' uescape '!'",
             "select '\\'';do $$ begin execute x; end $$;--'",
         ] {
@@ -97,6 +98,37 @@ import Testing
                 #expect(marks.isSuperset(of: all), "\(text)")
             }
         }
+    }
+
+    /// The second byte of a letter may look like a symbol, and one letter may have two codes: where a name ends, and so
+    /// whether a dollar sign begins a quote, only the server knows (SJIS).
+    @Test func aDollarSignBesideALetterOfTwoBytesHidesNothing() {
+        let name = "\u{FFFD}"
+        func marks(_ text: String) -> StatementTraits {
+            // The bytes 83 7C in place of the character that stands for them.
+            var bytes: [UInt8] = []
+            for scalar in text.unicodeScalars {
+                bytes += scalar == "\u{FFFD}" ? [0x83, 0x7C] : Array(String(scalar).utf8)
+            }
+            let message = frame("Q", bytes + [0])
+            return BatchFeed(reading: [message]).marks
+        }
+        #expect(marks("select 1 as \(name)$a$, set_config('a.b','c',false) as \(name)$a$").contains(.setConfig))
+        #expect(marks("select $\(name)$'$\(name)$, pg_advisory_lock(1) --'").contains(.advisoryLock))
+        #expect(marks("select 1 as \(name)$a$; set a.b = c; select 1 as \(name)$a$").contains(.set))
+        #expect(marks("select 1 as \(name)$a$; do $x$begin null; end$x$; select 1 as \(name)$a$")
+            .isSuperset(of: [.hiddenStatements, .hiddenListen]))
+        #expect(marks("select \(name), $1") == [])
+    }
+
+    @Test func aPathMayNameTheTemporarySchemaInOtherForms() {
+        for text in [
+            "set local search_path = E'pg\\x5ftemp'", "set local search_path = U&'pg!005ftemp' uescape '!'",
+            "set local search_path = 'pg_'\n'temp'", "select set_config('search_path', 'pg_' || 'temp', true)",
+        ] {
+            #expect(self.marks(.query(text)).contains(.temporary), "\(text)")
+        }
+        #expect(!self.marks(.query("set local search_path = 'one', two")).contains(.temporary))
     }
 
     /// Such a text never was more than suspected of a SET.

@@ -65,9 +65,11 @@ import Testing
         client.expire(statements[0].id)
         #expect(statements.map(\.isStale) == [true, false, false])
         client.remember(statements[0], limit: 8)
-        client.replace(statements[0], by: statements[2])
-        #expect(client.unnamed === statements[2])
+        client.replace(statements[0], named: [0x61], by: statements[2])
+        #expect(client.unnamed === statements[0])
         #expect(client.names.find([0x61]) === statements[2])
+        client.replace(statements[0], named: [], by: statements[2])
+        #expect(client.unnamed === statements[2])
         #expect(client.names.find([0x62]) === statements[1])
         #expect(self.recalled(client, "select 0") == nil)
     }
@@ -97,7 +99,7 @@ import Testing
         #expect(!client.knowsOfChange(statement))
         client.learnOfChange(statement)
         #expect(client.knowsOfChange(statement))
-        client.replace(statement, by: try self.statement("select 2"))
+        client.replace(statement, named: [0x62], by: try self.statement("select 2"))
         #expect(!client.knowsOfChange(statement))
         // By the server's own error.
         let other = try self.statement("select 3")

@@ -19,7 +19,7 @@ import Testing
         names.set(self.bytes("a"), to: two)
         #expect(names.count == 2)
         #expect(names.find(self.bytes("a")) === two)
-        names.replace(one, by: two)
+        names.set(self.bytes("b"), to: two)
         #expect(names.find(self.bytes("b")) === two)
         names.set(self.bytes("a"), to: nil)
         #expect(names.find(self.bytes("a")) == nil)

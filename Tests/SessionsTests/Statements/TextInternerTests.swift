@@ -65,6 +65,22 @@ import Testing
         #expect(first.bytes.count == 5)
     }
 
+    /// Statements of one short text may differ in their parameter types alone, of which there may be 65 535.
+    @Test func longListsOfParameterTypesTakeRoom() throws {
+        let interner = TextInterner(byteLimit: 1 << 20)
+        var statements: [PreparedStatement] = []
+        func prepare(_ number: Int32) throws {
+            let tail = parseBody("select 1", types: Array(repeating: number, count: 60_000))
+            guard let body = ParseBody(tail.span, 0..<tail.count) else { return Issue.record("malformed") }
+            statements.append(try PreparedStatement(body, tail.span, planner: nil, interner: interner))
+        }
+        for number in 0..<4 { try prepare(Int32(number)) }
+        #expect(throws: PreparedStatement.Refusal.textsExceedLimit) { try prepare(4) }
+        #expect(interner.usage.bytes > 900_000)
+        statements = []
+        #expect(interner.usage == (0, 0))
+    }
+
     @Test func rowsAreLongestFirst() {
         let interner = TextInterner(byteLimit: 1 << 20)
         let texts = ["a", "ccc", "bb", String(repeating: "é", count: 200), ""]
