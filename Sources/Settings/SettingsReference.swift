@@ -87,7 +87,8 @@ package enum SettingsReference {
         SIGHUP and `RELOAD` read all files again. The new settings apply whole or not at all.
 
         * **reload**: in force at once for new work, for connected clients at their next transaction.
-        * **new pool**: in force at once; the pools concerned get new server connections, all others keep theirs.
+        * **new pool**: in force at once; the pools concerned get new server connections, all others keep theirs. In
+          session mode a client keeps its old server until it leaves.
         * **restart**: in force when the process starts again.
 
         """

@@ -22,7 +22,10 @@ extension SettingsTable {
         ),
         SettingsKey(
             "audit_entries", .general, .integer(0...65_536), default: "1024", .reload, isOwn: true,
-            "Records kept in memory for `SHOW AUDIT`, also without `audit_log`; 0 keeps none."
+            """
+            Records kept in memory for `SHOW AUDIT`, also without `audit_log`; 0 keeps none. At most 4096 of them are \
+            shown at a time; `SHOW AUDIT FAILURES` looks through all.
+            """
         ),
         SettingsKey(
             "auth_failure_delay", .general, .duration, default: "500ms", .reload, isOwn: true,

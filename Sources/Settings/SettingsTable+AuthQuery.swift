@@ -54,7 +54,10 @@ extension SettingsTable {
         ),
         SettingsKey(
             "min_pool_size", .authQuery, .integer(0...100_000), default: "0", .reload,
-            "Server connections opened in advance; at most `pool_size`, and not with `server_user`."
+            """
+            Server connections opened at a user's first login and kept for as long as the server admits the user, \
+            whether the user is there or not; at most `pool_size`. Without effect with `server_user`.
+            """
         ),
     ]
 

@@ -23,7 +23,10 @@ extension SettingsTable {
         ),
         SettingsKey(
             "max_connections", .general, .integer(1...10_000_000), default: "8192", .reload,
-            "Clients admitted at the same time; exactly so many."
+            """
+            Clients admitted at the same time, the console's included; exactly so many, further ones get 53300. 256 \
+            more connections may be open to be told so, or to cancel; beyond that they are closed without a word.
+            """
         ),
         SettingsKey(
             "worker_threads", .general, .integer(0...1_024), default: "0", .restart,
@@ -52,7 +55,10 @@ extension SettingsTable {
         ),
         SettingsKey(
             "query_wait_timeout", .general, .positiveDuration, default: "5s", .reload,
-            "How long a client waits for a server: one deadline for queue, connect and login together."
+            """
+            How long a client waits for a server: one deadline for queue, connect, login, check and the client's \
+            startup parameters together; the last have a second at least.
+            """
         ),
         SettingsKey(
             "idle_timeout", .general, .duration, default: "600s", .reload,
@@ -60,7 +66,10 @@ extension SettingsTable {
         ),
         SettingsKey(
             "server_lifetime", .general, .duration, default: "1200s", .reload,
-            "Servers older than this are closed when idle, 20 % earlier or later by chance; 0 switches it off."
+            """
+            Servers older than this are closed when idle and when they come back, 20 % earlier or later by chance; \
+            while clients wait, those that come back only after twice this time. 0 switches it off.
+            """
         ),
         SettingsKey(
             "retain_connections_time", .general, .positiveDuration, default: "30s", .reload,
@@ -160,7 +169,9 @@ extension SettingsTable {
             """
             Parameters (`work_mem`, `statement_timeout`, ...) that every server connection starts with. They win over \
             what clients ask for in their startup packets, and `RESET` returns to them. The same key in a pool wins \
-            over this one, that of a user over both, name by name.
+            over this one, that of a user over both, name by name. Names and values have at most 9488 bytes together, \
+            each pair counted with 2 more. Names that begin with `_pq_.` cannot be set, nor can `user`, `database`, \
+            `replication`, `options`, `role` and `session_authorization`.
             """
         ),
         SettingsKey(

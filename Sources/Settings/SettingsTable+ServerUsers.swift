@@ -19,8 +19,13 @@ extension SettingsTable {
         ),
         SettingsKey(
             "server_password", .serverUser, .secret,
-            unset: "the clear password of the login, where the user keeps its name", .newPool, isOwn: true,
-            "Plain password of `server_username`; or `jwt-priv-key-fpath:FILE` for tokens of whoever logs in."
+            unset: "what the login has left, where the user keeps its name", .newPool, isOwn: true,
+            """
+            Plain password of `server_username`; or `jwt-priv-key-fpath:FILE` for tokens of whoever logs in. Without \
+            it, and without `server_username`, what the login has left opens the server: the clear password (`pam`, \
+            `ldap`, `jwt` with `passthrough=1`) or, of a user whom `auth_query` has found, what its md5 or SCRAM proof \
+            leaves.
+            """
         ),
         SettingsKey(
             "pool_size", .serverUser, .integer(1...100_000), default: "40", .reload, isOwn: true,

@@ -32,8 +32,8 @@ extension SettingsTable {
         SettingsKey(
             "query_interner_max_size", .general, .size(0...(1 << 40)), default: "256MB", .restart, isOwn: true,
             """
-            Bytes of all texts of prepared statements in the process; beyond that pools forget the statements used \
-            longest ago, and when that is not enough, a Parse of a new text fails (53200).
+            Bytes of all texts of prepared statements in the process, each counted with 128 more; beyond that pools \
+            forget the statements used longest ago, and when that is not enough, a Parse of a new text fails (53200).
             """
         ),
     ]

@@ -13,8 +13,9 @@ package enum AuditReference {
         # Audit
 
         Who logged in from where, by which rule and method; who did not, and why; what was done on the admin console.
-        Each of these is one record. The last `general.audit_entries` stay in memory and are shown by `SHOW AUDIT`;
-        with `general.audit_log` all of them are written, one JSON object per line.
+        Each of these is one record. The last `general.audit_entries` stay in memory; `SHOW AUDIT` shows at most
+        \(AuditRow.rowsMax) of them (`SHOW AUDIT FAILURES` looks through all). With `general.audit_log` all records are
+        written, one JSON object per line.
 
         Records hold no password, hash, token or proof. A client is told less than its record says: a refusal looks the
         same for an unknown user and for a wrong password.

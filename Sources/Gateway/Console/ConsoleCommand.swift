@@ -216,10 +216,10 @@ package struct ConsoleCommand: Sendable {
             request: .killUser,
             KillRow.columns,
             """
-            Ends all sessions of a user at once, in every database, also those in a transaction, and what servers \
-            still carry out for clients that have left, and gives up the server connections of the user's pools. The \
-            user may log in again: what keeps it out is the policy, the settings, or PostgreSQL \
-            behind auth_query (see `INVALIDATE AUTH`).
+            Ends all sessions of a user at once, in every database but the console's, also those in a transaction, and \
+            what servers still carry out for clients that have left, and gives up the server connections of the user's \
+            own pools (shared ones stay). The user may log in again: what keeps it out is the policy, the settings, or \
+            PostgreSQL behind auth_query (see `INVALIDATE AUTH`).
             """
         ),
         .verb(

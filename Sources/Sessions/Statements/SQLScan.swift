@@ -79,8 +79,8 @@ package struct SQLScan: Sendable, Equatable {
     }
 
     /// A dollar sign that may begin or end a quote, in a text with letters beyond ASCII: where these have two bytes,
-    /// the second may look like a symbol, in front of which a name seems to end (SJIS, BIG5, GBK, UHC, GB18030, JOHAB), and
-    /// one letter may be written in two ways.
+    /// the second may look like a symbol, in front of which a name seems to end (SJIS, BIG5, GBK, UHC, GB18030,
+    /// JOHAB), and one letter may be written in two ways.
     private static func hasUnclearDollar(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
         var hasLetter = false
         var hasDollar = false

@@ -64,7 +64,9 @@ package struct AuditField: Sendable {
         text("tls_version", all3, "Version of TLS") { $0.subject.tls?.version },
         text("tls_cipher", all3, "Cipher suite of TLS") { $0.subject.tls?.cipher },
         text("tls_client_subject", all3, "Subject of the client's certificate") { $0.subject.tls?.clientSubject },
-        text("database", all3, "Database of the startup packet") { $0.subject.database.nonEmpty },
+        text("database", all3, "Database of the startup packet, or the pool that the TLS host name led to") {
+            $0.subject.database.nonEmpty
+        },
         text("user", all3, "User of the startup packet") { $0.subject.user.nonEmpty },
         text("identity", all3, "Who the client is after its login") { $0.subject.identity },
         text("pool", all3, "Pool of the session as `user@database`; none on the console") { record in

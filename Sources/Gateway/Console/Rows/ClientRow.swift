@@ -62,7 +62,7 @@ package struct ClientRow: ConsoleRow, Equatable {
 
     package static let fields: [ConsoleField<Self>] = [
         .text("client_id", "`#c` and a number that no other client of this process has") { "#c\($0.number)" },
-        .text("database", "Database name that the client asked for") { $0.database },
+        .text("database", "Database of the startup packet, or the pool that the TLS host name led to") { $0.database },
         .text("user", "User name that the client gave") { $0.user },
         .text("application_name", "What the client calls itself") { $0.applicationName },
         .text("addr", "Address and port of the client, or `unix`") { $0.address },
@@ -70,7 +70,13 @@ package struct ClientRow: ConsoleRow, Equatable {
         .text("state", "`idle` between transactions, `waiting` for a server, `active` with a server") {
             $0.state.rawValue
         },
-        .text("wait", "`read` from the client, `write` to the client, or `idle`") { $0.wait.rawValue },
+        .text(
+            "wait",
+            """
+            `write` while answers wait to be taken by the client; else `idle` between transactions, `read` in every \
+            other state
+            """
+        ) { $0.wait.rawValue },
         .number("transaction_count", "Transactions since the client connected") { $0.transactions },
         .number("query_count", "Queries since the client connected") { $0.queries },
         .number("error_count", "Errors since the client connected") { $0.errors },

@@ -5,7 +5,9 @@ package struct ListRow: ConsoleRow, Equatable {
 
     package static let fields: [ConsoleField<Self>] = [
         .text("list", "Name of the list") { $0.list },
-        .number("items", "Entries in it now") { $0.items },
+        .number("items", "Entries in it now; of `audit_dropped` since start, of the `dns_` lists always 0") {
+            $0.items
+        },
     ]
 }
 

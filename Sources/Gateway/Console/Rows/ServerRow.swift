@@ -75,9 +75,13 @@ package struct ServerRow: ConsoleRow, Equatable {
         .text("user", "User that it logs in as at the server") { $0.user },
         .text("application_name", "Application name that the connection started with") { $0.applicationName },
         .text("tls", "`true` when the connection is encrypted, else `false`") { String($0.tls != nil) },
-        .text("state", "`login` while it is opened, `active` with a client, `idle` in the pool") {
-            $0.state.rawValue
-        },
+        .text(
+            "state",
+            """
+            `login` while it is opened, `idle` in the pool, else `active`: with a client, checked, cleaned, finishing \
+            alone or closing
+            """
+        ) { $0.state.rawValue },
         .text("wait", "Always `idle`: what the connection itself waits for is not told") { $0.wait.rawValue },
         .number("transaction_count", "Transactions since the connection was opened") { $0.transactions },
         .number("query_count", "Queries since the connection was opened") { $0.queries },

@@ -51,9 +51,13 @@ package struct InternerRow: ConsoleRow, Equatable {
         },
         .number("entries", "Texts stored now") { $0.entries },
         .number("bytes", "Their bytes") { $0.bytes },
-        .number("bytes_max", "Bytes that the texts of all kinds together may have (`query_interner_max_size`)") {
-            $0.bytesMax
-        },
+        .number(
+            "bytes_max",
+            """
+            Bytes that the texts of all kinds together may have, each counted with 128 more \
+            (`query_interner_max_size`)
+            """
+        ) { $0.bytesMax },
     ]
 }
 
