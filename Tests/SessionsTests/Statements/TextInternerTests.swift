@@ -71,7 +71,10 @@ import Testing
         var statements: [PreparedStatement] = []
         func prepare(_ number: Int32) throws {
             let tail = parseBody("select 1", types: Array(repeating: number, count: 60_000))
-            guard let body = ParseBody(tail.span, 0..<tail.count) else { return Issue.record("malformed") }
+            guard let body = ParseBody(tail.span, 0..<tail.count) else {
+                Issue.record("malformed")
+                return
+            }
             statements.append(try PreparedStatement(body, tail.span, planner: nil, interner: interner))
         }
         for number in 0..<4 { try prepare(Int32(number)) }
