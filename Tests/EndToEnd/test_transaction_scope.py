@@ -6,7 +6,7 @@ from wire import bind, execute, message, parse, query, sync
 
 FIND = "select coalesce(to_regclass('pg_temp.t')::text, '')"
 PATH = '"$user", public'
-CLEANING = ("RESET ALL", "DISCARD", "DEALLOCATE", "pg_advisory_unlock_all")
+CLEANING = ("RESET ALL", "DISCARD", "DEALLOCATE", "pg_advisory_unlock_all", "UNLISTEN")
 
 
 @pytest.fixture

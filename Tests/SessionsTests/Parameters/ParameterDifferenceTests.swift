@@ -28,10 +28,12 @@ import Testing
             return !isKept || isNamed(entry, "datestyle") && !new.contains(entry)
         }
         var text = ""
-        for entry in reset { text += "RESET \(SQLText.identifier(entry.name));" }
-        let calls = changed.map {
-            "pg_catalog.set_config(\(SQLText.literal($0.name)),\(SQLText.literal($0.value)),false)"
-        }
+        func isASCII(_ entry: Entry) -> Bool { entry.name.utf8.allSatisfy { $0 < 0x80 } }
+        for entry in reset where isASCII(entry) { text += "RESET \(SQLText.identifier(entry.name));" }
+        // A name beyond ASCII would be read in the encoding that the session has at the time.
+        let values = reset.filter { !isASCII($0) }.map { ($0.name, "NULL") }
+            + changed.map { ($0.name, SQLText.literal($0.value)) }
+        let calls = values.map { "pg_catalog.set_config(\(SQLText.literal($0)),\($1),false)" }
         if !calls.isEmpty { text += "SELECT " + calls.joined(separator: ",") }
         return text.isEmpty ? nil : text
     }
