@@ -131,6 +131,7 @@ extension AnswerScript {
     private mutating func forgetAnsweredTexts() {
         let first = self.tokens.first { $0.hasText }.map { Int($0.payload) } ?? self.texts.count
         guard first > 0, first <= self.texts.count else { return }
+        for text in self.texts[..<first] { self.textBytes &-= text.count }
         self.texts.removeSubrange(0..<first)
         for index in self.tokens.indices where self.tokens[index].hasText {
             self.tokens[index].payload &-= Int64(first)
@@ -155,10 +156,8 @@ extension AnswerScript {
         } else {
             self.tokens.removeAll(keepingCapacity: true)
         }
-        if !self.texts.isEmpty {
-            self.texts.removeAll(keepingCapacity: true)
-            self.textBytes = 0
-        }
+        if !self.texts.isEmpty { self.texts.removeAll(keepingCapacity: true) }
+        self.textBytes = 0
         if !self.names.isEmpty { self.names.removeAll(keepingCapacity: true) }
         self.head = 0
         self.isEditing = false

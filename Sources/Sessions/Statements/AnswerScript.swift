@@ -65,7 +65,7 @@ package struct AnswerScript: Sendable {
     /// The sequence number of `tokens[0]`.
     var base = 0
     var texts: [[UInt8]] = []
-    /// Bytes of the texts kept since there were none.
+    /// Their bytes, those of texts told meanwhile included until they are forgotten.
     var textBytes = 0
     /// The names in the Binds under way, for the texts of errors.
     var names: ContiguousArray<UInt8> = []

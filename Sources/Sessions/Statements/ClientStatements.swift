@@ -110,11 +110,10 @@ package final class ClientStatements: @unchecked Sendable {
     func forgetChange(_ id: StatementID) { self.toldStale.remove(id) }
 
     /// Puts a fresh statement in the place of `stale`, which the client has under `name` (the unnamed one for an empty
-    /// name). Other names of it find the fresh one when they are used: to look for them takes as long as there are
-    /// names.
+    /// name). Other names of it find the fresh one when they are used, and their client knows of the change by then: to
+    /// look for them takes as long as there are names.
     func replace(_ stale: PreparedStatement, named name: [UInt8], by fresh: PreparedStatement) {
         if name.isEmpty { self.unnamed = fresh } else { self.names.set(name, to: fresh) }
         self.recent.removeAll { $0 === stale }
-        self.toldStale.remove(stale.id)
     }
 }

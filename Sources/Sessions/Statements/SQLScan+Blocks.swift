@@ -50,11 +50,14 @@ extension SQLScan {
         }
     }
 
-    /// A word that ends in DO, be it within a constant or a comment: without one there is no block.
+    /// The word DO, be it within a constant or a comment: without it there is no block.
     static func mayHaveBlock(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>) -> Bool {
         for index in text.dropFirst() where bytes[index] | 0x20 == UInt8(ascii: "o") {
             guard bytes[index &- 1] | 0x20 == UInt8(ascii: "d") else { continue }
-            let next = index &+ 1
+            // Blanks, a semicolon and the end of a comment, behind which a statement begins, are the second byte of a
+            // letter in no encoding.
+            let (before, next) = (index &- 2, index &+ 1)
+            if before >= text.lowerBound, ByteClass.continuesName(bytes[before]) { continue }
             if next == text.upperBound || !ByteClass.continuesName(bytes[next]) { return true }
         }
         return false

@@ -87,8 +87,11 @@ package struct SQLScan: Sendable, Equatable {
         for index in text {
             if bytes[index] >= 0x80 { hasLetter = true }
             guard bytes[index] == UInt8(ascii: "$") else { continue }
+            // What else follows, no quote can begin or end with it.
             let next = index &+ 1
-            if next == text.upperBound || ByteClass.of(bytes[next]) != ByteClass.digit { hasDollar = true }
+            guard next < text.upperBound else { continue }
+            let kind = ByteClass.of(bytes[next])
+            if kind == ByteClass.letter || kind == ByteClass.dollar { hasDollar = true }
         }
         return hasLetter && hasDollar
     }
@@ -98,13 +101,29 @@ package struct SQLScan: Sendable, Equatable {
     private static func hidesPath(_ bytes: borrowing Span<UInt8>, _ text: Range<Int>, hasBackslash: Bool) -> Bool {
         guard self.holds("search_path", bytes, text) else { return false }
         if hasBackslash || self.holds("uescape", bytes, text) || self.holds("||", bytes, text) { return true }
-        var quotes = 0
-        var hasNewline = false
-        for index in text {
-            if bytes[index] == UInt8(ascii: "'") { quotes &+= 1 }
-            if quotes > 1, bytes[index] == 0x0A || bytes[index] == 0x0D { hasNewline = true }
+        for index in text where bytes[index] == UInt8(ascii: "'") {
+            if self.isContinued(bytes, (index &+ 1)..<text.upperBound) { return true }
         }
-        return hasNewline && quotes > 3
+        return false
+    }
+
+    /// A constant that has ended in front of `rest` goes on there: behind blanks and comments, with a new line.
+    private static func isContinued(_ bytes: borrowing Span<UInt8>, _ rest: Range<Int>) -> Bool {
+        var hasNewline = false
+        var index = rest.lowerBound
+        while index < rest.upperBound {
+            switch bytes[index] {
+            case 0x0A, 0x0D: hasNewline = true
+            case 0x20, 0x09, 0x0B, 0x0C: break
+            case UInt8(ascii: "-"):
+                guard index &+ 1 < rest.upperBound, bytes[index &+ 1] == UInt8(ascii: "-") else { return false }
+                while index < rest.upperBound, bytes[index] != 0x0A, bytes[index] != 0x0D { index &+= 1 }
+                continue
+            default: return hasNewline && bytes[index] == UInt8(ascii: "'")
+            }
+            index &+= 1
+        }
+        return false
     }
 
     /// `pg_temp`, be it within a constant or a comment.

@@ -15,6 +15,19 @@ import Testing
         #expect(!script.isFull)
     }
 
+    /// Also those that were told and forgotten while others were still due.
+    @Test func textsThatWereToldDoNotCount() {
+        var script = AnswerScript()
+        script.pushRefused(.parse, error: Array(repeating: 0x78, count: AnswerScript.textsMax))
+        for _ in 0...5_000 { script.pushTerminator(.sync) }
+        #expect(script.isFull)
+        _ = script.errorReceived()
+        for _ in 0...5_000 { _ = script.received(0x5A) }
+        #expect(script.isEmpty && !script.isFull)
+        script.push(.parse)
+        #expect(!script.isFull)
+    }
+
     private typealias Kind = AnswerScript.Kind
 
     /// Takes answers one after the other and tells those that the client does not get.

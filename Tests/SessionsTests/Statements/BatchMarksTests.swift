@@ -119,6 +119,10 @@ import Testing
         #expect(marks("select 1 as \(name)$a$; do $x$begin null; end$x$; select 1 as \(name)$a$")
             .isSuperset(of: [.hiddenStatements, .hiddenListen]))
         #expect(marks("select \(name), $1") == [])
+        // No quote begins with such a sign, and no block with such a word.
+        for text in ["select id from todo where note ~ 'é$'", "select a from pedido where b @? '$.é' or c = $1"] {
+            #expect(self.marks(.parse("", text), .bind("", "")) == [], "\(text)")
+        }
     }
 
     @Test func aPathMayNameTheTemporarySchemaInOtherForms() {
@@ -128,7 +132,11 @@ import Testing
         ] {
             #expect(self.marks(.query(text)).contains(.temporary), "\(text)")
         }
-        #expect(!self.marks(.query("set local search_path = 'one', two")).contains(.temporary))
+        #expect(self.marks(.query("set local search_path = 'pg_' -- x\n 'temp'")).contains(.temporary))
+        let plain = "set_config('search_path', 'a', true),\n set_config('app.user', '7', true)"
+        for text in ["set local search_path = 'one', two", "select\n \(plain)"] {
+            #expect(!self.marks(.query(text)).contains(.temporary), "\(text)")
+        }
     }
 
     /// Such a text never was more than suspected of a SET.
