@@ -31,7 +31,7 @@ extension SettingsTable {
         SettingsKey(
             "worker_threads", .general, .integer(0...1_024), default: "0", .restart,
             "Threads that carry traffic; 0 means the number of cores. A new client goes to the one that has the "
-                + "fewest, give or take 4. pg_doorman's default is 4."
+                + "fewest, give or take 4 (8 while clients come for a moment only). pg_doorman's default is 4."
         ),
         SettingsKey(
             "io_method", .general, .choice(["auto", "io_uring", "epoll"], anyCase: false), default: "auto", .restart,

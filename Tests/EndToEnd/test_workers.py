@@ -59,6 +59,11 @@ class Workers:
         counts = (sum(inode in inodes for inode in watched) for watched in Registrations(self.pid).watched.values())
         return sorted(filter(None, counts))
 
+    def on_duty(self):
+        """The epoll instance that is told of new connections."""
+        inodes = sockets(self.pid, "0A", self.gateway.port)
+        return [name for name, watched in Registrations(self.pid).watched.items() if inodes.intersection(watched)]
+
 
 @pytest.fixture(params=("epoll", "auto"))
 def workers(request, make_gateway):
@@ -108,6 +113,25 @@ def test_many_at_once_are_spread_too(workers):
         client.send(b"\0")
     os.kill(workers.pid, signal.SIGCONT)
     wait_until(lambda: sum(workers.clients()) == 48, lambda: f"all are taken: {workers.clients()}")
+    assert even(workers.clients()), workers.clients()
+    for client in clients:
+        client.close()
+
+
+def test_clients_that_never_stay_do_not_move_the_door(workers):
+    """Each move costs both workers system calls. Those who do stay spread all the same."""
+    gateway = workers.gateway
+
+    def on_duty_through(visits):
+        seen = []
+        for _ in range(visits):
+            gateway.wire().close()
+            wait_until(lambda: sum(workers.clients()) == 0, "the visitor is gone")
+            seen.append(workers.on_duty())
+        return seen
+
+    wait_until(lambda: len(set(map(tuple, on_duty_through(10)))) == 1, "one worker takes all")
+    clients = [gateway.wire() for _ in range(24)]
     assert even(workers.clients()), workers.clients()
     for client in clients:
         client.close()

@@ -108,9 +108,15 @@ extension ClientConnection {
         self.gateway.cancelKeys.remove(self)
         self.home.remove(self)
         self.gateway.takeBackPlace(of: self)
+        self.noteVisit()
         self.gateway.noteDeparture(from: self.home)
         self.close()
         self.gateway.clientLeft()
+    }
+
+    private func noteVisit() {
+        let now = self.home.worker.now
+        self.home.briefVisits.noteDeparture(after: now - self.connectedAt, isSecured: self.isSecured, at: now)
     }
 
     private func logDeparture(_ departure: Departure) {

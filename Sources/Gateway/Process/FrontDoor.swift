@@ -138,6 +138,7 @@ final class ClientListener: Listener, @unchecked Sendable {
     }
 
     private static func welcome(_ descriptor: Int32, _ peer: SocketAddress, _ number: Int32, _ home: WorkerHome) {
+        home.briefVisits.noteArrival()
         let client = ClientConnection(descriptor: descriptor, peer: peer, number: number, home: home)
         home.worker.attach(client)
         client.attached()
@@ -145,7 +146,7 @@ final class ClientListener: Listener, @unchecked Sendable {
         if peer.isTCP { home.worker.look(client) }
     }
 
-    override func acceptedAll() { self.home.gateway.passDuty() }
+    override func acceptedAll() { self.home.gateway.passDuty(from: self.home) }
 
     override func exhausted(_ error: Int32) {
         self.home.gateway.statistics.acceptFailures.add(1, ordering: .relaxed)

@@ -1,12 +1,12 @@
 import Reactor
 import Synchronization
 
-/// Which worker gets the next client: the one with the fewest.
+/// Which worker gets the next client: the one with the fewest, give or take a few.
 ///
 /// The worker that will get it also takes it from the kernel (`AcceptDuty`), so that one thread wakes for a login, not
 /// two; a connection is sent to another worker only when several come at once.
 extension Gateway {
-    /// The worker with the fewest clients; `home` when it has hardly more.
+    /// The worker with the fewest clients; `home`, whose thread this is, when it has hardly more.
     func leastLoaded(from home: WorkerHome) -> WorkerHome {
         let own = home.worker.clientCount.load(ordering: .relaxed)
         var best = -1
@@ -19,31 +19,31 @@ extension Gateway {
                 fewest = count
             }
         }
-        return best < 0 || own - fewest <= Self.tolerance(among: fewest) ? home : self.homes[best]
+        return best < 0 || own - fewest <= Self.tolerance(among: fewest, at: home) ? home : self.homes[best]
     }
 
-    /// How many clients more than the least loaded worker one may have: none while few clients make all the load.
-    private static func tolerance(among clients: Int) -> Int { min(max(clients + 1, 0) / 4, 4) }
-
-    /// The worker that takes the next connection.
-    private var homeOnDuty: WorkerHome? {
-        guard let index = self.frontDoor?.workerOnDuty, index < self.homes.count else { return nil }
-        return self.homes[index]
+    /// How many clients more than the least loaded worker one may have: none while few clients make all the load,
+    /// unless those of `home` never stay.
+    private static func tolerance(among clients: Int, at home: WorkerHome) -> Int {
+        home.briefVisits.areTheRule(at: home.worker.now)
+            ? 8 : min(max(clients + 1, 0) / 4, 4)
     }
 
-    /// Connections were taken: the next one is for whoever has the fewest clients now.
-    func passDuty() {
-        guard let present = self.homeOnDuty else { return }
-        let next = self.leastLoaded(from: present)
-        if next !== present { self.frontDoor?.handDuty(to: next) }
+    /// `home` took connections: the next one is for whoever has the fewest clients now.
+    func passDuty(from home: WorkerHome) {
+        guard let door = self.frontDoor, door.workerOnDuty == home.worker.index else { return }
+        let next = self.leastLoaded(from: home)
+        if next !== home { door.handDuty(to: next) }
     }
 
     /// A client of `home` leaves: that worker takes the next connection if it now has the fewest clients.
     func noteDeparture(from home: WorkerHome) {
         // Whoever sees the client gone sees the server that it has left to finish.
         let left = home.worker.clientCount.subtract(1, ordering: .releasing).newValue
-        guard let present = self.homeOnDuty else { return }
-        let there = present.worker.clientCount.load(ordering: .relaxed)
-        if there - left > Self.tolerance(among: left) { self.frontDoor?.handDuty(to: home) }
+        guard let door = self.frontDoor else { return }
+        let onDuty = door.workerOnDuty
+        guard onDuty != home.worker.index, onDuty < self.homes.count else { return }
+        let there = self.homes[onDuty].worker.clientCount.load(ordering: .relaxed)
+        if there - left > Self.tolerance(among: left, at: home) { door.handDuty(to: home) }
     }
 }

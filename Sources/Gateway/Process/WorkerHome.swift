@@ -27,6 +27,7 @@ final class WorkerHome: @unchecked Sendable {
     var checkQuery: CheckQuery
     var startups = StartupMemory()
     let handshakes: HandshakeQueue
+    var briefVisits = BriefVisits()
     /// Where a chunk that cannot pass as it is gets put together; lent out for the time of one event.
     private var scratch: [UInt8] = []
 
