@@ -121,6 +121,11 @@ ct_opened ct_open(ct_session *session, const uint8_t *in, size_t length, uint8_t
     return opened;
 }
 
+int ct_is_within_record(const ct_session *session) {
+    // Behind a header alone nothing is pending, but the body is waited for.
+    return !is_drained(session) || SSL_rstate_string(session->ssl)[1] == 'B';
+}
+
 size_t ct_sealed_bound(size_t count) {
     return count + (count / CT_RECORD_MIN + 1) * OVERHEAD + SLACK;
 }

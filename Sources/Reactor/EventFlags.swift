@@ -13,4 +13,6 @@ enum EventFlags {
     static let streamAndWrites: UInt32 = stream | writable
     /// Anything that says the peer will send no more.
     static let ending: UInt32 = error | hangup | peerClosed
+    /// Anything that says it takes no more.
+    static let broken: UInt32 = error | hangup
 }

@@ -76,7 +76,9 @@ open class Listener: Endpoint, @unchecked Sendable {
     }
 
     open override func deadlinePassed() {
-        self.noteRegistration(self.duty.resume(self))
+        let result = self.duty.resume(self)
+        // The kernel may have no memory for that either.
+        if result < 0 { self.rest(-result) }
     }
 
     // MARK: Registration

@@ -60,6 +60,9 @@ open class StreamCodec: @unchecked Sendable {
     /// Writes what tells the peer that nothing more will come. Asked for once at most.
     open func seal(endInto sealed: UnsafeMutableRawBufferPointer) -> Int { 0 }
 
+    /// Whether what was taken in last ends in the midst of something sealed.
+    open var isWithinRecord: Bool { false }
+
     /// Why the stream is broken, for logs.
     open var failureText: String? { nil }
 

@@ -29,7 +29,7 @@ extension Worker {
             let isSecret = endpoint.channel.wipesReceived
             unsafe self.takePlain(plain, for: endpoint, at: place)
             if isSecret { unsafe cr_wipe(buffers.plain.baseAddress, plain.count) }
-        } else if unsealed.state == .goesOn {
+        } else if unsealed.state == .goesOn, endpoint.unread.isEmpty, !codec.isWithinRecord {
             endpoint.nothingToRead()
         }
         if unsealed.state == .goesOn { return }

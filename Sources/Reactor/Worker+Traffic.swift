@@ -33,6 +33,8 @@ extension Worker {
         if event.events & ~EventFlags.writable != 0 {
             endpoint.channel.mayHaveBytes = true
             if event.events & EventFlags.ending != 0 { endpoint.channel.isEnding = true }
+            // Whoever was told that nothing more comes learns that nothing more is taken either.
+            if event.events & EventFlags.broken != 0 { endpoint.channel.hasToldHangup = false }
             if endpoint.channel.isListener { endpoint.acceptPending() } else { self.serve(endpoint, at: place) }
         }
     }

@@ -139,6 +139,9 @@ public final class TLSSession: @unchecked Sendable {
         return TLSOpened(count: opened.count, replyCount: opened.reply_count, state: state)
     }
 
+    /// Whether the peer has sent the beginning of a record, and not yet its end.
+    public var isWithinRecord: Bool { unsafe ct_is_within_record(self.session) != 0 }
+
     /// Seals as much of `plain` as surely fits into `sealed`: all of it with room for `sealedBound(plain.count)`.
     ///
     /// - Returns: bytes taken of `plain`, -1 on failure, and bytes written to `sealed`; both count after a failure too:

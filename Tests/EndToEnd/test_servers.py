@@ -2,8 +2,10 @@
 ErrorResponse, the process lives, memory stays flat, and the next client is served."""
 
 import os
+import socket
 import struct
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -508,6 +510,36 @@ def test_last_words_behind_the_last_answer(make_gateway, mode, extended):
                 answer = client.ready()
                 assert not [str(m) for m in answer if m.kind == "E"]
                 assert [m.values for m in answer if m.kind == "D"] == [[expected]]
+        gateway.wait_idle()
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_a_server_that_closes_behind_its_answer(make_gateway, mode, extended):
+    """Answer and end come in one event: those who wait for a server do not get this one."""
+
+    def script(peer):
+        peer.login()
+        peer.until("S" if extended else "Q")
+        answer = one_row(b"first")
+        if extended:
+            answer = message("1") + message("2") + answer[len(row_description("column")) :]
+        # Held back by the kernel until more comes: the end, in the same segment.
+        peer.socket.send(answer, socket.MSG_MORE)
+
+    request = [parse("select 1"), bind(), execute(), sync()] if extended else [query("select 1")]
+    with FakeServer(script) as server:
+        pools = {"app": server.pool(mode, pool_size=1)}
+        gateway = make_gateway(pools, general={**QUICK, "worker_threads": 1}, hba=TRUST)
+        with ExitStack() as stack:
+            clients = [stack.enter_context(gateway.wire("app", "app")) for _ in range(8)]
+            for _ in range(5):
+                for client in clients:
+                    client.send_together(*request)
+                for client in clients:
+                    answer = client.ready()
+                    assert not [str(m) for m in answer if m.kind == "E"]
+                    assert [m.values for m in answer if m.kind == "D"] == [[b"first"]]
         gateway.wait_idle()
 
 

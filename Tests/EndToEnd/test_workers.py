@@ -118,20 +118,38 @@ def test_many_at_once_are_spread_too(workers):
         client.close()
 
 
+def visit(workers, times):
+    """Clients that come for a moment, one after the other. Where the door was after each of them."""
+    seen = []
+    for _ in range(times):
+        before = sum(workers.clients())
+        with workers.gateway.wire():
+            pass
+        wait_until(lambda: sum(workers.clients()) == before, "the visitor is gone")
+        seen.append(workers.on_duty())
+    return seen
+
+
+def one_worker_takes_all(workers):
+    wait_until(lambda: len(set(map(tuple, visit(workers, 10)))) == 1, "one worker takes all")
+
+
 def test_clients_that_never_stay_do_not_move_the_door(workers):
     """Each move costs both workers system calls. Those who do stay spread all the same."""
-    gateway = workers.gateway
+    one_worker_takes_all(workers)
+    clients = [workers.gateway.wire() for _ in range(24)]
+    assert even(workers.clients()), workers.clients()
+    for client in clients:
+        client.close()
 
-    def on_duty_through(visits):
-        seen = []
-        for _ in range(visits):
-            gateway.wire().close()
-            wait_until(lambda: sum(workers.clients()) == 0, "the visitor is gone")
-            seen.append(workers.on_duty())
-        return seen
 
-    wait_until(lambda: len(set(map(tuple, on_duty_through(10)))) == 1, "one worker takes all")
-    clients = [gateway.wire() for _ in range(24)]
+def test_clients_that_stay_spread_among_visitors(workers):
+    """They are for life where they came first, so the worker that has the visitors does not get them all."""
+    one_worker_takes_all(workers)
+    clients = []
+    for _ in range(9):
+        clients.append(workers.gateway.wire())
+        visit(workers, 20)
     assert even(workers.clients()), workers.clients()
     for client in clients:
         client.close()

@@ -99,6 +99,22 @@ import Testing
         #expect(probe.consumed == [1, 2, 3] && probe.happenings.last == .ended)
     }
 
+    /// A peer that has sent its last bytes may still be there to read; one that takes nothing any more is not.
+    @Test func resetBehindTheEndIsToldToo() throws {
+        let worker = try Worker.immortal(index: 0)
+        let (descriptor, peer) = try Sockets.tcpPair()
+        let probe = Probe(descriptor: descriptor, worker: worker)
+        worker.attach(probe)
+        settle(worker)
+        probe.pauseReading()
+        peer.shutdown(Int(SHUT_WR))
+        #expect(pump(worker) { probe.happenings == [.hungUp] })
+        peer.reset()
+        #expect(pump(worker) { probe.happenings == [.hungUp, .hungUp] })
+        #expect(probe.isOpen)
+        probe.close()
+    }
+
     /// A socket that waits to become writable must not stay open by that.
     @Test func closedWhileWaitingToSend() throws {
         let worker = try Worker.immortal(index: 0)

@@ -74,6 +74,8 @@ final class FrameCodec: StreamCodec, @unchecked Sendable {
         return Unsealed(count: out.count, replyCount: answers.count, state: state)
     }
 
+    override var isWithinRecord: Bool { !self.pending.isEmpty }
+
     override func seal(_ plain: UnsafeRawBufferPointer, into sealed: UnsafeMutableRawBufferPointer) -> Sealed {
         let taken = min(plain.count, 100_000)
         let frames = unsafe Self.frames(Array(plain[0..<taken]))

@@ -1,3 +1,4 @@
+import CReactor
 import Glibc
 import Testing
 
@@ -130,6 +131,26 @@ final class Door: Listener, @unchecked Sendable {
         #expect(pump(workers[0]) { doors[0].accepted == 2 })
         for door in doors { door.close() }
         _ = (first, second, third, fourth)
+    }
+
+    /// The kernel may have no memory for the registration either.
+    @Test func aDoorThatCannotBeWatchedRestsAgain() throws {
+        let worker = try Worker.immortal(index: 0)
+        let listening = try Sockets.listen()
+        let door = Door(descriptor: listening, worker: worker)
+        worker.attach(door)
+        settle(worker)
+        door.duty.suspend(door)
+        // Watched by somebody else, it is refused.
+        #expect(cr_epoll_add(worker.epoll, listening, EventFlags.edge, UInt32.max - 2, 0) == 0)
+        door.setDeadline(worker.now)
+        #expect(pump(worker) { door.exhaustions == [EEXIST] })
+        #expect(door.isOpen)
+        #expect(cr_epoll_remove(worker.epoll, listening) == 0)
+        let peer = try #require(Sockets.connect(port: ListeningSocket.port(of: listening)))
+        #expect(pump(worker) { door.accepted == 1 })
+        peer.close()
+        door.close()
     }
 
     /// In a process of its own, whose descriptors are used up.

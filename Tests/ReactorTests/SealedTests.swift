@@ -183,6 +183,18 @@ import Testing
         #expect(scene.probe.happenings == [.nothingToRead])
     }
 
+    /// Whoever looks whether anything came of what had begun has to wait for the rest.
+    @Test func aPieceOfARecordIsNotNothing() throws {
+        let scene = try Scene()
+        let frames = FrameCodec.frames([1])
+        scene.peer.write(Array(frames.dropLast()))
+        settle(scene.worker)
+        #expect(scene.probe.happenings.isEmpty)
+        scene.peer.write(Array(frames.suffix(1)))
+        #expect(pump(scene.worker) { scene.probe.consumed == [1] })
+        #expect(scene.probe.happenings.isEmpty)
+    }
+
     @Test func bytesThatTheCodecHasAlreadyAreDeliveredLater() throws {
         let scene = try Scene(codec: FrameCodec(pending: FrameCodec.frames([5, 6])))
         #expect(pump(scene.worker) { scene.probe.consumed == [5, 6] })

@@ -182,6 +182,17 @@ import Testing
         #expect(pair.client.open(pair.server.seal(Dice.bytes(300_000)).bytes).plain == Dice.bytes(300_000))
     }
 
+    /// Whether more has to come is known at every byte, also behind a header alone.
+    @Test(arguments: TLSVersion.allCases) func withinARecord(version: TLSVersion) throws {
+        let pair = try Pair.connected(version)
+        let sealed = pair.client.seal([1, 2, 3]).bytes
+        #expect(!pair.server.isWithinRecord)
+        for (position, byte) in sealed.enumerated() {
+            #expect(pair.server.open([byte]).state == .goesOn)
+            #expect(pair.server.isWithinRecord == (position < sealed.count - 1), "behind byte \(position)")
+        }
+    }
+
     @Test func keysOfTLS12Stay() throws {
         let pair = try Pair.connected(.tls12)
         #expect(!pair.client.updateKeys(asksPeer: true))

@@ -105,6 +105,9 @@ typedef struct {
 ct_opened ct_open(ct_session *session, const uint8_t *in, size_t length, uint8_t *plain, size_t plain_room,
                   uint8_t *replies, size_t replies_room);
 
+// Whether the input so far ends in the midst of a record.
+int ct_is_within_record(const ct_session *session);
+
 typedef struct {
     // Negative on failure.
     ptrdiff_t taken;

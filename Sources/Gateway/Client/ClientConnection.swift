@@ -146,6 +146,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         self.wipesReceived = true
         let timeout = self.home.snapshot.loginTimeout
         if timeout > 0 { self.setDeadline(self.home.worker.now + timeout) }
+        // Its worker may have asked all its clients to leave while this one was on the way to it.
+        if self.gateway.stopping.load(ordering: .acquiring) { self.askToLeave() }
     }
 
     // MARK: Pauses

@@ -17,11 +17,16 @@ struct BriefVisits {
     /// Two for each such client that leaves, less one for each client that comes: it is used up when they come and
     /// stay, however many have left before.
     private var credit = 0
+    /// How long they usually last: a moving average, in microseconds.
+    private var duration: MonotonicMicroseconds = 0
     private var last = MonotonicMicroseconds.min / 2
 
     func areTheRule(at now: MonotonicMicroseconds) -> Bool {
         self.credit >= Self.enough && now - self.last < Self.pause
     }
+
+    /// Who has been here for longer is hardly one of them; in microseconds.
+    var usualLongest: MonotonicMicroseconds { min(self.duration * 8 + 10_000, Self.longest) }
 
     mutating func noteArrival() { self.credit = max(self.credit - 1, 0) }
 
@@ -34,5 +39,6 @@ struct BriefVisits {
         let kept = now - self.last < Self.pause ? self.credit : 0
         self.credit = min(kept + 2, Self.most)
         self.last = now
+        self.duration += (duration - self.duration) / 8
     }
 }

@@ -19,14 +19,23 @@ extension Gateway {
                 fewest = count
             }
         }
-        return best < 0 || own - fewest <= Self.tolerance(among: fewest, at: home) ? home : self.homes[best]
+        if best < 0 || own - fewest <= Self.tolerance(among: fewest) { return home }
+        return self.areVisitors(own - fewest, of: home) ? home : self.homes[best]
     }
 
-    /// How many clients more than the least loaded worker one may have: none while few clients make all the load,
-    /// unless those of `home` never stay.
-    private static func tolerance(among clients: Int, at home: WorkerHome) -> Int {
-        home.briefVisits.areTheRule(at: home.worker.now)
-            ? 8 : min(max(clients + 1, 0) / 4, 4)
+    /// How many clients more than the least loaded worker one may have: none while few clients make all the load.
+    private static func tolerance(among clients: Int) -> Int { min(max(clients + 1, 0) / 4, 4) }
+
+    /// Whether the clients that `home` has too many of are there for a moment only: such do not count, up to eight.
+    private func areVisitors(_ excess: Int, of home: WorkerHome) -> Bool {
+        let now = home.worker.now
+        guard excess <= 8, home.briefVisits.areTheRule(at: now) else { return false }
+        // Nobody looks at many clients for this.
+        guard home.clients.count <= 32 else { return false }
+        let since = now - home.briefVisits.usualLongest
+        var visitors = 0
+        for client in home.clients where client.connectedAt > since { visitors += 1 }
+        return visitors >= excess
     }
 
     /// `home` took connections: the next one is for whoever has the fewest clients now.
@@ -44,6 +53,10 @@ extension Gateway {
         let onDuty = door.workerOnDuty
         guard onDuty != home.worker.index, onDuty < self.homes.count else { return }
         let there = self.homes[onDuty].worker.clientCount.load(ordering: .relaxed)
-        if there - left > Self.tolerance(among: left, at: home) { door.handDuty(to: home) }
+        let excess = there - left
+        if excess <= Self.tolerance(among: left) { return }
+        // Those of the other worker are its own to look at: it does so whenever it takes one.
+        if excess <= 8, home.briefVisits.areTheRule(at: home.worker.now) { return }
+        door.handDuty(to: home)
     }
 }

@@ -154,6 +154,8 @@ extension ServerConnection {
 
     /// Nobody holds it, and nothing of anybody is left in it.
     func becomeIdle() {
+        // Known from the event that brought the last answer: whoever got it next would be cut off with it.
+        if self.hasPeerHungUp { return self.end("the server has closed the connection") }
         self.phase = .idle
         self.pool.checkin(self, home: self.home)
     }

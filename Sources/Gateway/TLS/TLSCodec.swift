@@ -34,5 +34,7 @@ final class TLSCodec: StreamCodec, @unchecked Sendable {
         unsafe self.session.closing(into: sealed)
     }
 
+    override var isWithinRecord: Bool { self.session.isWithinRecord }
+
     override var failureText: String? { self.session.failure.map { "TLS: \($0.text)" } }
 }

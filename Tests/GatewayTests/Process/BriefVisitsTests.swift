@@ -83,4 +83,13 @@ struct BriefVisitsTests {
             #expect(scene.areTheRule)
         }
     }
+
+    @Test("who has been here for many times as long as the others is none of them")
+    func longest() {
+        var scene = Scene()
+        for _ in 0..<100 { scene.leave(after: 4000) }
+        #expect((40_000...42_000).contains(scene.visits.usualLongest))
+        for _ in 0..<100 { scene.leave(after: 900_000) }
+        #expect(scene.visits.usualLongest == BriefVisits.longest)
+    }
 }
