@@ -119,6 +119,52 @@ def test_a_long_answer_counts_while_it_lasts(make_gateway, postgres, mode):
         assert active_server(gateway, "app")["bytes_received"] > 15_000_000
 
 
+@pytest.mark.parametrize("mode", ("transaction", "session", "statement"))
+def test_a_client_that_never_pauses_is_counted(make_gateway, postgres, mode):
+    """Its next request is out before the last one is answered: there is no moment at which nothing is owed to it."""
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1)})
+    before = stats(gateway, "app")
+    with gateway.wire() as client:
+        began = time.monotonic()
+        client.send(query("select pg_sleep(0.1)"))
+        for _ in range(30):
+            client.send(query("select pg_sleep(0.1)"))
+            client.ready()
+        names = ("total_query_count", "total_xact_count", "total_query_time", "total_xact_time")
+        *counts, query_time, transaction_time = grown(gateway, "app", before, *names)
+        elapsed = (time.monotonic() - began) * 1_000_000
+        counts.append(active_server(gateway, "app")["query_count"])
+        [row] = [row for row in gateway.console("SHOW CLIENTS") if row["user"] == "app"]
+        counts += [int(row["query_count"]), int(row["transaction_count"])]
+        # A second's requests may still be missing.
+        assert min(counts) >= 15 and max(counts) <= 31, counts
+        assert 1_500_000 <= query_time <= elapsed and 1_500_000 <= transaction_time <= elapsed
+        client.ready()
+    gateway.wait_idle()
+    assert grown(gateway, "app", before, "total_query_count", "total_xact_count") == (31, 31)
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_the_end_of_a_transaction_and_the_next_one_in_one_go(make_gateway, postgres, mode):
+    """Each is timed once: the next one begins where the last one has ended."""
+    gateway = make_gateway({"app": pool(postgres, mode, pool_size=1)})
+    before = stats(gateway, "app")
+    with gateway.wire() as client:
+        began = time.monotonic()
+        client.rows("begin work")
+        for _ in range(10):
+            client.rows("select pg_sleep(0.2)")
+            client.send_together(query("commit"), query("begin work"))
+            client.ready(2)
+        client.rows("commit")
+        elapsed = (time.monotonic() - began) * 1_000_000
+    gateway.wait_idle()
+    transactions, timed = grown(gateway, "app", before, "total_xact_count", "total_xact_time")
+    assert transactions == 11
+    # The gateway's clock stands still within a round.
+    assert 1_900_000 <= timed <= elapsed + 100_000
+
+
 def test_errors_of_the_gateway_are_counted(make_gateway, postgres):
     pools = {mode: pool(postgres, mode, pool_size=1) for mode in ("transaction", "statement")}
     gateway = make_gateway(pools, {"query_wait_timeout": "200ms"})

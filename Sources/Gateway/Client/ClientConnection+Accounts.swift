@@ -10,7 +10,8 @@ extension ClientConnection {
         if server.ledger.isOutsideTransaction { self.transactionBegan = now }
     }
 
-    /// Enters what was answered since the last time into the books of the client, the server and the pool.
+    /// Enters what was answered since the last time into the books of the client, the server and the pool. What is not
+    /// answered yet is timed from here: the time until now is in the books.
     func account(_ server: ServerConnection) {
         let now = self.home.worker.now
         let counts = server.ledger.takeCounts()
@@ -23,10 +24,12 @@ extension ClientConnection {
         if queries > 0 {
             counters.queries.add(queries)
             counters.queryTime.add(UInt64(max(now - self.requestBegan, 0)))
+            self.requestBegan = now
         }
         if transactions > 0 {
             counters.transactions.add(transactions)
             counters.transactionTime.add(UInt64(max(now - self.transactionBegan, 0)))
+            self.transactionBegan = now
         }
         server.book(in: counters)
         if let statements = server.statements {

@@ -78,7 +78,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var waiter: WaiterID?
     /// When it first asked for the server it waits for.
     var waitingSince: MonotonicMicroseconds = 0
-    /// When its present request and its present transaction began.
+    /// When its present request and its present transaction began, or when what ended before them was entered in the
+    /// books.
     var requestBegan: MonotonicMicroseconds = 0
     var transactionBegan: MonotonicMicroseconds = 0
     var homeIndex = -1
