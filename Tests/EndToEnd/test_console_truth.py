@@ -1,11 +1,12 @@
 """What the console's tables say, against what clients have done."""
 
 import subprocess
+import threading
 import time
 
 import pytest
 
-from fakeserver import FakeServer
+from fakeserver import FakeServer, plain_answer
 from gateway import pool, users
 from polling import wait_until
 from server import PASSWORDS, executable
@@ -192,6 +193,68 @@ def test_the_wait_of_a_client_that_leaves_is_counted(make_gateway, postgres):
         wait_until(lambda: gateway.pool_row()["cl_waiting"] == "0", "it has left")
         [waited] = grown(gateway, "app", before, "total_wait_time")
         assert waited >= 200_000
+
+
+@pytest.mark.parametrize("by_login", (False, True))
+def test_a_wait_for_a_server_that_cannot_be_opened_is_counted(make_gateway, by_login):
+    """It ends with the failure of the opening, not with a deadline of its own."""
+
+    def never(peer):
+        peer.exactly(1 << 20)
+
+    def first(peer):
+        peer.login()
+        peer.send(plain_answer(peer.next_query()))
+
+    with FakeServer([first, never]) as server:
+        general = {"connect_timeout": "500ms", "query_wait_timeout": "20s"}
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, general, hba="host all all 127.0.0.1/32 trust\n")
+        with gateway.wire("app") as client:
+            client.rows("select 1")
+            wait_until(lambda: not gateway.console("SHOW SERVERS"), "the only server has gone")
+            before = stats(gateway, "app")
+            with gateway.wire("app", login=not by_login) as waiting:
+                unknown = startup({"user": "app", "database": "app", "TimeZone": "Asia/Tokyo"})
+                waiting.send(unknown if by_login else query("select 1"))
+                assert [m.kind for m in waiting.until_closed()][-1] == "E"
+            [waited] = grown(gateway, "app", before, "total_wait_time")
+            assert 450_000 <= waited <= 5_000_000
+
+
+@pytest.mark.parametrize("end", ("leaves", "is killed"))
+def test_the_wait_for_a_server_that_is_checked_is_counted(make_gateway, end):
+    """The client has left the queue by then, and has no server yet."""
+    silent = threading.Event()
+
+    def script(peer):
+        peer.login()
+        while True:
+            sql = peer.next_query()
+            if silent.is_set():
+                return peer.until("X")
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        general = {"server_idle_check_timeout": "1ms", "query_wait_timeout": "20s"}
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, general, hba="host all all 127.0.0.1/32 trust\n")
+        with gateway.wire("app") as client:
+            client.rows("select 1")
+            silent.set()
+            idle = time.monotonic()
+            wait_until(lambda: time.monotonic() - idle > 0.05, "the server has been idle for long")
+            before = stats(gateway, "app", "app")
+            client.send(query("select 1"))
+            wait_until(lambda: gateway.pool_row(user="app")["cl_waiting"] == "1", "the client waits")
+            began = time.monotonic()
+            wait_until(lambda: time.monotonic() - began > 0.3, "it has waited for a while")
+            if end == "leaves":
+                client.reset()
+            else:
+                assert gateway.console("KILL USER app")
+            waited = wait_until(
+                lambda: grown(gateway, "app", before, "total_wait_time")[0], "the wait of the client is counted"
+            )
+            assert 300_000 <= waited <= 5_000_000
 
 
 def test_every_client_is_counted_once(make_gateway, postgres):
