@@ -257,6 +257,32 @@ def test_the_wait_for_a_server_that_is_checked_is_counted(make_gateway, end):
             assert 300_000 <= waited <= 5_000_000
 
 
+@pytest.mark.parametrize("started", (None, "started"))
+@pytest.mark.parametrize("reset", ("reset application_name", "reset all", "discard all"))
+def test_a_session_is_shown_by_the_name_that_it_gives_itself(make_gateway, postgres, reset, started):
+    gateway = make_gateway({"app": pool(postgres, "session", pool_size=1)})
+    parameters = {"application_name": started} if started else {}
+
+    def shown():
+        [row] = [row for row in gateway.console("SHOW CLIENTS") if row["user"] == "app"]
+        return row["application_name"]
+
+    with gateway.wire(parameters=parameters) as client:
+        own = client.value("show application_name")
+        assert shown() == own and (own == started or not started)
+        client.rows("set application_name to 'set'")
+        assert shown() == "set"
+        client.rows("begin work")
+        client.rows("set local application_name to 'local'")
+        assert shown() == "local"
+        client.rows("rollback")
+        assert shown() == "set"
+        client.rows(reset)
+        # Behind that the startup packet holds again from the next request on.
+        assert client.value("show application_name") == own
+        assert shown() == own
+
+
 def test_every_client_is_counted_once(make_gateway, postgres):
     """Under load the figures are taken at different moments. They still speak of as many clients as there are."""
     gateway = make_gateway({"app": pool(postgres, pool_size=3)}, {"query_wait_timeout": "30s"})

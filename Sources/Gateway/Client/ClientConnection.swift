@@ -73,6 +73,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     /// server; see `ClientConnection+Reports.swift`.
     var reported: [String: String] = [:]
     var changes: [String: String] = [:]
+    /// Session mode: the application name that its server has reported last; nil as long as it has reported none.
+    var sessionName: String?
     /// Where prepared statements are shared: the client's own names for them.
     var statements: ClientStatements?
     var waiter: WaiterID?

@@ -24,7 +24,8 @@ struct ClientFacts: Sendable {
         self.number = client.number
         self.database = client.database
         self.user = client.user
-        self.applicationName = client.parameters.applicationName ?? client.pool?.plan.applicationName ?? ""
+        self.applicationName =
+            client.sessionName ?? client.parameters.applicationName ?? client.pool?.plan.applicationName ?? ""
         self.address = client.peer.description
         // A login may wait for a server, too, in a pool that is not the client's yet.
         let awaitsLogin = client.phase == .login && client.waiter != nil

@@ -37,7 +37,8 @@ extension ServerConnection {
             switch scan.stop {
             case .none: break scan
             case .error: self.noteError(bytes, body: scan.body)
-            case .parameterStatus, .ready: continue scan
+            case .parameterStatus: client.noteName(bytes, body: scan.body)
+            case .ready: continue scan
             case .invalid:
                 isInvalid = true
                 break scan
