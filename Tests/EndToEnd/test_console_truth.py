@@ -392,3 +392,41 @@ def test_what_a_pool_counts_after_it_has_left_the_settings_is_in_later_totals(ma
     assert told_of_the_end(inside) == "57P01"
     gateway.reload(pools={"app": pool(postgres, users_=listed)})
     assert grown(gateway, "app", before, "total_errors", "total_query_count", "total_xact_count") == (3, 3, 1)
+
+
+def test_a_pool_that_has_left_the_settings_shows_as_long_as_it_serves(make_gateway, postgres):
+    """In every table, and its averages go on."""
+    listed = users(postgres)
+    settings = pool(postgres, "session", users_=listed)
+    gateway = make_gateway({"app": settings})
+
+    others = {**settings, "users": [user for user in listed if user["username"] != "app"]}
+
+    def rows(table, name):
+        """SHOW DATABASES does not name users."""
+        found = [row for row in gateway.console(f"SHOW {table}") if row[name] == "app"]
+        return [row for row in found if row.get("user", "app") == "app"]
+
+    with gateway.wire() as client:
+        client.rows("select 1")
+        before = stats(gateway, "app")
+        gateway.reload(pools={"app": others})
+        client.rows("select 2")
+        assert grown(gateway, "app", before, "total_query_count", "total_xact_count") == (1, 1)
+        assert len(rows("POOLS", "database")) == len(rows("STATS", "database")) == 1
+        used = sorted(row["current_connections"] for row in rows("DATABASES", "name"))
+        assert len(used) == len(listed) and used[-1] == "1"
+        client.rows("select pg_sleep(0.5)")
+        wait_until(
+            lambda: int(gateway.pool_row()["avg_xact_time"]) >= 100_000, "the averages are rolled", deadline=25.0
+        )
+        assert stats(gateway, "app")["avg_xact_time"] >= 100_000
+        # Twice in the settings again, once as it was and once as another: one row each time.
+        for name in ("other", "another"):
+            gateway.reload(pools={"app": {**settings, "application_name": name, "users": listed}})
+            assert grown(gateway, "app", before, "total_query_count") == (2,)
+            assert len(rows("STATS", "database")) == 1 and len(rows("DATABASES", "name")) == len(listed)
+        gateway.reload(pools={"app": others})
+        assert len(rows("STATS", "database")) == 1 and len(rows("DATABASES", "name")) == len(listed)
+    wait_until(lambda: not rows("STATS", "database"), "the pool serves no more")
+    assert not rows("POOLS", "database") and len(rows("DATABASES", "name")) == len(listed) - 1

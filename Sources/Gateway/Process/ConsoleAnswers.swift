@@ -21,7 +21,7 @@ extension Gateway {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
         case .servers: return .rows(await self.serverRows(now: home.worker.now))
-        case .stats: return .rows(self.pools.all.map { $0.statsRow })
+        case .stats: return .rows(self.pools.distinct(among: self.pools.leaving).map { $0.statsRow })
         case .databases: return .rows(self.databaseRows)
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
@@ -146,12 +146,13 @@ extension Gateway {
         return rows
     }
 
-    /// Retired pools have no row of their own: their servers are counted with the pool that took their place.
     private var databaseRows: [DatabaseRow] {
         let leaving = self.pools.leaving
-        return self.pools.all.map { pool in
+        return self.pools.distinct(among: leaving).map { pool in
             var row = pool.databaseRow
-            for old in leaving where old.key == pool.key { row.currentConnections += old.serverCounts.staying }
+            for old in leaving where old.key == pool.key && old !== pool {
+                row.currentConnections += old.serverCounts.staying
+            }
             return row
         }
     }
