@@ -6,11 +6,12 @@ import time
 
 import pytest
 
+from cancelling import HeldCancel
 from fakeserver import FakeServer, plain_answer
 from gateway import pool, users
 from polling import wait_until
 from server import PASSWORDS, executable
-from wire import Wire, bind, describe_portal, execute, parse, query, startup, sync
+from wire import Wire, bind, describe_portal, execute, parse, query, startup, sync, terminate
 
 SELECT = "select id, word from numbers where id = $1"
 
@@ -68,6 +69,67 @@ def test_servers_tell_what_the_present_client_does(make_gateway, postgres, mode)
         if mode == "session":
             client.rows("select 1")
             assert active_server(gateway, "app")["transaction_count"] - now["transaction_count"] == 2
+
+
+def test_a_server_that_finishes_alone_keeps_its_counts(make_gateway, postgres):
+    gateway = make_gateway({"app": pool(postgres, "session", pool_size=1)})
+    with gateway.wire() as client:
+        for _ in range(10):
+            client.rows("select 1")
+        before = active_server(gateway, "app")
+        client.send_together(query("select pg_sleep(2)"), terminate())
+    wait_until(lambda: all(row["user"] != "app" for row in gateway.console("SHOW CLIENTS")), "the client has left")
+    now = active_server(gateway, "app")
+    assert now["query_count"] == before["query_count"] == 10
+    assert all(now[name] >= before[name] for name in before), (before, now)
+    gateway.wait_idle()
+
+
+def test_a_server_that_is_cleaned_keeps_its_counts(make_gateway):
+    """Its client has gone, and it is not back in its pool yet."""
+    go_on = threading.Event()
+
+    def script(peer):
+        peer.login()
+        while True:
+            sql = peer.next_query()
+            if "DISCARD" in sql:
+                go_on.wait(20)
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        settings = {"app": server.pool("session", pool_size=1)}
+        gateway = make_gateway(settings, hba="host all all 127.0.0.1/32 trust\n")
+        with gateway.wire("app") as client:
+            for _ in range(10):
+                client.rows("select 1")
+            before = active_server(gateway, "app")
+            client.leave()
+        wait_until(lambda: all(row["user"] != "app" for row in gateway.console("SHOW CLIENTS")), "the client has left")
+        assert active_server(gateway, "app") == before and before["query_count"] == 10
+        go_on.set()
+        gateway.wait_idle()
+        [row] = gateway.console("SHOW SERVERS")
+        assert (row["state"], row["query_count"]) == ("idle", "10")
+
+
+def test_a_server_that_waits_for_a_cancel_request_keeps_its_counts(make_gateway):
+    held = HeldCancel()
+    with held.server:
+        gateway = held.gateway(make_gateway)
+        with gateway.wire("app") as client:
+            for _ in range(9):
+                client.rows("select 1")
+            canceller = held.ask(gateway, client, "select first")
+            client.ready()
+            [row] = [row for row in gateway.console("SHOW CLIENTS") if row["user"] == "app"]
+            assert row["state"] == "idle"
+            assert active_server(gateway, "app")["query_count"] == 10
+            held.let_go.set()
+            canceller.close()
+        gateway.wait_idle()
+        [row] = gateway.console("SHOW SERVERS")
+        assert row["query_count"] == "10"
 
 
 @pytest.mark.parametrize("mode", ("transaction", "session", "statement"))

@@ -72,6 +72,13 @@ extension Pool {
         self.state.withLock { id.slot < $0.facts.count ? $0.facts[id.slot].counts : ServerCounts() }
     }
 
+    /// A server's turn is over.
+    func add(_ counts: ServerCounts, of id: ServerID) {
+        self.state.withLock { state in
+            if id.slot < state.facts.count { state.facts[id.slot].counts.add(counts) }
+        }
+    }
+
     var statsRow: StatsRow {
         let totals = self.totals
         let averages = self.state.withLock { $0.averaging.averages }

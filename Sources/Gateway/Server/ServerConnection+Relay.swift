@@ -147,6 +147,7 @@ extension ServerConnection {
             self.end("not reusable")
         } else if self.isCancelInFlight {
             self.phase = .parked
+            self.enterTurn()
             self.letCancellersGo()
             self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.cancelWaitTimeout)
         } else {
@@ -190,6 +191,7 @@ extension ServerConnection {
             self.scanner.residue = SessionResidue()
             self.becomeIdle()
         } else {
+            self.enterTurn()
             self.run(Errand(purpose: .cleanup(resets: resets), statements: statements))
         }
     }
