@@ -11,6 +11,8 @@ struct ClientFacts: Sendable {
     let address: String
     let state: ClientRow.State
     let wait: ClientRow.Wait
+    /// Of one that waits for a server: when it asked for it.
+    let waitingSince: MonotonicMicroseconds
     let pool: PoolKey?
     let serverUser: String?
     let isLoggingIn: Bool
@@ -35,6 +37,7 @@ struct ClientFacts: Sendable {
         self.transactions = client.transactionCount
         self.queries = client.queryCount
         self.errors = client.errorCount
+        self.waitingSince = client.waitingSince
         self.connectedAt = client.connectedAt
         self.tls = client.tls
         switch client.phase {

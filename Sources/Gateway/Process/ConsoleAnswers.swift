@@ -113,16 +113,9 @@ extension Gateway {
     }
 
     private func poolRows(now: MonotonicMicroseconds) async -> [PoolRow] {
-        var idle: [PoolKey: Int] = [:]
-        var active: [PoolKey: Int] = [:]
-        var waiting: [PoolKey: Int] = [:]
+        var clients: [PoolKey: PoolClients] = [:]
         for client in await self.clientFacts() {
-            guard let key = client.pool else { continue }
-            switch client.state {
-            case .idle: idle[key, default: 0] += 1
-            case .active: active[key, default: 0] += 1
-            case .waiting: waiting[key, default: 0] += 1
-            }
+            if let key = client.pool { clients[key, default: PoolClients()].add(client) }
         }
         var rows: [PoolRow] = []
         var places: [PoolKey: Int] = [:]
@@ -134,14 +127,7 @@ extension Gateway {
                 continue
             }
             places[key] = rows.count
-            rows.append(
-                pool.poolRow(
-                    now: now,
-                    clientsIdle: idle[key] ?? 0,
-                    clientsActive: active[key] ?? 0,
-                    clientsWaiting: waiting[key] ?? 0
-                )
-            )
+            rows.append(pool.poolRow(now: now, clients: clients[key] ?? PoolClients()))
         }
         return rows
     }
