@@ -347,6 +347,14 @@ def test_a_session_is_shown_by_the_name_that_it_gives_itself(make_gateway, postg
         assert shown() == own
 
 
+def test_a_console_session_counts_its_commands(gateway):
+    with gateway.console_wire() as console, gateway.console_wire() as other:
+        console.rows("show version; show pools")
+        console.error("show nonsense")
+        [row] = [row for row in other.dicts("SHOW CLIENTS") if row["client_id"] == f"#c{console.pid}"]
+        assert (row["query_count"], row["error_count"]) == ("3", "1")
+
+
 def test_every_client_is_counted_once(make_gateway, postgres):
     """Under load the figures are taken at different moments. They still speak of as many clients as there are."""
     gateway = make_gateway({"app": pool(postgres, pool_size=3)}, {"query_wait_timeout": "30s"})
