@@ -310,7 +310,7 @@ def test_console_commands(make_gateway, tmp_path):
     (login,) = trail.records("login")
     assert (login["user"], login["verdict"], login["pool"]) == (ADMIN, "admitted", None)
     (logout,) = trail.wait(1, "logout")
-    assert logout["connection"] == login["connection"]
+    assert (logout["connection"], logout["queries"]) == (login["connection"], 7)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ extension ClientConnection {
         if server.ledger.isOutsideTransaction { self.transactionBegan = now }
     }
 
-    /// Enters what was answered since the last time into the books of the client, the server and the pool.
+    /// Enters what was answered since the last time into the books of the client, the server and the pool. What is not
+    /// answered yet is timed from here: the time until now is in the books.
     func account(_ server: ServerConnection) {
         let now = self.home.worker.now
         let counts = server.ledger.takeCounts()
@@ -23,10 +24,12 @@ extension ClientConnection {
         if queries > 0 {
             counters.queries.add(queries)
             counters.queryTime.add(UInt64(max(now - self.requestBegan, 0)))
+            self.requestBegan = now
         }
         if transactions > 0 {
             counters.transactions.add(transactions)
             counters.transactionTime.add(UInt64(max(now - self.transactionBegan, 0)))
+            self.transactionBegan = now
         }
         server.book(in: counters)
         if let statements = server.statements {
@@ -47,13 +50,34 @@ extension ClientConnection {
         counters.waitTime.add(UInt64(max(moment - self.waitingSince, 0)))
     }
 
+    /// The wait for a server of the pool has ended without one, whatever ended it.
+    func countVainWait(in pool: Pool) {
+        let counters = self.home.counters(of: pool)
+        counters.waitTimeouts.add(1)
+        counters.waitTime.add(UInt64(max(self.home.worker.now - self.waitingSince, 0)))
+    }
+
     /// The client does not wait for a server of the pool any more. When one is already on its way, it is checked in by
     /// `granted`.
     func giveUpWait(in pool: Pool?) {
-        guard let waiter = self.waiter else { return }
-        self.waiter = nil
-        if let pool, pool.cancelWait(waiter) { _ = pool.waitTimedOut(self, home: self.home) }
+        if let waiter = self.waiter {
+            self.waiter = nil
+            _ = pool?.cancelWait(waiter)
+        }
+        // Also outside of the queue: its server may be checked for it, or could not be opened. The wait of a login is
+        // counted by the login's task.
+        if self.phase == .waiting, let pool { self.countVainWait(in: pool) }
     }
+
+    /// A login gets no server of the pool. Where that has been replaced, it may wait on in another one.
+    func noServer(_ failure: CheckoutFailure, of pool: Pool) -> Result<Welcome, CheckoutFailure> {
+        if case .poolRemoved = failure { return .failure(failure) }
+        self.countVainWait(in: pool)
+        return .failure(failure)
+    }
+
+    /// What is told a client that has waited for as long as it may.
+    var waitTimeout: CheckoutFailure { .waitTimeout(max(self.home.worker.now - self.waitingSince, 0)) }
 
     /// An error of so many bytes that the gateway itself tells a client of a pool. Those before and within the login
     /// are no pool's.

@@ -60,7 +60,7 @@ extension ClientConnection {
     }
 
     private func perform(_ step: ConsoleStep, console: ConsoleState) {
-        self.auditCommands(console.session.takeNotes())
+        self.noteCommands(console.session.takeNotes())
         if !step.bytes.isEmpty { self.send(step.bytes) }
         switch step.next {
         case .receive: return
@@ -81,11 +81,18 @@ extension ClientConnection {
         }
     }
 
+    /// The session has dealt with statements.
+    private func noteCommands(_ notes: [ConsoleNote]) {
+        self.queryCount &+= UInt64(notes.count)
+        for note in notes where note.sqlState != nil { self.errorCount &+= 1 }
+        self.auditCommands(notes)
+    }
+
     private func performed(_ outcome: ConsoleOutcome, console: ConsoleState) {
         console.isPerforming = false
         let step = console.session.complete(outcome)
         // Told also when the client has not waited for the answer.
-        self.auditCommands(console.session.takeNotes())
+        self.noteCommands(console.session.takeNotes())
         guard self.console === console, self.phase == .console else { return }
         self.perform(step, console: console)
         if !console.isPerforming, self.phase == .console { self.resumeReading() }

@@ -29,6 +29,14 @@ extension ClientConnection {
         self.reported[name] = value
     }
 
+    /// The same in session mode, where nothing follows the client: the console is to show what the session calls itself.
+    func noteName(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
+        guard let (name, value) = ParameterStatus.decode(bytes.extracting(body)), name == "application_name" else {
+            return
+        }
+        self.sessionName = value
+    }
+
     /// What a startup packet asked for, with what the client has SET since.
     func changed(_ requested: SessionParameters) -> SessionParameters {
         self.changes.reduce(requested) { $0.setting($1.key, to: $1.value) }

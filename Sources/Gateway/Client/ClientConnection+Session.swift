@@ -137,12 +137,13 @@ extension ClientConnection {
     func retryCheckout() {
         guard self.phase == .waiting else { return }
         if let pool = self.pool, self.home.worker.now >= pool.waitDeadline(since: self.waitingSince) {
-            return self.checkoutFailed(pool.waitTimedOut(self, home: self.home))
+            return self.checkoutFailed(self.waitTimeout)
         }
         self.checkout(since: self.waitingSince)
         if self.phase == .active { self.resumeReading() }
     }
 
+    /// There is no server for it. Its leaving counts the wait.
     func checkoutFailed(_ failure: CheckoutFailure) {
         self.waiter = nil
         switch self.phase {

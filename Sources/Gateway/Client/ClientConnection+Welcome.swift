@@ -96,8 +96,11 @@ extension ClientConnection {
         self.waitingSince = self.home.worker.now
         while true {
             let result = await self.learnWelcome(from: pool, isFirst: pool === first, login: login)
-            guard case .failure(.poolRemoved) = result, login.endReason == nil, let next = self.pinPool(of: identity)
-            else { return (pool, result) }
+            guard case .failure(.poolRemoved) = result else { return (pool, result) }
+            guard login.endReason == nil, let next = self.pinPool(of: identity) else {
+                self.countVainWait(in: pool)
+                return (pool, result)
+            }
             login.keep(next)
             if next === pool { return (pool, result) }
             self.parameters = next.recall(self.requested).parameters
@@ -120,9 +123,9 @@ extension ClientConnection {
         var since = isFirst ? nil : self.waitingSince
         while true {
             // Who left before this task had its turn would never be told of a server.
-            guard self.isHere(login) else { return .failure(.shuttingDown) }
+            guard self.isHere(login) else { return self.noServer(.shuttingDown, of: pool) }
             switch await self.server(of: pool, since: since, login: login) {
-            case .failure(let failure): return .failure(failure)
+            case .failure(let failure): return self.noServer(failure, of: pool)
             case .success(let granted):
                 let came = self.home.worker.now
                 let end = granted.needsCheck ? pool.checkDeadline(since: self.waitingSince, home: self.home) : deadline
@@ -134,7 +137,9 @@ extension ClientConnection {
                     self.countCheckout(from: pool, at: came)
                     return .failure(failure)
                 case .serverLost(let failure):
-                    guard triesLeft > 0, self.home.worker.now < deadline else { return .failure(failure) }
+                    guard triesLeft > 0, self.home.worker.now < deadline else {
+                        return self.noServer(failure, of: pool)
+                    }
                     triesLeft -= 1
                     since = self.waitingSince
                 }

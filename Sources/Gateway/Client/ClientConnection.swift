@@ -73,12 +73,15 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     /// server; see `ClientConnection+Reports.swift`.
     var reported: [String: String] = [:]
     var changes: [String: String] = [:]
+    /// Session mode: the application name that its server has reported last; nil as long as it has reported none.
+    var sessionName: String?
     /// Where prepared statements are shared: the client's own names for them.
     var statements: ClientStatements?
     var waiter: WaiterID?
     /// When it first asked for the server it waits for.
     var waitingSince: MonotonicMicroseconds = 0
-    /// When its present request and its present transaction began.
+    /// When its present request and its present transaction began, or when what ended before them was entered in the
+    /// books.
     var requestBegan: MonotonicMicroseconds = 0
     var transactionBegan: MonotonicMicroseconds = 0
     var homeIndex = -1

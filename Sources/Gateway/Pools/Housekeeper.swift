@@ -23,11 +23,10 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
 
     override func deadlinePassed() {
         let now = self.home.worker.now
-        let pools = self.gateway.pools.all
-        for pool in pools { pool.rollAverages(now: now) }
+        for pool in self.gateway.pools.withLeaving { pool.rollAverages(now: now) }
         let interval = max(self.gateway.snapshot.settings.general.retainConnectionsTime.microseconds, 1000)
         if self.lastAgeing.map({ now - $0 >= interval }) ?? true {
-            self.age(pools)
+            self.age(self.gateway.pools.all)
             self.lastAgeing = now
         }
         self.setDeadline(now + min(Self.statisticsInterval, interval))

@@ -158,15 +158,6 @@ extension Pool {
         return end == .max ? end : now + max(end - now, 0) / 2
     }
 
-    /// Counts a wait that ends without a server.
-    func waitTimedOut(_ client: ClientConnection, home: WorkerHome) -> CheckoutFailure {
-        let waited = max(home.worker.now - client.waitingSince, 0)
-        let counters = home.counters(of: self)
-        counters.waitTimeouts.add(1)
-        counters.waitTime.add(UInt64(waited))
-        return .waitTimeout(waited)
-    }
-
     /// Ends the wait of this worker's clients whose deadline has passed. Returns the next
     /// deadline, or nil when nobody waits in the pool.
     func expireWaiters(home: WorkerHome) -> MonotonicMicroseconds? {
@@ -178,7 +169,7 @@ extension Pool {
             }
             guard let expired else { break }
             if let client = expired {
-                client.checkoutFailed(self.waitTimedOut(client, home: home))
+                client.checkoutFailed(client.waitTimeout)
             } else {
                 home.counters(of: self).waitTimeouts.add(1)
             }

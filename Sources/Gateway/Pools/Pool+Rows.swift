@@ -4,9 +4,29 @@ import Settings
 import Synchronization
 import Telemetry
 
+/// What the clients of a pool do.
+struct PoolClients {
+    private(set) var idle = 0
+    private(set) var active = 0
+    private(set) var waiting = 0
+    /// When the one that waits longest asked for a server. The pool itself knows those in its queue alone: a server
+    /// that is checked for its client, or takes its parameters, is lent.
+    private(set) var waitingSince = MonotonicMicroseconds.max
+
+    mutating func add(_ client: ClientFacts) {
+        switch client.state {
+        case .idle: self.idle += 1
+        case .active: self.active += 1
+        case .waiting:
+            self.waiting += 1
+            self.waitingSince = min(self.waitingSince, client.waitingSince)
+        }
+    }
+}
+
 /// A pool as the console shows it.
 extension Pool {
-    func poolRow(now: MonotonicMicroseconds, clientsIdle: Int, clientsActive: Int, clientsWaiting: Int) -> PoolRow {
+    func poolRow(now: MonotonicMicroseconds, clients: PoolClients) -> PoolRow {
         let (counts, maxWait, oldestLoan, averages, size) = self.state.withLock { state in
             (
                 state.machine.counts, state.machine.maxWait(now: now), state.machine.oldestLoan(now: now),
@@ -17,14 +37,14 @@ extension Pool {
             database: self.key.database,
             user: self.key.user,
             poolMode: self.plan.mode.rawValue,
-            clientsIdle: clientsIdle,
-            clientsActive: clientsActive,
-            clientsWaiting: clientsWaiting,
+            clientsIdle: clients.idle,
+            clientsActive: clients.active,
+            clientsWaiting: clients.waiting,
             serversActive: counts.busy,
             serversIdle: counts.idle,
             serversLogin: counts.opening,
             poolSize: size,
-            longestWaitMicroseconds: Int(maxWait),
+            longestWaitMicroseconds: Int(max(maxWait, now - min(clients.waitingSince, now))),
             averageTransactionMicroseconds: Int(clamping: averages.transactionTime),
             oldestActiveAgeMilliseconds: Int(oldestLoan / 1000)
         )
@@ -70,6 +90,13 @@ extension Pool {
     /// What a server had done when it last changed hands.
     func counts(of id: ServerID) -> ServerCounts {
         self.state.withLock { id.slot < $0.facts.count ? $0.facts[id.slot].counts : ServerCounts() }
+    }
+
+    /// A server's turn is over.
+    func add(_ counts: ServerCounts, of id: ServerID) {
+        self.state.withLock { state in
+            if id.slot < state.facts.count { state.facts[id.slot].counts.add(counts) }
+        }
     }
 
     var statsRow: StatsRow {

@@ -53,6 +53,16 @@ final class PoolRegistry: Sendable {
             .sorted { ($0.key.database, $0.key.user) < ($1.key.database, $1.key.user) }
     }
 
+    /// One pool of each key, for rows of which each key has one: those in force and, of these retired ones, those in
+    /// whose place nothing has come. A retired pool whose place is taken counts in the same counters, and its servers
+    /// are counted with the pool that took it.
+    func distinct(among leaving: [Pool]) -> [Pool] {
+        var pools = self.all
+        var keys = Set(pools.map(\.key))
+        for pool in leaving where keys.insert(pool.key).inserted { pools.append(pool) }
+        return pools
+    }
+
     /// Retired ones too, as long as anybody works with them or they have servers or waiters. In no order.
     var withLeaving: [Pool] {
         self.state.withLock { Array($0.pools.values) + $0.leaving.values.flatMap { $0 } }

@@ -11,6 +11,8 @@ struct ClientFacts: Sendable {
     let address: String
     let state: ClientRow.State
     let wait: ClientRow.Wait
+    /// Of one that waits for a server: when it asked for it.
+    let waitingSince: MonotonicMicroseconds
     let pool: PoolKey?
     let serverUser: String?
     let isLoggingIn: Bool
@@ -24,7 +26,8 @@ struct ClientFacts: Sendable {
         self.number = client.number
         self.database = client.database
         self.user = client.user
-        self.applicationName = client.parameters.applicationName ?? client.pool?.plan.applicationName ?? ""
+        self.applicationName =
+            client.sessionName ?? client.parameters.applicationName ?? client.pool?.plan.applicationName ?? ""
         self.address = client.peer.description
         // A login may wait for a server, too, in a pool that is not the client's yet.
         let awaitsLogin = client.phase == .login && client.waiter != nil
@@ -34,6 +37,7 @@ struct ClientFacts: Sendable {
         self.transactions = client.transactionCount
         self.queries = client.queryCount
         self.errors = client.errorCount
+        self.waitingSince = client.waitingSince
         self.connectedAt = client.connectedAt
         self.tls = client.tls
         switch client.phase {

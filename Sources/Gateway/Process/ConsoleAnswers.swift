@@ -21,7 +21,7 @@ extension Gateway {
         case .pools: return .rows(await self.poolRows(now: home.worker.now))
         case .clients: return .rows(await self.clientFacts().map { $0.row(now: home.worker.now) })
         case .servers: return .rows(await self.serverRows(now: home.worker.now))
-        case .stats: return .rows(self.pools.all.map { $0.statsRow })
+        case .stats: return .rows(self.pools.distinct(among: self.pools.leaving).map { $0.statsRow })
         case .databases: return .rows(self.databaseRows)
         case .users: return .rows(self.userRows)
         case .lists: return .rows(await self.listCounts().rows)
@@ -113,16 +113,9 @@ extension Gateway {
     }
 
     private func poolRows(now: MonotonicMicroseconds) async -> [PoolRow] {
-        var idle: [PoolKey: Int] = [:]
-        var active: [PoolKey: Int] = [:]
-        var waiting: [PoolKey: Int] = [:]
+        var clients: [PoolKey: PoolClients] = [:]
         for client in await self.clientFacts() {
-            guard let key = client.pool else { continue }
-            switch client.state {
-            case .idle: idle[key, default: 0] += 1
-            case .active: active[key, default: 0] += 1
-            case .waiting: waiting[key, default: 0] += 1
-            }
+            if let key = client.pool { clients[key, default: PoolClients()].add(client) }
         }
         var rows: [PoolRow] = []
         var places: [PoolKey: Int] = [:]
@@ -134,24 +127,18 @@ extension Gateway {
                 continue
             }
             places[key] = rows.count
-            rows.append(
-                pool.poolRow(
-                    now: now,
-                    clientsIdle: idle[key] ?? 0,
-                    clientsActive: active[key] ?? 0,
-                    clientsWaiting: waiting[key] ?? 0
-                )
-            )
+            rows.append(pool.poolRow(now: now, clients: clients[key] ?? PoolClients()))
         }
         return rows
     }
 
-    /// Retired pools have no row of their own: their servers are counted with the pool that took their place.
     private var databaseRows: [DatabaseRow] {
         let leaving = self.pools.leaving
-        return self.pools.all.map { pool in
+        return self.pools.distinct(among: leaving).map { pool in
             var row = pool.databaseRow
-            for old in leaving where old.key == pool.key { row.currentConnections += old.serverCounts.staying }
+            for old in leaving where old.key == pool.key && old !== pool {
+                row.currentConnections += old.serverCounts.staying
+            }
             return row
         }
     }

@@ -90,13 +90,15 @@ final class WorkerHome: @unchecked Sendable {
         client.homeIndex = -1
     }
 
-    /// What the servers that clients of this worker hold have done until now, by the servers' numbers.
+    /// What the servers that clients of this worker hold, or have left to finish alone, have done until now, by the
+    /// servers' numbers.
     var presentCounts: [UInt32: ServerCounts] {
         var counts: [UInt32: ServerCounts] = [:]
         for client in self.clients {
             guard let server = client.server else { continue }
             counts[server.number] = server.countsUntilNow
         }
+        for (number, left) in self.finishing { counts[number] = left.server.countsUntilNow }
         return counts
     }
 

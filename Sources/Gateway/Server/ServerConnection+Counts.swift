@@ -9,8 +9,12 @@ extension ServerConnection {
         return counts
     }
 
-    /// Since it was opened, the present turn included. Called while a client holds it: nobody else changes what the
-    /// pool knows of it then.
+    /// The turn is over, but the server goes back to its pool, which would enter its counts, later: nobody holds it
+    /// until then from whom the console could learn them.
+    func enterTurn() { self.pool.add(self.takeCounts(), of: self.id) }
+
+    /// Since it was opened, the present turn included. Called while a client holds it, or while it finishes alone:
+    /// nobody else changes what the pool knows of it then.
     var countsUntilNow: ServerCounts {
         var counts = self.pool.counts(of: self.id)
         counts.add(self.presentTurn)

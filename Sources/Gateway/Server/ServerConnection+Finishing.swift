@@ -15,7 +15,6 @@ extension ServerConnection {
         self.phase = .finishing
         self.home.finishing[self.number] = FinishingServer(server: self, client: client)
         self.home.gateway.finishingServers.add(1, ordering: .relaxed)
-        self.turn.receivedBytes = 0
         // Those who wait for what stands in front of its requests wait on. What waits for the end of another cancel
         // request could hit a later request than it was meant for: which one is answered is not looked at any more.
         if self.prelude.owed == 0 { self.letCancellersGo() }
@@ -39,7 +38,8 @@ extension ServerConnection {
     func finishingReceived(_ bytes: Span<UInt8>) -> Int {
         let count = bytes.count
         self.turn.receivedBytes &+= UInt64(count)
-        if self.turn.receivedBytes > Self.unheardMax { self.end("its client has left and does not hear it") }
+        self.unheardBytes &+= UInt64(count)
+        if self.unheardBytes > Self.unheardMax { self.end("its client has left and does not hear it") }
         // Where a cancel request waits for the answer to what stands in front of the client's request, that is read.
         if !self.laterCancellers.isEmpty, self.prelude.owed > 0 {
             let taken = self.takePreludeAnswers(bytes)

@@ -71,6 +71,7 @@ extension ServerConnection {
                 let start = scan.body.lowerBound - MessageHeader.size
                 self.toClient &+= UInt64(scan.body.upperBound - start)
                 self.client?.send(bytes.extracting(start..<scan.body.upperBound))
+                self.client?.noteName(bytes, body: scan.body)
             case .error:
                 let fields = try? ServerMessageFields.decode(body: bytes.extracting(scan.body))
                 let isEnd = fields?.endsConnection ?? false

@@ -13,6 +13,10 @@ extension ServerConnection {
     /// Bytes of a request or an answer under way that may be missing in the pool's books.
     static let unbookedMax: UInt64 = 1024 * 1024
 
+    /// Answered requests that may be missing there while others are still to be answered, and how long they may.
+    private static let unbookedAnswersMax = 64
+    private static let unbookedTimeMax: MonotonicMicroseconds = 1_000_000
+
     /// Bytes of a ReadyForQuery message.
     static let readyForQueryLength = 6
 
@@ -33,7 +37,8 @@ extension ServerConnection {
             switch scan.stop {
             case .none: break scan
             case .error: self.noteError(bytes, body: scan.body)
-            case .parameterStatus, .ready: continue scan
+            case .parameterStatus: client.noteName(bytes, body: scan.body)
+            case .ready: continue scan
             case .invalid:
                 isInvalid = true
                 break scan
@@ -58,13 +63,23 @@ extension ServerConnection {
 
     /// Answers were sent to the client. What they add up to goes into the books where it is much, and the server is not
     /// read as long as its client does not take them.
+    ///
+    /// Most requests are entered when nothing is owed any more (`serverSettled`). A client that has its next request
+    /// out before the last one is answered may never let that moment come.
     @inline(__always)
     func chunkPassed(to client: ClientConnection) {
         if self.toClient > Self.unbookedMax { client.accountBytes(self) }
+        let answers = self.ledger.readyCount
+        if answers > 0, answers > Self.unbookedAnswersMax || self.isBookingDue(of: client) { client.account(self) }
         if client.unsentCount > Self.clientBacklog {
             client.isPausingServer = true
             self.pauseReading()
         }
+    }
+
+    @inline(__always)
+    private func isBookingDue(of client: ClientConnection) -> Bool {
+        self.home.worker.now &- client.requestBegan > Self.unbookedTimeMax
     }
 
     /// What has not been taken of a chunk, the beginning of a message, stays with this connection and its owner: nobody
@@ -132,6 +147,7 @@ extension ServerConnection {
             self.end("not reusable")
         } else if self.isCancelInFlight {
             self.phase = .parked
+            self.enterTurn()
             self.letCancellersGo()
             self.setDeadline(self.home.worker.now + self.home.gateway.snapshot.cancelWaitTimeout)
         } else {
@@ -177,6 +193,7 @@ extension ServerConnection {
             self.scanner.residue = SessionResidue()
             self.becomeIdle()
         } else {
+            self.enterTurn()
             self.run(Errand(purpose: .cleanup(resets: resets), statements: statements))
         }
     }

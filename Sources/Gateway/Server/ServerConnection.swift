@@ -103,6 +103,8 @@ final class ServerConnection: Endpoint, OpeningDelegate, @unchecked Sendable {
     /// where statements are shared the gateway asks for other things than the client, and answers some itself.
     var fromClient: UInt64 = 0
     var toClient: UInt64 = 0
+    /// Bytes of answers that were read for nobody, since its last client has gone.
+    var unheardBytes: UInt64 = 0
 
     init(id: ServerID, pool: Pool, home: WorkerHome) {
         self.id = id

@@ -105,7 +105,7 @@ package struct AuditField: Sendable {
         number("transactions", [.logout], "Transactions of the session") { record in
             record.logout.map { Int64(clamping: $0.transactions) }
         },
-        number("queries", [.logout], "Queries of the session") { record in
+        number("queries", [.logout], "Queries of the session; on the console, commands") { record in
             record.logout.map { Int64(clamping: $0.queries) }
         },
         number("dropped", [.dropped], "How many records are missing here") { record in

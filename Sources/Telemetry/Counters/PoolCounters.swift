@@ -18,7 +18,7 @@ package final class PoolCounters: Sendable {
     @usableFromInline package let queryTime = Counter()
     /// Times a client got a server.
     @usableFromInline package let checkouts = Counter()
-    /// From a client's wish for a server to its checkout, its deadline or its leaving, summed.
+    /// From a client's wish for a server to its checkout, its deadline, its leaving or the failure to open one, summed.
     @usableFromInline package let waitTime = Counter()
     /// ErrorResponses sent to clients.
     @usableFromInline package let errors = Counter()
@@ -28,7 +28,7 @@ package final class PoolCounters: Sendable {
     @usableFromInline package let serverLoginFailures = Counter()
     /// Server connections closed, for whatever reason.
     @usableFromInline package let serverCloses = Counter()
-    /// Waits for a server that ended without one: at the deadline, or with the client.
+    /// Waits for a server that ended without one: at the deadline, with the client, or because none could be opened.
     @usableFromInline package let waitTimeouts = Counter()
     /// Times a prepared statement was on the server that needed it, or had to be parsed there.
     @usableFromInline package let statementHits = Counter()

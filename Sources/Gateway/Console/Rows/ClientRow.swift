@@ -78,7 +78,7 @@ package struct ClientRow: ConsoleRow, Equatable {
             """
         ) { $0.wait.rawValue },
         .number("transaction_count", "Transactions since the client connected") { $0.transactions },
-        .number("query_count", "Queries since the client connected") { $0.queries },
+        .number("query_count", "Queries since the client connected; on the console, commands") { $0.queries },
         .number("error_count", "Errors since the client connected") { $0.errors },
         .number("age_seconds", "Seconds since the client connected") { $0.ageSeconds },
         .text("server_user", "Name used at the server; none before the login is done") { $0.serverUser },

@@ -83,10 +83,18 @@ package struct ServerRow: ConsoleRow, Equatable {
             """
         ) { $0.state.rawValue },
         .text("wait", "Always `idle`: what the connection itself waits for is not told") { $0.wait.rawValue },
-        .number("transaction_count", "Transactions since the connection was opened") { $0.transactions },
-        .number("query_count", "Queries since the connection was opened") { $0.queries },
-        .number("bytes_sent", "Bytes sent to the server") { $0.bytesSent },
-        .number("bytes_received", "Bytes received from the server") { $0.bytesReceived },
+        .number("transaction_count", "Transactions of clients since the connection was opened") { $0.transactions },
+        .number(
+            "query_count",
+            """
+            Queries of clients since the connection was opened; what the gateway asks for itself is not among them, \
+            nor is a BEGIN that was answered before there was a server
+            """
+        ) { $0.queries },
+        .number("bytes_sent", "Bytes sent to the server, for queries of clients only") { $0.bytesSent },
+        .number("bytes_received", "Bytes received from the server, in answer to queries of clients only") {
+            $0.bytesReceived
+        },
         .number("age_seconds", "Seconds since the connection was opened") { $0.ageSeconds },
         .number("prepare_cache_hit", "Times that a prepared statement was found on the connection") {
             $0.preparedHits
