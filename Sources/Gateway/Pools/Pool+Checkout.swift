@@ -164,7 +164,7 @@ extension Pool {
         let counters = home.counters(of: self)
         counters.waitTimeouts.add(1)
         counters.waitTime.add(UInt64(waited))
-        return .waitTimeout(waited)
+        return .waitTimeout(waited, openFailure: self.state.withLock { $0.openFailure })
     }
 
     /// Ends the wait of this worker's clients whose deadline has passed. Returns the next

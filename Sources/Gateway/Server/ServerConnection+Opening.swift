@@ -39,6 +39,7 @@ extension ServerConnection {
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
             state.credential.opened()
             state.isRefused = false
+            state.openFailure = nil
             state.parameterSets.greeted(with: Welcome(greeting.parameters))
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)
