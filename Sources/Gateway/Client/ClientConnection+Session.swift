@@ -85,9 +85,7 @@ extension ClientConnection {
         guard self.mayStay(in: pool.key), let next = self.gateway.pools.pin(inPlaceOf: pool) else { return nil }
         self.leavePool()
         self.pool = next
-        let recalled = next.recall(self.changed(self.requested))
-        self.parameters = recalled.parameters
-        self.hasUntriedParameters = recalled.greeting == nil
+        self.parameters = next.recall(self.changed(self.requested)).parameters
         return next
     }
 
