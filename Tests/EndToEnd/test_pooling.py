@@ -228,6 +228,42 @@ def test_query_wait_timeout(make_gateway):
     gateway.wait_idle()
 
 
+def test_a_server_that_is_down_does_not_fill_the_log(make_gateway):
+    """The same words once in a second; how many failures had no line is told by the next one, and when it is back."""
+    down = threading.Event()
+    down.set()
+
+    def script(peer):
+        peer.startup()
+        if down.is_set():
+            return peer.send(error("57P03", "the database system is starting up", "FATAL"))
+        peer.send(greeting())
+        peer.serve()
+
+    def lines(gateway):
+        return [x for x in gateway.log().splitlines() if "ERROR" in x and "cannot log in at the server" in x]
+
+    def failures(gateway):
+        return len(lines(gateway)) + sum(int(number) for number in re.findall(r"unlogged=(\d+)", gateway.log()))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool()}, hba="host all all all trust\n")
+        began = time.monotonic()
+        for _ in range(50):
+            with pytest.raises(LoginRefused) as refusal:
+                gateway.wire("app")
+            assert refusal.value.sqlstate == "57P03"
+        passed = time.monotonic() - began
+        assert server.connections == 50, "every client has an attempt of its own"
+        down.clear()
+        with gateway.wire("app") as client:
+            client.rows("select 1")
+        wait_until(lambda: failures(gateway) == 50, lambda: gateway.tail())
+        assert 1 <= len(lines(gateway)) <= passed + 2, lines(gateway)
+        assert all("starting up" in line for line in lines(gateway))
+        gateway.wait_idle()
+
+
 def test_who_waits_in_vain_hears_why_no_server_was_opened(make_gateway):
     """While another one lives and is busy. One that is opened after all takes the words back."""
     refuses = threading.Event()

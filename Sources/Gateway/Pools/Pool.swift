@@ -29,6 +29,7 @@ final class Pool: Sendable {
         var parameterSets: ParameterSets
         /// Why the last attempt to open a server failed, in words that clients may read; nil when it did not.
         var openFailure: String?
+        var openFailureLog = OpenFailureLog()
         var averaging: AveragingPeriod
     }
 
