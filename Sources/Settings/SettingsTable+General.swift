@@ -110,7 +110,8 @@ extension SettingsTable {
         ),
         SettingsKey(
             "tcp_keepalives_count", .general, .integer(0...127), default: "5", .reload,
-            "Unanswered probes after which a connection is dead; 0 is the system's value; new sockets."
+            "Unanswered probes after which a connection is dead; 0 is the system's value; new sockets. The kernel "
+                + "counts them only where `tcp_user_timeout` is 0: otherwise that one decides."
         ),
         SettingsKey(
             "tcp_keepalives_interval", .general, .seconds(0...32_767), default: "5", .reload,
@@ -120,7 +121,9 @@ extension SettingsTable {
             "tcp_user_timeout", .general, .seconds(0...2_147_483), default: "60", .reload,
             "Seconds that data may stay unacknowledged, or unsent because the other side reads nothing: a client that "
                 + "pauses within a large result, a server whose COPY waits for a lock. Then the connection breaks. "
-                + "0 keeps the kernel's rule, by which a peer may take its time as with PostgreSQL; new sockets."
+                + "So does one whose other side has been silent for so long with a keepalive probe unanswered, "
+                + "whatever `tcp_keepalives_count` says. 0 keeps the kernel's rule, by which a peer may take its time "
+                + "as with PostgreSQL; new sockets."
         ),
         SettingsKey(
             "tcp_defer_accept", .general, .seconds(0...3600), default: "1", .reload, isOwn: true,

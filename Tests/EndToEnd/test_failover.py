@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from fakeserver import FakeServer, plain_answer
+from fakeserver import FakeServer, error, plain_answer, ready
 from gateway import pool, seeing
-from wire import Closed, query
+from wire import Closed, LoginRefused, query
 
 TRUST = "host all all all trust\n"
 
@@ -61,6 +61,68 @@ def test_that_a_server_is_a_standby_is_not_told_from_memory(make_gateway):
         gateway = make_gateway({"app": server.pool()}, hba=TRUST)
         for _ in range(2):
             assert told(gateway)["in_hot_standby"] == "off"
+
+
+ZONE = {"TimeZone": "US/Pacific"}
+
+
+def test_no_request_runs_where_the_server_of_today_refuses_its_time_zone(make_gateway):
+    """Another node has taken over, which reports the same. PostgreSQL would carry out a request that stands behind the
+    refused parameter, while its client is told that it has failed."""
+    heard = []
+
+    def refuses(peer):
+        peer.login()
+        while True:
+            heard.append(peer.next_query())
+            refusal = error("22023", "invalid value for parameter") + ready()
+            peer.send(refusal if "set_config" in heard[-1] else plain_answer(heard[-1]))
+
+    with FakeServer([reporting(), refuses]) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
+        with gateway.wire("app", "app", parameters=ZONE) as client:
+            assert client.value("select 1") == "1"
+            make_die(gateway)
+            client.send(query("insert into t values (1)"))
+            last = client.until_closed()[-1]
+            assert (last.fields["S"], last.sqlstate) == ("FATAL", "22023"), str(last)
+        with pytest.raises(LoginRefused) as refusal:
+            gateway.wire("app", "app", parameters=ZONE)
+        assert refusal.value.sqlstate == "22023"
+        with gateway.wire("app", "app") as plain:
+            assert plain.value("select 1") == "1"
+        gateway.wait_idle()
+    assert not [sql for sql in heard if "insert" in sql], heard
+
+
+def test_what_a_connection_has_taken_before_delays_nothing(make_gateway):
+    """The parameter and the request come in one write; only the first time on a connection the request waits."""
+    together = []
+
+    def script(peer):
+        peer.login()
+        taken = False
+        while (sql := peer.next_query()) != "die":
+            if "set_config" in sql and taken:
+                # Nothing is answered before the request is here.
+                together.append(peer.next_query())
+                peer.send(plain_answer(sql) + plain_answer(together[-1]))
+                continue
+            taken = taken or "set_config" in sql
+            peer.send(plain_answer(sql))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, hba=TRUST)
+        with gateway.wire("app", "app", parameters=ZONE) as client, gateway.wire("app", "app") as other:
+            for number in range(2):
+                other.value("select 'other'")
+                client.value(f"select 'first {number}'")
+            make_die(gateway)
+            for number in range(2):
+                client.value(f"select 'second {number}'")
+                other.value("select 'other'")
+        gateway.wait_idle()
+    assert together == ["select 'first 0'", "select 'first 1'", "select 'second 1'"]
 
 
 NAME = "database.example.org"

@@ -8,7 +8,17 @@ import time
 
 import pytest
 
-from fakeserver import FakeServer, data_row, error, notice, plain_answer, row_description
+from fakeserver import (
+    FakeServer,
+    command_complete,
+    data_row,
+    error,
+    greeting,
+    notice,
+    plain_answer,
+    ready,
+    row_description,
+)
 from gateway import pool, seeing
 from polling import wait_until
 from server import kill
@@ -216,6 +226,77 @@ def test_query_wait_timeout(make_gateway):
         with gateway.wire() as client:
             assert client.value("select 1") == "1"
     gateway.wait_idle()
+
+
+def test_a_server_that_is_down_does_not_fill_the_log(make_gateway):
+    """The same words once in a second; how many failures had no line is told by the next one, and when it is back."""
+    down = threading.Event()
+    down.set()
+
+    def script(peer):
+        peer.startup()
+        if down.is_set():
+            return peer.send(error("57P03", "the database system is starting up", "FATAL"))
+        peer.send(greeting())
+        peer.serve()
+
+    def lines(gateway):
+        return [x for x in gateway.log().splitlines() if "ERROR" in x and "cannot log in at the server" in x]
+
+    def failures(gateway):
+        return len(lines(gateway)) + sum(int(number) for number in re.findall(r"unlogged=(\d+)", gateway.log()))
+
+    with FakeServer(script) as server:
+        gateway = make_gateway({"app": server.pool()}, hba="host all all all trust\n")
+        began = time.monotonic()
+        for _ in range(50):
+            with pytest.raises(LoginRefused) as refusal:
+                gateway.wire("app")
+            assert refusal.value.sqlstate == "57P03"
+        passed = time.monotonic() - began
+        assert server.connections == 50, "every client has an attempt of its own"
+        down.clear()
+        with gateway.wire("app") as client:
+            client.rows("select 1")
+        wait_until(lambda: failures(gateway) == 50, lambda: gateway.tail())
+        assert 1 <= len(lines(gateway)) <= passed + 2, lines(gateway)
+        assert all("starting up" in line for line in lines(gateway))
+        gateway.wait_idle()
+
+
+def test_who_waits_in_vain_hears_why_no_server_was_opened(make_gateway):
+    """While another one lives and is busy. One that is opened after all takes the words back."""
+    refuses = threading.Event()
+
+    def script(peer):
+        peer.startup()
+        if refuses.is_set():
+            return peer.send(error("28P01", "the password has changed", "FATAL"))
+        peer.send(greeting())
+        peer.serve(lambda sql: command_complete("BEGIN") + ready("T") if "begin" in sql else None)
+
+    with FakeServer(script) as server:
+        gateway = make_gateway(
+            {"app": server.pool(pool_size=2)}, {"query_wait_timeout": "300ms"}, hba="host all all all trust\n"
+        )
+        with gateway.wire("app") as holder:
+            holder.rows("begin; select 1")
+            refuses.set()
+            with gateway.wire("app") as client:
+                client.send(query("select 1"))
+                told = client.until("E")[-1]
+            assert told.sqlstate == "53300", str(told)
+            assert "the password has changed" in told.fields["D"], str(told)
+            refuses.clear()
+            gateway.reload(general={"query_wait_timeout": "20s"})
+            with gateway.wire("app") as second:
+                second.rows("begin; select 2")
+                gateway.reload(general={"query_wait_timeout": "300ms"})
+                with gateway.wire("app") as client:
+                    client.send(query("select 1"))
+                    told = client.until("E")[-1]
+                assert told.sqlstate == "53300" and "D" not in told.fields, str(told)
+        gateway.wait_idle()
 
 
 def test_a_wait_in_vain_counts_as_waiting_time(make_gateway):

@@ -4,11 +4,13 @@ between workers, memory stays flat."""
 import hashlib
 import os
 import random
+import select
 import subprocess
 
 import pytest
 
 from certificates import authority
+from handshakes import Handshake, handshakes_begun
 from memory import MEGABYTE, Memory, send_all, swallow
 from polling import wait_until
 from server import executable
@@ -154,4 +156,38 @@ def test_sizes_around_a_record(make_gateway, secured, method):
                     assert answer[1].values == [letter.encode() * size, str(size).encode()], size
 
     in_threads(4, work)
+    gateway.wait_idle()
+
+
+FLOOD = 300
+
+
+def test_a_server_is_opened_while_300_clients_shake_hands(make_gateway, secured):
+    """One worker, costly signatures, as when an application comes back: the handshake with the server has its turn, or
+    `connect_timeout` would pass in the gateway's own queue.
+
+    Counted in handshakes and not in seconds, so that a slow machine changes nothing.
+    """
+    settings, general = both_sides(secured, size=2)
+    costly = authority("slow", "rsa").server(kind="rsa")
+    general |= {"tls_certificate": str(costly.certificate), "tls_private_key": str(costly.key)}
+    general |= {"worker_threads": 1, "max_connections": 1000}
+    gateway = make_gateway({"app": settings}, general, hba=TRUST)
+    hello = Handshake().flight()
+    with gateway.wire("app") as holder, gateway.wire("app") as asker:
+        holder.rows("begin; select 1")
+        assert len(servers_of(gateway)) == 1
+        flood = handshakes_begun(gateway, FLOOD)
+        poller = select.poll()
+        for client in flood:
+            poller.register(client, select.POLLIN)
+        for client in flood:
+            client.sendall(hello)
+        assert asker.value("select 1") == "1"
+        answered = len(poller.poll(0))
+        assert len(servers_of(gateway)) == 2
+        holder.rows("rollback")
+        for client in flood:
+            client.close()
+    assert answered < FLOOD * 3 / 4, f"{answered} of {FLOOD} went first"
     gateway.wait_idle()

@@ -76,9 +76,6 @@ extension ClientConnection {
         return .failure(failure)
     }
 
-    /// What is told a client that has waited for as long as it may.
-    var waitTimeout: CheckoutFailure { .waitTimeout(max(self.home.worker.now - self.waitingSince, 0)) }
-
     /// An error of so many bytes that the gateway itself tells a client of a pool. Those before and within the login
     /// are no pool's.
     func countOwnError(bytes: Int) {

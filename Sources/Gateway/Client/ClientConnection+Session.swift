@@ -85,9 +85,7 @@ extension ClientConnection {
         guard self.mayStay(in: pool.key), let next = self.gateway.pools.pin(inPlaceOf: pool) else { return nil }
         self.leavePool()
         self.pool = next
-        let recalled = next.recall(self.changed(self.requested))
-        self.parameters = recalled.parameters
-        self.hasUntriedParameters = recalled.greeting == nil
+        self.parameters = next.recall(self.changed(self.requested)).parameters
         return next
     }
 
@@ -137,7 +135,7 @@ extension ClientConnection {
     func retryCheckout() {
         guard self.phase == .waiting else { return }
         if let pool = self.pool, self.home.worker.now >= pool.waitDeadline(since: self.waitingSince) {
-            return self.checkoutFailed(self.waitTimeout)
+            return self.checkoutFailed(pool.waitTimeout(of: self, home: self.home))
         }
         self.checkout(since: self.waitingSince)
         if self.phase == .active { self.resumeReading() }

@@ -238,6 +238,7 @@ extension ClientConnection {
         guard let error = errand.error else {
             server.pool.state.withLock { $0.parameterSets.remember(welcome, for: self.parameters) }
             server.applied = server.pool.plan.syncsParameters ? self.parameters : .none
+            server.noteTaken(self.parameters)
             server.endTurn()
             login?.deliverWelcome(.learnt(welcome))
             return

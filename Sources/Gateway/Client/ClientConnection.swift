@@ -61,8 +61,6 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
     private(set) var hasParameters = false
-    /// No server of its pool, which a reload has put in the place of another, has taken them yet.
-    var hasUntriedParameters = false
     /// A server applies them before it gets the client's request, which has not gone out yet.
     var isPreparing = false
     /// Session mode: the last request that was passed on takes parameters back; see `holdBehindReset`.

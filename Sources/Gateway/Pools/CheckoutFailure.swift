@@ -4,7 +4,8 @@ import Pooling
 
 /// Why a client gets no server. The texts are for the client.
 enum CheckoutFailure: Error, Sendable {
-    case waitTimeout(Microseconds)
+    /// - Parameter openFailure: why the last attempt to open a server has failed, if it has.
+    case waitTimeout(Microseconds, openFailure: String?)
     /// PostgreSQL's own words.
     case server(ServerMessageFields)
     case connect(String)
@@ -14,11 +15,12 @@ enum CheckoutFailure: Error, Sendable {
 
     var fields: ServerMessageFields {
         switch self {
-        case .waitTimeout(let timeout):
+        case .waitTimeout(let timeout, let openFailure):
             return ServerMessageFields(
                 severity: .fatal,
                 sqlState: .tooManyConnections,
-                message: "query_wait_timeout: no server connection became free within \(timeout / 1000) ms"
+                message: "query_wait_timeout: no server connection became free within \(timeout / 1000) ms",
+                detail: openFailure.map { "The last attempt to open another one failed: \($0)" }
             )
         case .server(let fields):
             var own = fields

@@ -158,6 +158,12 @@ extension Pool {
         return end == .max ? end : now + max(end - now, 0) / 2
     }
 
+    /// What is told a client of `home` that has waited here for as long as it may.
+    func waitTimeout(of client: ClientConnection, home: WorkerHome) -> CheckoutFailure {
+        let waited = max(home.worker.now - client.waitingSince, 0)
+        return .waitTimeout(waited, openFailure: self.state.withLock { $0.openFailure })
+    }
+
     /// Ends the wait of this worker's clients whose deadline has passed. Returns the next
     /// deadline, or nil when nobody waits in the pool.
     func expireWaiters(home: WorkerHome) -> MonotonicMicroseconds? {
@@ -169,7 +175,7 @@ extension Pool {
             }
             guard let expired else { break }
             if let client = expired {
-                client.checkoutFailed(client.waitTimeout)
+                client.checkoutFailed(self.waitTimeout(of: client, home: home))
             } else {
                 home.counters(of: self).waitTimeouts.add(1)
             }

@@ -54,8 +54,10 @@ extension Pool {
     /// A server could not be opened.
     func openFailed(_ server: ServerConnection, reason: CheckoutFailure, home: WorkerHome) {
         let now = home.worker.now
+        let text = reason.fields.message
         let (outcome, client) = self.state.withLock { state -> (OpenFailure, ClientConnection?) in
             state.remove(server.id)
+            state.openFailure = text
             let outcome = state.machine.openFailed(server.id, now: now)
             if case .failWaiter(let waiter, _) = outcome { return (outcome, state.take(waiter)) }
             return (outcome, nil)

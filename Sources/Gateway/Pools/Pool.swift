@@ -27,6 +27,9 @@ final class Pool: Sendable {
         /// Derived from a clear password at the last SCRAM login, to save the derivation.
         var knownKeys: SCRAMKeys?
         var parameterSets: ParameterSets
+        /// Why the last attempt to open a server failed, in words that clients may read; nil when it did not.
+        var openFailure: String?
+        var openFailureLog = OpenFailureLog()
         var averaging: AveragingPeriod
     }
 

@@ -35,11 +35,19 @@ extension ServerConnection {
         self.opening = nil
         self.phase = .idle
         self.home.counters(of: self.pool).serverLogins.add(1)
-        self.pool.state.withLock { state in
+        let unlogged = self.pool.state.withLock { state -> Int in
             state.knownKeys = greeting.scramKeys ?? state.knownKeys
             state.credential.opened()
             state.isRefused = false
+            state.openFailure = nil
             state.parameterSets.greeted(with: Welcome(greeting.parameters))
+            return state.openFailureLog.opened()
+        }
+        if unlogged > 0 {
+            self.log.info(
+                "a server connection was opened again",
+                metadata: ["pool": .string(self.pool.key.description), "unlogged": .stringConvertible(unlogged)]
+            )
         }
         self.log.debug("server connection opened", metadata: self.logMetadata)
         self.pool.opened(self, home: self.home)
@@ -68,9 +76,7 @@ extension ServerConnection {
             return
         }
         if failure.doubtsSecret { self.pool.userRefused() }
-        var metadata = self.logMetadata(reason: failure.logText)
-        if let first { metadata["first_attempt"] = .string(first.logText) }
-        self.log.error("cannot log in at the server", metadata: metadata)
+        self.logFailure("cannot log in at the server", reason: failure.logText, after: first)
         switch failure {
         case .serverError(let fields): self.openingFailed(.server(fields), isLogged: true)
         default: self.openingFailed(.login("cannot log in at the server: \(failure.logText)"), isLogged: true)
@@ -81,13 +87,21 @@ extension ServerConnection {
         guard self.phase == .opening else { return }
         self.phase = .closed
         self.opening = nil
-        if !isLogged {
-            self.log.error(
-                "cannot open a server connection",
-                metadata: self.logMetadata(reason: reason.fields.message)
-            )
-        }
+        if !isLogged { self.logFailure("cannot open a server connection", reason: reason.fields.message) }
         self.close()
         self.pool.openFailed(self, reason: reason, home: self.home)
+    }
+
+    /// The same reason once in a second; the next line says how many failures had none.
+    private func logFailure(_ message: Logger.Message, reason: String, after first: ServerLoginFailure? = nil) {
+        var metadata = self.logMetadata(reason: reason)
+        if let first { metadata["first_attempt"] = .string(first.logText) }
+        let now = self.home.worker.now
+        guard let unlogged = self.pool.state.withLock({ $0.openFailureLog.failed(reason, now: now) }) else {
+            self.log.debug(message, metadata: metadata)
+            return
+        }
+        if unlogged > 0 { metadata["unlogged"] = .stringConvertible(unlogged) }
+        self.log.error(message, metadata: metadata)
     }
 }

@@ -1,6 +1,7 @@
 import PGWire
 import Reactor
 import Sessions
+import Synchronization
 
 /// What goes out in front of a client's requests, in one write with them: its parameters, its BEGIN, statements that
 /// follow it. The client sees nothing of the answers, but for the values that it gets back.
@@ -12,6 +13,8 @@ struct Prelude {
     var replays = 0..<0
     /// How many of the answers have come since those statements went out.
     var answered = 0
+    /// What comes next answers the query that applies the client's parameters, the first of all.
+    var isApplying = false
     /// It gives the client back what it has reset, and the client is told of the values.
     var isRestoring = false
 
@@ -22,6 +25,7 @@ struct Prelude {
     /// One of the answers is complete.
     mutating func noteAnswer() {
         self.owed -= 1
+        self.isApplying = false
         if self.replays.isEmpty { return }
         self.answered += 1
         if self.owed == 0 { self.replays = 0..<0 }
@@ -87,10 +91,13 @@ extension ServerConnection {
     }
 
     /// The server refused a parameter that it accepted at login, or to begin a transaction: the client's requests must
-    /// not run without that.
+    /// not run without that. Whoever asks for such a parameter next is to be told so at the login.
     private func preludeFailed(_ fields: ServerMessageFields?) {
         let client = self.client
         self.client = nil
+        if let client, self.prelude.isApplying, let fields, !fields.isInterruption {
+            self.pool.state.withLock { $0.parameterSets.forget(client.parameters) }
+        }
         self.end("what was to precede the client's requests was refused")
         client?.checkoutFailed(fields.map { .server($0) } ?? .login("the session could not be prepared for the client"))
     }

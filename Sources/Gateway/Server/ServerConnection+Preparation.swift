@@ -5,13 +5,30 @@ import Synchronization
 
 /// A server gets the parameters of the client that it is lent to. Most of that goes out in one piece with the client's
 /// request (`beginTurn`). PostgreSQL carries out what stands behind a simple query that it has refused, so what it
-/// could refuse is answered first: a request must not run as somebody else, or by another client's parameters.
+/// could refuse is answered first, and for the first time on a connection all of it: a request must not run as somebody
+/// else, or by another client's parameters.
 extension ServerConnection {
     /// Whether the client's request has to wait for its parameters.
     func mustPrepare(for client: ClientConnection) -> Bool {
         guard self.appliedIdentity != client.parametersIdentity, self.pool.plan.syncsParameters else { return false }
-        return client.hasUntriedParameters || !client.parameters.isSteady(replacing: self.applied)
+        return !self.hasTaken(client.parameters) || !client.parameters.isSteady(replacing: self.applied)
     }
+
+    /// What one server has taken, another may refuse (a time zone that it does not have), and a name may lead to
+    /// another one at any time: each connection is asked once.
+    private func hasTaken(_ parameters: SessionParameters) -> Bool {
+        parameters.steadyMark == 0 || self.takenMarks.contains(parameters.steadyMark)
+    }
+
+    /// The server has answered the query that applies them.
+    func noteTaken(_ parameters: SessionParameters) {
+        if self.hasTaken(parameters) { return }
+        if self.takenMarks.count >= Self.takenMarksMax { self.takenMarks.removeAll(keepingCapacity: true) }
+        self.takenMarks.append(parameters.steadyMark)
+    }
+
+    /// Who asks for more different ones than these waits for some of them again.
+    private static let takenMarksMax = 64
 
     /// The client is granted the server again when its parameters are in force.
     ///
@@ -39,7 +56,7 @@ extension ServerConnection {
         guard let error = errand.error else {
             self.scanner.residue = SessionResidue()
             self.applied = parameters
-            client.hasUntriedParameters = false
+            self.noteTaken(parameters)
             return client.granted(self)
         }
         client.isPreparing = false
@@ -70,7 +87,7 @@ extension ClientConnection {
 extension ServerMessageFields {
     /// Somebody or something has cut the statement off: of classes 57 (operator intervention), 53 (resources) and 40
     /// (rolled back).
-    fileprivate var isInterruption: Bool {
+    var isInterruption: Bool {
         guard let code = self.sqlState?.text.utf8.prefix(2) else { return false }
         return ["57", "53", "40"].contains { code.elementsEqual($0.utf8) }
     }

@@ -132,6 +132,7 @@ extension ServerConnection {
             var writer = MessageWriter()
             writer.query(query)
             self.sendPrelude(writer.bytes)
+            self.prelude.isApplying = true
         }
         self.applied = client.parameters
     }

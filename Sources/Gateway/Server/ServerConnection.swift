@@ -72,6 +72,8 @@ final class ServerConnection: Endpoint, OpeningDelegate, @unchecked Sendable {
     }
     /// Of `applied`: compared once per transaction, where the object itself would be retained and released.
     private(set) var appliedIdentity = ObjectIdentifier(SessionParameters.none)
+    /// Steady parameters that this server has taken until now (`SessionParameters.steadyMark`); bounded.
+    var takenMarks: [Int] = []
     /// The present client's first request is the check query, whose answer the pool wants.
     var checkCapture: CheckCapture?
     var errand: Errand?

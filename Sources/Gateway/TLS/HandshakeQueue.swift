@@ -19,7 +19,7 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
     private static let departedMin = 16
 
     @safe unowned(unsafe) private let gateway: Gateway
-    private var ready: Deque<any Subject> = []
+    private var ready = HandshakeOrder<any Subject>()
     /// Those that `tls_rate_limit_per_second` holds up, in the order they came. Bounded by the clients of the worker:
     /// those that have left are swept out before they outnumber the others.
     private var waiting: Deque<any Subject> = []
@@ -33,8 +33,10 @@ final class HandshakeQueue: Endpoint, @unchecked Sendable {
     }
 
     /// Has its next step done in a later round.
-    func add(_ subject: any Subject) {
-        self.ready.append(subject)
+    ///
+    /// - Parameter isOutgoing: the handshake is one with a server, whose `connect_timeout` is running.
+    func add(_ subject: any Subject, isOutgoing: Bool = false) {
+        self.ready.append(subject, isOutgoing: isOutgoing)
         self.schedule()
     }
 

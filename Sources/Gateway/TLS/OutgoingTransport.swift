@@ -132,7 +132,7 @@ final class OutgoingTransport: HandshakeQueue.Subject {
     private func enqueue(_ endpoint: any TransportDelegate) {
         if self.isQueued { return }
         self.isQueued = true
-        endpoint.home.handshakes.add(self)
+        endpoint.home.handshakes.add(self, isOutgoing: true)
     }
 
     var isOver: Bool { self.endpoint == nil }

@@ -42,17 +42,33 @@ package final class SessionParameters: Sendable {
     package let limitsIdleSessions: Bool
     package static let idleSessionLimit = "idle_session_timeout"
 
-    /// Whether PostgreSQL takes them at any time once it has taken them; see ``isSteady(replacing:)``.
+    /// Whether a server takes them at any time once it has taken them; see ``isSteady(replacing:)``.
     let isSteady: Bool
+
+    /// Stands for those of them that a server takes at any time once it has taken them: what has not been taken on a
+    /// connection yet may be refused there, for it may lead to another PostgreSQL than those before. 0 where there are
+    /// none of which that has to be known; every server takes an `application_name`. Means nothing in another process.
+    package let steadyMark: Int
 
     package static let none = SessionParameters(entries: [])
 
     private init(entries: [Entry]) {
         self.entries = entries
         self.isSteady = entries.allSatisfy(SteadyParameters.contain)
+        self.steadyMark = Self.steadyMark(of: entries)
         self.planner = PlannerSettings.of(entries)
         self.limitsIdleSessions = entries.contains { Self.foldingCase($0.name) == Self.idleSessionLimit }
         self.mayCreateTemporary = entries.contains { SessionParameters.isTemporaryPath(name: $0.name, value: $0.value) }
+    }
+
+    private static func steadyMark(of entries: [Entry]) -> Int {
+        var hasher = Hasher()
+        var isEmpty = true
+        for entry in entries where SteadyParameters.contain(entry) && !self.isApplicationName(entry) {
+            entry.hash(into: &hasher)
+            isEmpty = false
+        }
+        return isEmpty ? 0 : hasher.finalize() | 1
     }
 
     /// Why a startup packet's parameters cannot be honoured.

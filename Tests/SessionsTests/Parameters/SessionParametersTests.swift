@@ -255,6 +255,20 @@ import Testing
         #expect(try parsed.isSteady(replacing: SessionParameters.parse(new)))
     }
 
+    /// A server that has taken these values takes them again, whatever is asked for with them.
+    @Test func theMarkStandsForSteadyValues() throws {
+        func mark(_ asked: (String, String)...) throws -> Int { try SessionParameters.parse(asked).steadyMark }
+        #expect(SessionParameters.none.steadyMark == 0)
+        #expect(try mark(("application_name", "a")) == 0)
+        #expect(try mark(("search_path", "a"), ("my.name", "b")) == 0)
+        let zone = try mark(("TimeZone", "UTC"))
+        #expect(zone != 0)
+        #expect(try zone == mark(("application_name", "a"), ("search_path", "a"), ("TimeZone", "UTC")))
+        #expect(try zone != mark(("TimeZone", "CET")))
+        #expect(try zone != mark(("TimeZone", "UTC"), ("DateStyle", "ISO")))
+        #expect(try mark(("DateStyle", "ISO"), ("TimeZone", "UTC")) == mark(("TimeZone", "UTC"), ("DateStyle", "ISO")))
+    }
+
     /// As with PostgreSQL, where the session is the one that has logged in.
     @Test func sessionAuthorizationInAStartupPacketChangesNothing() throws {
         let asked = [("Session_Authorization", "boss"), ("a", "1"), ("options", "-c session_authorization=boss")]
