@@ -60,14 +60,16 @@ extension ClientConnection {
         return self.scanner.takeSkipped(available: bytes.count - offset)
     }
 
+    /// In PostgreSQL's words.
+    private static let cancelledInQueue = ServerMessageFields(
+        severity: .error, sqlState: .queryCanceled, message: "canceling statement due to user request")
+
     private func tellCancelled(isFirst: Bool, isLast: Bool) {
         guard isFirst || isLast, let pool = self.pool else { return }
         let counters = self.home.counters(of: pool)
         var writer = MessageWriter()
         if isFirst {
-            writer.errorResponse(
-                ServerMessageFields(
-                    severity: .error, sqlState: .queryCanceled, message: "canceling statement due to user request"))
+            writer.errorResponse(Self.cancelledInQueue)
             self.errorCount &+= 1
             counters.errors.add(1)
         }
