@@ -1,8 +1,11 @@
 """A cancel request reaches the right server, and harms nobody else."""
 
+import contextlib
 import os
 import random
+import select
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -14,7 +17,7 @@ from fakeserver import Closed, FakeServer, greeting, plain_answer
 from polling import wait_until
 from server import HELD
 from threads import in_threads
-from wire import LoginRefused, cancel_request, query
+from wire import LoginRefused, bind, cancel_request, execute, flush, function_call, parse, query, sync, terminate
 
 #: Runs until the test lets it go on.
 UNDISTURBED = query(f"select {HELD}, 'undisturbed'")
@@ -155,21 +158,146 @@ def test_cancel_of_an_idle_transaction_does_nothing(make_gateway):
         client.rows("commit")
 
 
-def test_cancel_of_a_waiting_client(make_gateway, postgres):
-    """It holds no server, so no server is touched; the client itself is told 57014 or goes on waiting."""
-    gateway = make_gateway(pool_options={"pool_size": 1}, general={"query_wait_timeout": "30s"})
+@contextlib.contextmanager
+def waiting_client(make_gateway, postgres, mode="transaction", before=()):
+    """A gateway with one server, a client that has it for a query until `release`, and one that will have to wait."""
+    gateway = make_gateway(
+        pool_options={"mode": mode, "pool_size": 1},
+        general={"query_wait_timeout": "30s", "cancel_wait_timeout": "30s"},
+    )
     with gateway.wire() as holder, gateway.wire() as waiter:
-        with postgres.hold():
+        for sql in before:
+            waiter.rows(sql)
+        with postgres.hold() as release:
             holder.send(UNDISTURBED)
             wait_until(postgres.held, "the query runs")
-            waiter.send(query("select 'at last'"))
-            wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == 1, "the second waits")
-            cancel(gateway, waiter.pid, waiter.secret)
-        assert [m.kind for m in holder.ready()] == ["T", "D", "C", "Z"]
-        answer = waiter.until("EZ")[-1]
-        if answer.kind == "E":
-            assert answer.sqlstate == "57014", str(answer)
+
+            def end_of_holder():
+                release()
+                assert [m.kind for m in holder.ready()] == ["T", "D", "C", "Z"]
+                holder.leave()
+
+            yield gateway, waiter, end_of_holder
     gateway.wait_idle()
+
+
+def waits(gateway, count=1):
+    wait_until(lambda: int(gateway.pool_row()["cl_waiting"]) == count, f"{count} clients wait")
+
+
+def says_cancelled(answer, status):
+    assert [m.kind for m in answer] == ["E", "Z"], [str(m) for m in answer]
+    fields = answer[0].fields
+    assert (fields["S"], fields["C"], fields["M"]) == ("ERROR", "57014", "canceling statement due to user request")
+    assert answer[1].body == status
+
+
+#: What a client sends in one go, and what it gets when that is carried out.
+REQUESTS = {
+    "a query": (query("select 'done'"), "TDCZ"),
+    "a long query": (query("select 'done' /* " + "long " * 100_000 + "*/"), "TDCZ"),
+    "a batch": (parse("select 'done'", "s") + bind(statement="s") + execute() + sync(), "12DCZ"),
+    "a long batch": (parse("select 'done' /* " + "long " * 100_000 + "*/") + bind() + execute() + sync(), "12DCZ"),
+    "a function call": (function_call(177, [struct.pack(">i", 40), struct.pack(">i", 2)]), "VZ"),
+}
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("mode", ("transaction", "session", "statement"))
+def test_cancel_of_a_waiting_client(make_gateway, postgres, mode, request_):
+    """Query timeouts of drivers take effect while there is no server, too: the client is told at once, and its request
+    is carried out neither now nor later. What it asks for next is."""
+    sent, kinds = REQUESTS[request_]
+    with waiting_client(make_gateway, postgres, mode) as (gateway, waiter, end_of_holder):
+        waiter.send(sent)
+        waits(gateway)
+        cancel(gateway, waiter.pid, waiter.secret)
+        says_cancelled(waiter.ready(), b"I")
+        waits(gateway, 0)
+        for _ in range(3):
+            cancel(gateway, waiter.pid, waiter.secret)  # nothing is left that could be hit
+        waiter.send(sent)
+        waits(gateway)
+        assert waiter.nothing_comes()
+        end_of_holder()
+        answer = waiter.ready()
+        assert "".join(m.kind for m in answer) == kinds, [str(m) for m in answer]
+        assert waiter.value("select 'well'") == "well"
+
+
+def test_cancel_of_a_waiting_batch_without_its_end(make_gateway, postgres):
+    """As with PostgreSQL the error comes at once, and everything up to Sync is read over."""
+    with waiting_client(make_gateway, postgres) as (gateway, waiter, end_of_holder):
+        waiter.send(parse("select 'done'") + flush())
+        waits(gateway)
+        cancel(gateway, waiter.pid, waiter.secret)
+        assert waiter.receive().sqlstate == "57014"
+        waiter.send(bind() + execute() + flush())
+        waiter.send(query("select 'read over'"))
+        assert waiter.nothing_comes()
+        waiter.send(sync())
+        assert [(m.kind, m.body) for m in waiter.ready()] == [("Z", b"I")]
+        end_of_holder()
+        assert waiter.value("select 'well'") == "well"
+
+
+def test_cancel_of_a_waiting_client_means_its_first_request(make_gateway, postgres):
+    with waiting_client(make_gateway, postgres) as (gateway, waiter, end_of_holder):
+        waiter.send(query("select 'first'") + query("select 'second'"))
+        waits(gateway)
+        cancel(gateway, waiter.pid, waiter.secret)
+        says_cancelled(waiter.ready(), b"I")
+        waits(gateway)
+        end_of_holder()
+        answer = waiter.ready()
+        assert [m.values for m in answer if m.kind == "D"] == [[b"second"]], [str(m) for m in answer]
+
+
+def test_a_goodbye_behind_a_request_that_is_cancelled_in_the_queue(make_gateway, postgres):
+    with waiting_client(make_gateway, postgres) as (gateway, waiter, end_of_holder):
+        waiter.send(query("select 'first'") + terminate())
+        waits(gateway)
+        cancel(gateway, waiter.pid, waiter.secret)
+        says_cancelled(waiter.until_closed(), b"I")
+        end_of_holder()
+
+
+def test_cancel_of_a_waiting_client_in_a_transaction(make_gateway, postgres):
+    """It has been told that its transaction has begun, so the transaction has to fail: the cancel request goes out
+    behind the request. However many ask for that, few are kept waiting."""
+    with waiting_client(make_gateway, postgres, before=["begin"]) as (gateway, waiter, end_of_holder):
+        waiter.send(query("select pg_sleep(20)"))
+        waits(gateway)
+        cancellers = [gateway.wire(login=False) for _ in range(20)]
+        for canceller in cancellers:
+            canceller.send(cancel_request(waiter.pid, waiter.secret))
+        poller = select.poll()
+        for canceller in cancellers:
+            poller.register(canceller.socket, select.POLLIN)
+        wait_until(lambda: len(poller.poll(0)) == 4, "those beyond 16 are let go")
+        assert waiter.nothing_comes()
+        end_of_holder()
+        says_cancelled(waiter.ready()[-2:], b"E")
+        for canceller in cancellers:
+            assert canceller.until_closed() == []
+            canceller.close()
+        assert waiter.error("select 1")["C"] == "25P02"
+        waiter.rows("rollback")
+        assert waiter.rows("select pg_sleep(0.02), 'well'")[0][1] == "well"
+
+
+def test_a_client_leaves_the_queue_in_which_it_is_cancelled(make_gateway, postgres):
+    with waiting_client(make_gateway, postgres, before=["begin"]) as (gateway, waiter, end_of_holder):
+        waiter.send(query("select 'never'"))
+        waits(gateway)
+        with gateway.wire(login=False) as canceller:
+            canceller.send(cancel_request(waiter.pid, waiter.secret))
+            assert canceller.nothing_comes(0.2), "the canceller was let go before anything was cancelled for it"
+            waiter.close()
+            assert canceller.until_closed() == []
+        end_of_holder()
+        with gateway.wire() as other:
+            assert other.value("select 'well'") == "well"
 
 
 def test_console_cancel_keys_are_harmless(gateway):

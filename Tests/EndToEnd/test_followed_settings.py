@@ -237,23 +237,79 @@ def test_statements_are_not_shared_with_those_who_have_another_time_zone(make_ga
 # --- what ends with the transaction -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ("transaction", "statement"))
-@pytest.mark.parametrize("change", ("reset client_encoding", "reset all", "discard all"))
-def test_a_client_is_told_when_its_reset_is_undone(make_gateway, mode, change):
-    """The driver decodes by what it was told last: after the transaction that is what its startup packet asked for."""
+RESETS = ("reset client_encoding", "reset all", "discard all", "begin; reset all; commit")
+
+
+def reads_what_it_is_told(client, sql="select chr(233)", encoding="latin1"):
+    """Its rows come in the encoding that it was told last. Returns that."""
+    client.send(query(sql))
+    client.ready()
+    told = None
+    for m in client.transcript:
+        if m.kind == "S":
+            told = dict(reports([m])).get("client_encoding", told)
+    assert [m.values for m in client.transcript if m.kind == "D"][-1] == ["é".encode(encoding)]
+    return told
+
+
+@pytest.mark.parametrize(
+    "mode, change, extended",
+    [
+        (mode, change, extended)
+        for mode in ("transaction", "statement", "session")
+        for change in RESETS
+        for extended in (False, True)
+        if ";" not in change or not (extended or mode == "statement")
+    ],
+)
+def test_a_client_is_not_told_of_a_reset_that_is_undone(make_gateway, mode, change, extended):
+    """With PostgreSQL a reset leads back to what the startup packet asked for, of which there is nothing to report.
+    pgjdbc closes its connection over a value that it has not asked for."""
+    gateway = gateway_of(make_gateway, size=1, mode=mode)
+    asked = {"client_encoding": "LATIN1", "DateStyle": "German, DMY", "application_name": "mine"}
+    with gateway.wire(parameters=asked) as client:
+        for _ in range(2):
+            start = len(client.transcript)
+            if extended:
+                client.send_together(parse(change), bind(), execute(), sync())
+                client.ready()
+            else:
+                run(client, change)
+            assert reports(client.transcript[start:]) == []
+            assert reads_what_it_is_told(client) == "LATIN1"
+            # In session mode they are set again in front of the next request, and PostgreSQL says so.
+            assert set(reports(client.transcript[start:])) <= (set(asked.items()) if mode == "session" else set())
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+def test_a_client_is_told_of_a_reset_in_its_transaction(make_gateway, mode):
+    """The driver decodes by what it was told last: behind the transaction that is what its startup packet asked for."""
     gateway = gateway_of(make_gateway, size=1, mode=mode)
     with gateway.wire(parameters={"client_encoding": "LATIN1"}) as client:
-        client.send(query(change))
-        assert reports(client.ready())[0] == ("client_encoding", "UTF8")
-        told = "UTF8"
-        del client.transcript[:]
-        client.send(query("select chr(233)"))
-        client.ready()
-        for m in client.transcript:
-            if m.kind == "S":
-                told = dict(reports([m])).get("client_encoding", told)
-            if m.kind == "D":
-                assert (told, m.values) == ("LATIN1", ["é".encode("latin1")])
+        run(client, "begin work")
+        assert reports(run(client, "reset client_encoding")) == [("client_encoding", "UTF8")]
+        assert reads_what_it_is_told(client, encoding="utf8") == "UTF8"
+        run(client, "commit")
+        assert reads_what_it_is_told(client) == "LATIN1"
+        # Where the transaction is rolled back the reset is, too.
+        run(client, "begin work")
+        run(client, "reset client_encoding")
+        run(client, "rollback")
+        assert reads_what_it_is_told(client) == "LATIN1"
+    gateway.wait_idle()
+
+
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+@pytest.mark.parametrize("change", RESETS)
+@pytest.mark.parametrize("asked", ("LATIN1", "UTF8"))
+def test_a_client_is_told_of_a_reset_of_its_own_change(make_gateway, mode, change, asked):
+    gateway = gateway_of(make_gateway, size=1, mode=mode)
+    with gateway.wire(parameters={"client_encoding": asked}) as client:
+        run(client, "set client_encoding to LATIN9")
+        assert reads_what_it_is_told(client, encoding="latin9") == "LATIN9"
+        run(client, change)
+        assert reads_what_it_is_told(client, encoding="latin1" if asked == "LATIN1" else "utf8") == asked
     gateway.wait_idle()
 
 

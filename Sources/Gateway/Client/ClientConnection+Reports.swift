@@ -37,6 +37,46 @@ extension ClientConnection {
         self.sessionName = value
     }
 
+    /// A RESET or DISCARD ALL has led the server back to a value of its own, which it reports. With PostgreSQL it leads
+    /// back to the value of the startup packet, of which there is nothing to report; so it does here, in front of the
+    /// client's next request. Some drivers (pgjdbc) take a value that they have not asked for as the end.
+    ///
+    /// Only where the answer that ends behind `end` is the last one due and ends outside of a transaction: what comes
+    /// before the value of the startup packet is back runs by the one reported. And not where the client has changed
+    /// the parameter: then it is to be told that its own value is gone.
+    func withholdsReport(
+        _ bytes: borrowing Span<UInt8>,
+        body: Range<Int>,
+        behind end: Int,
+        of server: ServerConnection
+    ) -> Bool {
+        let plan = server.pool.plan
+        guard server.scanner.lostParameters || server.scanner.hasReset, plan.syncsParameters, self.scanner.isAtBoundary,
+            server.ledger.awaitsReady, server.ledger.owedCount == 1, Self.endsOutside(bytes, from: end),
+            let (name, value) = ParameterStatus.decode(bytes.extracting(body)),
+            self.parameters.contain(name), self.reported[name] == nil, self.changes[name] == nil
+        else { return false }
+        let started = plan.parameters(of: self.requested)
+        let welcome = server.pool.state.withLock { $0.parameterSets.welcome(for: started) }
+        guard let own = welcome?.value(of: name, for: started, named: plan.applicationName) else { return false }
+        return !own.hasSameBytes(as: value)
+    }
+
+    /// From `offset` on stand reports, if anything, and then the end of an answer, outside of a transaction.
+    private static func endsOutside(_ bytes: borrowing Span<UInt8>, from offset: Int) -> Bool {
+        var position = offset
+        while let header = MessageHeader.read(bytes, at: position), header.isValid,
+            header.wireLength <= bytes.count - position
+        {
+            if header.kind == BackendMessageKind.readyForQuery {
+                return header.bodyLength == 1 && bytes[position + MessageHeader.size] == TransactionStatus.idle.rawValue
+            }
+            guard header.kind == BackendMessageKind.parameterStatus else { return false }
+            position += header.wireLength
+        }
+        return false
+    }
+
     /// What a startup packet asked for, with what the client has SET since.
     func changed(_ requested: SessionParameters) -> SessionParameters {
         self.changes.reduce(requested) { $0.setting($1.key, to: $1.value) }

@@ -36,7 +36,9 @@ extension ClientConnection {
                 return bytes.count
             case .request:
                 if self.pauseIfAnswersPileUp() { return offset }
-                let answered = self.answerWithoutServer(bytes, at: offset)
+                let answered =
+                    self.cancelled == .none
+                    ? self.answerWithoutServer(bytes, at: offset) : self.answerCancelled(bytes, at: offset)
                 if answered == 0 {
                     return offset + self.request(offset == 0 ? bytes : bytes.extracting(offset..<bytes.count))
                 }

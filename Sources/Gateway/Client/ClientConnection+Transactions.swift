@@ -35,6 +35,8 @@ extension ClientConnection {
     /// Tells the client the answer to a query that no server has seen, and enters it in the books.
     func answerHere(_ received: Int, by answer: [UInt8], _ pool: Pool) {
         self.statements?.queryAnswered()
+        // What they were meant for needs no server any more.
+        if !self.cancellersAhead.isEmpty { self.letCancellersGo() }
         self.queryCount &+= 1
         let counters = self.home.counters(of: pool)
         counters.queries.add(1)

@@ -40,6 +40,15 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         static let heldMessage = ReadPauses(rawValue: 4)
     }
 
+    /// What is left to do about a request that was cancelled while it stood in the queue.
+    enum CancelledRequest: UInt8 {
+        case none
+        /// It is what the client's next message begins, and the client is to be told.
+        case untold
+        /// The client has been told; what else belongs to the batch is dropped, up to its Sync.
+        case untilSync
+    }
+
     let home: WorkerHome
     let peer: SocketAddress
     /// Unique in this process; also the process ID in the client's cancel key.
@@ -65,8 +74,9 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var isPreparing = false
     /// Session mode: the last request that was passed on takes parameters back; see `holdBehindReset`.
     var isBehindReset = false
-    /// Cancel requests for a request that waits for its parameters.
+    /// Cancel requests for a request that waits for its server, or for its parameters; `cancellersAheadMax` at most.
     var cancellersAhead: [ClientConnection] = []
+    var cancelled = CancelledRequest.none
     /// What servers have reported in its present turn, and what the client has SET that goes with it from server to
     /// server; see `ClientConnection+Reports.swift`.
     var reported: [String: String] = [:]

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The cancel keys given to clients, and the way from a key to its client. Any worker.
 ///
-/// A key means the client, not a server: a request reaches whatever server the client holds at that moment, and
-/// nobody when it holds none. So a late, repeated or invented key harms nobody.
+/// A key means the client, not a server: a request reaches whatever server the client holds at that moment, or what
+/// waits for one, and nobody when nothing does. So a late, repeated or invented key harms nobody.
 final class CancelKeys: Sendable {
     private struct Entry {
         let secret: [UInt8]

@@ -30,6 +30,7 @@ extension ServerConnection {
         }
         if let statements = self.statements { return self.relayScripted(bytes, from: offset, to: client, statements) }
         let start = offset
+        var passed = offset
         var isInvalid = false
         scan: while true {
             let scan = self.scanner.scan(bytes, from: offset, stopsAtReady: false, ledger: &self.ledger)
@@ -37,19 +38,19 @@ extension ServerConnection {
             switch scan.stop {
             case .none: break scan
             case .error: self.noteError(bytes, body: scan.body)
-            case .parameterStatus: client.noteName(bytes, body: scan.body)
             case .ready: continue scan
+            case .parameterStatus:
+                client.noteName(bytes, body: scan.body)
+                guard client.withholdsReport(bytes, body: scan.body, behind: offset, of: self) else { continue scan }
+                self.passOn(bytes, passed..<(scan.body.lowerBound - MessageHeader.size), to: client)
+                passed = offset
             case .invalid:
                 isInvalid = true
                 break scan
             }
         }
-        if offset > start {
-            self.turn.receivedBytes &+= UInt64(offset - start)
-            self.toClient &+= UInt64(offset - start)
-            client.send(bytes.extracting(start..<offset))
-            self.chunkPassed(to: client)
-        }
+        self.turn.receivedBytes &+= UInt64(offset - start)
+        self.passOn(bytes, passed..<offset, to: client)
         self.expect(self.scanner.bytesToCome)
         if isInvalid {
             self.brokenStream()
@@ -59,6 +60,14 @@ extension ServerConnection {
             if client.isTerminating { client.terminateIfSettled() }
         }
         return offset
+    }
+
+    @inline(__always)
+    private func passOn(_ bytes: borrowing Span<UInt8>, _ part: Range<Int>, to client: ClientConnection) {
+        if part.isEmpty { return }
+        self.toClient &+= UInt64(part.count)
+        client.send(bytes.extracting(part))
+        self.chunkPassed(to: client)
     }
 
     /// Answers were sent to the client. What they add up to goes into the books where it is much, and the server is not

@@ -44,7 +44,13 @@ extension ServerConnection {
             case .invalid:
                 isInvalid = true
                 break scan
-            case .parameterStatus: client.noteReport(bytes, body: scan.body)
+            case .parameterStatus:
+                if client.withholdsReport(bytes, body: scan.body, behind: offset, of: self) {
+                    passage.keep(bytes, to: scan.body.lowerBound - MessageHeader.size)
+                    passage.start = offset
+                } else {
+                    client.noteReport(bytes, body: scan.body)
+                }
             case .injected:
                 passage.keep(bytes, to: kept)
                 statements.takeInjected(into: &passage.out)

@@ -160,6 +160,12 @@ package final class SessionParameters: Sendable {
         return SessionParameters(entries: all.sorted(by: Entry.isSorted))
     }
 
+    /// Whether one of them has this name, in whatever case.
+    package func contain(_ name: String) -> Bool {
+        let folded = Self.foldingCase(name)
+        return self.entries.contains { Self.foldingCase($0.name).hasSameBytes(as: folded) }
+    }
+
     package func isSame(as other: SessionParameters) -> Bool {
         self === other || self.entries == other.entries
     }

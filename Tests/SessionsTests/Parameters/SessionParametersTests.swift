@@ -55,6 +55,7 @@ import Testing
         #expect(try self.parse([("TIMEZONE", "a"), ("TimeZone", "b")]) == ["TimeZone=b"])
         let upper = try SessionParameters.parse([("Application_Name", "psql"), ("x", "1")])
         #expect(upper.applicationName == "psql")
+        #expect(upper.contain("application_name") && upper.contain("X") && !upper.contain("y"))
         #expect(upper.reportedEntries == [SessionParameters.Entry(name: "x", value: "1")])
     }
 
