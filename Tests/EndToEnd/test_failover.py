@@ -7,6 +7,8 @@ import pytest
 
 from fakeserver import FakeServer, plain_answer
 from gateway import pool, seeing
+from names import NameServer
+from polling import wait_until
 from wire import Closed, query
 
 TRUST = "host all all all trust\n"
@@ -99,4 +101,33 @@ def test_an_address_that_does_not_answer_is_not_the_last_one(make_gateway, postg
         for _ in range(4):
             with gateway.wire("app_trust") as client:
                 assert client.value("select 1") == "1"
+        gateway.wait_idle()
+
+
+def test_an_outage_of_the_name_server_keeps_nobody_out(make_gateway, postgres, tmp_path):
+    """The address that the name had last is used, once the answer is not new enough any more.
+
+    Needs a mount namespace, for a /etc/resolv.conf of its own.
+    """
+    with NameServer(hosts={NAME.encode(): ["127.0.0.1"]}) as names:
+        gateway = make_gateway(
+            {"app": {**pool(postgres), "server_host": NAME}},
+            hba=TRUST,
+            binary=seeing("/etc/resolv.conf", f"nameserver {names.address}\noptions timeout:30\n", tmp_path),
+            general={"server_lifetime": "1ms", "connect_timeout": "1s"},
+        )
+
+        def works():
+            with gateway.wire("app_trust") as client:
+                assert client.value("select 1") == "1"
+
+        works()
+        names.is_silent = True
+
+        def is_noticed():
+            works()
+            return "its last known addresses are used" in gateway.log()
+
+        wait_until(is_noticed, "the outage is noticed", deadline=40, interval=0.2)
+        works()
         gateway.wait_idle()
