@@ -4,7 +4,8 @@ import DequeModule
 ///
 /// A value, to be kept behind one lock; time is passed in, in microseconds. Every request handed to `submit` comes back
 /// exactly once: by `answered`, or by an action `.fail`. A request whose connection was lost is given to another
-/// connection once. After failures connections are opened at growing intervals; while none is there requests fail at
+/// connection once; where that had been idle for long, there is half the time for it to be lost in, and the others that
+/// have been idle for as long go with it. After failures connections are opened at growing intervals; while none is there requests fail at
 /// once.
 package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     package typealias ConnectionID = UInt64
@@ -24,6 +25,15 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         }
     }
 
+    /// What may change while connections are there, in microseconds; 0 is never.
+    package struct Ageing: Sendable, Equatable {
+        /// Whether a connection is still good that has been idle for longer is to be seen: the way to the server may be
+        /// gone without a word.
+        package var doubtAfter: Int64 = 0
+
+        package init() {}
+    }
+
     /// What is to be done when the lock is released.
     package enum Action: Sendable {
         case open(ConnectionID)
@@ -40,8 +50,9 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
 
     private enum Stage: Sendable {
         case opening
-        case idle
-        case busy(Pending)
+        case idle(since: Int64)
+        /// A trial: it had been idle for long.
+        case busy(Pending, isTrial: Bool)
     }
 
     /// `firstDelay` doubles so often at most, and more failures are not counted: the delay is `longestDelay` long
@@ -51,6 +62,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     private static var spreadPerMille: ClosedRange<Int64> { 800...1200 }
 
     private let limits: Limits
+    package var ageing = Ageing()
     private var connections: [ConnectionID: Stage] = [:]
     /// The one used last at the end.
     private var idle: [ConnectionID] = []
@@ -80,7 +92,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     package mutating func submit(_ request: Request, now: Int64) -> [Action] {
         if let stopReason { return [.fail(request, stopReason)] }
         let pending = Pending(request: request, deadline: now + self.limits.timeout)
-        if let id = self.idle.popLast() { return [self.start(pending, on: id)] }
+        if let id = self.idle.popLast() { return [self.start(pending, on: id, now: now)] }
         guard self.queue.count < self.limits.waiting else {
             return [.fail(request, "too many logins wait for auth_query")]
         }
@@ -114,7 +126,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     ///
     /// - Returns: its request; nil when it was given up before.
     package mutating func answered(_ id: ConnectionID, now: Int64) -> (request: Request?, actions: [Action]) {
-        guard case .busy(let pending)? = self.connections[id] else { return (nil, []) }
+        guard case .busy(let pending, _)? = self.connections[id] else { return (nil, []) }
         self.failures = 0
         self.retryAt = .min
         return (pending.request, self.serve(id, now: now))
@@ -123,7 +135,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     /// The connection is gone, or never came into being.
     ///
     /// - Parameters:
-    ///   - mayRetry: its query may run elsewhere.
+    ///   - mayRetry: its query may run elsewhere, while there is time.
     ///   - random: any number; takes the delays of several gateways apart.
     package mutating func lost(
         _ id: ConnectionID,
@@ -139,13 +151,14 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
             self.idle.removeAll { $0 == id }
         case .opening:
             self.failed(reason, attempt: self.failures + 1, now: now, random: random)
-        case .busy(var pending):
+        case .busy(var pending, let isTrial):
+            if isTrial { actions += self.closeDoubtful(now: now) }
             // The first loss in a row may be a restart: the next connection is tried at once.
             self.failed(reason, attempt: self.failures, now: now, random: random)
             if mayRetry, !pending.wasRetried, pending.deadline > now, self.stopReason == nil {
                 pending.wasRetried = true
                 if let other = self.idle.popLast() {
-                    actions.append(self.start(pending, on: other))
+                    actions.append(self.start(pending, on: other, now: now))
                 } else {
                     self.queue.prepend(pending)
                 }
@@ -183,7 +196,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         self.stopReason = reason
         var actions: [Action] = []
         for (id, stage) in self.connections {
-            if case .busy(let pending) = stage { actions.append(.fail(pending.request, reason)) }
+            if case .busy(let pending, _) = stage { actions.append(.fail(pending.request, reason)) }
             actions.append(.close(id))
         }
         actions += self.queue.map { Action.fail($0.request, reason) }
@@ -195,21 +208,37 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
 
     // MARK: Parts
 
-    private mutating func start(_ pending: Pending, on id: ConnectionID) -> Action {
-        self.connections[id] = .busy(pending)
-        return .run(pending.request, on: id, deadline: pending.deadline)
+    private mutating func start(_ pending: Pending, on id: ConnectionID, now: Int64) -> Action {
+        // Who has been lost once has no second trial to lose.
+        let isTrial = !pending.wasRetried && self.isDoubtful(id, now: now)
+        self.connections[id] = .busy(pending, isTrial: isTrial)
+        let deadline = isTrial ? now + max(pending.deadline - now, 0) / 2 : pending.deadline
+        return .run(pending.request, on: id, deadline: deadline)
+    }
+
+    private func isDoubtful(_ id: ConnectionID, now: Int64) -> Bool {
+        guard self.ageing.doubtAfter > 0, case .idle(let since)? = self.connections[id] else { return false }
+        return now - since > self.ageing.doubtAfter
+    }
+
+    /// One that had been idle for long is lost: the others may hang on the same, and nobody is to wait for each of them.
+    private mutating func closeDoubtful(now: Int64) -> [Action] {
+        let doubtful = self.idle.filter { self.isDoubtful($0, now: now) }
+        self.idle.removeAll { doubtful.contains($0) }
+        for id in doubtful { self.connections[id] = nil }
+        return doubtful.map { .close($0) }
     }
 
     /// A connection has nothing to do.
     private mutating func serve(_ id: ConnectionID, now: Int64) -> [Action] {
         var actions = self.failLate(now: now)
         if let pending = self.queue.popFirst() {
-            actions.append(self.start(pending, on: id))
+            actions.append(self.start(pending, on: id, now: now))
         } else if self.isClosing {
             self.connections[id] = nil
             actions.append(.close(id))
         } else {
-            self.connections[id] = .idle
+            self.connections[id] = .idle(since: now)
             self.idle.append(id)
         }
         return actions

@@ -34,13 +34,18 @@ final class AuthQueryExecutorPool: AuthQueryExecutor, Sendable {
     let gateway: Gateway
     private let state: Mutex<State>
 
-    init(plan: AuthQueryPlan, pool: String, gateway: Gateway) {
+    init(plan: AuthQueryPlan, ageing: Dispatcher.Ageing, pool: String, gateway: Gateway) {
         self.plan = plan
         self.pool = pool
         self.gateway = gateway
         let limits = Dispatcher.Limits(connections: plan.connections, timeout: plan.queryTimeout)
-        self.state = Mutex(State(dispatcher: Dispatcher(limits: limits)))
+        var dispatcher = Dispatcher(limits: limits)
+        dispatcher.ageing = ageing
+        self.state = Mutex(State(dispatcher: dispatcher))
     }
+
+    /// New settings that leave the plan as it is.
+    func apply(_ ageing: Dispatcher.Ageing) { self.state.withLock { $0.dispatcher.ageing = ageing } }
 
     func run(
         _ sql: String,
