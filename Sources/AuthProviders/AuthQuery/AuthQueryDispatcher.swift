@@ -5,8 +5,8 @@ import DequeModule
 /// A value, to be kept behind one lock; time is passed in, in microseconds. Every request handed to `submit` comes back
 /// exactly once: by `answered`, or by an action `.fail`. A request whose connection was lost is given to another
 /// connection once; where that had been idle for long, there is half the time for it to be lost in, and the others that
-/// have been idle for as long go with it. After failures connections are opened at growing intervals; while none is there requests fail at
-/// once.
+/// have been idle for as long go with it. After failures connections are opened at growing intervals; while none is
+/// there requests fail at once.
 package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     package typealias ConnectionID = UInt64
 
@@ -221,7 +221,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         return now - since > self.ageing.doubtAfter
     }
 
-    /// One that had been idle for long is lost: the others may hang on the same, and nobody is to wait for each of them.
+    /// One that had been idle for long is lost: the others may hang on the same, and nobody is to wait for each.
     private mutating func closeDoubtful(now: Int64) -> [Action] {
         let doubtful = self.idle.filter { self.isDoubtful($0, now: now) }
         self.idle.removeAll { doubtful.contains($0) }
