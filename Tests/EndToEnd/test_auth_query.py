@@ -704,6 +704,29 @@ def test_connections_that_fell_silent_while_idle(make_gateway):
         assert figures(gateway)["executor_errors"] == 0
 
 
+@pytest.mark.parametrize("end", ("reconnect", "lifetime"))
+def test_connections_that_are_not_used_again(make_gateway, end):
+    readers = []
+
+    def script(peer):
+        if peer.login()["user"] != "reader":
+            peer.serve()
+        readers.append(peer)
+        while peer.until("S"):
+            peer.send(answer(data_row(VERIFIER.encode())))
+
+    with FakeServer(script) as fake:
+        auth_query = {"user": "reader", "query": "select $1", "workers": 1}
+        pools = {"app": {**fake.pool(), "users": [], "auth_query": auth_query}}
+        general = {"server_lifetime": "1ms"} if end == "lifetime" else {}
+        gateway = make_gateway(pools, general, hba=RULE.format("md5"))
+        for number, name in enumerate(("anna", "bert"), start=1):
+            assert login(gateway, name, "Faked-teapot-55") == "in"
+            assert len(readers) == number
+            if end == "reconnect":
+                gateway.console("RECONNECT app")
+
+
 @pytest.mark.parametrize("script", (silent, deaf))
 def test_a_server_that_never_answers(make_gateway, script):
     """The login ends with the query's time, and the client may leave before."""

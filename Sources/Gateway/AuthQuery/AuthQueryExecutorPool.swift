@@ -89,6 +89,15 @@ final class AuthQueryExecutorPool: AuthQueryExecutor, Sendable {
 
     var knownKeys: SCRAMKeys? { self.state.withLock { $0.knownKeys } }
 
+    /// Connections are given up, those that are busy when they have answered.
+    func reconnect() { self.change { $0.reconnect() } }
+
+    /// The server, unless there is no connection to it.
+    var host: (host: String, port: UInt16)? {
+        let count = self.state.withLock { $0.dispatcher.connectionCount }
+        return count == 0 ? nil : (host: self.plan.host, port: self.plan.port)
+    }
+
     // MARK: End
 
     /// What is under way is finished, then the connections close.

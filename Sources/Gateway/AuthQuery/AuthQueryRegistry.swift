@@ -37,7 +37,7 @@ final class AuthQueryRegistry: SecretSource, Sendable {
             for pool in snapshot.settings.pools {
                 guard let plan = AuthQueryPlan(pool, tls: snapshot.serverTLS[ExactName(pool.name)]) else { continue }
                 let listed = Set(pool.users.map { ExactName($0.username) })
-                let ageing = AuthQueryExecutorPool.Dispatcher.Ageing(snapshot.settings.general)
+                let ageing = AuthQueryExecutorPool.Dispatcher.Ageing(pool, snapshot.settings.general)
                 if var kept = old[ExactName(pool.name)], kept.plan == plan {
                     old[ExactName(pool.name)] = nil
                     kept.listed = listed
@@ -64,6 +64,19 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         )
         let service = AuthQueryService(options: plan.options, executor: executor, surroundings: surroundings)
         return Entry(plan: plan, service: service, executor: executor, listed: listed)
+    }
+
+    /// Gives connections up, those that are busy when they have answered.
+    ///
+    /// - Parameter isMeant: is asked with the name of the database.
+    func reconnect(where isMeant: (String, AuthQueryPlan) -> Bool) {
+        let all = self.entries.withLock { $0.map { ($0.key.text, $0.value.executor) } }
+        for (database, executor) in all where isMeant(database, executor.plan) { executor.reconnect() }
+    }
+
+    /// The servers to which there are connections.
+    var hosts: [(host: String, port: UInt16)] {
+        self.entries.withLock { $0.values.map(\.executor) }.compactMap { $0.host }
     }
 
     /// Ends all connections.

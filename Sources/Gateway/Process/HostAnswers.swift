@@ -41,12 +41,22 @@ struct HostAnswers<Waiter: Sendable>: Sendable {
         var waiters: [Waiter] = []
     }
 
+    /// Where a name has led.
+    private struct Trail {
+        /// The addresses of the last answer.
+        var last: [String]
+        /// When each address was last among those of an answer.
+        var seen: [String: MonotonicMicroseconds] = [:]
+    }
+
     /// How long an answer is used: short enough to follow a failover that works through names.
     private static var lifetime: MonotonicMicroseconds { 15_000_000 }
     /// How long it is used while nobody can say whether it still holds.
     private static var longestLifetime: MonotonicMicroseconds { 3_600_000_000 }
     /// A look-up that takes longer may never end: another one is begun beside it.
     private static var patience: MonotonicMicroseconds { 5_000_000 }
+    /// An address that comes back within this time does so because the name names its servers by turns.
+    private static var turnsMax: MonotonicMicroseconds { 300_000_000 }
     private static var searchesOfOneNameMax: Int { 3 }
     /// Look-ups beside others, of all names: each has a thread, and other names are to have some as well.
     private static var besidesMax: Int { 8 }
@@ -55,6 +65,8 @@ struct HostAnswers<Waiter: Sendable>: Sendable {
     private var answers: [ExactName: Answer] = [:]
     private var searches: [ExactName: Search] = [:]
     private var besides = 0
+    private var trails: [ExactName: Trail] = [:]
+    private var moved: Set<ExactName> = []
 
     /// Somebody asks for a name.
     ///
@@ -74,6 +86,28 @@ struct HostAnswers<Waiter: Sendable>: Sendable {
         let begins = self.begin(name, now: now)
         self.searches[name]?.waiters.append(waiter)
         return ([], begins)
+    }
+
+    /// Nobody waits, but where the name leads is to be followed.
+    ///
+    /// - Returns: whether a look-up is to begin.
+    mutating func follow(_ name: ExactName, now: MonotonicMicroseconds) -> Bool {
+        if let answer = self.answers[name], now < answer.expires { return false }
+        return self.begin(name, now: now)
+    }
+
+    /// The names that have been found to lead elsewhere since this was last asked.
+    mutating func takeMoved() -> Set<ExactName> {
+        defer { self.moved = [] }
+        return self.moved
+    }
+
+    /// All names are to be asked for again.
+    mutating func forget() {
+        for name in self.answers.keys {
+            self.answers[name]?.expires = .min
+            self.answers[name]?.isDoubtful = false
+        }
     }
 
     /// Somebody does not want to wait for the look-up any longer.
@@ -139,7 +173,20 @@ struct HostAnswers<Waiter: Sendable>: Sendable {
             return
         }
         if old == nil, self.answers.count >= Self.entriesMax { self.answers.removeAll() }
+        self.walk(name, to: addresses.map(\.description), now: now)
         self.answers[name] = Answer(addresses: addresses, began: began, expires: now + Self.lifetime)
+    }
+
+    /// A name leads elsewhere when it has none of the addresses that it had before. Not so where it gives its servers
+    /// by turns, a part of them at a time: then an address comes back soon.
+    private mutating func walk(_ name: ExactName, to addresses: [String], now: MonotonicMicroseconds) {
+        var trail = self.trails[name] ?? Trail(last: addresses)
+        trail.seen = trail.seen.filter { now - $0.value < Self.turnsMax }
+        if !addresses.contains(where: { trail.last.contains($0) || trail.seen[$0] != nil }) { self.moved.insert(name) }
+        trail.last = addresses
+        for address in addresses { trail.seen[address] = now }
+        if self.trails[name] == nil, self.trails.count >= Self.entriesMax { self.trails.removeAll() }
+        self.trails[name] = trail
     }
 
     /// Nobody can say what the addresses are now: the last known ones are used for as long as another answer would be.

@@ -87,7 +87,21 @@ final class HostResolver: Sendable {
         return known
     }
 
-    private static func name(_ host: String, _ port: UInt16) -> ExactName { ExactName("\(host):\(port)") }
+    /// Looks up again where a name leads, when that was last done long enough ago; see `takeMoved`.
+    func follow(host: String, port: UInt16) {
+        if host.hasPrefix("/") || SocketAddress(numericHost: host, port: port) != nil { return }
+        let now = self.now()
+        guard self.answers.withLock({ $0.follow(Self.name(host, port), now: now) }) else { return }
+        self.begin(host: host, port: port, at: now)
+    }
+
+    /// The names that lead elsewhere than before, each told once.
+    func takeMoved() -> Set<ExactName> { self.answers.withLock { $0.takeMoved() } }
+
+    /// The next to ask for a name waits for a new look-up.
+    func forget() { self.answers.withLock { $0.forget() } }
+
+    static func name(_ host: String, _ port: UInt16) -> ExactName { ExactName("\(host):\(port)") }
 
     private func begin(host: String, port: UInt16, at began: MonotonicMicroseconds) {
         let refusal = self.lane.start { self.ended(self.lookUp(host, port), host: host, port: port, began: began) }

@@ -21,6 +21,19 @@ import Testing
             return HostAnswersTests.text(known) + (isNews ? "!" : "")
         }
 
+        mutating func follow(_ name: ExactName = "db", at second: Int64) -> Bool {
+            self.answers.follow(name, now: second * 1_000_000)
+        }
+
+        /// The name is found to lead there, and whether that is elsewhere.
+        mutating func moves(to addresses: Int..., at second: Int64) -> Bool {
+            _ = self.answers.follow("db", now: second * 1_000_000)
+            _ = self.ended(HostAnswersTests.found(addresses), from: second, to: second)
+            return self.answers.takeMoved() == ["db"]
+        }
+
+        mutating func forget() { self.answers.forget() }
+
         /// Who is told what; an exclamation mark where last known addresses are used from now on.
         mutating func ended(
             _ resolution: SocketAddress.Resolution,
@@ -48,7 +61,9 @@ import Testing
         addresses.map { "\($0.addressBytes.last ?? 0)" }.joined(separator: " ")
     }
 
-    private static func found(_ last: Int...) -> SocketAddress.Resolution {
+    private static func found(_ last: Int...) -> SocketAddress.Resolution { self.found(last) }
+
+    private static func found(_ last: [Int]) -> SocketAddress.Resolution {
         .found(last.compactMap { SocketAddress(numericHost: "192.0.2.\($0)", port: 5432) })
     }
 
@@ -114,6 +129,60 @@ import Testing
         #expect(names.ask(at: 122) == "1", "nor do others wait")
         #expect(names.ended(Self.found(2), from: 120, to: 123) == "1: 2")
         #expect(names.ask(at: 124) == "2")
+    }
+
+    @Test func namesAreFollowed() {
+        var names = Names()
+        #expect(names.follow(at: 100) == true)
+        #expect(names.follow(at: 101) == false, "it is being looked up")
+        #expect(names.ended(Self.found(1, 2), from: 100, to: 102) == "")
+        #expect(names.follow(at: 116) == false, "it is known")
+        #expect(names.ask(at: 116) == "1 2")
+        #expect(names.follow(at: 117) == true)
+        #expect(names.ask(at: 118, waiter: 1) == "wait")
+        #expect(names.ended(Self.outage, from: 117, to: 119) == "1: 2 1!")
+    }
+
+    @Test func aNameLeadsElsewhere() {
+        var names = Names()
+        #expect(names.moves(to: 1, 2, at: 100) == false)
+        #expect(names.moves(to: 2, 3, at: 120) == false, "one has stayed")
+        #expect(names.moves(to: 3, at: 140) == false)
+        #expect(names.moves(to: 4, 5, at: 160) == true)
+        #expect(names.moves(to: 5, at: 180) == false)
+        #expect(names.moves(to: 6, at: 200) == true)
+    }
+
+    /// A name of several servers may be given one of them at a time.
+    @Test func aNameThatIsGivenItsServersByTurns() {
+        var names = Names()
+        #expect(names.moves(to: 1, at: 100) == false)
+        #expect(names.moves(to: 2, at: 120) == true, "as if the server had moved, once")
+        for second in stride(from: Int64(140), to: 1000, by: 40) {
+            #expect(names.moves(to: 1, at: second) == false)
+            #expect(names.moves(to: 2, at: second + 20) == false)
+        }
+        #expect(names.moves(to: 1, at: 1300) == true, "it is back after a long time")
+    }
+
+    /// Where it led is not forgotten with it.
+    @Test func aNameThatWasGoneForAWhile() {
+        var names = Names()
+        #expect(names.moves(to: 1, at: 100) == false)
+        _ = names.follow(at: 120)
+        _ = names.ended(.failed("unknown"), from: 120, to: 120)
+        #expect(names.moves(to: 2, at: 140) == true)
+    }
+
+    @Test func forgetting() {
+        var names = Self.known()
+        #expect(names.ask(at: 101) == "1")
+        names.forget()
+        #expect(names.ask(at: 102, waiter: 1) == "wait*")
+        #expect(names.ended(Self.outage, from: 102, to: 103) == "1: 1!")
+        names.forget()
+        #expect(names.ask(at: 104, waiter: 2) == "wait*")
+        #expect(names.ended(Self.found(2), from: 104, to: 105) == "2: 2")
     }
 
     /// A look-up may hang for longer than the outage: others are begun beside it, but not many.

@@ -2,6 +2,7 @@ import AuthProviders
 import Dispatch
 import Foundation
 import Glibc
+import PGWire
 import Reactor
 import Synchronization
 import Testing
@@ -103,6 +104,7 @@ import Testing
         let resolver = self.resolver(script)
         #expect(self.ask(resolver, "192.0.2.1").all == ["192.0.2.1:5432"])
         #expect(self.ask(resolver, "/run").all == ["unix:/run/.s.PGSQL.5432"])
+        for host in ["192.0.2.1", "/run"] { resolver.follow(host: host, port: 5432) }
         #expect(script.askedCount == 0)
     }
 
@@ -178,6 +180,22 @@ import Testing
         #expect(told.all == [Self.noAnswer])
         #expect(resolver.lastKnown(host: "db.test", port: 5432).isEmpty)
         #expect(self.warnings.all.isEmpty)
+    }
+
+    @Test func aNameThatLeadsElsewhereIsToldOnce() {
+        let script = Script([["192.0.2.1"], ["192.0.2.2"]])
+        let resolver = self.resolverThatHasForgotten(script)
+        #expect(resolver.takeMoved().isEmpty)
+        resolver.follow(host: "db.test", port: 5432)
+        script.gate.signal()
+        var moved = resolver.takeMoved()
+        while moved.isEmpty {
+            usleep(500)
+            moved = resolver.takeMoved()
+        }
+        #expect(moved == [HostResolver.name("db.test", 5432)])
+        #expect(resolver.takeMoved().isEmpty)
+        #expect(self.ask(resolver).all == ["192.0.2.2:5432"])
     }
 
     @Test func whoHasWaitedLongEnoughMayHaveTheLastAddresses() {
