@@ -27,8 +27,10 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     package enum Resolution: Sendable {
         /// One address at least.
         case found([SocketAddress])
-        /// The system's own words, such as `Name or service not known`.
+        /// There is none. The system's own words, such as `Name or service not known`.
         case failed(String)
+        /// Cannot be told now. The system's own words, such as `Temporary failure in name resolution`.
+        case unavailable(String)
     }
 
     /// Looks a host name up. Blocks: call on a helper thread, never on a worker.
@@ -37,7 +39,8 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
         let count = unsafe cr_resolve(host, port, &found, 8)
         if count > 0 { return .found(found.prefix(Int(count)).map { SocketAddress($0) }) }
         guard count < 0, let text = unsafe cr_resolve_error_text(count) else { return .failed("it has no address") }
-        return .failed(unsafe String(cString: text))
+        let words = unsafe String(cString: text)
+        return count == CR_NAME_UNKNOWN ? .failed(words) : .unavailable(words)
     }
 
     /// What a reverse look-up tells.

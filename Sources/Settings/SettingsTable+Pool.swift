@@ -10,7 +10,10 @@ extension SettingsTable {
             "server_host", .pool, .string, default: "127.0.0.1", .newPool, sample: "127.0.0.1",
             "PostgreSQL's address or host name; a leading `/` names the folder of its unix socket. Where a name has "
                 + "several addresses, each connection begins with the next of them and goes on to the others as long "
-                + "as nobody takes it. What a name leads to is remembered for 15 seconds."
+                + "as nobody takes it. What a name leads to is remembered for 15 seconds. While that cannot "
+                + "be looked up, its last known addresses are used, for an hour at most. When a name has none of its "
+                + "addresses of before, all servers of the pool are replaced as they become free; not when it has had "
+                + "one of the new ones within the last 5 minutes."
         ),
         SettingsKey(
             "server_port", .pool, .integer(1...65_535), default: "5432", .newPool, sample: "5432",

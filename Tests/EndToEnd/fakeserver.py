@@ -178,17 +178,16 @@ def plain_answer(sql):
 
 
 class FakeServer:
-    """Listens on a free port and runs `script(peer)` in a thread for every connection.
+    """Listens on a free port, or the one given, and runs `script(peer)` in a thread for every connection.
 
     `scripts` may also be a list: the n-th connection gets the n-th script, later ones the last. Connections end when
     their script ends. A problem inside a script (that the gateway leaves is none) fails the test at the end of `with`.
     """
 
-    host = "127.0.0.1"
-
-    def __init__(self, scripts):
+    def __init__(self, scripts, host="127.0.0.1", port=0):
+        self.host = host
         self.scripts = scripts if isinstance(scripts, (list, tuple)) else [scripts]
-        self.listener = socket.create_server((self.host, 0), backlog=128)
+        self.listener = socket.create_server((self.host, port), backlog=128)
         self.port = self.listener.getsockname()[1]
         self.connections = 0
         self.cancels = []

@@ -1,19 +1,22 @@
-"""A name server of a few SRV records, for one test."""
+"""A name server of a few SRV and A records, for one test."""
 
 import socket
 import struct
 import threading
 
-SRV = 33
+A, SRV = 1, 33
 
 
 class NameServer:
-    """Answers for `records`: a name in small letters to a list of (priority, host, port). No other name exists."""
+    """Answers for `records`, a name in small letters to a list of (priority, host, port), and for `hosts`, such a name
+    to a list of IPv4 addresses. No other name exists. While it `is_silent` it does not answer."""
 
     address = "127.0.0.77"
 
-    def __init__(self, records):
-        self.records = records
+    def __init__(self, records=(), hosts=()):
+        self.records = dict(records)
+        self.hosts = dict(hosts)
+        self.is_silent = False
         self.asked = set()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((self.address, 53))
@@ -35,23 +38,30 @@ class NameServer:
             question, client = self.socket.recvfrom(4096)
             if not question:
                 return
-            self.socket.sendto(self._answer(question), client)
+            if not self.is_silent:
+                self.socket.sendto(self._answer(question), client)
 
     def _answer(self, question):
         end = question.index(b"\0", 12) + 1
         name = b".".join(_labels(question[12:end])).lower()
         kind = struct.unpack("!H", question[end : end + 2])[0]
-        records = self.records.get(name, []) if kind == SRV else []
         if kind == SRV:
             self.asked.add(name)
-        missing = 0 if name in self.records else 3
-        head = question[:2] + struct.pack("!HHHHH", 0x8580 | missing, 1, len(records), 0, 0)
-        body = b""
-        for priority, host, port in records:
-            target = b"".join(bytes([len(part)]) + part for part in host.encode().split(b".")) + b"\0"
-            data = struct.pack("!HHH", priority, 1, port) + target
-            body += b"\xc0\x0c" + struct.pack("!HHIH", SRV, 1, 1, len(data)) + data
+        data = {SRV: self._services, A: self._addresses}.get(kind, lambda _: [])(name)
+        missing = 0 if name in self.records or name in self.hosts else 3
+        head = question[:2] + struct.pack("!HHHHH", 0x8580 | missing, 1, len(data), 0, 0)
+        body = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 1, len(each)) + each for each in data)
         return head + question[12 : end + 4] + body
+
+    def _services(self, name):
+        found = []
+        for priority, host, port in self.records.get(name, []):
+            target = b"".join(bytes([len(part)]) + part for part in host.encode().split(b".")) + b"\0"
+            found.append(struct.pack("!HHH", priority, 1, port) + target)
+        return found
+
+    def _addresses(self, name):
+        return [socket.inet_aton(address) for address in self.hosts.get(name, [])]
 
 
 def _labels(data):

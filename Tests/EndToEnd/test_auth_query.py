@@ -1,6 +1,7 @@
 """Users found by a query: whom it admits, how often it asks, and what nobody can make it do."""
 
 import hashlib
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from fakeserver import (
 from gateway import ROOT, pool
 from polling import wait_until
 from server import PASSWORDS
-from wire import LoginRefused, message, startup
+from wire import Closed, LoginRefused, message, startup
 
 LOCAL = "127.0.0.1/32"
 RULE = "host all all 127.0.0.1/32 {}\nhost pggateway overseer 127.0.0.1/32 md5\n"
@@ -664,6 +665,66 @@ def silent(peer):
 
 def deaf(peer):
     peer.exactly(100000)
+
+
+def test_connections_that_fell_silent_while_idle(make_gateway):
+    """The way to the server is gone without a word: one lookup finds out, in half its time, for all connections."""
+    count, both, readers = itertools.count(), threading.Barrier(2), []
+
+    def script(peer):
+        if peer.login()["user"] != "reader":
+            peer.serve()
+        number = next(count)
+        readers.append(number)
+        while peer.until("S"):
+            if number < 2:
+                both.wait(10)
+            peer.send(answer(data_row(VERIFIER.encode())))
+            if number < 2:
+                silent_from_now_on(peer)
+
+    def silent_from_now_on(peer):
+        peer.until("S")
+        peer.socket.recv(1)
+        raise Closed("the gateway left")
+
+    with FakeServer(script) as fake:
+        auth_query = {"user": "reader", "query": "select $1", "workers": 2, "query_timeout": "4s"}
+        pools = {"app": {**fake.pool(), "users": [], "auth_query": auth_query}}
+        gateway = make_gateway(pools, {"server_idle_check_timeout": "1ms"}, hba=RULE.format("md5"))
+        with ThreadPoolExecutor(2) as crowd:
+            results = [crowd.submit(login, gateway, name, "Faked-teapot-55") for name in ("anna", "bert")]
+            assert {result.result() for result in results} == {"in"}
+        assert sorted(readers) == [0, 1]
+        began = time.monotonic()
+        assert login(gateway, "stranger", "Faked-teapot-55") == "in"
+        assert time.monotonic() - began < 4
+        assert login(gateway, "another", "Faked-teapot-55") == "in"
+        assert sorted(readers) == [0, 1, 2]
+        assert figures(gateway)["executor_errors"] == 0
+
+
+@pytest.mark.parametrize("end", ("reconnect", "lifetime"))
+def test_connections_that_are_not_used_again(make_gateway, end):
+    readers = []
+
+    def script(peer):
+        if peer.login()["user"] != "reader":
+            peer.serve()
+        readers.append(peer)
+        while peer.until("S"):
+            peer.send(answer(data_row(VERIFIER.encode())))
+
+    with FakeServer(script) as fake:
+        auth_query = {"user": "reader", "query": "select $1", "workers": 1}
+        pools = {"app": {**fake.pool(), "users": [], "auth_query": auth_query}}
+        general = {"server_lifetime": "1ms"} if end == "lifetime" else {}
+        gateway = make_gateway(pools, general, hba=RULE.format("md5"))
+        for number, name in enumerate(("anna", "bert"), start=1):
+            assert login(gateway, name, "Faked-teapot-55") == "in"
+            assert len(readers) == number
+            if end == "reconnect":
+                gateway.console("RECONNECT app")
 
 
 @pytest.mark.parametrize("script", (silent, deaf))

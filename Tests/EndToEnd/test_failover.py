@@ -5,8 +5,10 @@ import socket
 
 import pytest
 
-from fakeserver import FakeServer, error, plain_answer, ready
+from fakeserver import FakeServer, error, one_row, plain_answer, ready
 from gateway import pool, seeing
+from names import NameServer
+from polling import wait_until
 from wire import Closed, LoginRefused, query
 
 TRUST = "host all all all trust\n"
@@ -162,3 +164,98 @@ def test_an_address_that_does_not_answer_is_not_the_last_one(make_gateway, postg
             with gateway.wire("app_trust") as client:
                 assert client.value("select 1") == "1"
         gateway.wait_idle()
+
+
+def test_an_outage_of_the_name_server_keeps_nobody_out(make_gateway, postgres, tmp_path):
+    """The address that the name had last is used, once the answer is not new enough any more.
+
+    Needs a mount namespace, for a /etc/resolv.conf of its own.
+    """
+    with NameServer(hosts={NAME.encode(): ["127.0.0.1"]}) as names:
+        gateway = make_gateway(
+            {"app": {**pool(postgres), "server_host": NAME}},
+            hba=TRUST,
+            binary=seeing("/etc/resolv.conf", f"nameserver {names.address}\noptions timeout:30\n", tmp_path),
+            general={"server_lifetime": "1ms", "connect_timeout": "1s"},
+        )
+
+        def works():
+            with gateway.wire("app_trust") as client:
+                assert client.value("select 1") == "1"
+
+        works()
+        names.is_silent = True
+
+        def is_noticed():
+            works()
+            return "its last known addresses are used" in gateway.log()
+
+        wait_until(is_noticed, "the outage is noticed", deadline=40, interval=0.2)
+        works()
+        gateway.wait_idle()
+
+
+def saying(word):
+    def script(peer):
+        peer.login()
+        peer.serve(lambda sql: one_row(word) if sql == "select whereabouts" else None)
+
+    return script
+
+
+def test_servers_follow_a_name_that_leads_elsewhere(make_gateway, tmp_path):
+    """The pool has the one server that it needs, and opens none: the name is followed all the same.
+
+    Needs a mount namespace, for a /etc/resolv.conf of its own.
+    """
+    with (
+        NameServer(hosts={NAME.encode(): ["127.0.0.1"]}) as names,
+        FakeServer(saying(b"old")) as old,
+        FakeServer(saying(b"new"), host="127.0.0.79", port=old.port),
+    ):
+        gateway = make_gateway(
+            {"app": {**old.pool(), "server_host": NAME}},
+            hba=TRUST,
+            binary=seeing("/etc/resolv.conf", f"nameserver {names.address}\n", tmp_path),
+        )
+        with gateway.wire("app", "app") as client:
+            assert client.value("select whereabouts") == "old"
+            names.hosts[NAME.encode()] = ["127.0.0.79"]
+            wait_until(
+                lambda: client.value("select whereabouts") == "new", "the name is followed", deadline=40, interval=0.2
+            )
+        assert "a server's name leads elsewhere" in gateway.log()
+
+
+# --- RECONNECT --------------------------------------------------------------------------------------------------------
+
+PID = "select pg_backend_pid()"
+
+
+def test_reconnect(make_gateway, postgres):
+    """Idle servers go at once, busy ones when they are free; those of other databases stay."""
+    gateway = make_gateway({"app": pool(postgres), "other": pool(postgres)}, hba=TRUST)
+    with (
+        gateway.wire("app_trust") as busy,
+        gateway.wire("app_trust") as idle,
+        gateway.wire("app_trust", "other") as other,
+    ):
+        busy.rows("begin")
+        before = [client.value(PID) for client in (busy, idle, other)]
+        gateway.console("RECONNECT app")
+        assert busy.value(PID) == before[0]
+        assert idle.value(PID) not in before
+        assert other.value(PID) == before[2]
+        busy.rows("commit")
+        assert busy.value(PID) not in before
+        gateway.console("RECONNECT")
+        assert other.value(PID) not in before
+    assert 'command="RECONNECT app"' in gateway.log()
+    gateway.wait_idle()
+
+
+def test_reconnect_of_an_unknown_database(make_gateway, postgres):
+    gateway = make_gateway({"app": pool(postgres)}, hba=TRUST)
+    with gateway.console_wire() as console:
+        assert console.error("RECONNECT nowhere")["C"] == "3D000"
+        console.rows("RECONNECT app")

@@ -156,7 +156,8 @@ final class AuthQueryConnection: Endpoint, OpeningDelegate, @unchecked Sendable 
     override func deadlinePassed() {
         switch self.phase {
         case .opening: self.opening?.deadlinePassed()
-        case .busy: self.lost("query_timeout: the server did not answer in time", mayRetry: false)
+        // There may be time for another connection, if this one had been idle for long.
+        case .busy: self.lost("query_timeout: the server did not answer in time")
         case .idle, .closed: return
         }
     }

@@ -34,13 +34,18 @@ final class AuthQueryExecutorPool: AuthQueryExecutor, Sendable {
     let gateway: Gateway
     private let state: Mutex<State>
 
-    init(plan: AuthQueryPlan, pool: String, gateway: Gateway) {
+    init(plan: AuthQueryPlan, ageing: Dispatcher.Ageing, pool: String, gateway: Gateway) {
         self.plan = plan
         self.pool = pool
         self.gateway = gateway
         let limits = Dispatcher.Limits(connections: plan.connections, timeout: plan.queryTimeout)
-        self.state = Mutex(State(dispatcher: Dispatcher(limits: limits)))
+        var dispatcher = Dispatcher(limits: limits)
+        dispatcher.ageing = ageing
+        self.state = Mutex(State(dispatcher: dispatcher))
     }
+
+    /// New settings that leave the plan as it is.
+    func apply(_ ageing: Dispatcher.Ageing) { self.state.withLock { $0.dispatcher.ageing = ageing } }
 
     func run(
         _ sql: String,
@@ -83,6 +88,15 @@ final class AuthQueryExecutorPool: AuthQueryExecutor, Sendable {
     }
 
     var knownKeys: SCRAMKeys? { self.state.withLock { $0.knownKeys } }
+
+    /// Connections are given up, those that are busy when they have answered.
+    func reconnect() { self.change { $0.reconnect() } }
+
+    /// The server, unless there is no connection to it.
+    var host: (host: String, port: UInt16)? {
+        let count = self.state.withLock { $0.dispatcher.connectionCount }
+        return count == 0 ? nil : (host: self.plan.host, port: self.plan.port)
+    }
 
     // MARK: End
 

@@ -56,3 +56,14 @@ struct AuthQueryPlan: Sendable, Equatable {
         ]
     }
 }
+
+extension AuthQueryDispatcher.Ageing {
+    /// Much less than for servers of pools: a probe would be another query like the one that is to be run.
+    private static var doubtAfterMax: Int64 { 5_000_000 }
+
+    init(_ pool: PoolSettings, _ general: GeneralSettings) {
+        self.init()
+        self.lifetime = pool.serverLifetime.microseconds
+        self.doubtAfter = min(general.serverIdleCheckTimeout.microseconds, Self.doubtAfterMax)
+    }
+}

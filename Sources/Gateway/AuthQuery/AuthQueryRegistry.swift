@@ -37,12 +37,15 @@ final class AuthQueryRegistry: SecretSource, Sendable {
             for pool in snapshot.settings.pools {
                 guard let plan = AuthQueryPlan(pool, tls: snapshot.serverTLS[ExactName(pool.name)]) else { continue }
                 let listed = Set(pool.users.map { ExactName($0.username) })
+                let ageing = AuthQueryExecutorPool.Dispatcher.Ageing(pool, snapshot.settings.general)
                 if var kept = old[ExactName(pool.name)], kept.plan == plan {
                     old[ExactName(pool.name)] = nil
                     kept.listed = listed
+                    kept.executor.apply(ageing)
                     entries[ExactName(pool.name)] = kept
                 } else {
-                    entries[ExactName(pool.name)] = Self.entry(plan, listed: listed, pool: pool.name, gateway: gateway)
+                    let executor = AuthQueryExecutorPool(plan: plan, ageing: ageing, pool: pool.name, gateway: gateway)
+                    entries[ExactName(pool.name)] = Self.entry(executor, listed: listed)
                 }
             }
             return old.values.map(\.executor)
@@ -50,9 +53,8 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         for executor in retired { executor.close() }
     }
 
-    private static func entry(_ plan: AuthQueryPlan, listed: Set<ExactName>, pool: String, gateway: Gateway) -> Entry {
-        let executor = AuthQueryExecutorPool(plan: plan, pool: pool, gateway: gateway)
-        let log = gateway.log
+    private static func entry(_ executor: AuthQueryExecutorPool, listed: Set<ExactName>) -> Entry {
+        let (plan, pool, log) = (executor.plan, executor.pool, executor.gateway.log)
         let surroundings = AuthQueryService.Surroundings(
             now: { MonotonicClock.now() },
             warn: { text, user in
@@ -62,6 +64,19 @@ final class AuthQueryRegistry: SecretSource, Sendable {
         )
         let service = AuthQueryService(options: plan.options, executor: executor, surroundings: surroundings)
         return Entry(plan: plan, service: service, executor: executor, listed: listed)
+    }
+
+    /// Gives connections up, those that are busy when they have answered.
+    ///
+    /// - Parameter isMeant: is asked with the name of the database.
+    func reconnect(where isMeant: (String, AuthQueryPlan) -> Bool) {
+        let all = self.entries.withLock { $0.map { ($0.key.text, $0.value.executor) } }
+        for (database, executor) in all where isMeant(database, executor.plan) { executor.reconnect() }
+    }
+
+    /// The servers to which there are connections.
+    var hosts: [(host: String, port: UInt16)] {
+        self.entries.withLock { $0.values.map(\.executor) }.compactMap { $0.host }
     }
 
     /// Ends all connections.

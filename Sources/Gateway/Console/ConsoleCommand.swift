@@ -210,6 +210,17 @@ package struct ConsoleCommand: Sendable {
             """
         ),
         .verb(
+            "RECONNECT",
+            argument: .database,
+            request: .reconnect,
+            [],
+            """
+            Gives up the server connections of a database or of all, as `server_lifetime` does: idle ones at once, the \
+            others when their clients give them back, those of auth_query too. Names of servers are looked up anew. \
+            Clients stay. Where a server's name leads elsewhere this happens by itself (see `server_host`).
+            """
+        ),
+        .verb(
             "KILL",
             "USER",
             argument: .user,

@@ -100,6 +100,7 @@ package enum ConsoleReference {
         | 25P02 | A command in a failed transaction |
         | 3B001 | An unknown savepoint |
         | 22023 | `RELOAD`: the new settings have a mistake; a format code of a Bind message that is neither 0 nor 1 |
+        | 3D000 | `RECONNECT` of a database that the settings do not have |
         | 53000 | Too many commands wait that take long, or the system has no thread left for them |
         | 26000, 34000 | An unknown prepared statement, an unknown portal |
         | 55000 | An Execute message for a portal that has been run to its end |

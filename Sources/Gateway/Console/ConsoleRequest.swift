@@ -44,6 +44,8 @@ package enum ConsoleRequest: String, CaseIterable, Sendable {
     case reload
     /// One `ShutdownRow`
     case shutdown
+    /// No rows; arguments: nothing, or a database
+    case reconnect
     /// One `KillRow`; arguments: the user
     case killUser
     /// One `InvalidationRow`; arguments: nothing, a database, or a database and a user
@@ -56,6 +58,7 @@ extension ConsoleRequest {
         switch self {
         case .reload: "RELOAD"
         case .shutdown: "SHUTDOWN"
+        case .reconnect: "RECONNECT"
         case .killUser: "KILL USER"
         case .invalidateAuth: "INVALIDATE AUTH"
         default: nil

@@ -1,7 +1,11 @@
+import Logging
+import PGWire
+import Pooling
 import Reactor
 import Settings
 
-/// Ages the pools, opens their minimum, and rolls their averages. Runs on one worker; first right after the start.
+/// Ages the pools, opens their minimum, rolls their averages, and follows the names of their servers. Runs on one
+/// worker; first right after the start.
 final class Housekeeper: Endpoint, @unchecked Sendable {
     let gateway: Gateway
     let home: WorkerHome
@@ -9,6 +13,9 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
     private var lastAgeing: MonotonicMicroseconds?
     /// How often averages are looked at; they roll every 15 s.
     private static let statisticsInterval: MonotonicMicroseconds = 1_000_000
+    private var lastFollowing: MonotonicMicroseconds?
+    /// How often names are asked for; most are known.
+    private static let followingInterval: MonotonicMicroseconds = 5_000_000
 
     init(gateway: Gateway, home: WorkerHome) {
         self.gateway = gateway
@@ -23,13 +30,46 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
 
     override func deadlinePassed() {
         let now = self.home.worker.now
+        let pools = self.gateway.pools.all
         for pool in self.gateway.pools.withLeaving { pool.rollAverages(now: now) }
+        self.leaveServersBehind(of: pools)
+        if self.lastFollowing.map({ now - $0 >= Self.followingInterval }) ?? true {
+            self.followNames(of: pools)
+            self.lastFollowing = now
+        }
         let interval = max(self.gateway.snapshot.settings.general.retainConnectionsTime.microseconds, 1000)
         if self.lastAgeing.map({ now - $0 >= interval }) ?? true {
-            self.age(self.gateway.pools.all)
+            self.age(pools)
             self.lastAgeing = now
         }
         self.setDeadline(now + min(Self.statisticsInterval, interval))
+    }
+
+    /// Who has all the servers that it needs opens none, and would not see that their name leads elsewhere by now.
+    private func followNames(of pools: [Pool]) {
+        var hosts: [ExactName: (host: String, port: UInt16)] = [:]
+        for pool in pools where pool.serverCounts.staying > 0 {
+            let (host, port) = (pool.plan.serverHost, pool.plan.serverPort)
+            hosts[HostResolver.name(host, port)] = (host: host, port: port)
+        }
+        for (host, port) in self.gateway.authQueries.hosts {
+            hosts[HostResolver.name(host, port)] = (host: host, port: port)
+        }
+        for (host, port) in hosts.values { self.gateway.resolver.follow(host: host, port: port) }
+    }
+
+    /// Where a name leads elsewhere, a server that is left is not to be met for as long as its connections live.
+    private func leaveServersBehind(of pools: [Pool]) {
+        let moved = self.gateway.resolver.takeMoved()
+        guard !moved.isEmpty else { return }
+        for name in moved {
+            let host: Logger.MetadataValue = .string(name.text)
+            self.gateway.log.notice("a server's name leads elsewhere: new servers", metadata: ["host": host])
+        }
+        for pool in pools where moved.contains(HostResolver.name(pool.plan.serverHost, pool.plan.serverPort)) {
+            pool.reconnect(home: self.home)
+        }
+        self.gateway.authQueries.reconnect { _, plan in moved.contains(HostResolver.name(plan.host, plan.port)) }
     }
 
     private func age(_ pools: [Pool]) {

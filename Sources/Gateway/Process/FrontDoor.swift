@@ -40,7 +40,7 @@ final class FrontDoor: Sendable {
         switch SocketAddress.resolve(host: host, port: port) {
         case .found(let addresses):
             if let first = addresses.first { return first }
-        case .failed(let text): reason = text
+        case .failed(let text), .unavailable(let text): reason = text
         }
         throw GatewayStartError(description: "cannot listen: general.host \"\(host)\" cannot be resolved: \(reason)")
     }

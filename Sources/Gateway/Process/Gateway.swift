@@ -27,7 +27,7 @@ package final class Gateway: @unchecked Sendable {
     let cancelKeys = CancelKeys()
     /// The texts of prepared statements.
     let interner: TextInterner
-    let resolver = HostResolver()
+    let resolver: HostResolver
     let lookups: PolicyLookups
     let keyDerivations: KeyDerivations
     /// What the console has to do that takes long or blocks. Not on the threads of Dispatch, for the reason given in
@@ -62,6 +62,12 @@ package final class Gateway: @unchecked Sendable {
     package init(source: SettingsSource, log: Logger) throws(GatewayStartError) {
         self.log = log
         self.loader = source
+        self.resolver = HostResolver(warn: { host, reason in
+            log.warning(
+                "a server's name cannot be looked up: its last known addresses are used",
+                metadata: ["host": .string(host), "reason": .string(reason)]
+            )
+        })
         self.providerUses = ProviderUses(source.registry)
         self.lookups = PolicyLookups(authQueries: self.authQueries)
         self.keyDerivations = KeyDerivations(on: self.lookups.authLanes)

@@ -7,22 +7,10 @@ import Synchronization
 /// on threads of their own, because the system's resolver blocks, and remembered for a short time.
 ///
 /// A look-up takes as long as the system's resolver lets it: who cannot wait that long has a deadline of its own, and
-/// does nothing with an answer that comes later. However often a name is asked for, one look-up of it is under way.
+/// does nothing with an answer that comes later. However often a name is asked for, one look-up of it is under way, and
+/// a few more where that one does not end. While nobody can say what a name stands for, its last known addresses are
+/// used, but not for longer than an hour; see `HostAnswers`.
 final class HostResolver: Sendable {
-    private struct Answer {
-        let addresses: [SocketAddress]
-        let expires: MonotonicMicroseconds
-        var next = 0
-
-        /// All addresses, in the order in which they are to be tried: each is the first one in turn.
-        mutating func take() -> [SocketAddress] {
-            guard !self.addresses.isEmpty else { return [] }
-            let first = self.next % self.addresses.count
-            self.next = (first + 1) % self.addresses.count
-            return Array(self.addresses[first...] + self.addresses[..<first])
-        }
-    }
-
     /// Nothing was found.
     struct Failure: Error {
         /// The system's own words; for logs and clients.
@@ -35,33 +23,32 @@ final class HostResolver: Sendable {
         let body: @Sendable (Result<[SocketAddress], Failure>) -> Void
     }
 
-    private struct State {
-        var answers: [ExactName: Answer] = [:]
-        /// The names that are being looked up.
-        var waiting: [ExactName: [Waiter]] = [:]
-    }
-
-    /// How long an answer is used: short enough to follow a failover that works through names.
-    private static let lifetime: MonotonicMicroseconds = 15_000_000
-    private static let entriesMax = 1024
+    private static let lookUpsMax = 1024
 
     /// Not those of Dispatch: while more waits for them than there are, it counts in /proc which of them run, and ends
     /// the process when it cannot because no descriptor is left, or /proc is not mounted.
     private let lane: BlockingLane
-    private let state = Mutex(State())
+    private let answers = Mutex(HostAnswers<Waiter>())
     private let lookUp: @Sendable (_ host: String, _ port: UInt16) -> SocketAddress.Resolution
+    private let warn: @Sendable (_ host: String, _ reason: String) -> Void
+    private let now: @Sendable () -> MonotonicMicroseconds
 
     /// - Parameters:
     ///   - lane: where names are looked up.
     ///   - lookUp: asks the system; may block for as long as it likes.
+    ///   - warn: is told, once for each outage of a name, that its last known addresses are used. Any thread.
     init(
-        lane: BlockingLane = BlockingLane(name: "server names", threads: 32, queueMax: HostResolver.entriesMax),
+        lane: BlockingLane = BlockingLane(name: "server names", threads: 32, queueMax: HostResolver.lookUpsMax),
         lookUp: @escaping @Sendable (_ host: String, _ port: UInt16) -> SocketAddress.Resolution = { host, port in
             SocketAddress.resolve(host: host, port: port)
-        }
+        },
+        warn: @escaping @Sendable (_ host: String, _ reason: String) -> Void = { _, _ in },
+        now: @escaping @Sendable () -> MonotonicMicroseconds = { MonotonicClock.now() }
     ) {
         self.lane = lane
         self.lookUp = lookUp
+        self.warn = warn
+        self.now = now
     }
 
     /// Calls `body` on `worker`, at once when the addresses are known: one at least, in the order in which they are to
@@ -84,50 +71,56 @@ final class HostResolver: Sendable {
             body(.success([numeric]))
             return
         }
-        let key = ExactName("\(host):\(port)")
-        let now = worker.now
+        let (name, now) = (Self.name(host, port), self.now())
         let waiter = Waiter(worker: worker, body: body)
-        let (known, isFirst) = self.state.withLock { state -> ([SocketAddress], Bool) in
-            if let answer = state.answers[key], answer.expires > now {
-                return (state.answers[key]?.take() ?? [], false)
-            }
-            let isFirst = state.waiting[key] == nil
-            state.waiting[key, default: []].append(waiter)
-            return ([], isFirst)
-        }
-        if !known.isEmpty {
-            body(.success(known))
-            return
-        }
-        guard isFirst else { return }
-        if let refusal = self.lane.start({ self.found(self.lookUp(host, port), for: key) }) {
-            let reason = refusal == .full ? "too many look-ups wait" : "the system has no thread left for a look-up"
-            self.found(.failed(reason), for: key)
-        }
+        let (known, begins) = self.answers.withLock { $0.ask(name, now: now, waiter: waiter) }
+        if begins { self.begin(host: host, port: port, at: now) }
+        if !known.isEmpty { body(.success(known)) }
     }
 
-    /// Everybody who waits gets what was found, whatever becomes of the remembered answer.
-    private func found(_ resolution: SocketAddress.Resolution, for key: ExactName) {
-        let expires = MonotonicClock.now() + Self.lifetime
-        let addresses: [SocketAddress]
-        let failure: Failure
-        switch resolution {
-        case .found(let found): (addresses, failure) = (found, Failure(reason: "it has no address"))
-        case .failed(let reason): (addresses, failure) = ([], Failure(reason: reason))
+    /// For somebody who has waited long enough for a look-up: the addresses that the name had, in the order in which
+    /// they are to be tried; none where that is too long ago.
+    func lastKnown(host: String, port: UInt16) -> [SocketAddress] {
+        let now = self.now()
+        let (known, isNews) = self.answers.withLock { $0.lastKnown(Self.name(host, port), now: now) }
+        if isNews { self.warn(host, "the look-up takes long") }
+        return known
+    }
+
+    /// Looks up again where a name leads, when that was last done long enough ago; see `takeMoved`.
+    func follow(host: String, port: UInt16) {
+        if host.hasPrefix("/") || SocketAddress(numericHost: host, port: port) != nil { return }
+        let now = self.now()
+        guard self.answers.withLock({ $0.follow(Self.name(host, port), now: now) }) else { return }
+        self.begin(host: host, port: port, at: now)
+    }
+
+    /// The names that lead elsewhere than before, each told once.
+    func takeMoved() -> Set<ExactName> { self.answers.withLock { $0.takeMoved() } }
+
+    /// The next to ask for a name waits for a new look-up.
+    func forget() { self.answers.withLock { $0.forget() } }
+
+    static func name(_ host: String, _ port: UInt16) -> ExactName { ExactName("\(host):\(port)") }
+
+    private func begin(host: String, port: UInt16, at began: MonotonicMicroseconds) {
+        let refusal = self.lane.start { self.ended(self.lookUp(host, port), host: host, port: port, began: began) }
+        guard let refusal else { return }
+        let reason = refusal == .full ? "too many look-ups wait" : "the system has no thread left for a look-up"
+        self.ended(.unavailable(reason), host: host, port: port, began: began)
+    }
+
+    private func ended(
+        _ resolution: SocketAddress.Resolution,
+        host: String,
+        port: UInt16,
+        began: MonotonicMicroseconds
+    ) {
+        let now = self.now()
+        let (told, isNews) = self.answers.withLock {
+            $0.ended(Self.name(host, port), resolution, began: began, now: now)
         }
-        let served = self.state.withLock { state -> [(Waiter, [SocketAddress])] in
-            let waiters = state.waiting.removeValue(forKey: key) ?? []
-            var answer = Answer(addresses: addresses, expires: expires)
-            var served: [(Waiter, [SocketAddress])] = []
-            for waiter in waiters { served.append((waiter, answer.take())) }
-            if !addresses.isEmpty {
-                if state.answers.count >= Self.entriesMax { state.answers.removeAll() }
-                state.answers[key] = answer
-            }
-            return served
-        }
-        for (waiter, addresses) in served {
-            waiter.worker.execute { waiter.body(addresses.isEmpty ? .failure(failure) : .success(addresses)) }
-        }
+        if isNews, case .unavailable(let reason) = resolution { self.warn(host, reason) }
+        for (waiter, outcome) in told { waiter.worker.execute { waiter.body(outcome) } }
     }
 }

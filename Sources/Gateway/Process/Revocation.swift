@@ -3,6 +3,7 @@ import PGWire
 import Pooling
 import Reactor
 import Sessions
+import Settings
 import Synchronization
 
 /// Taking access away from users who are here already.
@@ -30,6 +31,28 @@ extension Gateway {
             }
         }
         return clients
+    }
+
+    /// Server connections are given up as they become free, those of auth_query too; new ones are opened where the
+    /// servers' names lead now.
+    ///
+    /// - Parameter database: nil is all.
+    func reconnect(_ database: String?, home: WorkerHome) -> ConsoleOutcome {
+        if let database, !self.snapshot.settings.pools.contains(where: { $0.name.hasSameBytes(as: database) }) {
+            return .failure(
+                ServerMessageFields(
+                    severity: .error,
+                    sqlState: .invalidCatalogName,
+                    message: "no pool for database \"\(database)\""
+                )
+            )
+        }
+        self.resolver.forget()
+        for pool in self.pools.all where database.map({ pool.key.database.hasSameBytes(as: $0) }) ?? true {
+            pool.reconnect(home: home)
+        }
+        self.authQueries.reconnect { pool, _ in database.map { pool.hasSameBytes(as: $0) } ?? true }
+        return .done
     }
 
     /// Forgets what auth_query knows: of all users, of a database, of one user of a database.

@@ -59,6 +59,8 @@ final class OutgoingOpening: @unchecked Sendable {
     private let deadline: MonotonicMicroseconds
     /// Nil until the server's name is resolved.
     private(set) var address: SocketAddress?
+    /// The first half of the time for the look-up of the name is not over.
+    private var mayAwaitName = true
     /// Further addresses of that name, for when nobody takes the connection at the present one.
     private var others: ArraySlice<SocketAddress> = []
     /// Sockets until now.
@@ -94,12 +96,21 @@ final class OutgoingOpening: @unchecked Sendable {
         // The name is being looked up. There is no socket yet that a deadline could belong to, and the system's
         // resolver has time limits of its own.
         worker.attach(endpoint)
-        endpoint.setDeadline(self.deadline)
+        // The other half is for the server.
+        endpoint.setDeadline(self.deadline - self.target.timeout / 2)
+    }
+
+    /// Half the time is over, and nobody has said where the server is: the addresses that its name had last will do.
+    private func lookUpTakesLong() {
+        self.mayAwaitName = false
+        guard let endpoint else { return }
+        let known = endpoint.home.gateway.resolver.lastKnown(host: self.target.host, port: self.target.port)
+        if known.isEmpty { endpoint.setDeadline(self.deadline) } else { self.addressesKnown(.success(known)) }
     }
 
     private func addressesKnown(_ answer: Result<[SocketAddress], HostResolver.Failure>) {
-        // The time may be over.
-        guard let endpoint else { return }
+        // The time may be over, or the last known addresses may be in use.
+        guard let endpoint, self.address == nil else { return }
         let addresses: [SocketAddress]
         switch answer {
         case .success(let known): addresses = known
@@ -171,6 +182,7 @@ final class OutgoingOpening: @unchecked Sendable {
     }
 
     func deadlinePassed() {
+        if self.address == nil, self.mayAwaitName { return self.lookUpTakesLong() }
         if self.tryNextAddress(after: "it did not answer") { return }
         let what =
             if let derivation {

@@ -63,6 +63,103 @@ import Testing
         #expect(Self.text(machine.lost(1, now: 1, reason: "late", mayRetry: false)) == "fail 1")
     }
 
+    /// So many connections that have been opened, and are idle since second 0; doubted after 5 s.
+    private static func idleDispatcher(connections: Int) -> Dispatcher {
+        var machine = Self.dispatcher(connections: connections)
+        machine.ageing.doubtAfter = 5 * Self.second
+        for request in 1...connections { _ = machine.submit(-request, now: 0) }
+        for id in 1...connections { _ = machine.opened(UInt64(id), now: 0) }
+        for id in 1...connections { _ = machine.answered(UInt64(id), now: 0) }
+        return machine
+    }
+
+    private static func deadline(_ actions: [Dispatcher.Action]) -> Int64? {
+        guard case .run(_, _, let deadline)? = actions.first else { return nil }
+        return deadline
+    }
+
+    /// The way to the server is gone without a word.
+    @Test func whatFellSilentWhileIdleCostsHalfTheTimeOnce() {
+        var machine = Self.idleDispatcher(connections: 3)
+        let began = 6 * Self.second
+        let actions = machine.submit(1, now: began)
+        #expect(Self.text(actions) == "run 1 on 3")
+        #expect(Self.deadline(actions) == began + 5 * Self.second / 2)
+        let half = began + 5 * Self.second / 2
+        #expect(Self.text(machine.lost(3, now: half, reason: "late")) == "close 1, close 2, open 4")
+        let again = machine.opened(4, now: half)
+        #expect(Self.text(again) == "run 1 on 4")
+        #expect(Self.deadline(again) == began + 5 * Self.second)
+        #expect(machine.answered(4, now: half).request == 1)
+        #expect(machine.connectionCount == 1)
+    }
+
+    @Test func whatWasUsedLatelyTakesOver() {
+        var machine = Self.idleDispatcher(connections: 3)
+        #expect(Self.text(machine.submit(1, now: 6 * Self.second)) == "run 1 on 3")
+        #expect(Self.text(machine.submit(2, now: 6 * Self.second)) == "run 2 on 2")
+        #expect(machine.answered(2, now: 7 * Self.second).request == 2)
+        #expect(Self.text(machine.lost(3, now: 8 * Self.second, reason: "gone")) == "close 1, run 1 on 2")
+    }
+
+    @Test func whatIsInUseIsNotDoubted() {
+        var machine = Self.idleDispatcher(connections: 1)
+        let actions = machine.submit(1, now: 5 * Self.second)
+        #expect(Self.deadline(actions) == 10 * Self.second)
+        #expect(Self.text(machine.lost(1, now: 10 * Self.second, reason: "late")) == "fail 1", "no time is left")
+        var other = Self.idleDispatcher(connections: 1)
+        other.ageing.doubtAfter = 0
+        #expect(Self.deadline(other.submit(1, now: 99 * Self.second)) == 104 * Self.second)
+    }
+
+    @Test func whatIsTooOldIsNotUsedAgain() {
+        var machine = Self.dispatcher(connections: 1)
+        machine.ageing.lifetime = 60 * Self.second
+        _ = machine.submit(1, now: 0)
+        _ = machine.opened(1, now: 0)
+        #expect(Self.text(machine.answered(1, now: 60 * Self.second).actions) == "")
+        #expect(Self.text(machine.submit(2, now: 60 * Self.second)) == "run 2 on 1")
+        #expect(Self.text(machine.answered(1, now: 60 * Self.second).actions) == "")
+        #expect(Self.text(machine.submit(3, now: 61 * Self.second)) == "close 1, open 2")
+        #expect(Self.text(machine.opened(2, now: 61 * Self.second)) == "run 3 on 2")
+        #expect(Self.text(machine.submit(4, now: 121 * Self.second)) == "")
+        let (request, actions) = machine.answered(2, now: 122 * Self.second)
+        #expect(request == 3 && Self.text(actions) == "close 2, open 3")
+        #expect(Self.text(machine.opened(3, now: 122 * Self.second)) == "run 4 on 3")
+    }
+
+    /// The server is down: who has a connection keeps it.
+    @Test func whatIsTooOldIsUsedWhileThereIsNothingElse() {
+        var machine = Self.dispatcher(connections: 2)
+        machine.ageing.lifetime = Self.second
+        _ = machine.submit(1, now: 0)
+        _ = machine.opened(1, now: 0)
+        #expect(Self.text(machine.submit(2, now: 0)) == "open 2")
+        #expect(Self.text(machine.answered(1, now: 0).actions) == "run 2 on 1")
+        #expect(Self.text(machine.answered(1, now: 0).actions) == "")
+        #expect(Self.text(machine.lost(2, now: 2 * Self.second, reason: "refused", random: 200)) == "")
+        #expect(Self.text(machine.submit(3, now: 2 * Self.second)) == "run 3 on 1")
+        #expect(Self.text(machine.answered(1, now: 3 * Self.second).actions) == "close 1")
+    }
+
+    @Test func noConnectionOfBeforeAReconnectIsUsedAgain() {
+        var machine = Self.dispatcher(connections: 3)
+        for request in 1...3 { _ = machine.submit(request, now: 0) }
+        _ = machine.opened(1, now: 0)
+        _ = machine.opened(2, now: 0)
+        #expect(Self.text(machine.answered(1, now: 0).actions) == "run 3 on 1")
+        _ = machine.answered(1, now: 0)
+        // One is idle, one is busy, one is being opened.
+        #expect(Self.text(machine.reconnect()) == "close 1")
+        #expect(Self.text(machine.opened(3, now: 1)) == "close 3")
+        #expect(Self.text(machine.submit(4, now: 1)) == "open 4")
+        #expect(Self.text(machine.opened(4, now: 2)) == "run 4 on 4")
+        #expect(Self.text(machine.answered(4, now: 3).actions) == "")
+        let (request, actions) = machine.answered(2, now: 4)
+        #expect(request == 2 && Self.text(actions) == "close 2")
+        #expect(Self.text(machine.submit(5, now: 5)) == "run 5 on 4")
+    }
+
     /// While the server is down requests fail at once; attempts come at growing intervals.
     @Test func backoff() {
         var machine = Self.dispatcher()

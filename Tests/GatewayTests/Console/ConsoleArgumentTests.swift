@@ -3,12 +3,13 @@ import Testing
 
 @testable import Gateway
 
-/// What stands behind KILL USER and INVALIDATE AUTH: names as SQL reads them.
+/// What stands behind RECONNECT, KILL USER and INVALIDATE AUTH: names as SQL reads them.
 @Suite struct ConsoleArgumentTests {
     @Test(
         arguments: [
             ("KILL USER app", ["app"]), ("kill user App;", ["app"]), ("KILL USER \"App\"", ["App"]),
             ("KILL USER \"a \"\"b\"\"\"", ["a \"b\""]), ("KILL USER ÜBUNG", ["Übung"]),
+            ("RECONNECT", []), ("reconnect Shop;", ["shop"]), ("RECONNECT \"Shop\"", ["Shop"]),
             ("INVALIDATE AUTH Shop.Ünal", ["shop", "Ünal"]),
             ("INVALIDATE AUTH", []), ("invalidate auth shop", ["shop"]), ("INVALIDATE AUTH Shop.App", ["shop", "app"]),
             ("INVALIDATE AUTH \"Shop\"", ["Shop"]), ("INVALIDATE AUTH \"My Shop\".\"My App\"", ["My Shop", "My App"]),
@@ -23,6 +24,7 @@ import Testing
 
     @Test(
         arguments: [
+            "RECONNECT 'shop'", "RECONNECT a b", "RECONNECT a, b", "RECONNECT *",
             "KILL", "KILL USER", "KILL USER 'app'", "KILL USER a b", "KILL USER a, b", "KILL app", "INVALIDATE",
             "INVALIDATE AUTH 'shop'", "INVALIDATE AUTH .app", "INVALIDATE AUTH shop.", "INVALIDATE AUTH \"shop\".",
             "INVALIDATE AUTH a.b.c", "INVALIDATE AUTH \"a\".b.c", "INVALIDATE AUTH a. b.c", "INVALIDATE AUTH a.b.",

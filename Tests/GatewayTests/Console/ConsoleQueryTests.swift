@@ -74,6 +74,7 @@ struct ConsoleQueryTests {
             case .hba: .rows([HBARow]())
             case .authProviders: .rows([AuthProviderRow]())
             case .tls: .rows([TLSRow]())
+            case .reconnect: .done
             case .killUser: .rows([KillRow]())
             case .invalidateAuth: .rows([InvalidationRow]())
             }

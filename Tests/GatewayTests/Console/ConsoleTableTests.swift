@@ -74,6 +74,7 @@ struct ConsoleTableTests {
             ("RELOAD", ""),
             ("SHUTDOWN", "success"),
             ("SHOW HBA", "rule file line hits last_hit on_disk"),
+            ("RECONNECT [database]", ""),
             ("KILL USER name", "clients pools"),
             ("INVALIDATE AUTH [database[.user]]", "entries"),
         ]
@@ -112,7 +113,8 @@ struct ConsoleTableTests {
             "HELP|VERSION|POOLS|CLIENTS|SERVERS|STATS|DATABASES|USERS|LISTS|CONNECTIONS|CONFIG|HBA|AUTH_PROVIDERS|"
             + "TLS|STARTUP_PARAMETERS|AUTH_QUERY|PREPARED_STATEMENTS|INTERNER|AUDIT"
         #expect(HelpRow.rows.map(\.item) == [
-            "SHOW " + targets, "RELOAD", "SHUTDOWN", "KILL USER name", "INVALIDATE AUTH [database[.user]]",
+            "SHOW " + targets, "RELOAD", "SHUTDOWN", "RECONNECT [database]", "KILL USER name",
+            "INVALIDATE AUTH [database[.user]]",
         ])
     }
 }

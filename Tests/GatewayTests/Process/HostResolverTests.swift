@@ -2,6 +2,7 @@ import AuthProviders
 import Dispatch
 import Foundation
 import Glibc
+import PGWire
 import Reactor
 import Synchronization
 import Testing
@@ -12,6 +13,8 @@ import Testing
 @Suite struct HostResolverTests {
     /// What a resolver says, one look-up after the other; each waits until it is let go.
     private final class Script: @unchecked Sendable {
+        static let outage = ["outage"]
+
         let gate = DispatchSemaphore(value: 0)
         private let answers: [[String]]
         private let asked = Mutex(0)
@@ -28,6 +31,7 @@ import Testing
             self.gate.wait()
             let hosts = number < self.answers.count ? self.answers[number] : []
             if hosts.isEmpty { return .failed("Name or service not known") }
+            if hosts == Self.outage { return .unavailable("Temporary failure in name resolution") }
             return .found(hosts.compactMap { SocketAddress(numericHost: $0, port: port) })
         }
     }
@@ -48,12 +52,37 @@ import Testing
         }
     }
 
+    /// The time of the resolver, in seconds.
+    private final class Clock: Sendable {
+        private let seconds = Mutex<MonotonicMicroseconds>(100)
+
+        var now: MonotonicMicroseconds { self.seconds.withLock { $0 * 1_000_000 } }
+
+        func advance(_ seconds: MonotonicMicroseconds) { self.seconds.withLock { $0 += seconds } }
+    }
+
+    /// Why last known addresses are used.
+    private final class Warnings: Sendable {
+        private let reasons = Mutex<[String]>([])
+
+        var all: [String] { self.reasons.withLock { $0 } }
+
+        func note(_ reason: String) { self.reasons.withLock { $0.append(reason) } }
+    }
+
     private let worker: Worker
+    private let clock = Clock()
+    private let warnings = Warnings()
 
     init() throws { self.worker = try Worker(index: 0) }
 
     private func resolver(_ script: Script) -> HostResolver {
-        HostResolver(lookUp: { _, port in script.lookUp(port: port) })
+        let (clock, warnings) = (self.clock, self.warnings)
+        return HostResolver(
+            lookUp: { _, port in script.lookUp(port: port) },
+            warn: { _, reason in warnings.note(reason) },
+            now: { clock.now }
+        )
     }
 
     private func ask(_ resolver: HostResolver, _ host: String = "db.test") -> Told {
@@ -75,6 +104,7 @@ import Testing
         let resolver = self.resolver(script)
         #expect(self.ask(resolver, "192.0.2.1").all == ["192.0.2.1:5432"])
         #expect(self.ask(resolver, "/run").all == ["unix:/run/.s.PGSQL.5432"])
+        for host in ["192.0.2.1", "/run"] { resolver.follow(host: host, port: 5432) }
         #expect(script.askedCount == 0)
     }
 
@@ -113,6 +143,76 @@ import Testing
         script.gate.signal()
         self.wait(for: [told])
         #expect(told.all == ["192.0.2.7:5432"])
+        #expect(script.askedCount == 2)
+    }
+
+    /// A resolver of a name that one look-up has found at 192.0.2.1, and that has to be asked for again.
+    private func resolverThatHasForgotten(_ script: Script) -> HostResolver {
+        let resolver = self.resolver(script)
+        script.gate.signal()
+        self.wait(for: [self.ask(resolver)])
+        self.clock.advance(16)
+        return resolver
+    }
+
+    private static let noAnswer = "Temporary failure in name resolution"
+
+    @Test func inAnOutageTheLastAddressesAreUsed() {
+        let script = Script([["192.0.2.1"], Script.outage])
+        let resolver = self.resolverThatHasForgotten(script)
+        let told = (0..<2).map { _ in self.ask(resolver) }
+        #expect(told.allSatisfy { $0.all.isEmpty }, "another answer may be had")
+        script.gate.signal()
+        self.wait(for: told)
+        #expect(told.map(\.all) == [["192.0.2.1:5432"], ["192.0.2.1:5432"]])
+        #expect(self.ask(resolver).all == ["192.0.2.1:5432"])
+        #expect(script.askedCount == 2)
+        #expect(self.warnings.all == [Self.noAnswer])
+    }
+
+    @Test func theLastAddressesAreNotUsedForEver() {
+        let script = Script([["192.0.2.1"], Script.outage])
+        let resolver = self.resolverThatHasForgotten(script)
+        self.clock.advance(3600)
+        let told = self.ask(resolver)
+        script.gate.signal()
+        self.wait(for: [told])
+        #expect(told.all == [Self.noAnswer])
+        #expect(resolver.lastKnown(host: "db.test", port: 5432).isEmpty)
+        #expect(self.warnings.all.isEmpty)
+    }
+
+    @Test func aNameThatLeadsElsewhereIsToldOnce() {
+        let script = Script([["192.0.2.1"], ["192.0.2.2"]])
+        let resolver = self.resolverThatHasForgotten(script)
+        #expect(resolver.takeMoved().isEmpty)
+        resolver.follow(host: "db.test", port: 5432)
+        script.gate.signal()
+        var moved = resolver.takeMoved()
+        while moved.isEmpty {
+            usleep(500)
+            moved = resolver.takeMoved()
+        }
+        #expect(moved == [HostResolver.name("db.test", 5432)])
+        #expect(resolver.takeMoved().isEmpty)
+        #expect(self.ask(resolver).all == ["192.0.2.2:5432"])
+    }
+
+    @Test func whoHasWaitedLongEnoughMayHaveTheLastAddresses() {
+        let script = Script([["192.0.2.1"], ["192.0.2.2"]])
+        let resolver = self.resolverThatHasForgotten(script)
+        let told = self.ask(resolver)
+        #expect(told.all.isEmpty)
+        for _ in 0..<2 {
+            #expect(resolver.lastKnown(host: "db.test", port: 5432).map(\.description) == ["192.0.2.1:5432"])
+        }
+        #expect(self.ask(resolver).all == ["192.0.2.1:5432"], "nor do others wait")
+        #expect(resolver.lastKnown(host: "other.test", port: 5432).isEmpty)
+        #expect(self.warnings.all == ["the look-up takes long"])
+        script.gate.signal()
+        self.wait(for: [told])
+        #expect(told.all == ["192.0.2.2:5432"])
+        #expect(self.ask(resolver).all == ["192.0.2.2:5432"])
         #expect(script.askedCount == 2)
     }
 

@@ -2,6 +2,8 @@
 package enum ConsoleArgument: String, Sendable {
     /// One name, which must be there.
     case user = "name"
+    /// Nothing, or a database.
+    case database = "[database]"
     /// Nothing, a database, or a database and a user in it.
     case account = "[database[.user]]"
 
@@ -10,6 +12,7 @@ package enum ConsoleArgument: String, Sendable {
     func parse(_ cursor: inout ConsoleTokenCursor) throws(ConsoleError) -> [String] {
         switch self {
         case .user: return [try cursor.expectName()]
+        case .database: return try cursor.upcoming == nil ? [] : [cursor.expectName()]
         case .account: return try Self.account(&cursor)
         }
     }
