@@ -449,6 +449,7 @@ def test_a_parse_behind_alter_table_finds_the_new_types(make_gateway):
         assert types_of(other, sql, "kept")[0] == date
         owner.rows("begin")
         owner.rows("alter table altered_later alter at type timestamptz")
+        assert types_of(owner, sql)[0] == types_of(owner, sql, "within")[0] == timestamptz
         owner.rows("commit")
         for _ in range(3):
             assert types_of(owner, sql)[0] == types_of(other, sql)[0] == timestamptz
@@ -461,6 +462,29 @@ def test_a_parse_behind_alter_table_finds_the_new_types(make_gateway):
         assert next(m.body[2:] for m in other.ready() if m.kind == "t") == struct.pack(">I", *date)
         assert owner.value("select at at time zone 'utc' from altered_later") == "2024-01-01 15:30:00"
         owner.rows("drop table altered_later")
+
+
+@pytest.mark.parametrize("end", ("commit", "rollback"))
+def test_a_parse_within_the_transaction_of_an_alter_table_finds_the_new_columns(make_gateway, end):
+    """The statement of before would fail there, and the transaction with it."""
+    gateway = one_server(make_gateway)
+    sql = "select * from widened"
+    with gateway.wire() as owner, gateway.wire() as other:
+        owner.rows("drop table if exists widened; create table widened as select 1 as a")
+        for _ in range(3):
+            assert types_of(owner, sql)[1].columns == types_of(other, sql)[1].columns == ["a"]
+        owner.rows("begin")
+        for count, column in enumerate("bc"):
+            owner.rows(f"alter table widened add column {column} int")
+            for name in ("", f"named{count}"):
+                assert types_of(owner, sql, name)[1].columns == ["a", "b", "c"][: count + 2]
+                assert kinds(owner, bind((), "", name), execute(), sync()) == "2DCZ"
+        owner.rows(end)
+        columns = ["a", "b", "c"] if end == "commit" else ["a"]
+        for client in (owner, other, owner):
+            assert types_of(client, sql)[1].columns == columns
+            assert kinds(client, parse(sql), bind(), execute(), sync()) == "12DCZ"
+        owner.rows("drop table widened")
 
 
 @pytest.mark.parametrize("name", ("", "named"))
