@@ -22,6 +22,7 @@ from wire import (
     Wire,
     bind,
     close_statement,
+    describe_portal,
     describe_statement,
     execute,
     flush,
@@ -485,6 +486,45 @@ def test_a_parse_within_the_transaction_of_an_alter_table_finds_the_new_columns(
             assert types_of(client, sql)[1].columns == columns
             assert kinds(client, parse(sql), bind(), execute(), sync()) == "12DCZ"
         owner.rows("drop table widened")
+
+
+VIEW_CHANGES = {
+    "replace": ["create or replace view viewed as select 1 as a, 2 as b"],
+    "make anew": ["drop view viewed", "create view viewed as select 1 as a, 2 as b"],
+    "drop": ["drop view front.viewed"],
+    "rename a view": ["alter view front.viewed rename to gone"],
+    "rename a schema": ["alter schema front rename to gone"],
+    "materialized": ["alter materialized view stored rename column a to b"],
+}
+
+
+@pytest.mark.parametrize("changes", VIEW_CHANGES.values(), ids=VIEW_CHANGES)
+def test_a_parse_behind_a_change_of_views_finds_the_new_columns(make_gateway, postgres, changes):
+    """As node-pg sends it: all in one go and without a name, so that no error of the gateway's making is deserved."""
+    gateway = one_server(make_gateway)
+    with postgres.admin() as admin:
+        admin.execute("drop schema if exists front, back, gone cascade")
+        admin.execute("create schema front authorization app; create schema back authorization app")
+        admin.execute("grant create on database app to app")
+    asked = {"search_path": "front, back"}
+    with gateway.wire(parameters=asked) as owner, gateway.wire(parameters=asked) as other:
+        owner.rows("create view back.viewed as select 1 as a, 2 as b")
+        owner.rows("create view front.viewed as select 1 as a")
+        owner.rows("create materialized view front.stored as select 1 as a")
+        sql = "select * from stored" if "materialized" in changes[0] else "select * from viewed"
+        whole = (parse(sql), bind(), describe_portal(), execute(), sync())
+        for client in (owner, other) * 3:
+            assert kinds(client, *whole) == "12TDCZ"
+        for change in changes:
+            owner.rows(change)
+        for client in (other, owner) * 2:
+            client.send_together(*whole)
+            answer = client.ready()
+            assert "".join(m.kind for m in answer) == "12TDCZ", [str(m) for m in answer]
+            assert answer[2].columns == (["b"] if "stored" in sql else ["a", "b"])
+    with postgres.admin() as admin:
+        admin.execute("drop schema if exists front, back, gone cascade")
+        admin.execute("revoke create on database app from app")
 
 
 @pytest.mark.parametrize("name", ("", "named"))
