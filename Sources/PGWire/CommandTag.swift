@@ -30,7 +30,8 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
     @inlinable package static var deallocateAll: CommandTag { CommandTag(rawValue: 13) }
     @inlinable package static var listen: CommandTag { CommandTag(rawValue: 14) }
     @inlinable package static var unlisten: CommandTag { CommandTag(rawValue: 15) }
-    /// `ALTER TABLE`, `ALTER FOREIGN TABLE`, `ALTER TYPE`: columns may have other types than before.
+    /// Columns may have other types than before, or names mean other relations: `ALTER` of tables, foreign tables,
+    /// types, views, materialized views and schemas, `CREATE VIEW` (the tag of `CREATE OR REPLACE VIEW`), `DROP VIEW`.
     @inlinable package static var alter: CommandTag { CommandTag(rawValue: 16) }
     /// `DO`: a block of code.
     @inlinable package static var doBlock: CommandTag { CommandTag(rawValue: 17) }
@@ -69,6 +70,9 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
 
     private static func classifyA(_ bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> CommandTag {
         if self.equal(bytes, start, end, "ALTER TABLE") || self.equal(bytes, start, end, "ALTER TYPE") { return .alter }
+        if self.equal(bytes, start, end, "ALTER VIEW") { return .alter }
+        if self.equal(bytes, start, end, "ALTER MATERIALIZED VIEW") { return .alter }
+        if self.equal(bytes, start, end, "ALTER SCHEMA") { return .alter }
         return self.equal(bytes, start, end, "ALTER FOREIGN TABLE") ? .alter : .other
     }
 
@@ -81,6 +85,7 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
     private static func classifyC(_ bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> CommandTag {
         if self.equal(bytes, start, end, "COMMIT") { return .commit }
         if self.counted(bytes, start, end, "COPY") { return .copy }
+        if self.equal(bytes, start, end, "CREATE VIEW") { return .alter }
         return self.equal(bytes, start, end, "CLOSE CURSOR ALL") ? .closeCursorAll : .other
     }
 
@@ -89,6 +94,7 @@ package struct CommandTag: RawRepresentable, Hashable, Sendable {
         if self.equal(bytes, start, end, "DEALLOCATE ALL") { return .deallocateAll }
         if self.equal(bytes, start, end, "DISCARD ALL") { return .discardAll }
         if self.equal(bytes, start, end, "DO") { return .doBlock }
+        if self.equal(bytes, start, end, "DROP VIEW") { return .alter }
         return self.equal(bytes, start, end, "DECLARE CURSOR") ? .declareCursor : .other
     }
 

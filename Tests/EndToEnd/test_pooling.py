@@ -832,6 +832,42 @@ def values(answer):
     return [m.values[0] for m in answer if m.kind == "D"]
 
 
+@pytest.mark.parametrize("refused", (False, True))
+def test_a_query_behind_a_flushed_batch_is_a_request_like_any_other(make_gateway, refused):
+    """asyncpg prepares with Parse, Describe and Flush; the next thing that it sends may be a simple query."""
+    gateway = small(make_gateway, "session")
+    with gateway.wire(parameters=ASKED) as client:
+        pid = client.value(PID)
+        for number in range(2):
+            name = f"mine{number}"
+            client.send_together(parse("select 1", name), describe_statement(name), flush())
+            assert [m.kind for m in client.until("T")] == ["1", "t", "T"]
+            if refused:
+                assert client.error("select no_such_column")["C"] == "42703"
+                client.send_together(parse("select 1"), describe_statement(), flush())
+                client.until("T")
+            client.rows("reset all")
+            assert client.value("show search_path") == "one, two"
+    gateway.wait_idle()
+    with gateway.wire() as client:
+        assert client.value(PID) == pid
+
+
+def test_a_query_behind_a_batch_that_has_failed_is_skipped(make_gateway):
+    """Nobody knows that before the Sync; from there on the client waits for nothing that does not come."""
+    gateway = small(make_gateway, "session")
+    with gateway.wire() as client:
+        client.send_together(parse("select no_such_column"), flush())
+        client.until("E")
+        client.send(query("select 1"))
+        assert client.nothing_comes()
+        client.send(sync())
+        assert [m.kind for m in client.ready()] == ["Z"]
+        assert [client.value("select 2") for _ in range(2)] == ["2"] * 2
+    with gateway.wire() as client:
+        assert client.value("select 3") == "3"
+
+
 @pytest.mark.parametrize("split", (whole, byte_by_byte))
 @pytest.mark.parametrize("reset", (*NPGSQL_RESETS, "select 1; reset search_path"), ids=("npgsql", "discard", "last"))
 @pytest.mark.parametrize(

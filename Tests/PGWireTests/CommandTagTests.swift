@@ -13,7 +13,8 @@ struct CommandTagTests {
         ("PREPARE", .prepare), ("PREPARE TRANSACTION", .other), ("DEALLOCATE", .deallocate),
         ("DEALLOCATE ALL", .deallocateAll), ("LISTEN", .listen), ("UNLISTEN", .unlisten), ("NOTIFY", .other),
         ("DO", .doBlock), ("ALTER TABLE", .alter), ("ALTER FOREIGN TABLE", .alter), ("ALTER TYPE", .alter),
-        ("ALTER ROLE", .other),
+        ("ALTER VIEW", .alter), ("ALTER MATERIALIZED VIEW", .alter), ("ALTER SCHEMA", .alter), ("CREATE VIEW", .alter),
+        ("DROP VIEW", .alter), ("ALTER ROLE", .other), ("DROP TABLE", .other), ("CREATE SCHEMA", .other),
         ("INSERT 0 1", .other), ("CREATE TABLE", .other), ("select 1", .other), ("Å", .other), ("", .other),
     ]
 

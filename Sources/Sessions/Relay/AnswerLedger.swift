@@ -7,8 +7,11 @@ package import PGWire
 /// reads COPY data it ignores Sync (protocol chapter, "COPY Operations"), so Syncs that were passed on before
 /// CopyInResponse was seen must be struck from the list. When such a COPY fails, nobody can tell which of those Syncs
 /// the server had read by then: the ledger is in doubt (`AnswerLedger+Doubt.swift`) until a later answer settles it.
-/// Where the count cannot be known at all (forms that no driver mixes), it becomes `isAmbiguous` for good, and the
-/// server stays with its client until the client leaves: slower, never wrong.
+///
+/// A Query behind extended messages without a Sync (drivers send it when they have seen all answers to these) is
+/// answered as any other, or skipped when one of these failed: the count is open until its ReadyForQuery has come.
+/// Where it cannot be known at all (forms that no driver mixes), it becomes `isAmbiguous` for good, and the server
+/// stays with its client until the client leaves: slower, never wrong.
 ///
 /// Belongs to a server connection; reset at every checkout.
 @usableFromInline
@@ -33,6 +36,8 @@ package struct AnswerLedger: Sendable {
     @usableFromInline package internal(set) var isUnsynced = false
     /// Extended-protocol messages were passed on since the last Sync.
     var hasBatch = false
+    /// A Query was passed on behind unsynced messages, and no other answer than its own may be ReadyForQuery.
+    @usableFromInline var hasQueryInBatch = false
     /// The server waits for COPY data.
     @usableFromInline package internal(set) var isCopyIn = false
     /// The forms passed on do not tell how many answers are due, nor will any answer.
@@ -57,9 +62,9 @@ package struct AnswerLedger: Sendable {
         self.tokens.reserveCapacity(16)
     }
 
-    /// How many answers are due is not known, for now (`isDoubtful`) or for good.
+    /// How many answers are due is not known, for now (`isDoubtful`, or a Query that may be skipped) or for good.
     @inlinable
-    package var isAmbiguous: Bool { self.isLost || self.doubt > 0 }
+    package var isAmbiguous: Bool { self.isLost || self.doubt > 0 || self.hasQueryInBatch }
 
     /// A COPY failed in a way that leaves the count open until `answerReceived`.
     @inlinable
@@ -102,6 +107,7 @@ package struct AnswerLedger: Sendable {
         self.head = 0
         self.isUnsynced = false
         self.hasBatch = false
+        self.hasQueryInBatch = false
         self.isCopyIn = false
         self.isLost = false
         self.heldSyncs = 0
@@ -138,10 +144,19 @@ package struct AnswerLedger: Sendable {
 
     /// Query or FunctionCall was passed on.
     package mutating func querySent() {
-        // A Query behind unsynced messages is skipped by the server if one of those failed: the count is unknowable.
-        if self.isUnsynced || self.isCopyIn { self.isLost = true }
+        if self.isUnsynced || self.isCopyIn { self.querySentInBatch() }
         if self.doubt > 0 { self.requestSentInDoubt() }
         self.tokens.append(Token.query)
+    }
+
+    /// The server skips it if one of the unsynced messages failed. With no other ReadyForQuery due, the next one says
+    /// that it did not; otherwise nobody can tell whose that is.
+    private mutating func querySentInBatch() {
+        if self.head == self.tokens.count, self.heldSyncs == 0, self.doubt == 0, !self.isCopyIn {
+            self.hasQueryInBatch = true
+        } else {
+            self.isLost = true
+        }
     }
 
     /// All messages behind the last Sync were answered, without an error: what comes next is no longer part of them.
@@ -153,6 +168,8 @@ package struct AnswerLedger: Sendable {
 
     package mutating func syncSent() {
         defer { self.hasBatch = false }
+        // Whether it was skipped, ReadyForQuery does not tell any more.
+        if self.hasQueryInBatch { self.isLost = true }
         if self.isCopyIn {
             self.heldSyncs += 1
             return
@@ -172,6 +189,8 @@ package struct AnswerLedger: Sendable {
         if self.isUnsynced {
             // Did that end a COPY of this batch, or was it stray and a COPY is still to come?
             if self.tokens.last == Token.batchCopyEnd { self.isLost = true }
+            // It belongs to the same batch if that failed, and to a new one if the Query was answered.
+            if self.hasQueryInBatch { self.isLost = true }
         }
         if self.doubt > 0 { self.requestSentInDoubt() }
         self.isUnsynced = true
@@ -183,6 +202,8 @@ package struct AnswerLedger: Sendable {
         if self.isCopyIn {
             self.isCopyIn = false
         } else if self.isUnsynced {
+            // Of the batch, or of the Query behind it?
+            if self.hasQueryInBatch { self.isLost = true }
             self.tokens.append(Token.batchCopyEnd)
         } else if self.head < self.tokens.count {
             self.tokens.append(Token.copyEnd)
@@ -201,6 +222,11 @@ package struct AnswerLedger: Sendable {
         if self.doubt > 0 {
             self.readyReceivedInDoubt()
             return
+        }
+        if self.hasQueryInBatch {
+            // The Query was answered, and with it all that stood before it.
+            self.hasQueryInBatch = false
+            self.batchAnswered()
         }
         while self.head < self.tokens.count {
             let token = self.tokens[self.head]

@@ -121,7 +121,7 @@ package struct BackendScanner: Sendable {
 
     mutating func noteReady(_ status: TransactionStatus) {
         self.endedWithError = false
-        // Others see what was altered when the transaction is over.
+        // Others see what was altered when the transaction is over, and have prepared by the old types until then.
         guard self.hasAltered, status == .idle else { return }
         self.hasAltered = false
         PreparedStatement.outdateAll()
@@ -137,7 +137,10 @@ package struct BackendScanner: Sendable {
         switch tag {
         case .discardAll: (self.lostParameters, self.hasReset) = (true, false)
         case .reset: self.hasReset = true
-        case .alter: self.hasAltered = true
+        case .alter:
+            // The transaction itself sees it at once.
+            self.hasAltered = true
+            PreparedStatement.outdateAll()
         default: return
         }
     }

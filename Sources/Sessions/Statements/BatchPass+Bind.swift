@@ -134,9 +134,10 @@ extension BatchPass {
             if name.isEmpty { self.dropServerUnnamed() }
             return .unknown
         }
-        // Drivers remember what they were told of a statement's columns, and read rows by that: before the name stands
-        // for a fresh one, its client is told. In a failed transaction PostgreSQL has another error first.
-        if statement.isStale, !name.isEmpty, let place = self.tell(statement, counts: counts) { return place }
+        // Drivers remember what they were told of a statement's columns, and read rows by that, also where it has no
+        // name and Describe and Bind are in different batches: before a fresh one takes its place, its client is told.
+        // In a failed transaction PostgreSQL has another error first.
+        if statement.isStale, let place = self.tell(statement, isNamed: !name.isEmpty, counts: counts) { return place }
         let planner = self.client.planner
         if statement.isStale || !PlannerSettings.equal(statement.planner, planner) {
             if let fresh = self.source.replacement(of: statement, planner: planner, isNamed: !name.isEmpty) {
@@ -150,14 +151,14 @@ extension BatchPass {
 
     /// Tells the client, once, that the result of a statement has changed; nil when it knows. What tells it is a
     /// message of its batch and may be skipped like any other, and then it does not know.
-    private mutating func tell(_ statement: PreparedStatement, counts: Bool) -> Place? {
+    private mutating func tell(_ statement: PreparedStatement, isNamed: Bool, counts: Bool) -> Place? {
         if self.server.isUnsettled(.told(statement.id)) { return .hold }
         if self.client.knowsOfChange(statement) { return self.server.isChanged(.told(statement.id)) ? .changed : nil }
         if self.isFailed {
             // Unless the end of the transaction is on its way.
             if self.server.script.awaitsReady { return .hold }
             self.mark(statement.traits)
-            return self.supply(statement, isNamed: true, counts: counts)
+            return self.supply(statement, isNamed: isNamed, counts: counts)
         }
         self.server.note(.told(statement.id), before: .isPrepared(false))
         self.client.learnOfChange(statement)

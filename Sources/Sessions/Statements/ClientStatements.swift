@@ -11,7 +11,7 @@ package final class ClientStatements: @unchecked Sendable {
     /// Portals bound to a statement that the gateway carries out itself, or after which it has to look again
     /// (`DEALLOCATE`, `DISCARD ALL`, `RESET`, `COPY`).
     var portals: [[UInt8]: OwnPortal] = [:]
-    /// Stale statements with names of which the client has been told: their next use prepares them afresh.
+    /// Stale statements of which the client has been told: their next use prepares them afresh.
     private var toldStale: Set<StatementID> = []
     private(set) var planner: PlannerSettings?
     /// The long Parse that is still to come in part, or is whole and held.
@@ -85,7 +85,10 @@ package final class ClientStatements: @unchecked Sendable {
 
     /// The statement with this id is of no more use to anybody, as the client is told.
     func expire(_ id: StatementID) {
-        if let unnamed = self.unnamed, unnamed.id == id { unnamed.markStale() }
+        if let unnamed = self.unnamed, unnamed.id == id {
+            unnamed.markStale()
+            self.learnOfChange(unnamed)
+        }
         for statement in self.names.statements where statement.id == id {
             statement.markStale()
             self.learnOfChange(statement)
@@ -98,7 +101,7 @@ package final class ClientStatements: @unchecked Sendable {
         self.names.first(withID: id)?.outdate()
     }
 
-    /// Whether the client has been told that the statement, which it has under a name, is stale.
+    /// Whether the client has been told that the statement, which it has, is stale.
     func knowsOfChange(_ stale: PreparedStatement) -> Bool { self.toldStale.contains(stale.id) }
 
     func learnOfChange(_ stale: PreparedStatement) {

@@ -98,7 +98,7 @@ package final class PreparedStatement: Sendable {
     /// Neither stale nor outdated.
     package var isCurrent: Bool { !self.isStale && !self.isOutdated }
 
-    /// A transaction that has changed types of columns is over.
+    /// A transaction has changed types of columns, or one that has is over.
     package static func outdateAll() { self.alterations.wrappingAdd(1, ordering: .releasing) }
 
     package var useCount: UInt64 { self.uses.load(ordering: .relaxed) }

@@ -32,6 +32,11 @@ import Testing
             }
             if !pending.isEmpty, random.chance(haste) || model.isQuiet, let ask = pending.popFirst() {
                 model.pass(ask)
+                // Drivers flush to wait for the answers, unless more of the batch follows.
+                if !isWild, ask == .flush, Self.isEnd(pending) {
+                    while !model.isQuiet, self.step(&model, &outcome) {}
+                    if outcome.falsehood != nil { break }
+                }
             } else if random.chance(50) {
                 _ = model.serve()
             } else {
@@ -44,6 +49,14 @@ import Testing
         }
         outcome.trace = model.trace
         return outcome
+    }
+
+    /// No extended message is next.
+    private static func isEnd(_ pending: ArraySlice<Ask>) -> Bool {
+        switch pending.first {
+        case .prepare?, .execute?: false
+        default: true
+        }
     }
 
     private func step(_ model: inout LedgerModel, _ outcome: inout Outcome) -> Bool {

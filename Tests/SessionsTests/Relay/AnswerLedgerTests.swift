@@ -71,9 +71,40 @@ import Testing
         #expect(self.ledger("Q CT Q EF").status == .failed)
     }
 
+    @Test(arguments: [
+        "PPQ CZ", "PP 11 Q CZ", "PPQ EZ", "PP 11 Q G c C Z", "PP 11 Q G E Z", "QZ PPQ CZ", "PPP G c C Q C Z",
+        "PPPS G c C Q C Z",
+    ])
+    func aQueryBehindAnUnsyncedBatchSettlesIt(script: String) {
+        let steps = script.filter { $0 != " " }
+        let before = self.ledger(String(steps.dropLast()))
+        #expect(before.isAmbiguous)
+        #expect(!before.isLost)
+        #expect(!before.awaitsReady)
+        var ledger = self.ledger(script)
+        #expect(ledger.isReleasable)
+        #expect(!ledger.isAmbiguous)
+        #expect(ledger.owedCount == 0)
+        for next in ["SZ", "PPSZ", "QZ", "PPQ CZ"] {
+            self.play(next, &ledger)
+            #expect(ledger.isReleasable)
+        }
+    }
+
+    @Test func aQueryBehindAnUnsyncedBatchLeavesItsTransactionOpen() {
+        #expect(self.ledger("PPQ CT").isSettled)
+        #expect(!self.ledger("PPQ CT").isReleasable)
+        #expect(self.ledger("PPQ CT PPQ CZ").isReleasable)
+    }
+
+    /// One of the batch may have failed, and the Query with it: then ReadyForQuery is the next Sync's.
     @Test func aQueryWithinAnUnsyncedBatchIsAmbiguous() {
-        #expect(self.ledger("PPQ").isAmbiguous)
-        #expect(!self.ledger("PPQ CZ SZ").isSettled)
+        for script in [
+            "PPQ S", "PPQ E S", "PPQ P", "PPQ Q", "PPQ c", "Q PPQ", "PPS PPQ", "PPPc Q", "PPP G Q", "PPPS G c Q",
+        ] {
+            #expect(self.ledger(script).isLost, "\(script)")
+            #expect(!self.ledger(script + "Z Q CZ SZ").isReleasable, "\(script)")
+        }
         #expect(!self.ledger("PPS Q").isAmbiguous)
     }
 

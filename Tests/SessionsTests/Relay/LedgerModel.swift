@@ -111,7 +111,7 @@ struct AskSource {
 
     /// What drivers send: requests in one piece, COPY data with an end, an occasional Sync or CopyDone too many.
     mutating func civil() -> [Ask] {
-        switch Int.random(in: 0..<14, using: &self.random) {
+        switch Int.random(in: 0..<15, using: &self.random) {
         case 0: return [.query([])]
         case 1: return [.query([self.command(), self.command()])] + self.copyTail(20)
         case 2: return [.query([.copyIn])] + self.copyTail(90)
@@ -123,6 +123,7 @@ struct AskSource {
         case 10: return [.sync]
         case 11: return self.copyTail(70)
         case 12: return [.flush]
+        case 13: return [.prepare(fails: false), .prepare(fails: false), .flush, .query([self.command()]), .flush]
         default: return [.query([self.command()])]
         }
     }

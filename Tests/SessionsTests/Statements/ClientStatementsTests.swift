@@ -107,5 +107,9 @@ import Testing
         client.names.set([0x61], to: other)
         client.expire(other.id)
         #expect(client.knowsOfChange(other))
+        let unnamed = try self.statement("select 4")
+        client.unnamed = unnamed
+        client.expire(unnamed.id)
+        #expect(unnamed.isStale && client.knowsOfChange(unnamed))
     }
 }

@@ -12,6 +12,12 @@ import Testing
         return feed
     }
 
+    /// Somebody else has met the change of a statement's result.
+    private func change(_ name: String, of feed: BatchFeed) {
+        let statement = name.isEmpty ? feed.client.unnamed : feed.client.names.find(Array(name.utf8))
+        statement?.markStale()
+    }
+
     /// "cached plan must not change result type": the server closes the statement before anything else uses it, and
     /// whoever has it gets a fresh one.
     @Test func aStatementWithAnotherResultIsPreparedAfresh() {
@@ -22,8 +28,11 @@ import Testing
             let verdict = feed.fail(.featureNotSupported, routine: "RevalidateCachedQuery")
             feed.answer("Z")
             guard isNamed else {
-                // It is the server's unnamed one: the next Parse replaces it.
+                // It is the server's unnamed one: the next Parse replaces it. Its client knows.
                 #expect(verdict.staleStatement == 1)
+                _ = feed.takeSent()
+                feed.read(.bind("", ""), .sync)
+                #expect(feed.takeSent() == bytes(of: .parse("", "select 1"), .bind("", ""), .sync))
                 continue
             }
             #expect(verdict.staleStatement == 1)
@@ -62,13 +71,14 @@ import Testing
     }
 
     /// Somebody else has met the change. Drivers read rows by the columns that they were told of.
-    @Test func whoeverHasAStatementIsToldOfItsChange() {
-        let fresh = "pggateway_2"
+    @Test(arguments: ["a", ""])
+    func whoeverHasAStatementIsToldOfItsChange(name: String) {
+        let fresh = name.isEmpty ? "" : "pggateway_2"
         for (first, second) in [
-            (.bind("", "a"), .bind("", fresh)), (.describe(.statement, "a"), .describe(.statement, fresh)),
+            (.bind("", name), .bind("", fresh)), (.describe(.statement, name), .describe(.statement, fresh)),
         ] as [(Talk, Talk)] {
-            let feed = self.prepared("a")
-            feed.client.names.find([0x61])?.markStale()
+            let feed = self.prepared(name)
+            self.change(name, of: feed)
             feed.read(first, .sync)
             #expect(feed.takeSent() == bytes(of: .describe(.statement, "pggateway_refused"), .sync))
             let told = feed.fail(.invalidStatementName).substitute
@@ -80,14 +90,15 @@ import Testing
     }
 
     /// A message in front of it has failed, and the client has heard of that only.
-    @Test func aChangeThatWasSkippedIsToldAgain() {
-        let feed = self.prepared("a")
-        feed.client.names.find([0x61])?.markStale()
-        feed.read(.execute("nobody"), .bind("", "a"), .bind("", "a"), .sync)
+    @Test(arguments: ["a", ""])
+    func aChangeThatWasSkippedIsToldAgain(name: String) {
+        let feed = self.prepared(name)
+        self.change(name, of: feed)
+        feed.read(.execute("nobody"), .bind("", name), .bind("", name), .sync)
         feed.fail(.invalidCursorName)
         feed.answer("Z")
         _ = feed.takeSent()
-        feed.read(.bind("", "a"), .sync)
+        feed.read(.bind("", name), .sync)
         let told = feed.fail(.invalidStatementName).substitute
         #expect(told == StatementError.encoded(StatementError.changedResult))
     }
