@@ -29,7 +29,7 @@ extension ClientConnection {
         self.reported[name] = value
     }
 
-    /// The same in session mode, where nothing follows the client: the console is to show what the session calls itself.
+    /// The same in session mode, where nothing follows the client: the console shows what the session calls itself.
     func noteName(_ bytes: borrowing Span<UInt8>, body: Range<Int>) {
         guard let (name, value) = ParameterStatus.decode(bytes.extracting(body)), name == "application_name" else {
             return

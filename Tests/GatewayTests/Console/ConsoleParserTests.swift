@@ -19,10 +19,10 @@ struct ConsoleParserTests {
     @Test("understands every entry of the command table in any case", arguments: ConsoleCommand.all.map(\.name))
     func commands(name: String) throws {
         // A number where the name has a parameter, names where it has optional ones.
-        let optional = "[database[.user]]"
-        let typed =
-            name.hasSuffix(" n")
-            ? name.dropLast() + "12" : name.hasSuffix(optional) ? name.dropLast(optional.count) + "shop.app" : name
+        var typed = name.hasSuffix(" n") ? name.dropLast() + "12" : name
+        for (optional, given) in [("[database[.user]]", "shop.app"), ("[database]", "shop")] {
+            if name.hasSuffix(optional) { typed = name.dropLast(optional.count) + given }
+        }
         let mixed = typed.prefix(2).lowercased() + typed.dropFirst(2)
         for text in [typed, typed.lowercased(), " /* x */ \(mixed) ; -- y"] {
             guard case .command(let command) = try self.parse(text) else {
