@@ -16,7 +16,7 @@ extension ClientConnection {
     /// The request that cancel requests are waiting for may have gone out: the client prepares nothing any more, and
     /// they are passed on.
     func requestMayHaveGoneOut() {
-        if self.server?.prelude.isRestoring == true { return }
+        if self.awaitsParameters { return }
         self.isPreparing = false
         guard let server = self.server, server.client === self, !server.ledger.isSettled else { return }
         let waiting = self.cancellersAhead
