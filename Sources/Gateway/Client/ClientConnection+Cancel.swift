@@ -15,10 +15,18 @@ extension ClientConnection {
 
     /// The request that cancel requests are waiting for may have gone out: the client prepares nothing any more, and
     /// they are passed on.
-    func requestMayHaveGoneOut() {
+    ///
+    /// - Parameter unread: bytes of the client's that were not passed on.
+    func requestMayHaveGoneOut(leaving unread: Int) {
         if self.awaitsParameters { return }
         self.isPreparing = false
-        guard let server = self.server, server.client === self, !server.ledger.isSettled else { return }
+        guard let server = self.server, server.client === self else { return }
+        guard !server.ledger.isSettled else {
+            // It was a lone Flush, which asks for nothing: what the client sends next is not what they were meant for.
+            let isHeld = self.pauses.contains(.heldMessage) || self.isCollecting
+            if unread == 0, !isHeld, self.scanner.isAtBoundary { self.letCancellersGo() }
+            return
+        }
         let waiting = self.cancellersAhead
         self.cancellersAhead = []
         for canceller in waiting { server.cancel(for: canceller) }

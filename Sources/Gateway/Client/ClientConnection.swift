@@ -182,7 +182,9 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .active:
             let taken = self.relay(bytes)
-            if self.isPreparing || !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
+            if self.isPreparing || !self.cancellersAhead.isEmpty {
+                self.requestMayHaveGoneOut(leaving: bytes.count - taken)
+            }
             return taken
         case .idle: return self.isTerminating ? bytes.count : self.open(bytes)
         case .waiting: return 0
