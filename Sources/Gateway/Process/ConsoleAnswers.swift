@@ -47,8 +47,7 @@ extension Gateway {
         case .killUser:
             guard let user = arguments.first else { return .rows([KillRow]()) }
             return .rows([await self.kill(user: user, home: home)])
-        case .invalidateAuth:
-            return .rows([InvalidationRow(entries: self.invalidateAuth(arguments))])
+        case .invalidateAuth: return self.invalidateAuth(arguments)
         }
     }
 
