@@ -248,8 +248,6 @@ open class Endpoint: @unchecked Sendable {
 enum Errno {
     static let again = 11
     static let interrupted: Int32 = 4
-    static let tooManyOpenFilesInSystem: Int32 = 23
-    static let tooManyOpenFiles: Int32 = 24
     static let messageTooLong: Int32 = 90
     static let protocolError: Int32 = 71
     static let noBufferSpace: Int32 = 105

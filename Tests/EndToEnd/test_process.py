@@ -3,12 +3,14 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 
 import pytest
 
+from descriptors import sockets_of
 from fakeserver import FakeServer, plain_answer
 from gateway import BINARY, ROOT, pool
 from polling import wait_until
@@ -665,6 +667,22 @@ def test_descriptors_run_out(make_gateway):
 
     wait_until(served, "service goes on", 15)
     gateway.wait_idle()
+
+
+def test_accepting_that_fails_for_good_is_told_and_costs_nothing(make_gateway):
+    """As where a security module forbids it; here somebody has shut the listening socket down."""
+    gateway = make_gateway(general={"worker_threads": 1})
+    with gateway.wire() as client:
+        with sockets_of(gateway.process) as sockets:
+            doors = [one for one in sockets if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)]
+            doors[0].shutdown(socket.SHUT_RDWR)
+        said = "Failed to accept new connection"
+        gateway.wait_for_log(lambda log: said in log, "a word about it")
+        before, began = gateway.processor_time(), time.monotonic()
+        assert client.value("select pg_sleep(1), 2") is not None
+        used, passed = gateway.processor_time() - before, time.monotonic() - began
+        assert used < 0.2 * passed, f"{used:.2f} s of processor time in {passed:.2f} s"
+        assert gateway.log().count(said) == 1
 
 
 def test_too_few_descriptors_for_the_settings_are_said_at_start(make_gateway):

@@ -1,20 +1,16 @@
 """What the settings say of TCP is what the gateway's sockets have: those of clients, of servers, of cancel requests."""
 
 import contextlib
-import ctypes
-import errno
-import os
 import socket
 import threading
 
 import pytest
 
+from descriptors import sockets_of
 from fakeserver import FakeServer, error, greeting, ready
 from wire import cancel_request, query
 
 TRUST = "host all all 127.0.0.1/32 trust\n"
-#: pidfd_getfd(2), which the library may have no function for; the number is the same on all processors.
-PIDFD_GETFD = 438
 
 TCP_OPTIONS = {
     "tcp_keepalives_idle": socket.TCP_KEEPIDLE,
@@ -39,33 +35,6 @@ OTHERS = {
     "tcp_no_delay": False,
 }
 SYSTEM = {"tcp_keepalives_idle": 0, "tcp_keepalives_count": 0, "tcp_keepalives_interval": 0, "tcp_user_timeout": 0}
-
-
-@contextlib.contextmanager
-def sockets_of(process):
-    """The TCP connections that a process has, each as a socket of our own that shares the options."""
-    library = ctypes.CDLL(None, use_errno=True)
-    whole = os.pidfd_open(process.pid)
-    found = []
-    try:
-        for number in os.listdir(f"/proc/{process.pid}/fd"):
-            copy = library.syscall(PIDFD_GETFD, whole, int(number), 0)
-            if copy < 0:
-                if ctypes.get_errno() == errno.EBADF:
-                    # Closed meanwhile.
-                    continue
-                pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
-            try:
-                one = socket.socket(fileno=copy)
-            except OSError:
-                os.close(copy)
-                continue
-            found.append(one)
-        yield [one for one in found if one.family == socket.AF_INET]
-    finally:
-        for one in found:
-            one.close()
-        os.close(whole)
 
 
 def options(gateway, peer=None, local=None):
