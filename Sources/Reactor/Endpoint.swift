@@ -198,6 +198,11 @@ open class Endpoint: @unchecked Sendable {
         return self.channel.lowWater > 1 && self.hasGathered
     }
 
+    /// Everything that was sent has come to the peer's system, over a unix socket to the peer itself.
+    public final var isAllDelivered: Bool {
+        self.unsent.isEmpty && self.channel.descriptor >= 0 && cr_unacknowledged(self.channel.descriptor) == 0
+    }
+
     /// The peer is known to have closed its side, although not all it sent may have been read.
     public final var hasPeerHungUp: Bool { self.channel.isAtEnd }
 

@@ -431,6 +431,44 @@ def test_a_second_signal_is_no_crash(make_gateway):
     assert gateway.wait() == 0
 
 
+@pytest.mark.parametrize("unix", (False, True), ids=("TCP", "unix"))
+@pytest.mark.parametrize("left", ("half a request", "a request in the queue"))
+def test_a_stop_does_not_wait_for_clients_that_do_not_close(make_gateway, tmp_path, left, unix):
+    """Not all that they have sent was read; they have got their last words."""
+    tmp_path.chmod(0o755)
+    general = {"shutdown_timeout": "30s", "query_wait_timeout": "60s", "unix_socket_dir": str(tmp_path)}
+    gateway = make_gateway(pool_options={"pool_size": 1}, general=general)
+    with gateway.wire(unix=unix) as client, gateway.wire() as holder:
+        if left == "half a request":
+            client.rows("select 1")
+            client._write(query("select 1")[:-3])
+        holder.rows("begin work")
+        if left != "half a request":
+            client.send(query("select 1"))
+            wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "it waits")
+        began = time.monotonic()
+        gateway.signal(signal.SIGTERM)
+        assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
+        holder.send(query("commit"))
+        assert [m.kind for m in holder.until_closed()] == ["C", "Z", "E"]
+        assert gateway.wait() == 0
+        assert time.monotonic() - began < 3
+
+
+def test_a_stop_waits_for_clients_that_have_not_got_their_last_words(make_gateway, tmp_path):
+    """Over a unix socket it can be told that they have not read them."""
+    tmp_path.chmod(0o755)
+    gateway = make_gateway(general={"shutdown_timeout": "30s", "unix_socket_dir": str(tmp_path)})
+    with gateway.wire(unix=True) as client:
+        client.rows("select 1")
+        client._write(query("select 1")[:-3])
+        began = time.monotonic()
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+        assert time.monotonic() - began > 3
+        assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
+
+
 def test_console_shutdown(make_gateway):
     gateway = make_gateway()
     with gateway.wire() as client, gateway.console_wire() as console:

@@ -103,6 +103,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var auditSubject: AuditSubject?
     /// After its last words it is read until it closes.
     var lingers = false
+    /// It is to be closed as soon as these have come; see `awaitFarewell`.
+    var hurries = false
     var queryCount: UInt64 = 0
     var transactionCount: UInt64 = 0
     var errorCount: UInt64 = 0
@@ -246,7 +248,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case .login:
             self.loginTimedOut()
         case .closing:
-            self.finish()
+            self.farewellDue()
         case .active where self.pauses.contains(.serverBacklog) && self.expiry == nil:
             self.vanished("server_finish_timeout: it has left, and its server does not take what it asked for")
         case .idle, .waiting, .active, .console:
