@@ -131,10 +131,14 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(make_gateway):
         assert "select 'mine'" not in script.heard
 
 
+@pytest.mark.parametrize("begins", (False, True), ids=("alone", "in a transaction"))
 @pytest.mark.parametrize("statements", (True, False), ids=("shared", "not shared"))
-def test_a_cancel_while_a_lone_flush_waits_hits_nothing_later(make_gateway, statements):
+def test_a_cancel_while_a_lone_flush_waits_hits_nothing_later(make_gateway, statements, begins):
     """Flush asks for nothing. Who cancels that is let go, as by a session that is idle."""
-    with waiting(make_gateway, flush(), prepared_statements=statements) as (gateway, script, client):
+    request = (query("begin") if begins else b"") + flush()
+    with waiting(make_gateway, request, prepared_statements=statements) as (gateway, script, client):
+        if begins:
+            client.ready()
         with gateway.wire(login=False) as canceller:
             canceller.send(cancel_request(client.pid, client.secret))
             assert canceller.nothing_comes(0.1)
