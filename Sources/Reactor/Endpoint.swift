@@ -198,6 +198,11 @@ open class Endpoint: @unchecked Sendable {
         return self.channel.lowWater > 1 && self.hasGathered
     }
 
+    /// Everything that was sent has come to the peer's system, over a unix socket to the peer itself.
+    public final var isAllDelivered: Bool {
+        self.unsent.isEmpty && self.channel.descriptor >= 0 && cr_unacknowledged(self.channel.descriptor) == 0
+    }
+
     /// The peer is known to have closed its side, although not all it sent may have been read.
     public final var hasPeerHungUp: Bool { self.channel.isAtEnd }
 
@@ -248,8 +253,6 @@ open class Endpoint: @unchecked Sendable {
 enum Errno {
     static let again = 11
     static let interrupted: Int32 = 4
-    static let tooManyOpenFilesInSystem: Int32 = 23
-    static let tooManyOpenFiles: Int32 = 24
     static let messageTooLong: Int32 = 90
     static let protocolError: Int32 = 71
     static let noBufferSpace: Int32 = 105

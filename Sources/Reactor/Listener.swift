@@ -11,8 +11,8 @@ open class Listener: Endpoint, @unchecked Sendable {
     /// would be a system call in vain; the event is level-triggered, so that nothing is missed.
     private static let burstInterval: MonotonicMicroseconds = 100
     private var lastAccept = MonotonicMicroseconds.min / 2
-    /// How long accepting rests when the process has no descriptor left.
-    package static let exhaustionPause: MonotonicMicroseconds = 100_000
+    /// How long accepting rests when the process has no descriptor left, or may not accept.
+    package static let failurePause: MonotonicMicroseconds = 100_000
     package let duty: AcceptDuty
     /// Where the kernel's events lead. Set before the duty knows this listener, and left alone as long as it does.
     private var place = Worker.Place(slot: -1, generation: 0)
@@ -33,8 +33,9 @@ open class Listener: Endpoint, @unchecked Sendable {
     open func accepted(descriptor: Int32, peer: SocketAddress) {}
     /// What came with one event has been passed to `accepted`.
     open func acceptedAll() {}
-    /// No descriptor or memory was left for a connection; accepting rests for `exhaustionPause`.
-    open func exhausted(_ error: Int32) {}
+    /// No descriptor or memory was left for a connection, or the system lets nothing be accepted; accepting rests for
+    /// `failurePause`.
+    open func acceptingFailed(_ error: Int32) {}
 
     final override func acceptPending() {
         self.acceptBurst()
@@ -53,9 +54,9 @@ open class Listener: Endpoint, @unchecked Sendable {
                 if !self.isOpen { return }
                 continue
             }
-            if self.isExhaustion(-descriptor) {
-                // The connection stays in the backlog, so the level-triggered event would fire again at once:
-                // stop listening for a moment instead of spinning.
+            if !Self.isPassing(-descriptor) {
+                // What failed is still there, so the level-triggered event would fire again at once: stop listening
+                // for a moment instead of spinning.
                 self.duty.suspend(self)
                 self.rest(-descriptor)
             }
@@ -63,16 +64,20 @@ open class Listener: Endpoint, @unchecked Sendable {
         }
     }
 
-    private func isExhaustion(_ error: Int32) -> Bool {
+    /// Nothing waits any more, or the error is that of one connection, which is gone with it: accept(2) passes on what
+    /// the network has told of it. All others (no descriptor or memory, a security module that forbids it) come again.
+    private static func isPassing(_ error: Int32) -> Bool {
         switch error {
-        case Errno.tooManyOpenFiles, Errno.tooManyOpenFilesInSystem, Errno.noBufferSpace, Errno.outOfMemory: true
+        case EAGAIN, ECONNABORTED, EPROTO, ENOPROTOOPT, EOPNOTSUPP, ENONET, ENETDOWN, ENETUNREACH, EHOSTDOWN,
+            EHOSTUNREACH:
+            true
         default: false
         }
     }
 
     private func rest(_ error: Int32) {
-        self.setDeadline(unsafe self.worker.now + Self.exhaustionPause)
-        self.exhausted(error)
+        self.setDeadline(unsafe self.worker.now + Self.failurePause)
+        self.acceptingFailed(error)
     }
 
     open override func deadlinePassed() {

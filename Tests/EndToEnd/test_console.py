@@ -141,6 +141,8 @@ def test_config_shows_no_secret(shared):
         ("x" * 4_000, ("42601", "54000", "0A000")),
         ("select * from pg_class", ("42601", "0A000")),
         ("invalidate auth a.b.c", ("42601",)),
+        ("invalidate auth no_such_database", ("3D000",)),
+        ("invalidate auth no_such_database.app", ("3D000",)),
         ("'", ("42601", "0A000")),
         ("\u00e4\u00f6 \U0001f600", ("42601", "0A000")),
     ],

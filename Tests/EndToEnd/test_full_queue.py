@@ -2,9 +2,13 @@
 well, and is waited for. With TCP the kernel waits by itself."""
 
 import contextlib
+import signal
 import socket
+import time
 
-from fakeserver import Peer, error, ready
+import pytest
+
+from fakeserver import Peer, error, one_row, ready
 from gateway import ADMIN
 from polling import wait_until
 from wire import cancel_request, query, startup
@@ -38,11 +42,11 @@ class Door:
         return self.accept()
 
 
-def started(make_gateway, folder):
+def started(make_gateway, folder, **general):
     folder.chmod(0o755)
     users = [{"username": "app", "password": "", "pool_size": 1}]
     pool = {"server_host": str(folder), "server_port": PORT, "server_database": "fake", "pool_mode": "transaction"}
-    return make_gateway({"app": {**pool, "users": users}}, hba=HBA)
+    return make_gateway({"app": {**pool, "users": users}}, general, hba=HBA)
 
 
 def test_login_and_cancel_request(make_gateway, tmp_path):
@@ -68,3 +72,62 @@ def test_login_and_cancel_request(make_gateway, tmp_path):
         canceller.until_closed()
         server.send(error("57014", "cancelled"), ready())
         assert client.ready()[-2].sqlstate == "57014"
+
+
+@pytest.mark.parametrize("waits", ("a login", "a request"))
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))
+def test_a_stop_does_not_wait_for_room(make_gateway, tmp_path, number, waits):
+    """Who waits for the server is told at once, and nothing comes to that one any more."""
+    with contextlib.ExitStack() as opened:
+        door = Door(tmp_path, opened)
+        gateway = started(make_gateway, tmp_path, shutdown_timeout="60s")
+        client = opened.enter_context(gateway.wire(login=False))
+        client.send(startup({"user": "app", "database": "app"}))
+        wait_until(lambda: gateway.pool_row(user="app")["sv_login"] == "1", "the server is being opened")
+        if waits == "a request":
+            server = door.let_in()
+            server.login()
+            client.login("app", first=b"")
+            server.die()
+            wait_until(lambda: gateway.pool_row(user="app")["sv_idle"] == "0", "the server is gone")
+            door.fill()
+            client.send(query("select 1"))
+            wait_until(lambda: gateway.pool_row(user="app")["sv_login"] == "1", "another one is being opened")
+        began = time.monotonic()
+        gateway.signal(number)
+        [refusal] = client.until_closed()
+        assert refusal.sqlstate == ("57P03" if waits == "a login" else "57P01")
+        client.close()
+        assert gateway.wait() == 0
+        assert time.monotonic() - began < 4 and "cut off" not in gateway.log()
+        door.accept()
+        door.listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            door.listener.accept()
+
+
+def test_a_stop_does_not_wait_for_room_for_a_cancel_request(make_gateway, tmp_path):
+    with contextlib.ExitStack() as opened:
+        door = Door(tmp_path, opened)
+        gateway = started(make_gateway, tmp_path, cancel_wait_timeout="60s", shutdown_timeout="60s")
+        client = opened.enter_context(gateway.wire(login=False))
+        client.send(startup({"user": "app", "database": "app"}))
+        server = door.let_in()
+        server.login()
+        client.login("app", first=b"")
+        client.send(query("select 1"))
+        assert server.next_query() == "select 1"
+        door.fill()
+        canceller = opened.enter_context(gateway.wire(login=False))
+        canceller.send(cancel_request(client.pid, client.secret))
+        wait_until(lambda: gateway.console("SHOW CONNECTIONS")[0]["cancel"] == "1", "the cancel request has come")
+        gateway.signal(signal.SIGTERM)
+        gateway.wait_for_log(lambda log: "stopping" in log, "the gateway stops")
+        server.send(one_row())
+        answer = client.until_closed()
+        assert [m.kind for m in answer] == ["T", "D", "C", "Z", "E"] and answer[-1].sqlstate == "57P01"
+        client.close()
+        assert canceller.until_closed() == []
+        canceller.close()
+        assert gateway.wait() == 0
+        assert "cut off" not in gateway.log()

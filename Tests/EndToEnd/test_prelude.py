@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fakeserver import FakeServer, command_complete, error, greeting, plain_answer, ready
-from wire import cancel_request, message, query
+from wire import cancel_request, flush, message, query
 
 TRUST = "host all all 127.0.0.1/32 trust\n"
 
@@ -41,7 +41,7 @@ class Applying:
 
 @contextlib.contextmanager
 def waiting(make_gateway, request, mode="transaction", **general):
-    """A client whose request waits for its `search_path`."""
+    """A client whose request, a text or messages, waits for its `search_path`."""
     script = Applying()
     with FakeServer(script) as server:
         general = {"shutdown_timeout": "5s", **general}
@@ -51,7 +51,7 @@ def waiting(make_gateway, request, mode="transaction", **general):
                 client.rows("select 1")
                 other.rows("select 1")
             script.hold()
-            client.send(query(request))
+            client.send(query(request) if isinstance(request, str) else request)
             assert script.asked.wait(10), "the parameters are not applied"
             try:
                 yield gateway, script, client
@@ -131,9 +131,27 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(make_gateway):
         assert "select 'mine'" not in script.heard
 
 
-def test_a_cancel_of_a_request_that_waits_behind_a_reset(make_gateway):
-    """In session mode the parameters are applied again, and the request waits for that."""
-    script = Applying()
+@pytest.mark.parametrize("begins", (False, True), ids=("alone", "in a transaction"))
+@pytest.mark.parametrize("statements", (True, False), ids=("shared", "not shared"))
+def test_a_cancel_while_a_lone_flush_waits_hits_nothing_later(make_gateway, statements, begins):
+    """Flush asks for nothing. Who cancels that is let go, as by a session that is idle."""
+    request = (query("begin") if begins else b"") + flush()
+    with waiting(make_gateway, request, prepared_statements=statements) as (gateway, script, client):
+        if begins:
+            client.ready()
+        with gateway.wire(login=False) as canceller:
+            canceller.send(cancel_request(client.pid, client.secret))
+            assert canceller.nothing_comes(0.1)
+            script.told.set()
+            assert canceller.until_closed() == []
+        client.rows("select 'later'")
+        assert not script.cancelled.is_set()
+        client.close()
+        gateway.wait_idle()
+
+
+def serving_session(script):
+    """A server that applies the parameters of a session again when it is told to, and whose work a cancel ends."""
 
     def serve(peer):
         if "cancel" in peer.startup():
@@ -156,18 +174,52 @@ def test_a_cancel_of_a_request_that_waits_behind_a_reset(make_gateway):
             elif asked.kind == "X":
                 return
 
-    with FakeServer(serve) as server:
+    return serve
+
+
+@contextlib.contextmanager
+def behind_a_reset(make_gateway, request):
+    """In session mode the parameters are applied again behind a reset, and the request waits for that."""
+    script = Applying()
+    with FakeServer(serving_session(script)) as server:
         gateway = make_gateway({"app": server.pool("session", pool_size=1)}, hba=TRUST)
         with gateway.wire("app", parameters={"search_path": "a"}) as client:
             client.rows("select 1")
             client.rows("reset all")
             script.hold()
-            client.send(query("select 'work'"))
+            client.send(request)
             assert script.asked.wait(10), "the parameters are not applied again"
-            with gateway.wire(login=False) as canceller:
-                canceller.send(cancel_request(client.pid, client.secret))
-                assert canceller.nothing_comes(0.1)
-                script.told.set()
-                assert canceller.until_closed() == []
-            assert [m.sqlstate for m in client.ready() if m.kind == "E"] == ["57014"]
+            yield gateway, script, client
         gateway.wait_idle()
+
+
+def test_a_cancel_of_a_request_that_waits_behind_a_reset(make_gateway):
+    with behind_a_reset(make_gateway, query("select 'work'")) as (gateway, script, client):
+        with gateway.wire(login=False) as canceller:
+            canceller.send(cancel_request(client.pid, client.secret))
+            assert canceller.nothing_comes(0.1)
+            script.told.set()
+            assert canceller.until_closed() == []
+        assert [m.sqlstate for m in client.ready() if m.kind == "E"] == ["57014"]
+
+
+def test_a_cancel_while_a_lone_flush_waits_behind_a_reset_hits_nothing_later(make_gateway):
+    with behind_a_reset(make_gateway, flush()) as (gateway, script, client):
+        with gateway.wire(login=False) as canceller:
+            canceller.send(cancel_request(client.pid, client.secret))
+            assert canceller.nothing_comes(0.1)
+            script.told.set()
+            assert canceller.until_closed() == []
+        client.rows("select 'later'")
+        assert not script.cancelled.is_set()
+
+
+def test_a_flush_in_front_of_a_request_takes_its_cancel_away_from_nobody(make_gateway):
+    """Both come in one go."""
+    with behind_a_reset(make_gateway, flush() + query("select 'work'")) as (gateway, script, client):
+        with gateway.wire(login=False) as canceller:
+            canceller.send(cancel_request(client.pid, client.secret))
+            assert canceller.nothing_comes(0.1)
+            script.told.set()
+            assert canceller.until_closed() == []
+        assert [m.sqlstate for m in client.ready() if m.kind == "E"] == ["57014"]

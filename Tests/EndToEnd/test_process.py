@@ -3,12 +3,14 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 
 import pytest
 
+from descriptors import sockets_of
 from fakeserver import FakeServer, plain_answer
 from gateway import BINARY, ROOT, pool
 from polling import wait_until
@@ -429,6 +431,44 @@ def test_a_second_signal_is_no_crash(make_gateway):
     assert gateway.wait() == 0
 
 
+@pytest.mark.parametrize("unix", (False, True), ids=("TCP", "unix"))
+@pytest.mark.parametrize("left", ("half a request", "a request in the queue"))
+def test_a_stop_does_not_wait_for_clients_that_do_not_close(make_gateway, tmp_path, left, unix):
+    """Not all that they have sent was read; they have got their last words."""
+    tmp_path.chmod(0o755)
+    general = {"shutdown_timeout": "30s", "query_wait_timeout": "60s", "unix_socket_dir": str(tmp_path)}
+    gateway = make_gateway(pool_options={"pool_size": 1}, general=general)
+    with gateway.wire(unix=unix) as client, gateway.wire() as holder:
+        if left == "half a request":
+            client.rows("select 1")
+            client._write(query("select 1")[:-3])
+        holder.rows("begin work")
+        if left != "half a request":
+            client.send(query("select 1"))
+            wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "it waits")
+        began = time.monotonic()
+        gateway.signal(signal.SIGTERM)
+        assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
+        holder.send(query("commit"))
+        assert [m.kind for m in holder.until_closed()] == ["C", "Z", "E"]
+        assert gateway.wait() == 0
+        assert time.monotonic() - began < 3
+
+
+def test_a_stop_waits_for_clients_that_have_not_got_their_last_words(make_gateway, tmp_path):
+    """Over a unix socket it can be told that they have not read them."""
+    tmp_path.chmod(0o755)
+    gateway = make_gateway(general={"shutdown_timeout": "30s", "unix_socket_dir": str(tmp_path)})
+    with gateway.wire(unix=True) as client:
+        client.rows("select 1")
+        client._write(query("select 1")[:-3])
+        began = time.monotonic()
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+        assert time.monotonic() - began > 3
+        assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
+
+
 def test_console_shutdown(make_gateway):
     gateway = make_gateway()
     with gateway.wire() as client, gateway.console_wire() as console:
@@ -665,6 +705,22 @@ def test_descriptors_run_out(make_gateway):
 
     wait_until(served, "service goes on", 15)
     gateway.wait_idle()
+
+
+def test_accepting_that_fails_for_good_is_told_and_costs_nothing(make_gateway):
+    """As where a security module forbids it; here somebody has shut the listening socket down."""
+    gateway = make_gateway(general={"worker_threads": 1})
+    with gateway.wire() as client:
+        with sockets_of(gateway.process) as sockets:
+            doors = [one for one in sockets if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)]
+            doors[0].shutdown(socket.SHUT_RDWR)
+        said = "Failed to accept new connection"
+        gateway.wait_for_log(lambda log: said in log, "a word about it")
+        before, began = gateway.processor_time(), time.monotonic()
+        assert client.value("select pg_sleep(1), 2") is not None
+        used, passed = gateway.processor_time() - before, time.monotonic() - began
+        assert used < 0.2 * passed, f"{used:.2f} s of processor time in {passed:.2f} s"
+        assert gateway.log().count(said) == 1
 
 
 def test_too_few_descriptors_for_the_settings_are_said_at_start(make_gateway):

@@ -1,10 +1,13 @@
 """What stands around the process: settings files that are none or that never end, streams that nobody reads, and what
 others put in its place."""
 
+import contextlib
+import ctypes
 import fcntl
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -16,7 +19,7 @@ import pytest
 
 from gateway import BINARY
 from polling import wait_until
-from wire import Closed, LoginRefused
+from wire import Closed, LoginRefused, query
 
 # --- settings files ---------------------------------------------------------------------------------------------------
 
@@ -42,14 +45,99 @@ def test_settings_do_not_wait_for_a_pipe(make_gateway, place):
         assert status == 78 and "fifo.yaml" in output and "is no regular file" in output, (status, output)
 
 
-def test_a_reload_does_not_wait_for_a_pipe(make_gateway):
-    """Whoever waits for one hears no signal, either: the gateway could not be stopped."""
+#: Where settings name files.
+FILES = ("include", "secret", "rules", "names", "certificate")
+
+
+def with_file(gateway, place, path):
+    """Makes the settings lead to this file."""
+    general = {
+        "secret": {"admin_password": f"file:{path}"},
+        "rules": {"pg_hba": {"content": None, "path": str(path)}},
+        "names": {"pg_ident": {"path": str(path)}},
+        "certificate": {"tls_certificate": str(path), "tls_private_key": str(path)},
+    }
+    if place == "include":
+        gateway.change(include={"files": [str(path)]})
+    else:
+        gateway.change(general=general[place])
+
+
+@pytest.mark.parametrize("place", FILES)
+@pytest.mark.parametrize("is_written_to", (False, True))
+def test_a_reload_does_not_wait_for_a_pipe(make_gateway, place, is_written_to):
+    """Nor for somebody who has opened it, and writes nothing."""
     gateway = make_gateway()
-    with_fifo(gateway, "secret")
-    gateway.signal(signal.SIGHUP)
-    gateway.wait_for_log(lambda log: "is no regular file" in log, "the refusal")
-    with gateway.wire() as client:
+    path = gateway.folder / "fifo"
+    os.mkfifo(path)
+    with_file(gateway, place, path)
+    with open(path, "r+b", buffering=0) if is_written_to else contextlib.nullcontext():
+        gateway.signal(signal.SIGHUP)
+        gateway.wait_for_log(lambda log: "is no regular file" in log and str(path) in log, "the refusal")
+        with gateway.wire() as client:
+            assert client.value("select 1") == "1"
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait(5) == 0
+
+
+@contextlib.contextmanager
+def hanging(path):
+    """Whoever opens this file waits, as with a file system whose server does not answer, until the end of the block.
+    Gives a function that returns when somebody does so (fanotify(7), FAN_OPEN_PERM)."""
+    library = ctypes.CDLL(None, use_errno=True)
+    content_class, close_on_exec, add, open_permission = 4, 1, 1, 0x10000
+    watch = library.fanotify_init(content_class | close_on_exec, os.O_RDONLY)
+    if watch < 0:
+        pytest.skip(f"fanotify: {os.strerror(ctypes.get_errno())}")
+    try:
+        place = (ctypes.c_int(-1), ctypes.c_char_p(bytes(path)))
+        marked = library.fanotify_mark(watch, add, ctypes.c_uint64(open_permission), *place)
+        assert marked == 0, os.strerror(ctypes.get_errno())
+
+        def wait_for_opening():
+            poller = select.poll()
+            poller.register(watch, select.POLLIN)
+            assert poller.poll(10_000), "nobody opens the file"
+
+        yield wait_for_opening
+    finally:
+        os.close(watch)
+
+
+@pytest.mark.parametrize("place", FILES)
+def test_a_reload_whose_file_hangs_keeps_neither_clients_nor_a_stop(make_gateway, place):
+    gateway = make_gateway()
+    path = gateway.folder / "hangs.yaml"
+    path.write_text("")
+    with_file(gateway, place, path)
+    with hanging(path) as wait_for_opening, gateway.wire() as client:
+        gateway.signal(signal.SIGHUP)
+        wait_for_opening()
         assert client.value("select 1") == "1"
+        gateway.signal(signal.SIGTERM)
+        assert [m.sqlstate for m in client.until_closed()] == ["57P01"]
+        client.close()
+        assert gateway.wait(5) == 0
+    assert "reload" not in gateway.log()
+
+
+def test_a_reload_whose_file_hangs_goes_on_when_it_is_there(make_gateway):
+    """Those that are asked for meanwhile, by a signal or on the console, too."""
+    gateway = make_gateway()
+    path = gateway.folder / "hangs.yaml"
+    path.write_text("general: {max_connections: 77}\n")
+    with_file(gateway, "include", path)
+    with gateway.console_wire() as console:
+        with hanging(path) as wait_for_opening:
+            gateway.signal(signal.SIGHUP)
+            wait_for_opening()
+            gateway.signal(signal.SIGHUP)
+            console.send(query("RELOAD"))
+            assert console.nothing_comes(0.1)
+        answer = console.ready()
+        assert [m.kind for m in answer] == ["C", "Z"], str(answer[0])
+        [row] = [row for row in console.dicts("SHOW CONFIG") if row["key"] == "general.max_connections"]
+        assert row["value"] == "77"
 
 
 def laughs():

@@ -144,12 +144,29 @@ LOCKS = "select count(*) from pg_locks where objid = 1234"
     ),
     ids=("setting, backslash", "lock, backslash", "setting, symbol", "lock, symbol"),
 )
-def test_a_letter_that_ends_in_a_symbol_hides_nothing(make_gateway, text, look, clean):
+@pytest.mark.parametrize("how", ("query", "prepared", "prepared before", "prepared by another"))
+def test_a_letter_that_ends_in_a_symbol_hides_nothing(make_gateway, text, look, clean, how):
     """In SJIS the second byte of a letter may be a backslash, which escapes no quote, or another symbol (83 7C), behind
     which what looks like a dollar quote is a part of a name."""
+    if how != "query":
+        # What is prepared is one statement.
+        text = text.replace(b"; select", b",")
     gateway = make_gateway(pool_options={"pool_size": 1})
-    with gateway.wire(parameters={"client_encoding": "SJIS"}) as client, gateway.wire() as other:
-        client.send(query(text))
+    encoding = {"client_encoding": "SJIS"}
+    executed = bind(statement="s") + execute() + sync()
+    with gateway.wire(parameters=encoding) as client, gateway.wire() as other:
+        if how == "query":
+            client.send(query(text))
+        elif how == "prepared":
+            client.send_together(parse(text, "s"), executed)
+        else:
+            if how == "prepared by another":
+                with gateway.wire(parameters=encoding) as first:
+                    first.send_together(parse(text, "s"), sync())
+                    assert [m.kind for m in first.ready()] == ["1", "Z"]
+            client.send_together(parse(text, "s"), sync())
+            assert [m.kind for m in client.ready()] == ["1", "Z"]
+            client.send(executed)
         assert "E" not in [m.kind for m in client.ready()]
         assert other.value(look) == clean
     gateway.wait_idle()

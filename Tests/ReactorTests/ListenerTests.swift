@@ -7,7 +7,7 @@ import Testing
 /// Takes every connection and closes it again.
 final class Door: Listener, @unchecked Sendable {
     private(set) var accepted = 0
-    private(set) var exhaustions: [Int32] = []
+    private(set) var failures: [Int32] = []
     private(set) var peers: [SocketAddress] = []
 
     private(set) var events = 0
@@ -20,7 +20,7 @@ final class Door: Listener, @unchecked Sendable {
         _ = Glibc.close(descriptor)
     }
 
-    override func exhausted(_ error: Int32) { self.exhaustions.append(error) }
+    override func acceptingFailed(_ error: Int32) { self.failures.append(error) }
 }
 
 @Suite(.eachDriver, .namesDriver) struct ListenerTests {
@@ -144,13 +144,29 @@ final class Door: Listener, @unchecked Sendable {
         // Watched by somebody else, it is refused.
         #expect(cr_epoll_add(worker.epoll, listening, EventFlags.edge, UInt32.max - 2, 0) == 0)
         door.setDeadline(worker.now)
-        #expect(pump(worker) { door.exhaustions == [EEXIST] })
+        #expect(pump(worker) { door.failures == [EEXIST] })
         #expect(door.isOpen)
         #expect(cr_epoll_remove(worker.epoll, listening) == 0)
         let peer = try #require(Sockets.connect(port: ListeningSocket.port(of: listening)))
         #expect(pump(worker) { door.accepted == 1 })
         peer.close()
         door.close()
+    }
+
+    /// What does not go away by itself is told, and costs no time; here the listening socket has been shut down.
+    @Test func failingForGoodPauses() throws {
+        let worker = try Worker.immortal(index: 0)
+        let listening = try Sockets.listen()
+        let door = Door(descriptor: listening, worker: worker)
+        defer { door.close() }
+        worker.attach(door)
+        settle(worker)
+        #expect(Glibc.shutdown(listening, Int32(SHUT_RDWR)) == 0)
+        #expect(pump(worker) { !door.failures.isEmpty })
+        let start = MonotonicClock.now()
+        #expect(pump(worker) { door.failures.count >= 3 })
+        #expect(MonotonicClock.now() - start >= Listener.failurePause)
+        #expect(door.failures.allSatisfy { $0 == EINVAL })
     }
 
     /// In a process of its own, whose descriptors are used up.
@@ -171,17 +187,17 @@ final class Door: Listener, @unchecked Sendable {
             worker.attach(heart)
             let start = MonotonicClock.now()
             var rounds = 0
-            while door.exhaustions.count < 3, rounds < 1000 {
+            while door.failures.count < 3, rounds < 1000 {
                 while case let filler = dup(listening), filler >= 0 { fillers.append(filler) }
-                heart.setDeadline(MonotonicClock.now() + 3 * Listener.exhaustionPause)
+                heart.setDeadline(MonotonicClock.now() + 3 * Listener.failurePause)
                 worker.runOnce(blocking: true)
                 rounds += 1
             }
             // While it rests the worker sleeps, although connections wait.
-            guard peers.count == 3, door.exhaustions == [EMFILE, EMFILE, EMFILE] else { exit(2) }
-            guard MonotonicClock.now() - start >= 2 * Listener.exhaustionPause, rounds < 40 else { exit(3) }
+            guard peers.count == 3, door.failures == [EMFILE, EMFILE, EMFILE] else { exit(2) }
+            guard MonotonicClock.now() - start >= 2 * Listener.failurePause, rounds < 40 else { exit(3) }
             for filler in fillers { _ = close(filler) }
-            guard pump(worker, until: { door.accepted == 3 }), door.exhaustions.count == 3 else { exit(4) }
+            guard pump(worker, until: { door.accepted == 3 }), door.failures.count == 3 else { exit(4) }
             exit(0)
         }
     }

@@ -64,6 +64,9 @@ int cr_accept(int listener, struct cr_address *peer);
 int cr_connect(const struct cr_address *address, int *in_progress);
 /// 1 when bytes wait in the kernel or the stream has ended; takes nothing.
 int cr_peek(int fd);
+/// Bytes sent, the end of the stream included, of which the peer's system has not said that they have come; over a unix
+/// socket, those that the peer has not read. A negative errno when that cannot be told.
+int cr_unacknowledged(int fd);
 /// The pending error of a socket as a positive errno, 0 when there is none.
 int cr_socket_error(int fd);
 #define CR_NAME_UNKNOWN (-2)

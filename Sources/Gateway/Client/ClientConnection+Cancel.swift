@@ -86,12 +86,20 @@ extension ClientConnection {
 
     /// The request that cancel requests are waiting for may have gone out: the client prepares nothing any more, and
     /// they are passed on.
-    func requestMayHaveGoneOut() {
-        if self.server?.prelude.isRestoring == true { return }
+    ///
+    /// - Parameter unread: bytes of the client's that were not passed on.
+    func requestMayHaveGoneOut(leaving unread: Int) {
+        if self.awaitsParameters { return }
         self.isPreparing = false
         // It has been answered already, or nothing was owed for it: the client's next request is not what they meant.
         if self.phase == .idle { return self.letCancellersGo() }
-        guard let server = self.server, server.client === self, !server.ledger.isSettled else { return }
+        guard let server = self.server, server.client === self else { return }
+        guard !server.ledger.isSettled else {
+            // It was a lone Flush, which asks for nothing: what the client sends next is not what they were meant for.
+            let isHeld = self.pauses.contains(.heldMessage) || self.isCollecting
+            if unread == 0, !isHeld, self.scanner.isAtBoundary { self.letCancellersGo() }
+            return
+        }
         let waiting = self.cancellersAhead
         self.cancellersAhead = []
         for canceller in waiting { server.cancel(for: canceller) }

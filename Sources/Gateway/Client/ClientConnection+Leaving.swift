@@ -30,6 +30,8 @@ extension ClientConnection {
 
     /// How long last words may take.
     static let farewellTimeout: MonotonicMicroseconds = 5_000_000
+    /// When the process stops, and looks whether they have come.
+    private static let farewellGlance: MonotonicMicroseconds = 200_000
 
     /// The same words for the client and for the log.
     func leave(saying state: SQLState, _ text: String) { self.leave(with: .fatal(state, text), logging: text) }
@@ -77,9 +79,21 @@ extension ClientConnection {
             self.finish()
         } else {
             if self.unsentCount == 0 { self.shutdownSending() }
-            self.setDeadline(self.home.worker.now + Self.farewellTimeout)
+            self.awaitFarewell(hurrying: self.gateway.stopping.load(ordering: .relaxed))
             self.resumeReading()
         }
+    }
+
+    /// A client that does not close must not keep a process that stops. What it has sent, and nobody has read, is then
+    /// no danger to the last words any more: they are there before the reset.
+    private func awaitFarewell(hurrying hurries: Bool) {
+        self.hurries = hurries
+        self.setDeadline(self.home.worker.now + (hurries ? Self.farewellGlance : Self.farewellTimeout))
+    }
+
+    /// The time for last words is over, or it is time to look whether they have come.
+    func farewellDue() {
+        if self.hurries, !self.isAllDelivered { self.awaitFarewell(hurrying: false) } else { self.finish() }
     }
 
     /// The client has said goodbye: what it is still to get is sent, then the connection is closed.
@@ -218,7 +232,7 @@ extension ClientConnection {
         case .active:
             self.leaveIfBetweenTransactions()
         case .closing:
-            return
+            if self.gateway.stopping.load(ordering: .relaxed) { self.awaitFarewell(hurrying: true) }
         }
     }
 

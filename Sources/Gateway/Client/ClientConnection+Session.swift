@@ -53,8 +53,9 @@ extension ClientConnection {
         self.waitingSince = self.home.worker.now
         self.checkout(since: nil)
         // With a server in hand the bytes go on at once, straight from the receive buffer.
-        defer { if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() } }
-        return self.phase == .active ? self.relay(bytes) : 0
+        let taken = self.phase == .active ? self.relay(bytes) : 0
+        if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut(leaving: bytes.count - taken) }
+        return taken
     }
 
     private func checkout(since: MonotonicMicroseconds?) {
@@ -275,8 +276,8 @@ extension ClientConnection {
         guard let server = self.server, server.prelude.owed == 0 else { return }
         self.server = nil
         self.phase = .idle
-        // What they were meant for has been answered in the server's place.
-        if !self.cancellersAhead.isEmpty, server.turn.queries > 0 { self.letCancellersGo() }
+        // What they were meant for has been answered in the server's place, or was a lone Flush.
+        if !self.cancellersAhead.isEmpty { self.letCancellersGo() }
         self.isPausingServer = false
         self.resume(after: .serverBacklog)
         self.statements?.endTurn()

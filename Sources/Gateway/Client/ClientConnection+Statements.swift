@@ -142,7 +142,7 @@ extension ClientConnection {
             // A statement that was collected stands before everything that is still to be read.
             self.passCollected(own)
             if self.pauses.contains(.heldMessage) { return }
-            if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
+            if !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut(leaving: self.unreadCount) }
         }
         self.pauses.remove(.heldMessage)
         self.resumeReading()

@@ -114,6 +114,8 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     var auditSubject: AuditSubject?
     /// After its last words it is read until it closes.
     var lingers = false
+    /// It is to be closed as soon as these have come; see `awaitFarewell`.
+    var hurries = false
     var queryCount: UInt64 = 0
     var transactionCount: UInt64 = 0
     var errorCount: UInt64 = 0
@@ -195,7 +197,9 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         switch self.phase {
         case .active:
             let taken = self.relay(bytes)
-            if self.isPreparing || !self.cancellersAhead.isEmpty { self.requestMayHaveGoneOut() }
+            if self.isPreparing || !self.cancellersAhead.isEmpty {
+                self.requestMayHaveGoneOut(leaving: bytes.count - taken)
+            }
             return taken
         case .idle: return self.isTerminating ? bytes.count : self.open(bytes)
         case .waiting: return 0
@@ -257,7 +261,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
         case .login:
             self.loginTimedOut()
         case .closing:
-            self.finish()
+            self.farewellDue()
         case .active where self.pauses.contains(.serverBacklog) && self.expiry == nil:
             self.vanished("server_finish_timeout: it has left, and its server does not take what it asked for")
         case .idle, .waiting, .active, .console:

@@ -50,6 +50,14 @@ extension ConsoleError {
         )
     }
 
+    static func noAuthQuery(_ database: String) -> Self {
+        Self(
+            .invalidCatalogName,
+            "database \"\(database)\" has no auth_query",
+            hint: "SHOW AUTH_QUERY lists those that have one. Names are in lower case unless quoted."
+        )
+    }
+
     static func unterminated(_ what: String) -> Self {
         Self(.syntaxError, "unterminated \(what)")
     }

@@ -95,6 +95,7 @@ package enum ConsoleReference {
         |---|---|
         | 42601 | The command is unknown or has a syntax error |
         | 42704 | `SHOW` of an unknown name (the hint names the nearest), `SET` of an unknown setting |
+        | 3D000 | `INVALIDATE AUTH` of a database that has no auth_query |
         | 25001 | `DISCARD ALL` in a transaction |
         | 25P01 | A savepoint, or `AND CHAIN`, outside a transaction |
         | 25P02 | A command in a failed transaction |

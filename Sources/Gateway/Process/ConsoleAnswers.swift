@@ -48,8 +48,7 @@ extension Gateway {
             guard let user = arguments.first else { return .rows([KillRow]()) }
             return .rows([await self.kill(user: user, home: home)])
         case .reconnect: return self.reconnect(arguments.first, home: home)
-        case .invalidateAuth:
-            return .rows([InvalidationRow(entries: self.invalidateAuth(arguments))])
+        case .invalidateAuth: return self.invalidateAuth(arguments)
         }
     }
 

@@ -148,7 +148,7 @@ final class ClientListener: Listener, @unchecked Sendable {
 
     override func acceptedAll() { self.home.gateway.passDuty(from: self.home) }
 
-    override func exhausted(_ error: Int32) {
+    override func acceptingFailed(_ error: Int32) {
         self.home.gateway.statistics.acceptFailures.add(1, ordering: .relaxed)
         let now = self.home.worker.now
         guard now - Self.complaintInterval >= self.lastComplaint else { return }

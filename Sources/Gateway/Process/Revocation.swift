@@ -55,11 +55,17 @@ extension Gateway {
         return .done
     }
 
-    /// Forgets what auth_query knows: of all users, of a database, of one user of a database.
-    func invalidateAuth(_ arguments: [String]) -> Int {
-        let (database, user) = (arguments.first, arguments.dropFirst().first)
-        return self.authQueries.all.filter { database == nil || $0.database == database }
-            .reduce(0) { $0 + $1.service.invalidate(user: user) }
+    /// Forgets what auth_query knows: of all users, of a database, of one user of a database. A database that is not
+    /// known is an error: whoever mistypes it would believe that its users are asked for again.
+    func invalidateAuth(_ arguments: [String]) -> ConsoleOutcome {
+        guard let database = arguments.first else {
+            let entries = self.authQueries.all.reduce(0) { $0 + $1.service.invalidate(user: nil) }
+            return .rows([InvalidationRow(entries: entries)])
+        }
+        guard let service = self.authQueries.service(for: database) else {
+            return .failure(ConsoleError.noAuthQuery(database).fields)
+        }
+        return .rows([InvalidationRow(entries: service.invalidate(user: arguments.dropFirst().first))])
     }
 
     var authQueryRows: [AuthQueryRow] {

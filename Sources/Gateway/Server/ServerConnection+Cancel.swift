@@ -67,6 +67,7 @@ extension ServerConnection {
         let wanted = self.takeLaterCancellers()
         self.letCancellersGo()
         for canceller in wanted { self.cancel(for: canceller) }
+        if self.statements == nil, !self.isCancelInFlight { self.client?.goOnBehindReset() }
         guard self.phase == .parked, !self.isCancelInFlight else { return }
         self.clearDeadline()
         if self.isSpent {

@@ -12,11 +12,13 @@ extension ServerConnection {
     /// its next turn does that.
     ///
     /// - Returns: true when the request has to wait until that is answered: what is refused must not be missing in it.
+    ///   A cancel request that came too late for the reset must not hit it, either: it begins behind the end of that.
     func restoreParameters(of client: ClientConnection) -> Bool {
         guard self.scanner.lostParameters || self.scanner.hasReset else { return false }
         guard self.pool.isSessionMode, self.pool.plan.syncsParameters, self.prelude.owed == 0, self.isAtBoundary,
             self.ledger.isReleasable, let query = client.parameters.queryAfterReset
         else { return false }
+        if self.isCancelInFlight { return true }
         var writer = MessageWriter()
         writer.parse(name: Self.restoring, query: query, parameterTypes: [])
         writer.bind(portal: Self.restoring, statement: Self.restoring)
@@ -43,9 +45,17 @@ extension ClientConnection {
         return self.isBehindReset
     }
 
-    /// Answers have come, to the reset or to what precedes a request.
+    /// Answers have come, to the reset or to what precedes a request, or a cancel request is through.
     func goOnBehindReset() {
-        guard self.pauses.contains(.heldMessage), let server = self.server, !server.ledger.awaitsReady else { return }
+        guard self.pauses.contains(.heldMessage), let server = self.server, server.prelude.owed == 0,
+            !server.ledger.awaitsReady
+        else { return }
         self.resume(after: .heldMessage)
+    }
+
+    /// Its next request waits for its parameters, or for the end of a cancel request that could hit what applies them.
+    var awaitsParameters: Bool {
+        guard let server = self.server, server.statements == nil else { return false }
+        return self.pauses.contains(.heldMessage) && server.ledger.isSettled
     }
 }
