@@ -204,7 +204,8 @@ def test_changed_files_of_auth_query(make_gateway, secured, files):
     gateway.reload()
     gateway.console("INVALIDATE AUTH app")
     assert login()
-    assert secured.value(sessions) == "/O=renewed/CN=certified"
+    # The session of before is given up, and may take a moment to go.
+    wait_until(lambda: secured.value(sessions) == "/O=renewed/CN=certified", "the new certificate is shown")
     shutil.copyfile(authority("strangers").certificate, files / "ca.pem")
     gateway.reload()
     gateway.console("INVALIDATE AUTH app")

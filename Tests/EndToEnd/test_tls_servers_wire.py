@@ -11,7 +11,7 @@ import pytest
 from cancelling import cancel
 from certificates import authority
 from fake_tls import tls_script
-from fakeserver import FakeServer, one_row, plain_answer
+from fakeserver import FakeServer, error, one_row, plain_answer
 from polling import wait_until
 from tls_servers import QUICK, TRUST, about, handshakes, servers_of, tls_of, tls_pool
 from wire import LoginRefused, bind, execute, parse, query, random_splits, sync, whole
@@ -77,41 +77,84 @@ def test_any_pieces(make_gateway, secured, method):
 
 
 @METHODS
-def test_half_a_record_while_idle(make_gateway, method):
-    """The first half of a record reaches an idle server, the second half the client that has it then, on any worker."""
-    idle, held = threading.Event(), threading.Event()
+def test_half_a_record_behind_an_answer(make_gateway, method):
+    """The first half of a record comes with the answer before, the second half reaches the client that has the server
+    then, on any worker."""
+    held = threading.Event()
+
+    def sealed(peer, data):
+        """What `peer` would send; nothing goes out."""
+        duplicate = os.dup(peer.socket.fileno())
+        reader, writer = socket.socketpair()
+        os.dup2(writer.fileno(), peer.socket.fileno())
+        peer.send(data)
+        record = reader.recv(1 << 16)
+        os.dup2(duplicate, peer.socket.fileno())
+        os.close(duplicate)
+        return record
 
     def script(peer):
         peer.login()
         while True:
             peer.next_query()
-            peer.send(one_row(b"x" * 200))
-            if not held.is_set():
-                idle.wait(10)
-                duplicate = os.dup(peer.socket.fileno())
-                reader, writer = socket.socketpair()
-                os.dup2(writer.fileno(), peer.socket.fileno())
-                peer.send(one_row(b"y" * 200))
-                sealed = reader.recv(1 << 16)
-                os.dup2(duplicate, peer.socket.fileno())
-                os.write(duplicate, sealed[:150])
-                held.set()
-                peer.next_query()
-                os.write(duplicate, sealed[150:])
-                os.close(duplicate)
+            if held.is_set():
+                peer.send(one_row(b"x" * 200))
+                continue
+            records = [sealed(peer, one_row(letter * 200)) for letter in (b"x", b"y")]
+            os.write(peer.socket.fileno(), records[0] + records[1][:150])
+            held.set()
+            peer.next_query()
+            os.write(peer.socket.fileno(), records[1][150:])
 
     with FakeServer(tls_script(script)) as server:
         gateway = make_gateway({"app": tls_of(server)}, QUICK | {"io_method": method}, hba=TRUST)
         clients = [gateway.wire("app", "app") for _ in range(4)]
         assert clients[0].value("select 1") == "x" * 200
         wait_until(lambda: gateway.pool_row()["sv_idle"] == "1", "the server is idle")
-        idle.set()
-        assert held.wait(10)
         assert clients[1].value("select 2") == "y" * 200
         for client in clients * 5:
             assert client.value("select 3") == "x" * 200
         assert server.connections == 1
         assert not server.problems, server.problems
+
+
+@METHODS
+def test_half_a_record_while_idle(make_gateway, method):
+    """Nobody gets the server before the rest has come: what says that it ends is nobody's answer."""
+    idle, rest = threading.Event(), threading.Event()
+
+    def script(peer):
+        peer.login()
+        while True:
+            peer.next_query()
+            peer.send(one_row(b"x" * 200 if peer.server.connections == 1 else b"second"))
+            if peer.server.connections > 1:
+                continue
+            idle.wait(10)
+            duplicate = os.dup(peer.socket.fileno())
+            reader, writer = socket.socketpair()
+            os.dup2(writer.fileno(), peer.socket.fileno())
+            peer.send(error("57P01", "bye", "FATAL"))
+            record = reader.recv(1 << 16)
+            os.dup2(duplicate, peer.socket.fileno())
+            os.write(duplicate, record[:40])
+            rest.wait(60)
+            os.write(duplicate, record[40:])
+            os.close(duplicate)
+            return
+
+    with FakeServer(tls_script(script)) as server:
+        gateway = make_gateway({"app": tls_of(server)}, QUICK | {"io_method": method}, hba=TRUST)
+        with gateway.wire("app", "app") as client:
+            assert client.value("select 1") == "x" * 200
+            wait_until(lambda: gateway.pool_row()["sv_idle"] == "1", "the server is idle")
+            idle.set()
+            wait_until(lambda: gateway.pool_row()["sv_idle"] == "0", "it is looked at")
+            client.send(query("select 2"))
+            wait_until(lambda: gateway.pool_row()["cl_waiting"] == "1", "the client waits")
+            rest.set()
+            assert [m.values for m in client.ready() if m.kind == "D"] == [[b"second"]]
+        gateway.wait_idle()
 
 
 @METHODS

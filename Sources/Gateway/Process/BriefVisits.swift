@@ -12,7 +12,7 @@ struct BriefVisits {
     static let pause: MonotonicMicroseconds = 100_000
     /// As much credit as makes them the rule, and the most there can be.
     static let enough = 8
-    static let most = 16
+    static let most = 12
 
     /// Two for each such client that leaves, less one for each client that comes: it is used up when they come and
     /// stay, however many have left before.

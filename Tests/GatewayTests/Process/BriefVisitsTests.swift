@@ -35,7 +35,7 @@ struct BriefVisitsTests {
         #expect(scene.areTheRule == expected)
     }
 
-    @Test("eight at once are no less the rule", arguments: 1...8)
+    @Test("several at once are no less the rule", arguments: 1...5)
     func together(count: Int) {
         var scene = Scene()
         scene.visit(20, together: count)
@@ -66,7 +66,7 @@ struct BriefVisitsTests {
     func staying() {
         var scene = Scene()
         for _ in 0..<1000 { scene.leave() }
-        for _ in 0..<8 { scene.visits.noteArrival() }
+        for _ in 0..<4 { scene.visits.noteArrival() }
         #expect(scene.areTheRule)
         scene.visits.noteArrival()
         #expect(!scene.areTheRule)
