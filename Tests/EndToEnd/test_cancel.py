@@ -13,7 +13,7 @@ import time
 import pytest
 
 from cancelling import SLEEP, HeldCancel, cancel, sleeping
-from fakeserver import Closed, FakeServer, greeting, plain_answer
+from fakeserver import Closed, FakeServer, greeting, one_row, plain_answer
 from polling import wait_until
 from server import HELD
 from threads import in_threads
@@ -298,6 +298,34 @@ def test_a_client_leaves_the_queue_in_which_it_is_cancelled(make_gateway, postgr
         end_of_holder()
         with gateway.wire() as other:
             assert other.value("select 'well'") == "well"
+
+
+def test_a_cancel_during_a_check_that_fails(make_gateway):
+    """The client goes back to the queue, and there it is told."""
+    end = threading.Event()
+
+    def script(peer):
+        if peer.server.connections > 1:
+            end.wait(20)  # no other server can be opened
+            return
+        peer.login()
+        peer.until("Q")
+        peer.send(one_row(b"first"))
+        peer.until("Q")  # the check
+        end.wait(20)
+
+    with FakeServer(script) as server:
+        general = {"server_idle_check_timeout": "1ms", "query_wait_timeout": "4s", "connect_timeout": "20s"}
+        gateway = make_gateway({"app": server.pool(pool_size=1)}, general, hba="host all all all trust\n")
+        with gateway.wire("app", "app") as client:
+            assert client.value("select 1") == "first"
+            wait_until(lambda: gateway.pool_row("app")["sv_idle"] == "1", "the server is idle")
+            client.send(query("select 2"))
+            wait_until(lambda: gateway.pool_row("app")["cl_waiting"] == "1", "the server is checked")
+            cancel(gateway, client.pid, client.secret)
+            says_cancelled(client.ready(), b"I")
+        end.set()
+        gateway.wait_idle()
 
 
 def test_console_cancel_keys_are_harmless(gateway):

@@ -313,6 +313,32 @@ def test_a_client_is_told_of_a_reset_of_its_own_change(make_gateway, mode, chang
     gateway.wait_idle()
 
 
+@pytest.mark.parametrize("mode", ("transaction", "session"))
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["reset statement_timeout; set client_encoding to LATIN9"],
+        ["set client_encoding to LATIN9", "begin work", "reset client_encoding", "rollback"],
+        [
+            "set timezone to 'Europe/Berlin'",
+            "begin work",
+            "reset work_mem",
+            "set local timezone to 'Asia/Tokyo'",
+            "commit",
+        ],
+    ],
+)
+def test_a_client_is_told_of_what_it_has_set_beside_a_reset(make_gateway, mode, steps):
+    """A report of another value than the server's own is of something that was set: it is not withheld."""
+    gateway = gateway_of(make_gateway, size=1, mode=mode)
+    with gateway.wire(parameters={"client_encoding": "LATIN1", "TimeZone": "Europe/Paris"}) as client:
+        for sql in steps:
+            run(client, sql)
+        for name in ("client_encoding", "TimeZone"):
+            assert client.value(f"show {name}") == dict(reports(client.transcript))[name]
+    gateway.wait_idle()
+
+
 def test_a_client_is_told_of_the_end_of_what_does_not_follow(make_gateway):
     gateway = gateway_of(make_gateway, size=1)
     with gateway.wire() as client:

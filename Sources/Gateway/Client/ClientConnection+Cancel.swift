@@ -25,7 +25,7 @@ extension ClientConnection {
     ///
     /// - Returns: false when a server is on its way to the client or is being prepared for it, or when the client
     ///   believes itself in a transaction: to fail that takes a server.
-    private func cancelInQueue() -> Bool {
+    func cancelInQueue() -> Bool {
         guard self.deferredBegin == nil, let waiter = self.waiter, let pool = self.pool, pool.cancelWait(waiter)
         else { return false }
         self.waiter = nil

@@ -57,9 +57,14 @@ extension ClientConnection {
             self.parameters.contain(name), self.reported[name] == nil, self.changes[name] == nil
         else { return false }
         let started = plan.parameters(of: self.requested)
-        let welcome = server.pool.state.withLock { $0.parameterSets.welcome(for: started) }
-        guard let own = welcome?.value(of: name, for: started, named: plan.applicationName) else { return false }
-        return !own.hasSameBytes(as: value)
+        let (plain, welcome) = server.pool.state.withLock { state in
+            (state.parameterSets.welcome(for: .none), state.parameterSets.welcome(for: started))
+        }
+        guard let own = welcome?.value(of: name, for: started, named: plan.applicationName),
+            let reset = plain?.value(of: name, for: .none, named: plan.applicationName)
+        else { return false }
+        // Another value than the server's own is one that somebody has set.
+        return reset.hasSameBytes(as: value) && !own.hasSameBytes(as: value)
     }
 
     /// From `offset` on stand reports, if anything, and then the end of an answer, outside of a transaction.

@@ -124,6 +124,8 @@ extension ClientConnection {
         switch self.phase {
         case .waiting:
             if self.beginPreparing(on: server) { return }
+            // Its request goes out in the next round: a cancel request may be quicker.
+            self.isPreparing = true
             self.take(server)
             self.resumeReading()
         case .login:
@@ -141,7 +143,13 @@ extension ClientConnection {
             return self.checkoutFailed(pool.waitTimeout(of: self, home: self.home))
         }
         self.checkout(since: self.waitingSince)
-        if self.phase == .active { self.resumeReading() }
+        if self.phase == .active {
+            self.isPreparing = true
+            self.resumeReading()
+        } else if self.phase == .waiting, !self.cancellersAhead.isEmpty {
+            // They came while the server that is lost was being made ready.
+            _ = self.cancelInQueue()
+        }
     }
 
     /// There is no server for it. Its leaving counts the wait.

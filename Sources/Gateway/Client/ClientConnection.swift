@@ -70,7 +70,7 @@ final class ClientConnection: Endpoint, @unchecked Sendable {
     }
     private(set) var parametersIdentity = ObjectIdentifier(SessionParameters.none)
     private(set) var hasParameters = false
-    /// A server applies them before it gets the client's request, which has not gone out yet.
+    /// A server has been found, or applies them first, and the client's request has not gone out to it yet.
     var isPreparing = false
     /// Session mode: the last request that was passed on takes parameters back; see `holdBehindReset`.
     var isBehindReset = false

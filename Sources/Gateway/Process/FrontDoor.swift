@@ -141,9 +141,10 @@ final class ClientListener: Listener, @unchecked Sendable {
         home.briefVisits.noteArrival()
         let client = ClientConnection(descriptor: descriptor, peer: peer, number: number, home: home)
         home.worker.attach(client)
-        client.attached()
         // The kernel has kept a connection over TCP until its client spoke (`tcp_defer_accept`): no need to be told.
-        if peer.isTCP { home.worker.look(client) }
+        // First of all: who is sent away at once is read to its end if anything has come.
+        if peer.isTCP || home.gateway.stopping.load(ordering: .relaxed) { home.worker.look(client) }
+        client.attached()
     }
 
     override func acceptedAll() { self.home.gateway.passDuty(from: self.home) }

@@ -41,7 +41,10 @@ extension ServerConnection {
             case .ready: continue scan
             case .parameterStatus:
                 client.noteName(bytes, body: scan.body)
-                guard client.withholdsReport(bytes, body: scan.body, behind: offset, of: self) else { continue scan }
+                guard client.withholdsReport(bytes, body: scan.body, behind: offset, of: self) else {
+                    client.noteReport(bytes, body: scan.body)
+                    continue scan
+                }
                 self.passOn(bytes, passed..<(scan.body.lowerBound - MessageHeader.size), to: client)
                 passed = offset
             case .invalid:
