@@ -10,7 +10,7 @@ from cancelling import HeldCancel
 from fakeserver import FakeServer, plain_answer
 from gateway import pool, users
 from polling import wait_until
-from server import PASSWORDS, executable
+from server import HELD, PASSWORDS, executable
 from wire import Wire, bind, describe_portal, execute, parse, query, startup, sync, terminate
 
 SELECT = "select id, word from numbers where id = $1"
@@ -73,13 +73,14 @@ def test_servers_tell_what_the_present_client_does(make_gateway, postgres, mode)
 
 def test_a_server_that_finishes_alone_keeps_its_counts(make_gateway, postgres):
     gateway = make_gateway({"app": pool(postgres, "session", pool_size=1)})
-    with gateway.wire() as client:
-        for _ in range(10):
-            client.rows("select 1")
-        before = active_server(gateway, "app")
-        client.send_together(query("select pg_sleep(2)"), terminate())
-    wait_until(lambda: all(row["user"] != "app" for row in gateway.console("SHOW CLIENTS")), "the client has left")
-    now = active_server(gateway, "app")
+    with postgres.hold():
+        with gateway.wire() as client:
+            for _ in range(10):
+                client.rows("select 1")
+            before = active_server(gateway, "app")
+            client.send_together(query(f"select {HELD}"), terminate())
+        wait_until(lambda: all(row["user"] != "app" for row in gateway.console("SHOW CLIENTS")), "the client has left")
+        now = active_server(gateway, "app")
     assert now["query_count"] == before["query_count"] == 10
     assert all(now[name] >= before[name] for name in before), (before, now)
     gateway.wait_idle()
