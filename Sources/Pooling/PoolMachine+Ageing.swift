@@ -52,6 +52,18 @@ extension PoolMachine {
         return self.giveUpIdle(because: .reconnect)
     }
 
+    /// These servers, and no others, are not used again: idle ones are listed for closing, busy ones close when they
+    /// come back. Unknown names are ignored.
+    package mutating func leave(_ servers: [ServerID]) -> [PlannedClose] {
+        var closes: [PlannedClose] = []
+        for server in servers {
+            guard let index = self.servers.index(of: server) else { continue }
+            self.servers[index].isLeft = true
+            if self.servers[index].state == .idle { closes.append(self.giveUp(index, because: .left)) }
+        }
+        return closes
+    }
+
     /// A server that was idle does not answer any more, nor has its connection ended: the host is gone, or the way to
     /// it, and those that have been idle for so long that they would be checked hang on the same. They are listed for
     /// closing, so that nobody has to wait for each of them.

@@ -33,6 +33,7 @@ extension PoolMachine {
             let slot = self.servers[index]
             guard slot.state == .idle else { return "server \(index) is listed as idle and is not" }
             guard slot.epoch == self.epoch else { return "server \(index) is idle though it is of an earlier epoch" }
+            guard !slot.isLeft else { return "server \(index) is idle though it is left" }
             guard ownCursors[Int(slot.worker)] == index else { return "server \(index) is out of its worker's order" }
             ownCursors[Int(slot.worker)] = self.idle.nextOfSameWorker(after: index)
             walked += 1

@@ -146,6 +146,7 @@ package struct PoolMachine: Sendable {
 
     private func reasonToClose(_ index: Int, now: Microseconds) -> CloseReason? {
         if self.servers[index].epoch != self.epoch { return .reconnect }
+        if self.servers[index].isLeft { return .left }
         if self.servers.counts.staying > self.limits.poolSize { return .overLimit }
         let isUnderPressure = self.waiters.count > 0
         let lifetimes = isUnderPressure ? Self.lifetimesUnderPressure : 1

@@ -4,6 +4,8 @@ package enum CloseReason: String, Sendable {
     case idleTimeout = "idle timeout"
     /// The pool was told to reconnect after this server was asked for.
     case reconnect = "reconnect"
+    /// Its host's name leads elsewhere.
+    case left = "name leads elsewhere"
     /// The pool size was lowered.
     case overLimit = "pool size"
     /// Another one that had been idle for as long does not answer any more.

@@ -53,6 +53,8 @@ struct ServerSlot: Sendable {
     var generation: UInt32 = 0
     /// The pool's epoch when it was asked for.
     var epoch: UInt32 = 0
+    /// It is not used again; see `PoolMachine.leave`.
+    var isLeft = false
     /// The next vacant slot, -1 at the end of that list.
     var nextVacant: Int32 = -1
     var openedAt: Microseconds = 0

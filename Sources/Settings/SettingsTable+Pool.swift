@@ -11,9 +11,9 @@ extension SettingsTable {
             "PostgreSQL's address or host name; a leading `/` names the folder of its unix socket. Where a name has "
                 + "several addresses, each connection begins with the next of them and goes on to the others as long "
                 + "as nobody takes it. What a name leads to is remembered for 15 seconds. While that cannot "
-                + "be looked up, its last known addresses are used, for an hour at most. When a name has none of its "
-                + "addresses of before, all servers of the pool are replaced as they become free; not when it has had "
-                + "one of the new ones within the last 5 minutes."
+                + "be looked up, its last known addresses are used, for an hour at most. Servers at an address that "
+                + "the name has no more are replaced as they become free: at once when it has none of its addresses "
+                + "of the last 5 minutes, else when 5 minutes have passed."
         ),
         SettingsKey(
             "server_port", .pool, .integer(1...65_535), default: "5432", .newPool, sample: "5432",

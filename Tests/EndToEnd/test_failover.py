@@ -211,7 +211,7 @@ def test_servers_follow_a_name_that_leads_elsewhere(make_gateway, tmp_path):
     with (
         NameServer(hosts={NAME.encode(): ["127.0.0.1"]}) as names,
         FakeServer(saying(b"old")) as old,
-        FakeServer(saying(b"new"), host="127.0.0.79", port=old.port),
+        FakeServer(saying(b"new"), host="127.0.0.79", port=old.port) as new,
     ):
         gateway = make_gateway(
             {"app": {**old.pool(), "server_host": NAME}},
@@ -224,6 +224,8 @@ def test_servers_follow_a_name_that_leads_elsewhere(make_gateway, tmp_path):
             wait_until(
                 lambda: client.value("select whereabouts") == "new", "the name is followed", deadline=40, interval=0.2
             )
+            # What is at the new address already is not replaced.
+            assert new.connections == 1
         assert "a server's name leads elsewhere" in gateway.log()
 
 

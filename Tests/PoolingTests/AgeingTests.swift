@@ -216,6 +216,29 @@ struct AgeingTests {
         #expect(pool.opened(open.server, worker: 1, now: 3) == .grant(waiter, worker: 1))
     }
 
+    @Test("servers that are left close, idle ones now, busy ones when they come back; others stay")
+    func leave() throws {
+        var pool = PoolMachine(.make(size: 3))
+        let servers = try pool.openIdle(workers: [0, 1, 0])
+        guard case .server(let busy, _) = pool.checkout(worker: 1, now: 1) else { throw Unexpected("no server") }
+        let idle = servers.filter { $0 != busy }
+        #expect(pool.leave([busy, idle[0]]) == [PlannedClose(server: idle[0], reason: .left)])
+        #expect(pool.leave([busy]).isEmpty)
+        #expect(pool.violation() == nil)
+        guard case .server(let kept, _) = pool.checkout(worker: 0, now: 2) else { throw Unexpected("no server") }
+        #expect(kept == idle[1])
+        let waiter = try pool.mustWait(now: 2)
+        #expect(pool.checkin(busy, worker: 1, now: 3) == .close(.left))
+        pool.closed(busy)
+        pool.closed(idle[0])
+        let open = try pool.mustNextOpen(now: 4)
+        #expect(pool.leave([busy, idle[0]]).isEmpty, "these names have ended")
+        #expect(pool.opened(open.server, worker: open.worker, now: 5) == .grant(waiter, worker: 0))
+        #expect(pool.checkin(open.server, worker: 0, now: 6) == .idle)
+        #expect(pool.checkin(kept, worker: 0, now: 6) == .idle)
+        #expect(pool.violation() == nil)
+    }
+
     @Test("a smaller pool closes idle servers, then busy ones as they come back, even while clients wait")
     func shrink() throws {
         var (pool, servers) = try Self.pool(.make(size: 4), servers: 4)

@@ -16,6 +16,8 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
     private var lastFollowing: MonotonicMicroseconds?
     /// How often names are asked for; most are known.
     private static let followingInterval: MonotonicMicroseconds = 5_000_000
+    /// The addresses that were left last, by name.
+    private var left: [ExactName: Set<String>] = [:]
 
     init(gateway: Gateway, home: WorkerHome) {
         self.gateway = gateway
@@ -32,8 +34,10 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
         let now = self.home.worker.now
         let pools = self.gateway.pools.all
         for pool in self.gateway.pools.withLeaving { pool.rollAverages(now: now) }
-        self.leaveServersBehind(of: pools)
-        if self.lastFollowing.map({ now - $0 >= Self.followingInterval }) ?? true {
+        let follows = self.lastFollowing.map({ now - $0 >= Self.followingInterval }) ?? true
+        self.noteMoves()
+        self.leaveServersBehind(of: pools, again: follows)
+        if follows {
             self.followNames(of: pools)
             self.lastFollowing = now
         }
@@ -58,18 +62,29 @@ final class Housekeeper: Endpoint, @unchecked Sendable {
         for (host, port) in hosts.values { self.gateway.resolver.follow(host: host, port: port) }
     }
 
-    /// Where a name leads elsewhere, a server that is left is not to be met for as long as its connections live.
-    private func leaveServersBehind(of pools: [Pool]) {
+    /// Where a name leads elsewhere, all of auth_query's connections are opened anew: they are few.
+    private func noteMoves() {
         let moved = self.gateway.resolver.takeMoved()
         guard !moved.isEmpty else { return }
         for name in moved {
             let host: Logger.MetadataValue = .string(name.text)
-            self.gateway.log.notice("a server's name leads elsewhere: new servers", metadata: ["host": host])
-        }
-        for pool in pools where moved.contains(HostResolver.name(pool.plan.serverHost, pool.plan.serverPort)) {
-            pool.reconnect(home: self.home)
+            self.gateway.log.notice("a server's name leads elsewhere: new servers there", metadata: ["host": host])
         }
         self.gateway.authQueries.reconnect { _, plan in moved.contains(HostResolver.name(plan.host, plan.port)) }
+    }
+
+    /// A server that its name leads to no more is not to be met for as long as its connections live.
+    ///
+    /// - Parameter again: also where nothing is new: what was being opened the last time may be open by now.
+    private func leaveServersBehind(of pools: [Pool], again: Bool) {
+        let left = self.gateway.resolver.left
+        guard again || left != self.left else { return }
+        self.left = left
+        guard !left.isEmpty else { return }
+        for pool in pools where pool.serverCounts.live > 0 {
+            let name = HostResolver.name(pool.plan.serverHost, pool.plan.serverPort)
+            if let addresses = left[name] { pool.leave(addresses, home: self.home) }
+        }
     }
 
     private func age(_ pools: [Pool]) {

@@ -157,6 +157,20 @@ extension Pool {
         self.close(closes, home: home)
     }
 
+    /// The same with those at these addresses, as they are written in logs.
+    func leave(_ addresses: Set<String>, home: WorkerHome) {
+        let closes = self.state.withLock { state -> [PlannedClose] in
+            var meant: [ServerID] = []
+            // Not those being opened: where they will be is not known.
+            for record in state.machine.records() where record.state == .idle || record.state == .busy {
+                guard let address = state.server(record.server)?.address else { continue }
+                if addresses.contains(address.description) { meant.append(record.server) }
+            }
+            return state.machine.leave(meant)
+        }
+        self.close(closes, home: home)
+    }
+
     /// Takes over the credential that a login has proven.
     ///
     /// - Returns: true where it is the first: nothing could be opened before.

@@ -41,22 +41,12 @@ struct HostAnswers<Waiter: Sendable>: Sendable {
         var waiters: [Waiter] = []
     }
 
-    /// Where a name has led.
-    private struct Trail {
-        /// The addresses of the last answer.
-        var last: [String]
-        /// When each address was last among those of an answer.
-        var seen: [String: MonotonicMicroseconds] = [:]
-    }
-
     /// How long an answer is used: short enough to follow a failover that works through names.
     private static var lifetime: MonotonicMicroseconds { 15_000_000 }
     /// How long it is used while nobody can say whether it still holds.
     private static var longestLifetime: MonotonicMicroseconds { 3_600_000_000 }
     /// A look-up that takes longer may never end: another one is begun beside it.
     private static var patience: MonotonicMicroseconds { 5_000_000 }
-    /// An address that comes back within this time does so because the name names its servers by turns.
-    private static var turnsMax: MonotonicMicroseconds { 300_000_000 }
     private static var searchesOfOneNameMax: Int { 3 }
     /// Look-ups beside others, of all names: each has a thread, and other names are to have some as well.
     private static var besidesMax: Int { 8 }
@@ -65,8 +55,10 @@ struct HostAnswers<Waiter: Sendable>: Sendable {
     private var answers: [ExactName: Answer] = [:]
     private var searches: [ExactName: Search] = [:]
     private var besides = 0
-    private var trails: [ExactName: Trail] = [:]
+    private var trails: [ExactName: HostTrail] = [:]
     private var moved: Set<ExactName> = []
+    /// The addresses that names have no more, as far as they have had them lately; see `HostTrail`.
+    private(set) var left: [ExactName: Set<String>] = [:]
 
     /// Somebody asks for a name.
     ///
@@ -177,15 +169,14 @@ struct HostAnswers<Waiter: Sendable>: Sendable {
         self.answers[name] = Answer(addresses: addresses, began: began, expires: now + Self.lifetime)
     }
 
-    /// A name leads elsewhere when it has none of the addresses that it had before. Not so where it gives its servers
-    /// by turns, a part of them at a time: then an address comes back soon.
     private mutating func walk(_ name: ExactName, to addresses: [String], now: MonotonicMicroseconds) {
-        var trail = self.trails[name] ?? Trail(last: addresses)
-        trail.seen = trail.seen.filter { now - $0.value < Self.turnsMax }
-        if !addresses.contains(where: { trail.last.contains($0) || trail.seen[$0] != nil }) { self.moved.insert(name) }
-        trail.last = addresses
-        for address in addresses { trail.seen[address] = now }
-        if self.trails[name] == nil, self.trails.count >= Self.entriesMax { self.trails.removeAll() }
+        if self.trails[name] == nil, self.trails.count >= Self.entriesMax {
+            self.trails.removeAll()
+            self.left.removeAll()
+        }
+        var trail = self.trails[name] ?? HostTrail()
+        if trail.walk(to: addresses, now: now) { self.moved.insert(name) }
+        self.left[name] = trail.left.isEmpty ? nil : trail.left
         self.trails[name] = trail
     }
 

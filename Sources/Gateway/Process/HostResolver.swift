@@ -87,7 +87,7 @@ final class HostResolver: Sendable {
         return known
     }
 
-    /// Looks up again where a name leads, when that was last done long enough ago; see `takeMoved`.
+    /// Looks up again where a name leads, when that was last done long enough ago; see `left`.
     func follow(host: String, port: UInt16) {
         if host.hasPrefix("/") || SocketAddress(numericHost: host, port: port) != nil { return }
         let now = self.now()
@@ -97,6 +97,9 @@ final class HostResolver: Sendable {
 
     /// The names that lead elsewhere than before, each told once.
     func takeMoved() -> Set<ExactName> { self.answers.withLock { $0.takeMoved() } }
+
+    /// The addresses that names have no more.
+    var left: [ExactName: Set<String>] { self.answers.withLock { $0.left } }
 
     /// The next to ask for a name waits for a new look-up.
     func forget() { self.answers.withLock { $0.forget() } }

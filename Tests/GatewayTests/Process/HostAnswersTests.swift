@@ -32,6 +32,12 @@ import Testing
             return self.answers.takeMoved() == ["db"]
         }
 
+        /// The last numbers of the addresses that the name has no more.
+        var left: String {
+            let hosts = (self.answers.left["db"] ?? []).compactMap { $0.split(separator: ":").first }
+            return hosts.compactMap { $0.split(separator: ".").last }.sorted().joined(separator: " ")
+        }
+
         mutating func forget() { self.answers.forget() }
 
         /// Who is told what; an exclamation mark where last known addresses are used from now on.
@@ -148,9 +154,46 @@ import Testing
         #expect(names.moves(to: 1, 2, at: 100) == false)
         #expect(names.moves(to: 2, 3, at: 120) == false, "one has stayed")
         #expect(names.moves(to: 3, at: 140) == false)
+        #expect(names.left == "")
         #expect(names.moves(to: 4, 5, at: 160) == true)
+        #expect(names.left == "1 2 3")
         #expect(names.moves(to: 5, at: 180) == false)
+        #expect(names.left == "1 2 3", "4 may come back")
         #expect(names.moves(to: 6, at: 200) == true)
+        #expect(names.left == "1 2 3 4 5")
+    }
+
+    /// Resolvers without a common cache: what is opened at the old address meanwhile is left some minutes later.
+    @Test func anOldAnswerAfterAMove() {
+        var names = Names()
+        #expect(names.moves(to: 1, at: 100) == false)
+        #expect(names.moves(to: 2, at: 120) == true)
+        #expect(names.left == "1")
+        #expect(names.moves(to: 1, at: 135) == false)
+        #expect(names.left == "")
+        for second in stride(from: Int64(155), to: 435, by: 20) {
+            #expect(names.moves(to: 2, at: second) == false)
+            #expect(names.left == "")
+        }
+        #expect(names.moves(to: 2, at: 435) == false)
+        #expect(names.left == "1")
+        for second in stride(from: Int64(455), to: 735, by: 20) { _ = names.moves(to: 2, at: second) }
+        #expect(names.left == "1")
+        _ = names.moves(to: 2, at: 735)
+        #expect(names.left == "", "nobody is there any more")
+    }
+
+    /// That there was no answer says nothing about the addresses.
+    @Test func whatWasThereBeforeALongOutage() {
+        var names = Names()
+        _ = names.moves(to: 1, at: 100)
+        _ = names.moves(to: 1, 2, at: 120)
+        #expect(names.moves(to: 2, at: 1200) == false)
+        #expect(names.left == "")
+        for second in stride(from: Int64(1220), to: 1500, by: 20) { _ = names.moves(to: 2, at: second) }
+        #expect(names.left == "")
+        #expect(names.moves(to: 3, at: 3000) == true)
+        #expect(names.left == "1 2")
     }
 
     /// A name of several servers may be given one of them at a time.
@@ -161,8 +204,34 @@ import Testing
         for second in stride(from: Int64(140), to: 1000, by: 40) {
             #expect(names.moves(to: 1, at: second) == false)
             #expect(names.moves(to: 2, at: second + 20) == false)
+            #expect(names.left == "")
         }
-        #expect(names.moves(to: 1, at: 1300) == true, "it is back after a long time")
+    }
+
+    /// Each of them for long: only the first times look as if the server had moved.
+    @Test func aNameThatHasLongTurns() {
+        var names = Names()
+        var moves: [Int64] = []
+        func turn(to address: Int, from start: Int64) {
+            for second in stride(from: start, to: start + 400, by: 20) where names.moves(to: address, at: second) {
+                moves.append(second)
+            }
+        }
+        for round: Int64 in 0..<6 { turn(to: round % 2 == 0 ? 1 : 2, from: 1000 + 400 * round) }
+        #expect(moves == [1400, 1800])
+        #expect(names.left == "1", "what has gone for so long is left all the same")
+        for second in stride(from: Int64(3400), to: 7000, by: 20) { _ = names.moves(to: 2, at: second) }
+        #expect(names.moves(to: 1, at: 7000) == true, "it was quiet for an hour")
+    }
+
+    /// One address of four at a time, by chance.
+    @Test func aNameThatIsGivenItsServersByChance() {
+        var names = Names()
+        let picks = [1, 2, 3, 4, 2, 1, 1, 4, 3, 3, 1, 2, 4]
+        var moves = 0
+        for step in 0..<60 where names.moves(to: picks[step % picks.count], at: Int64(100 + step * 20)) { moves += 1 }
+        #expect(moves == 2)
+        #expect(names.left == "")
     }
 
     /// Where it led is not forgotten with it.
