@@ -704,6 +704,37 @@ def test_connections_that_fell_silent_while_idle(make_gateway):
         assert figures(gateway)["executor_errors"] == 0
 
 
+def test_a_slow_lookup_on_a_connection_that_was_idle(make_gateway):
+    """After half its time it runs on another connection as well; the first one may still answer, and stays."""
+    asked_again, readers = threading.Event(), []
+
+    def script(peer):
+        if peer.login()["user"] != "reader":
+            peer.serve()
+        is_first = not readers
+        readers.append(peer)
+        for number in itertools.count():
+            peer.until("S")
+            if not is_first:
+                asked_again.set()
+                peer.until("S")
+            if number == 1:
+                asked_again.wait(10)
+            peer.send(answer(data_row(VERIFIER.encode())))
+
+    with FakeServer(script) as fake:
+        auth_query = {"user": "reader", "query": "select $1", "workers": 1, "query_timeout": "4s"}
+        pools = {"app": {**fake.pool(), "users": [], "auth_query": auth_query}}
+        gateway = make_gateway(pools, {"server_idle_check_timeout": "1ms"}, hba=RULE.format("md5"))
+        assert login(gateway, "anna", "Faked-teapot-55") == "in"
+        assert not asked_again.is_set()
+        assert login(gateway, "stranger", "Faked-teapot-55") == "in"
+        assert asked_again.is_set()
+        assert login(gateway, "another", "Faked-teapot-55") == "in"
+        assert len(readers) == 2
+        assert figures(gateway)["executor_errors"] == 0
+
+
 @pytest.mark.parametrize("end", ("reconnect", "lifetime"))
 def test_connections_that_are_not_used_again(make_gateway, end):
     readers = []

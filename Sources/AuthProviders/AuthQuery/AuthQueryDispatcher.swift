@@ -4,9 +4,8 @@ import DequeModule
 ///
 /// A value, to be kept behind one lock; time is passed in, in microseconds. Every request handed to `submit` comes back
 /// exactly once: by `answered`, or by an action `.fail`. A request whose connection was lost is given to another
-/// connection once; where that had been idle for long, there is half the time for it to be lost in, and the others that
-/// have been idle for as long go with it. After failures connections are opened at growing intervals; while none is
-/// there requests fail at once.
+/// connection once; one whose connection had been idle for long and is slow now is given to another one as well. After
+/// failures connections are opened at growing intervals; while none is there requests fail at once.
 package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     package typealias ConnectionID = UInt64
 
@@ -44,20 +43,23 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         case close(ConnectionID)
     }
 
-    private struct Pending: Sendable {
+    struct Pending: Sendable {
         let request: Request
         let deadline: Int64
+        /// Its second connection has been chosen, or is waited for.
         var wasRetried = false
+        /// The first one, when that was slow; it may still answer while it is among the `laggards`.
+        var laggard: ConnectionID?
     }
 
-    private enum Stage: Sendable {
+    enum Stage: Sendable {
         case opening
         case idle(since: Int64)
-        /// A trial: it had been idle for long.
-        case busy(Pending, isTrial: Bool)
+        /// With the beginning of a trial: it had been idle for long.
+        case busy(Pending, trialBegan: Int64?)
     }
 
-    private struct Connection: Sendable {
+    struct Connection: Sendable {
         var stage = Stage.opening
         var openedAt: Int64 = 0
         /// The dispatcher's when it was asked for.
@@ -72,31 +74,36 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
 
     private let limits: Limits
     package var ageing = Ageing()
-    private var connections: [ConnectionID: Connection] = [:]
+    var connections: [ConnectionID: Connection] = [:]
+    /// Slow in a trial. Each may still answer its request, and does not count in the number of connections.
+    var laggards: [ConnectionID: Laggard] = [:]
     /// Raised by `reconnect`: a connection of an earlier one is not used again.
     private var epoch = 0
     /// The one used last at the end.
-    private var idle: [ConnectionID] = []
-    private var queue: Deque<Pending> = []
+    var idle: [ConnectionID] = []
+    /// By deadline.
+    var queue: Deque<Pending> = []
     private var lastID: ConnectionID = 0
     /// Failures since the last answer.
-    private var failures = 0
-    private var retryAt: Int64 = .min
+    var failures = 0
+    var retryAt: Int64 = .min
     private var lastReason = ""
     private var isClosing = false
     private var stopReason: String?
 
     package init(limits: Limits) { self.limits = limits }
 
-    package var connectionCount: Int { self.connections.count }
+    package var connectionCount: Int { self.connections.count + self.laggards.count }
     package var waitingCount: Int { self.queue.count }
-    /// When `expire` is to be called next; nil while nobody waits.
+    /// When `expire` is to be called next; nil while nobody waits and nothing is on trial.
     package var nextDeadline: Int64? {
-        guard let deadline = self.queue.first?.deadline else { return nil }
-        return self.retryAt == .min || !self.hasRoom ? deadline : min(deadline, self.retryAt)
+        let halfTime = self.nextHalfTime
+        guard let deadline = self.queue.first?.deadline else { return halfTime }
+        let due = self.retryAt == .min || !self.hasRoom ? deadline : min(deadline, self.retryAt)
+        return min(due, halfTime ?? due)
     }
 
-    private var hasRoom: Bool { self.connections.count < self.limits.connections }
+    var hasRoom: Bool { self.connections.count < self.limits.connections }
 
     // MARK: Requests
 
@@ -115,9 +122,9 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         return actions + self.openOrGiveUp(now: now)
     }
 
-    /// Time has passed: requests that have waited too long for a connection, and the end of a rest.
+    /// Time has passed: requests that have waited too long for a connection, slow trials, and the end of a rest.
     package mutating func expire(now: Int64) -> [Action] {
-        let actions = self.failLate(now: now)
+        let actions = self.failLate(now: now) + self.endTrials(now: now)
         return self.retryAt == .min || now < self.retryAt ? actions : actions + self.openOrGiveUp(now: now)
     }
 
@@ -125,7 +132,7 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         var actions: [Action] = []
         while let first = self.queue.first, first.deadline <= now {
             self.queue.removeFirst()
-            actions.append(.fail(first.request, "query_timeout: no connection for auth_query became free"))
+            actions += self.giveUp(first, reason: "query_timeout: no connection for auth_query became free")
         }
         return actions
     }
@@ -142,10 +149,16 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
     ///
     /// - Returns: its request; nil when it was given up before.
     package mutating func answered(_ id: ConnectionID, now: Int64) -> (request: Request?, actions: [Action]) {
-        guard case .busy(let pending, _)? = self.connections[id]?.stage else { return (nil, []) }
+        guard case .busy(let pending, _)? = self.connections[id]?.stage else {
+            return self.laggardAnswered(id, now: now)
+        }
         self.failures = 0
         self.retryAt = .min
-        return (pending.request, self.serve(id, now: now))
+        var actions: [Action] = []
+        if let laggard = pending.laggard, self.laggards.removeValue(forKey: laggard) != nil {
+            actions.append(.close(laggard))
+        }
+        return (pending.request, actions + self.serve(id, now: now))
     }
 
     /// The connection is gone, or never came into being.
@@ -160,26 +173,24 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         mayRetry: Bool = true,
         random: UInt64 = 0
     ) -> [Action] {
-        guard let stage = self.connections.removeValue(forKey: id)?.stage else { return [] }
+        guard let stage = self.connections.removeValue(forKey: id)?.stage else {
+            return self.laggardLost(id, now: now, reason: reason)
+        }
         var actions: [Action] = []
         switch stage {
         case .idle:
             self.idle.removeAll { $0 == id }
         case .opening:
             self.failed(reason, attempt: self.failures + 1, now: now, random: random)
-        case .busy(var pending, let isTrial):
-            if isTrial { actions += self.closeDoubtful(now: now) }
+        case .busy(let pending, let trialBegan):
+            // Without `mayRetry` the server was there and has answered, if badly.
+            if let trialBegan, mayRetry { actions += self.closeSilent(since: trialBegan) }
             // The first loss in a row may be a restart: the next connection is tried at once.
             self.failed(reason, attempt: self.failures, now: now, random: random)
             if mayRetry, !pending.wasRetried, pending.deadline > now, self.stopReason == nil {
-                pending.wasRetried = true
-                if let other = self.idle.popLast() {
-                    actions.append(self.start(pending, on: other, now: now))
-                } else {
-                    self.queue.prepend(pending)
-                }
+                actions += self.runAgain(pending, now: now)
             } else {
-                actions.append(.fail(pending.request, reason))
+                actions += self.giveUp(pending, reason: reason)
             }
         }
         return actions + self.openOrGiveUp(now: now)
@@ -221,37 +232,19 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         self.stopReason = reason
         var actions: [Action] = []
         for (id, connection) in self.connections {
-            if case .busy(let pending, _) = connection.stage { actions.append(.fail(pending.request, reason)) }
+            if case .busy(let pending, _) = connection.stage { actions += self.giveUp(pending, reason: reason) }
             actions.append(.close(id))
         }
-        actions += self.queue.map { Action.fail($0.request, reason) }
+        for pending in self.queue { actions += self.giveUp(pending, reason: reason) }
+        for (id, laggard) in self.laggards { actions += [.fail(laggard.request, reason), .close(id)] }
         self.connections = [:]
+        self.laggards = [:]
         self.idle = []
         self.queue = []
         return actions
     }
 
     // MARK: Parts
-
-    private mutating func start(_ pending: Pending, on id: ConnectionID, now: Int64) -> Action {
-        // Who has been lost once has no second trial to lose.
-        let isTrial = !pending.wasRetried && self.isDoubtful(id, now: now)
-        self.connections[id]?.stage = .busy(pending, isTrial: isTrial)
-        let deadline = isTrial ? now + max(pending.deadline - now, 0) / 2 : pending.deadline
-        return .run(pending.request, on: id, deadline: deadline)
-    }
-
-    private func isDoubtful(_ id: ConnectionID, now: Int64) -> Bool {
-        guard self.ageing.doubtAfter > 0, case .idle(let since)? = self.connections[id]?.stage else { return false }
-        return now - since > self.ageing.doubtAfter
-    }
-
-    /// One that had been idle for long is lost: the others may hang on the same, and nobody is to wait for each.
-    private mutating func closeDoubtful(now: Int64) -> [Action] {
-        let doubtful = self.idle.filter { self.isDoubtful($0, now: now) }
-        self.idle.removeAll { doubtful.contains($0) }
-        return doubtful.map { self.close($0) }
-    }
 
     /// Too old, or asked for before `reconnect`. Never while connections cannot be opened: this one is there.
     private func isOutdated(_ id: ConnectionID, now: Int64) -> Bool {
@@ -260,13 +253,13 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         return self.ageing.lifetime > 0 && now - connection.openedAt > self.ageing.lifetime
     }
 
-    private mutating func close(_ id: ConnectionID) -> Action {
+    mutating func close(_ id: ConnectionID) -> Action {
         self.connections[id] = nil
         return .close(id)
     }
 
     /// A connection has nothing to do.
-    private mutating func serve(_ id: ConnectionID, now: Int64) -> [Action] {
+    mutating func serve(_ id: ConnectionID, now: Int64) -> [Action] {
         var actions = self.failLate(now: now)
         if self.isOutdated(id, now: now) {
             actions.append(self.close(id))
@@ -283,8 +276,9 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
         return actions
     }
 
-    /// Opens one connection for those who wait, if that is allowed; without any connection nobody may wait.
-    private mutating func openOrGiveUp(now: Int64) -> [Action] {
+    /// Opens one connection for those who wait, if that is allowed; without any connection nobody may wait but who may
+    /// still be answered by a slow one.
+    mutating func openOrGiveUp(now: Int64) -> [Action] {
         guard !self.queue.isEmpty, self.stopReason == nil else { return [] }
         if self.hasRoom, now >= self.retryAt {
             self.retryAt = .min
@@ -293,8 +287,8 @@ package struct AuthQueryDispatcher<Request: Sendable>: Sendable {
             return [.open(self.lastID)]
         }
         guard self.connections.isEmpty else { return [] }
-        let failing = self.queue
-        self.queue = []
-        return failing.map { .fail($0.request, self.lastReason) }
+        let waiting = self.queue
+        self.queue = waiting.filter { self.hasLaggard($0) }
+        return waiting.flatMap { self.giveUp($0, reason: self.lastReason) }
     }
 }

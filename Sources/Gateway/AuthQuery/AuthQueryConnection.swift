@@ -156,7 +156,6 @@ final class AuthQueryConnection: Endpoint, OpeningDelegate, @unchecked Sendable 
     override func deadlinePassed() {
         switch self.phase {
         case .opening: self.opening?.deadlinePassed()
-        // There may be time for another connection, if this one had been idle for long.
         case .busy: self.lost("query_timeout: the server did not answer in time")
         case .idle, .closed: return
         }
@@ -183,6 +182,10 @@ final class AuthQueryConnection: Endpoint, OpeningDelegate, @unchecked Sendable 
     func end() {
         guard self.phase != .closed else { return }
         let isLoggedIn = self.phase != .opening
+        if self.phase == .busy {
+            let metadata = self.logMetadata(reason: "nobody waits for its answer any more")
+            self.log.info("auth_query connection closed", metadata: metadata)
+        }
         self.phase = .closed
         self.opening?.abandon()
         self.opening = nil

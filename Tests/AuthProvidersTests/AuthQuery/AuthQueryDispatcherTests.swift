@@ -78,20 +78,98 @@ import Testing
         return deadline
     }
 
+    /// When requests begin that find connections idle for 6 s.
+    private static let began = 6 * Self.second
+    private static let half = Self.began + 5 * Self.second / 2
+    private static let end = Self.began + 5 * Self.second
+
     /// The way to the server is gone without a word.
     @Test func whatFellSilentWhileIdleCostsHalfTheTimeOnce() {
         var machine = Self.idleDispatcher(connections: 3)
-        let began = 6 * Self.second
-        let actions = machine.submit(1, now: began)
+        let actions = machine.submit(1, now: Self.began)
         #expect(Self.text(actions) == "run 1 on 3")
-        #expect(Self.deadline(actions) == began + 5 * Self.second / 2)
-        let half = began + 5 * Self.second / 2
-        #expect(Self.text(machine.lost(3, now: half, reason: "late")) == "close 1, close 2, open 4")
-        let again = machine.opened(4, now: half)
+        #expect(Self.deadline(actions) == Self.end)
+        #expect(machine.nextDeadline == Self.half)
+        #expect(Self.text(machine.expire(now: Self.half - 1)) == "")
+        #expect(Self.text(machine.expire(now: Self.half)) == "close 1, close 2, open 4")
+        let again = machine.opened(4, now: Self.half)
         #expect(Self.text(again) == "run 1 on 4")
-        #expect(Self.deadline(again) == began + 5 * Self.second)
-        #expect(machine.answered(4, now: half).request == 1)
+        #expect(Self.deadline(again) == Self.end)
+        #expect(machine.nextDeadline == nil, "what is slow is not looked at again")
+        let (request, closing) = machine.answered(4, now: Self.half)
+        #expect(request == 1 && Self.text(closing) == "close 3")
+        #expect(machine.answered(3, now: Self.half).request == nil)
+        #expect(Self.text(machine.lost(3, now: Self.half, reason: "gone")) == "")
         #expect(machine.connectionCount == 1)
+    }
+
+    /// The lookup takes more than half the time: it is answered all the same, by whoever is first.
+    @Test(arguments: ["opening", "running", "lost"])
+    func whatIsSlowMayStillAnswer(second: String) {
+        var machine = Self.idleDispatcher(connections: 1)
+        #expect(Self.text(machine.submit(1, now: Self.began)) == "run 1 on 1")
+        #expect(Self.text(machine.expire(now: Self.half)) == "open 2", "the slow one does not count")
+        #expect(machine.connectionCount == 2)
+        if second != "opening" { #expect(Self.text(machine.opened(2, now: Self.half)) == "run 1 on 2") }
+        if second == "lost" { #expect(Self.text(machine.lost(2, now: Self.half, reason: "gone")) == "") }
+        let (request, actions) = machine.answered(1, now: Self.end - 1)
+        #expect(request == 1)
+        // There is room for one: who is there already, or is being opened, or the slow one.
+        let closing = ["opening": "close 1", "running": "close 2"]
+        #expect(Self.text(actions) == closing[second, default: ""])
+        #expect(machine.connectionCount == 1 && machine.waitingCount == 0)
+        #expect(Self.text(machine.opened(2, now: Self.end)) == "")
+        let next = second == "opening" ? "run 2 on 2" : "run 2 on 1"
+        #expect(Self.text(machine.submit(2, now: Self.end)) == next)
+    }
+
+    /// Neither answers: one failure, by whoever is last.
+    @Test(arguments: [[UInt64(1), 2], [2, 1]])
+    func whatIsRunTwiceFailsOnce(order: [UInt64]) {
+        var machine = Self.idleDispatcher(connections: 1)
+        _ = machine.submit(1, now: Self.began)
+        _ = machine.expire(now: Self.half)
+        _ = machine.opened(2, now: Self.half)
+        #expect(Self.text(machine.lost(order[0], now: Self.end, reason: "late")) == "")
+        #expect(Self.text(machine.lost(order[1], now: Self.end, reason: "late")) == "fail 1")
+        #expect(machine.connectionCount == 0)
+    }
+
+    /// No second connection can be opened: whoever has a slow one waits for it, the others are told at once.
+    @Test func whatIsSlowIsWaitedFor() {
+        var machine = Self.idleDispatcher(connections: 1)
+        _ = machine.submit(1, now: Self.began)
+        #expect(Self.text(machine.submit(2, now: Self.began + 1)) == "")
+        #expect(Self.text(machine.expire(now: Self.half)) == "open 2")
+        let refused = machine.lost(2, now: Self.half, reason: "refused", random: 200)
+        #expect(Self.text(refused) == "fail 2")
+        #expect(machine.waitingCount == 1 && machine.nextDeadline == Self.half + 100_000)
+        #expect(Self.text(machine.expire(now: Self.half + 100_000)) == "open 3")
+        #expect(Self.text(machine.stop(reason: "bye")) == "close 3, fail 1, close 1")
+    }
+
+    @Test func whatIsSlowEndsWithItsTime() {
+        var machine = Self.idleDispatcher(connections: 1)
+        _ = machine.submit(1, now: Self.began)
+        #expect(Self.text(machine.expire(now: Self.half)) == "open 2")
+        #expect(Self.text(machine.expire(now: Self.end)) == "", "it comes back by the slow one")
+        #expect(machine.waitingCount == 0)
+        #expect(Self.text(machine.lost(1, now: Self.end, reason: "late")) == "fail 1")
+        #expect(Self.text(machine.opened(2, now: Self.end)) == "")
+    }
+
+    /// Whoever has answered during the trial is there, however long ago that was; and a bad answer is one.
+    @Test func onlyWhatWasIdleBeforeTheTrialIsClosed() {
+        var machine = Self.idleDispatcher(connections: 3)
+        machine.ageing.doubtAfter = Self.second
+        _ = machine.submit(1, now: Self.began)
+        _ = machine.submit(2, now: Self.began)
+        #expect(machine.answered(2, now: Self.began + 1).request == 2)
+        #expect(Self.text(machine.expire(now: Self.half)) == "close 1, run 1 on 2")
+        var other = Self.idleDispatcher(connections: 2)
+        _ = other.submit(1, now: Self.began)
+        #expect(Self.text(other.lost(2, now: Self.began, reason: "odd", mayRetry: false)) == "fail 1")
+        #expect(other.connectionCount == 1)
     }
 
     @Test func whatWasUsedLatelyTakesOver() {
@@ -307,5 +385,82 @@ import Testing
         perform(machine.stop(reason: "end").filter { if case .close = $0 { false } else { true } })
         #expect(open.isEmpty)
         #expect(ends["answer", default: 0] > 100 && ends["fail", default: 0] > 100)
+    }
+
+    /// Random walks with slow answers on doubtful connections: every request comes back exactly once, on at most two
+    /// connections, and all that are opened are closed or lost.
+    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6], [1, 2, 5])
+    func walkWithTrials(seed: UInt64, connections: Int) {
+        var random = SeededRandom(seed)
+        var machine = Self.dispatcher(connections: connections)
+        machine.ageing.doubtAfter = Self.second / 10
+        var now: Int64 = 0
+        var open: Set<Int> = []
+        var live: Set<UInt64> = []
+        var opening: [UInt64] = []
+        var running: [UInt64: Int] = [:]
+        var deadlines: [UInt64: Int64] = [:]
+        var runs: [Int: Int] = [:]
+        var twice = 0
+        func finish(_ request: Int?) {
+            let wasOpen = request.map { open.remove($0) != nil }
+            #expect(wasOpen == true)
+        }
+        func perform(_ actions: [Dispatcher.Action]) {
+            for action in actions {
+                switch action {
+                case .open(let id):
+                    opening.append(id)
+                    live.insert(id)
+                case .run(let request, let id, let deadline):
+                    #expect(deadline > now && running[id] == nil && live.contains(id))
+                    if running.values.contains(request) { twice += 1 }
+                    running[id] = request
+                    deadlines[id] = deadline
+                    runs[request, default: 0] += 1
+                    #expect(runs[request, default: 0] <= 2)
+                case .fail(let request, _): finish(request)
+                case .close(let id):
+                    live.remove(id)
+                    running[id] = nil
+                    opening.removeAll { $0 == id }
+                }
+            }
+        }
+        func lose(_ id: UInt64, mayRetry: Bool = true) {
+            running[id] = nil
+            live.remove(id)
+            perform(machine.lost(id, now: now, reason: "x", mayRetry: mayRetry, random: random.next()))
+        }
+        for step in 1...10_000 {
+            now += Int64(random.below(random.chance(10) ? 3_000_000 : 40_000))
+            let busy = running.keys.sorted()
+            for id in busy where running[id] != nil && deadlines[id, default: 0] <= now { lose(id) }
+            if let due = machine.nextDeadline, due <= now { perform(machine.expire(now: now)) }
+            switch random.below(4) {
+            case 0:
+                open.insert(step)
+                perform(machine.submit(step, now: now))
+            case 1 where !opening.isEmpty:
+                let id = opening.remove(at: random.below(opening.count))
+                if random.chance(20) { lose(id) } else { perform(machine.opened(id, now: now)) }
+            default:
+                // Fast and slow answers by turns.
+                guard random.chance((step / 50) % 2 == 0 ? 90 : 10) else { continue }
+                guard let id = running.keys.sorted().randomElement(using: &random) else { continue }
+                if random.chance(10) {
+                    lose(id, mayRetry: random.chance(70))
+                } else {
+                    running[id] = nil
+                    let (request, actions) = machine.answered(id, now: now)
+                    finish(request)
+                    perform(actions)
+                }
+            }
+            #expect(machine.connectionCount == live.count && live.count <= 2 * connections)
+            #expect(machine.waitingCount == 0 || machine.connectionCount > 0)
+        }
+        perform(machine.stop(reason: "end"))
+        #expect(open.isEmpty && live.isEmpty && twice > 0)
     }
 }
