@@ -320,6 +320,7 @@ def test_a_cancel_during_a_check_that_fails(make_gateway):
         with gateway.wire("app", "app") as client:
             assert client.value("select 1") == "first"
             wait_until(lambda: gateway.pool_row("app")["sv_idle"] == "1", "the server is idle")
+            time.sleep(0.05)  # for longer than `server_idle_check_timeout`
             client.send(query("select 2"))
             wait_until(lambda: gateway.pool_row("app")["cl_waiting"] == "1", "the server is checked")
             cancel(gateway, client.pid, client.secret)
