@@ -49,6 +49,17 @@ def started(make_gateway, folder, **general):
     return make_gateway({"app": {**pool, "users": users}}, general, hba=HBA)
 
 
+def cancel_at_a_full_door(gateway, door, client, server, opened):
+    """The client's query runs, and the request to cancel it has come. Returns whoever sent that."""
+    client.send(query("select 1"))
+    assert server.next_query() == "select 1"
+    door.fill()
+    canceller = opened.enter_context(gateway.wire(login=False))
+    canceller.send(cancel_request(client.pid, client.secret))
+    wait_until(lambda: gateway.console("SHOW CONNECTIONS")[0]["cancel"] == "1", "the cancel request has come")
+    return canceller
+
+
 def test_login_and_cancel_request(make_gateway, tmp_path):
     with contextlib.ExitStack() as opened:
         door = Door(tmp_path, opened)
@@ -60,12 +71,7 @@ def test_login_and_cancel_request(make_gateway, tmp_path):
         server.login()
         client.login("app", first=b"")
 
-        client.send(query("select 1"))
-        assert server.next_query() == "select 1"
-        door.fill()
-        canceller = opened.enter_context(gateway.wire(login=False))
-        canceller.send(cancel_request(client.pid, client.secret))
-        wait_until(lambda: gateway.console("SHOW CONNECTIONS")[0]["cancel"] == "1", "the cancel request has come")
+        canceller = cancel_at_a_full_door(gateway, door, client, server, opened)
         sent = door.let_in()
         assert "cancel" in sent.startup()
         sent.die()
@@ -115,12 +121,7 @@ def test_a_stop_does_not_wait_for_room_for_a_cancel_request(make_gateway, tmp_pa
         server = door.let_in()
         server.login()
         client.login("app", first=b"")
-        client.send(query("select 1"))
-        assert server.next_query() == "select 1"
-        door.fill()
-        canceller = opened.enter_context(gateway.wire(login=False))
-        canceller.send(cancel_request(client.pid, client.secret))
-        wait_until(lambda: gateway.console("SHOW CONNECTIONS")[0]["cancel"] == "1", "the cancel request has come")
+        canceller = cancel_at_a_full_door(gateway, door, client, server, opened)
         gateway.signal(signal.SIGTERM)
         gateway.wait_for_log(lambda log: "stopping" in log, "the gateway stops")
         server.send(one_row())

@@ -59,14 +59,19 @@ def waiting(make_gateway, request, mode="transaction", **general):
                 script.told.set()
 
 
+def cancel_while_it_waits(gateway, script, client):
+    """Who cancels is kept until what the client's request waits for has come."""
+    with gateway.wire(login=False) as canceller:
+        canceller.send(cancel_request(client.pid, client.secret))
+        assert canceller.nothing_comes(0.1)
+        script.told.set()
+        assert canceller.until_closed() == []
+
+
 def test_a_cancel_of_what_the_gateway_answers_hits_nothing_later(make_gateway):
     """It came while the client's parameters were applied."""
     with waiting(make_gateway, "deallocate all") as (gateway, script, client):
-        with gateway.wire(login=False) as canceller:
-            canceller.send(cancel_request(client.pid, client.secret))
-            assert canceller.nothing_comes(0.1)
-            script.told.set()
-            assert canceller.until_closed() == []
+        cancel_while_it_waits(gateway, script, client)
         assert [m.kind for m in client.ready()] == ["C", "Z"]
         client.rows("select 'later'")
         assert not script.cancelled.is_set()
@@ -139,11 +144,7 @@ def test_a_cancel_while_a_lone_flush_waits_hits_nothing_later(make_gateway, stat
     with waiting(make_gateway, request, prepared_statements=statements) as (gateway, script, client):
         if begins:
             client.ready()
-        with gateway.wire(login=False) as canceller:
-            canceller.send(cancel_request(client.pid, client.secret))
-            assert canceller.nothing_comes(0.1)
-            script.told.set()
-            assert canceller.until_closed() == []
+        cancel_while_it_waits(gateway, script, client)
         client.rows("select 'later'")
         assert not script.cancelled.is_set()
         client.close()
@@ -195,21 +196,13 @@ def behind_a_reset(make_gateway, request):
 
 def test_a_cancel_of_a_request_that_waits_behind_a_reset(make_gateway):
     with behind_a_reset(make_gateway, query("select 'work'")) as (gateway, script, client):
-        with gateway.wire(login=False) as canceller:
-            canceller.send(cancel_request(client.pid, client.secret))
-            assert canceller.nothing_comes(0.1)
-            script.told.set()
-            assert canceller.until_closed() == []
+        cancel_while_it_waits(gateway, script, client)
         assert [m.sqlstate for m in client.ready() if m.kind == "E"] == ["57014"]
 
 
 def test_a_cancel_while_a_lone_flush_waits_behind_a_reset_hits_nothing_later(make_gateway):
     with behind_a_reset(make_gateway, flush()) as (gateway, script, client):
-        with gateway.wire(login=False) as canceller:
-            canceller.send(cancel_request(client.pid, client.secret))
-            assert canceller.nothing_comes(0.1)
-            script.told.set()
-            assert canceller.until_closed() == []
+        cancel_while_it_waits(gateway, script, client)
         client.rows("select 'later'")
         assert not script.cancelled.is_set()
 
@@ -217,9 +210,5 @@ def test_a_cancel_while_a_lone_flush_waits_behind_a_reset_hits_nothing_later(mak
 def test_a_flush_in_front_of_a_request_takes_its_cancel_away_from_nobody(make_gateway):
     """Both come in one go."""
     with behind_a_reset(make_gateway, flush() + query("select 'work'")) as (gateway, script, client):
-        with gateway.wire(login=False) as canceller:
-            canceller.send(cancel_request(client.pid, client.secret))
-            assert canceller.nothing_comes(0.1)
-            script.told.set()
-            assert canceller.until_closed() == []
+        cancel_while_it_waits(gateway, script, client)
         assert [m.sqlstate for m in client.ready() if m.kind == "E"] == ["57014"]
