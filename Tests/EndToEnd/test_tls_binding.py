@@ -1,5 +1,6 @@
 """SCRAM-SHA-256-PLUS with clients, downgrades and go-betweens; pools by the host name that clients ask for (SNI)."""
 
+import select
 import socket
 import ssl
 import threading
@@ -146,19 +147,27 @@ class GoBetween:
             raw.sendall(SSL_REQUEST)
             raw.recv(1)
             with client_context().wrap_socket(raw, server_hostname="localhost") as server:
-                back = threading.Thread(target=self._pump, args=(server, client))
-                back.start()
                 self._pump(client, server)
-                back.join()
 
-    def _pump(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                self.seen += data
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+    def _pump(self, client, server):
+        """Until one of them ends. By one thread: a TLS connection is not for one that reads and one that writes."""
+        sinks = {client: server, server: client}
+        for side in sinks:
+            side.setblocking(False)
+        # Something may have come in one piece with the end of a handshake.
+        ready = list(sinks)
+        while True:
+            for source in ready:
+                try:
+                    while data := source.recv(65536):
+                        self.seen += data
+                        sinks[source].sendall(data)
+                    return
+                except ssl.SSLWantReadError:
+                    continue
+                except OSError:
+                    return
+            ready = select.select(list(sinks), [], [])[0]
 
     def __enter__(self):
         return self
