@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .clients import IdleClients
 from .measure import AllocationCounter, Load, resident_bytes, run_load
 from .servers import FOUND_USER, SCRAM_USER, SetUpError
+from .turns import run_rounds
 from .yardstick import unsteadiness
 
 IDLE_CLIENTS = 5000
@@ -73,28 +74,40 @@ def all_cases():
 def run_case(case, baseline, candidates, rounds, seconds, progress):
     """Returns one dictionary per round: pooler name to Sample, the baseline twice.
 
-    The order within a round is baseline, candidates, baseline, so that a machine that gets slower or faster
-    meanwhile does so for both sides; the candidates change places from round to round. A case whose verdict is still
-    open after its rounds gets more of them: see `is_open`.
+    A case whose verdict is still open after its rounds gets more of them: see `is_open`.
     """
     results = []
-    skip = 0.0
-    if case.tail:
-        rounds, seconds, skip = max(5, rounds // TAIL_STRETCH), seconds + TAIL_STRETCH, 1.0
+    # Looked at after whole batches only: each look more is a chance to stop by chance.
+    batch = max(5, rounds // TAIL_STRETCH) if case.tail else rounds
+    measure = run_tail_rounds if case.tail else run_turns
+    while len(results) < batch * PATIENCE and (not results or is_open(case, candidates, results)):
+        results += measure(case, baseline, candidates, batch, seconds)
+        progress(f"{case.name}: {len(results)} rounds")
+    return results
+
+
+def run_turns(case, baseline, candidates, rounds, seconds):
+    return run_rounds(case.load, baseline, candidates, rounds, seconds)
+
+
+def run_tail_rounds(case, baseline, candidates, rounds, seconds):
+    """Whole runs one after the other: what is judged are latencies, and none may be held meanwhile.
+
+    The order within a round is baseline, candidates, baseline, so that a machine that gets slower or faster
+    meanwhile does so for both sides; the candidates change places from round to round.
+    """
+    results = []
+    seconds, skip = seconds + TAIL_STRETCH, 1.0
     for pooler in (baseline, *candidates):
         run_load(case.load, pooler, seconds=seconds)
-    # Looked at after whole batches only: each look more is a chance to stop by chance.
-    while len(results) < rounds or len(results) < rounds * PATIENCE and (
-            len(results) % rounds or is_open(case, candidates, results)):
-        middle = candidates if len(results) % 2 == 0 else candidates[::-1]
+    for number in range(rounds):
+        middle = candidates if number % 2 == 0 else candidates[::-1]
         measured = {"first": run_load(case.load, baseline, seconds, skip_seconds=skip)}
         for pooler in middle:
             measured[pooler.name] = run_load(case.load, pooler, seconds, skip_seconds=skip)
         measured["second"] = run_load(case.load, baseline, seconds, skip_seconds=skip)
-        if case.tail:
-            case.unsteadiness.append(unsteadiness(seconds - skip, measured["first"].p50 / 1e6))
+        case.unsteadiness.append(unsteadiness(seconds - skip, measured["first"].p50 / 1e6))
         results.append(measured)
-        progress(f"{case.name}: round {len(results)} of {max(rounds, len(results))}")
     return results
 
 

@@ -140,13 +140,16 @@ def run_load(load, pooler, seconds=None, transactions=None, skip_seconds=0.0):
 def read_latencies(folder, skip_seconds):
     """The ends and latencies of a pgbench log, in microseconds.
 
-    A line is: client, transaction, latency, script, epoch seconds, microseconds [, schedule lag].
+    A line is: client, transaction, latency, script, epoch seconds, microseconds [, schedule lag]. Transactions that
+    were skipped because they came too late are no transactions.
     """
     rows = []
     for path in glob.glob(os.path.join(folder, "log.*")):
         with open(path) as log:
             for line in log:
                 fields = line.split()
+                if fields[2] == "skipped":
+                    continue
                 rows.append((int(fields[4]) * 1_000_000 + int(fields[5]), float(fields[2])))
     if not rows:
         return []

@@ -147,9 +147,10 @@ class Report:
         intro = ("# Benchmark results\n\n"
                  f"Written by `{COMMAND}`: the gateway and Debian's PgBouncer side by side in one run, before\n"
                  "one PostgreSQL, transaction mode, 20 servers per pool, clients and servers over 127.0.0.1.\n"
-                 "Rounds are short and interleaved; PgBouncer is measured twice in each round, and the column\n"
-                 "*PgBouncer again* is its second run divided by its first: the noise. `(<= target: pass)` marks\n"
-                 "what is to be reached. A case whose median lies within two standard errors of a target gets more\n"
+                 "A round gives each pooler a second in turns of 100 ms, with the others' turns between (the clients of\n"
+                 "those stand still); the tail's runs are whole. PgBouncer takes part twice, and the column *PgBouncer\n"
+                 "again* is its second share divided by its first: the noise. `(<= target: pass)` marks what is to be\n"
+                 "reached. A case whose median lies within two standard errors of a target gets more\n"
                  "rounds, up to four times as many; `even` is what lies above its target by less than that even then.\n"
                  "This PgBouncer has no prepared statements in transaction mode: in the rows named *prepared* its\n"
                  "figure is that of the same load with `-M extended`.\n\n")
