@@ -2,8 +2,11 @@
 #include "creactor.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -58,6 +61,13 @@ void cr_eventfd_drain(int fd) {
     uint64_t value;
     ssize_t ignored = read(fd, &value, sizeof value);
     (void)ignored;
+}
+
+void cr_eventfd_await(int fd) {
+    struct pollfd bell = {.fd = fd, .events = POLLIN};
+    while (poll(&bell, 1, -1) != 1) {
+    }
+    cr_eventfd_drain(fd);
 }
 
 int cr_timer(void) {
@@ -118,6 +128,20 @@ int cr_wait_signal(const int *signals, int count) {
 void cr_ignore_write_signals(void) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+}
+
+int cr_thread_waits_open(void) {
+    int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int64_t cr_thread_waits(int fd) {
+    char text[80];
+    ssize_t count = pread(fd, text, sizeof text - 1, 0);
+    if (count <= 0) return -1;
+    text[count] = 0;
+    char *second = strchr(text, ' ');
+    return second == NULL ? -1 : strtoll(second, NULL, 10);
 }
 
 static __thread void *current;

@@ -11,7 +11,7 @@
 // Numbers of include/uapi/linux/io_uring.h, which build machines have in very different ages.
 enum {
     SYSCALL_SETUP = 425, SYSCALL_ENTER = 426, SYSCALL_REGISTER = 427,
-    SETUP_R_DISABLED = 1 << 6, SETUP_SUBMIT_ALL = 1 << 7, SETUP_SINGLE_ISSUER = 1 << 12, SETUP_NO_SQARRAY = 1 << 16,
+    SETUP_R_DISABLED = 1 << 6, SETUP_SUBMIT_ALL = 1 << 7, SETUP_NO_SQARRAY = 1 << 16,
     FEATURE_SINGLE_MMAP = 1 << 0, FEATURE_CQE_SKIP = 1 << 11,
     ENTER_REGISTERED_RING = 16,
     REGISTER_ENABLE_RINGS = 12, REGISTER_RING_FDS = 20,
@@ -78,7 +78,7 @@ static void *map(struct cr_ring *ring, int index, uint64_t size, int fd, int64_t
 }
 
 static int setup(struct ring_parameters *parameters) {
-    static const uint32_t flags = SETUP_R_DISABLED | SETUP_SUBMIT_ALL | SETUP_SINGLE_ISSUER;
+    static const uint32_t flags = SETUP_R_DISABLED | SETUP_SUBMIT_ALL;
     for (int attempt = 0; attempt < 2; attempt++) {
         memset(parameters, 0, sizeof *parameters);
         parameters->flags = attempt == 0 ? flags | SETUP_NO_SQARRAY : flags;
@@ -134,6 +134,9 @@ void cr_ring_close(struct cr_ring *ring) {
     memset(ring->maps, 0, sizeof ring->maps);
 }
 
+/// Its address tells one thread from another.
+static __thread char this_thread;
+
 int cr_ring_enable(struct cr_ring *ring) {
     if (syscall(SYSCALL_REGISTER, ring->descriptor, REGISTER_ENABLE_RINGS, NULL, 0) < 0) return -errno;
     ring->is_enabled = 1;
@@ -142,10 +145,9 @@ int cr_ring_enable(struct cr_ring *ring) {
         uint32_t offset, reserved;
         uint64_t data;
     } registration = {UINT32_MAX, 0, (uint64_t)ring->descriptor};
-    ring->enter_descriptor = ring->descriptor;
     if (syscall(SYSCALL_REGISTER, ring->descriptor, REGISTER_RING_FDS, &registration, 1) == 1) {
-        ring->enter_descriptor = (int)registration.offset;
-        ring->enter_flags = ENTER_REGISTERED_RING;
+        ring->own_number = (int)registration.offset;
+        ring->owner = &this_thread;
     }
     return 0;
 }
@@ -207,7 +209,10 @@ uint64_t cr_ring_queued_tag(const struct cr_ring *ring, uint32_t position) {
 int cr_ring_submit(struct cr_ring *ring) {
     // Without a thread of the kernel that polls the queue, its tail is read in this call only: it may also go back.
     __atomic_store_n(ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
-    long count = syscall(SYSCALL_ENTER, ring->enter_descriptor, cr_ring_queued(ring), 0, ring->enter_flags, NULL, 0);
+    int is_owner = ring->owner == &this_thread;
+    int fd = is_owner ? ring->own_number : ring->descriptor;
+    unsigned flags = is_owner ? ENTER_REGISTERED_RING : 0;
+    long count = syscall(SYSCALL_ENTER, fd, cr_ring_queued(ring), 0, flags, NULL, 0);
     return count < 0 ? -errno : 0;
 }
 

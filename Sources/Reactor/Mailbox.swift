@@ -8,6 +8,8 @@ enum WorkerMessage {
     case finishConnect(Endpoint)
     case releaseSlot(Int32)
     case execute(@Sendable () -> Void)
+    /// The worker's thread rests: whoever runs the receiver runs it as well.
+    case run(Worker)
 }
 
 /// The mailbox of one worker. Any thread may push; only the worker takes.
@@ -44,6 +46,19 @@ final class Mailbox: Sendable {
 
     func woke() {
         self.isSleeping.store(false, ordering: .relaxed)
+    }
+
+    /// The workers among the messages; the others stay.
+    func takeArrivals() -> [Worker] {
+        self.messages.withLock { messages in
+            var arrivals: [Worker] = []
+            messages.removeAll { message in
+                guard case .run(let worker) = message else { return false }
+                arrivals.append(worker)
+                return true
+            }
+            return arrivals
+        }
     }
 
     /// Swaps the messages with an empty array that the worker keeps for this purpose.
@@ -87,6 +102,7 @@ extension Worker {
 
     func drainMailbox() {
         guard self.mailbox.take(into: &self.mail) else { return }
+        self.servedCount &+= self.mail.count
         for message in self.mail {
             switch message {
             case .job(let job): self.localJobs.append(job)
@@ -97,6 +113,7 @@ extension Worker {
             case .finishConnect(let endpoint): self.finishConnect(endpoint)
             case .releaseSlot(let slot): self.release(slot: slot)
             case .execute(let body): body()
+            case .run(let worker): self.loop?.receive(worker)
             }
         }
         self.mail.removeAll(keepingCapacity: true)

@@ -99,7 +99,7 @@ extension Worker {
 
     private func submit() {
         var result: Int32 = 0
-        // The thread that hands over first owns the ring.
+        // The thread that hands over first has the shorter way to the ring.
         if unsafe self.ring.pointee.is_enabled == 0 { result = unsafe cr_ring_enable(self.ring) }
         if result == 0 { result = unsafe cr_ring_submit(self.ring) }
         self.settleBatch()
@@ -127,7 +127,7 @@ extension Worker {
             if count == 0 { return }
             let endpoint = self.endpoint(of: unsafe cr_ring_queued_tag(self.ring, count - 1))
             if let endpoint, self.hasQueuedSend(endpoint) {
-                self.pushOut(endpoint)
+                unsafe endpoint.worker.pushOut(endpoint)
             } else {
                 unsafe cr_ring_withdraw(self.ring, self.ring.pointee.sq_next &- 1)
             }
@@ -139,22 +139,34 @@ extension Worker {
         guard let endpoint = self.endpoint(of: tag), self.hasQueuedSend(endpoint) else { return }
         let bytes = unsafe self.queuedBytes(endpoint, from: Int(max(result, 0)))
         endpoint.queuedSend.count = 0
+        let owner = unsafe endpoint.worker
         switch -result {
         case ..<1, Int32(Errno.again), Errno.interrupted, Errno.noBufferSpace, Errno.outOfMemory:
-            unsafe self.hold(bytes, for: endpoint)
+            unsafe owner.hold(bytes, for: endpoint)
         default:
-            self.noteBroken(endpoint, error: -result)
+            owner.noteBroken(endpoint, error: -result)
         }
     }
 
-    /// The slot and its generation at the time; what is left of a withdrawn send has none.
+    /// Whose it is: the worker's index in 10 bits, 22 bits of the slot's generation at the time, the slot and one; what
+    /// is left of a withdrawn send has zero. A tag is forgotten when its batch is over.
     private func sendTag(slot: Int32) -> UInt64 {
-        UInt64(self.slots[Int(slot)].generation) << 32 | UInt64(slot) + 1
+        UInt64(UInt32(truncatingIfNeeded: self.index)) << 54
+            | UInt64(self.slots[Int(slot)].generation & Self.tagGenerations) << 32 | UInt64(slot) + 1
     }
 
+    private static let tagGenerations: UInt32 = 1 << 22 - 1
+
     private func endpoint(of tag: UInt64) -> Endpoint? {
-        let slot = Int(tag & 0xffff_ffff) - 1
-        guard slot >= 0, slot < self.slots.count, self.slots[slot].generation == UInt32(tag >> 32) else { return nil }
+        let index = Int(tag >> 54)
+        let worker = index == self.index ? self : self.loop?.worker(at: index)
+        return worker?.endpoint(at: Int(tag & 0xffff_ffff) - 1, generation: UInt32(tag >> 32 & 0xffff_ffff))
+    }
+
+    private func endpoint(at slot: Int, generation: UInt32) -> Endpoint? {
+        guard slot >= 0, slot < self.slots.count,
+            (self.slots[slot].generation ^ generation) & Self.tagGenerations == 0
+        else { return nil }
         return self.slots[slot].endpoint
     }
 

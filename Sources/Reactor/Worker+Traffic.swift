@@ -35,7 +35,13 @@ extension Worker {
             if event.events & EventFlags.ending != 0 { endpoint.channel.isEnding = true }
             // Whoever was told that nothing more comes learns that nothing more is taken either.
             if event.events & EventFlags.broken != 0 { endpoint.channel.hasToldHangup = false }
-            if endpoint.channel.isListener { endpoint.acceptPending() } else { self.serve(endpoint, at: place) }
+            if endpoint.channel.isListener {
+                // It may have left some, which the descriptor of a guest does not tell of again.
+                self.isSignalled = true
+                endpoint.acceptPending()
+            } else {
+                self.serve(endpoint, at: place)
+            }
         }
     }
 

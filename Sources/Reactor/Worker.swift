@@ -2,11 +2,12 @@ import CReactor
 import Glibc
 package import Synchronization
 
-/// One thread with one epoll instance: it owns endpoints, their timers and one receive buffer, and runs the
+/// One epoll instance and the thread that runs it: it owns endpoints, their timers and one receive buffer, and runs the
 /// asynchronous jobs (logins, console commands) that prefer it as their executor.
 ///
-/// All members belong to the worker's own thread except those marked as callable from any thread. `@unchecked
-/// Sendable` for that reason: what other threads reach is `mailbox` (a lock), atomics and constants.
+/// All members belong to the thread that runs it (its own, or another worker's while its own rests: `WorkerLoop`)
+/// except those marked as callable from any thread. `@unchecked Sendable` for that reason: what other threads reach
+/// is `mailbox` (a lock), atomics and constants.
 @safe
 public final class Worker: TaskExecutor, @unchecked Sendable {
     /// Bytes read at once. Large enough that a big result moves in few system calls, small enough to stay in cache.
@@ -16,6 +17,8 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     private static let wakeSlot = UInt32.max
     /// The one that stands for the alarm clock.
     private static let alarmSlot = UInt32.max - 1
+    /// The one that stands for another worker; which one, its generation says.
+    private static let guestSlot = UInt32.max - 2
 
     struct Slot {
         var endpoint: Endpoint?
@@ -40,7 +43,9 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     /// Whether the small sends of a round go to the kernel together. One branch instead of a protocol: it is taken
     /// several times per message.
     @safe @exclusivity(unchecked) var gathersSends: Bool
-    let ring: UnsafeMutablePointer<cr_ring>
+    /// Where its sends are gathered: its own ring, or that of the worker whose thread runs it.
+    @safe @exclusivity(unchecked) private(set) var ring: UnsafeMutablePointer<cr_ring>
+    private let ownRing: UnsafeMutablePointer<cr_ring>
     let wakeDescriptor: Int32
     private let alarm: Int32
     /// What the alarm clock is set to. Set when the next deadline moves forward only: a time limit for each sleep would
@@ -60,7 +65,13 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     private let events: UnsafeMutableBufferPointer<cr_event>
     let receiveBuffer: UnsafeMutableRawBufferPointer
     @safe @exclusivity(unchecked) var sealing: SealBuffers?
-    @safe @exclusivity(unchecked) private var isStopping = false
+    @safe @exclusivity(unchecked) private(set) var isStopping = false
+    /// The loop of the thread that runs it now; nil where threads are not shared.
+    @safe @exclusivity(unchecked) var loop: WorkerLoop?
+    /// Its descriptor may have events for it: looked at where another worker's thread runs it.
+    @safe @exclusivity(unchecked) var isSignalled = false
+    /// What it had to do since its thread began to count: events, messages, jobs, endpoints that could not wait.
+    @safe @exclusivity(unchecked) var servedCount = 0
 
     let mailbox = Mailbox()
     /// The batch of messages being worked off; swapped with the mailbox's array.
@@ -77,9 +88,12 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     public init(index: Int, method: IOMethod = .epoll) throws(ReactorError) {
         self.index = index
         self.gathersSends = method == .ioUring
-        unsafe self.ring = .allocate(capacity: 1)
-        unsafe self.ring.initialize(to: cr_ring())
-        if self.gathersSends { _ = try ReactorError.check(unsafe cr_ring_open(self.ring), doing: "io_uring") }
+        unsafe self.ownRing = .allocate(capacity: 1)
+        unsafe self.ownRing.initialize(to: cr_ring())
+        unsafe self.ring = self.ownRing
+        if self.gathersSends { _ = try ReactorError.check(unsafe cr_ring_open(self.ownRing), doing: "io_uring") }
+        // No batch of one worker has the number of another's: what is left of a send is known by it.
+        unsafe self.ownRing.pointee.batch = UInt64(clamping: index) << 40
         self.epoll = try ReactorError.check(cr_epoll_create(), doing: "epoll_create1")
         self.wakeDescriptor = try ReactorError.check(cr_eventfd(), doing: "eventfd")
         self.alarm = try ReactorError.check(cr_timer(), doing: "timerfd_create")
@@ -98,9 +112,9 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         unsafe self.events.deallocate()
         unsafe self.receiveBuffer.deallocate()
         self.sealing?.deallocate()
-        if unsafe self.ring.pointee.arena != nil { unsafe cr_ring_close(self.ring) }
+        if unsafe self.ownRing.pointee.arena != nil { unsafe cr_ring_close(self.ownRing) }
         _ = cr_close(self.epoll)
-        unsafe self.ring.deallocate()
+        unsafe self.ownRing.deallocate()
         _ = cr_close(self.wakeDescriptor)
         _ = cr_close(self.alarm)
     }
@@ -118,31 +132,72 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
         // The thread may start long after the worker was made.
         self.readClock()
         while !self.isStopping { self.runOnce(blocking: true) }
-        if self.gathersSends { self.handOver() }
+        self.handOverSends()
         cr_set_current(nil)
     }
 
     /// One round: messages, jobs, endpoints that must not wait, due timers, then the kernel's events.
     public func runOnce(blocking: Bool) {
+        self.beginRound()
+        // Before it is decided whether to wait: a send that fails makes work.
+        self.handOverSends()
+        self.finishRound(waiting: blocking && self.prepareToWait())
+    }
+
+    /// What does not come from the kernel.
+    func beginRound() {
         self.drainMailbox()
         self.runJobs()
         self.serveReady()
         self.fireTimers()
-        // Before it is decided whether to wait: a send that fails makes work.
+    }
+
+    /// All that waits to be sent.
+    func handOverSends() {
         if self.gathersSends { self.handOver() }
-        let mayWait = blocking && self.ready.isEmpty && self.localJobs.isEmpty && !self.isStopping
-        let waits = mayWait && self.setAlarm() && self.mailbox.prepareToSleep()
+    }
+
+    /// False when there is something to do. Otherwise whatever makes work from now on wakes the thread.
+    func prepareToWait() -> Bool {
+        self.ready.isEmpty && self.localJobs.isEmpty && !self.isStopping && self.setAlarm()
+            && self.mailbox.prepareToSleep()
+    }
+
+    /// The kernel's events.
+    func finishRound(waiting: Bool) {
         let events = unsafe self.events.baseAddress
-        let count = unsafe cr_epoll_wait(self.epoll, events, Int32(Self.eventCapacity), waits ? -1 : 0)
+        let count = unsafe cr_epoll_wait(self.epoll, events, Int32(Self.eventCapacity), waiting ? -1 : 0)
         self.mailbox.woke()
         self.readClock()
+        // Such may be more than has been told, of which the descriptor of a guest says nothing again.
+        self.isSignalled = Int(count) == Self.eventCapacity
         for position in 0..<Int(count) {
             let event = unsafe self.events[position]
             switch event.slot {
             case Self.wakeSlot: cr_eventfd_drain(self.wakeDescriptor)
             case Self.alarmSlot: self.alarmTime = TimerWheel.never
-            default: self.dispatch(event)
+            case Self.guestSlot: self.loop?.noteEvents(ofGuest: Int(event.generation))
+            default:
+                self.servedCount &+= 1
+                self.dispatch(event)
             }
+        }
+    }
+
+    /// From now on this worker's thread wakes for the events of `guest`. False when the kernel has no memory for it.
+    func watch(_ guest: Worker) -> Bool {
+        let flags = EventFlags.readable | EventFlags.edge
+        return cr_epoll_add(self.epoll, guest.epoll, flags, Self.guestSlot, UInt32(clamping: guest.index)) == 0
+    }
+
+    func unwatch(_ guest: Worker) { _ = cr_epoll_remove(self.epoll, guest.epoll) }
+
+    /// The sends of both are gathered together from now on; nil: its own by themselves. None may be waiting.
+    func gatherSends(with host: Worker?) {
+        if let host, self.gathersSends, host.gathersSends {
+            self.ring = host.ring
+        } else {
+            self.ring = unsafe self.ownRing
         }
     }
 
@@ -159,12 +214,16 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
 
     func readClock() { self.now = MonotonicClock.now() }
 
+    /// As its thread has just read it.
+    func setClock(_ now: MonotonicMicroseconds) { self.now = now }
+
     /// Ends `run` after the present round. On the worker's thread; from others use `execute`.
     public func stop() { self.isStopping = true }
 
     private func serveReady() {
         if self.ready.isEmpty { return }
         swap(&self.ready, &self.readySpare)
+        self.servedCount &+= self.readySpare.count
         for place in self.readySpare { self.serveQueued(place) }
         self.readySpare.removeAll(keepingCapacity: true)
     }
@@ -181,6 +240,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     func runJobs() {
         // Jobs that enqueue further jobs are served in the next round, so that sockets get their turn.
         if self.localJobs.isEmpty { return }
+        self.servedCount &+= self.localJobs.count
         let jobs = self.localJobs
         self.localJobs.removeAll(keepingCapacity: true)
         for job in jobs { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }

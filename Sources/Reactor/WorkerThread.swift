@@ -1,19 +1,37 @@
 import CReactor
 import Glibc
 
-/// A thread that runs one worker until it stops.
+/// A thread that runs one worker until it stops, and as one of several perhaps others meanwhile.
 package struct WorkerThread {
     private let handle: pthread_t
 
+    /// What the new thread is to do.
+    private final class Task: Sendable {
+        let worker: Worker
+        let threads: SharedThreads?
+
+        init(worker: Worker, threads: SharedThreads?) {
+            self.worker = worker
+            self.threads = threads
+        }
+
+        func run() {
+            unsafe cr_name_thread("worker \(self.worker.index)")
+            if let threads = self.threads { threads.run(self.worker.index) } else { self.worker.run() }
+        }
+    }
+
+    /// - Parameter threads: nil for a thread that never rests; made of all workers otherwise.
     /// - Throws: `ReactorError` when the system has no thread left.
-    package static func start(_ worker: Worker) throws(ReactorError) -> WorkerThread {
+    package static func start(
+        _ worker: Worker,
+        among threads: SharedThreads? = nil
+    ) throws(ReactorError) -> WorkerThread {
         var handle = pthread_t()
-        let argument = unsafe Unmanaged.passRetained(worker).toOpaque()
+        let argument = unsafe Unmanaged.passRetained(Task(worker: worker, threads: threads)).toOpaque()
         let result = unsafe pthread_create(&handle, nil, { argument in
             guard let argument = unsafe argument else { return nil }
-            let worker = unsafe Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
-            unsafe cr_name_thread("worker \(worker.index)")
-            worker.run()
+            unsafe Unmanaged<Task>.fromOpaque(argument).takeRetainedValue().run()
             return nil
         }, argument)
         if result != 0 { throw ReactorError(code: result, operation: "pthread_create") }

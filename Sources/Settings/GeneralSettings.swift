@@ -10,6 +10,7 @@ package struct GeneralSettings: Sendable, Equatable {
     package let maxConnections: Int
     /// 0 means the number of cores.
     package let workerThreads: Int
+    package let shareThreads: Bool
     /// `auto`, `io_uring` or `epoll`.
     package let ioMethod: String
 
@@ -72,6 +73,7 @@ package struct GeneralSettings: Sendable, Equatable {
         self.unixSocketDir = values.text("unix_socket_dir")
         self.unixSocketMode = values.mode("unix_socket_mode")
         self.workerThreads = values.integer("worker_threads")
+        self.shareThreads = values.bool("share_threads")
         self.ioMethod = values.text("io_method") ?? "auto"
 
         self.clientLoginTimeout = values.duration("client_login_timeout")

@@ -34,6 +34,13 @@ extension SettingsTable {
                 + "fewest, give or take 4 (8 while clients come for a moment only). pg_doorman's default is 4."
         ),
         SettingsKey(
+            "share_threads", .general, .bool, default: "true", .restart, isOwn: true,
+            """
+            While two of these threads are busy for less than 50 % of the time together, one rests and the other \
+            does the work of both, until it is busy for more than 80 %. `false`: each does its own at all times.
+            """
+        ),
+        SettingsKey(
             "io_method", .general, .choice(["auto", "io_uring", "epoll"], anyCase: false), default: "auto", .restart,
             isOwn: true,
             """

@@ -20,6 +20,8 @@ BINARY = Path(os.environ.get("PGGATEWAY_BIN") or ROOT / ".build/release/pggatewa
 
 #: The whole suite can be run with either driver; unset, the gateway chooses.
 IO_METHOD = os.environ.get("PGGATEWAY_IO_METHOD")
+#: Set, every worker has its own thread at all times.
+OWN_THREADS = bool(os.environ.get("PGGATEWAY_OWN_THREADS"))
 
 ADMIN = "overseer"
 ADMIN_PASSWORD = "Marble-ferry-20"
@@ -110,6 +112,7 @@ class Gateway:
                     "port": self.port,
                     "worker_threads": 2,
                     **({"io_method": IO_METHOD} if IO_METHOD else {}),
+                    **({"share_threads": False} if OWN_THREADS else {}),
                     "admin_username": ADMIN,
                     "admin_password": ADMIN_PASSWORD,
                     "pg_hba": {"content": hba},

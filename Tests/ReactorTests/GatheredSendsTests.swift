@@ -238,8 +238,10 @@ struct GatheredSendsTests {
         let scenes = (0..<(isFull ? 300 : 3)).map { _ in attached(to: worker) }
         let filler = self.fill(scenes[0].probe.descriptor)
         unsafe worker.ring.pointee.is_enabled = 1
-        unsafe worker.ring.pointee.enter_flags = 0
-        unsafe worker.ring.pointee.enter_descriptor = -1
+        let descriptor = unsafe worker.ring.pointee.descriptor
+        unsafe worker.ring.pointee.descriptor = -1
+        // Closed with the worker.
+        defer { unsafe worker.ring.pointee.descriptor = descriptor }
         for scene in scenes { scene.probe.send([1, 2, 3]) }
         worker.runOnce(blocking: false)
         #expect(!worker.gathersSends)
@@ -249,8 +251,8 @@ struct GatheredSendsTests {
         #expect(Array(read.dropFirst(filler)) == [1, 2, 3, 4])
     }
 
-    /// Whoever hands over first owns the ring; a worker run by two threads loses the ring only.
-    @Test func anotherThreadStillSends() throws {
+    /// A worker keeps its ring when another thread runs it, and comes back to the first.
+    @Test func anotherThreadUsesTheRing() throws {
         let worker = try self.worker()
         let (first, second) = (attached(to: worker), attached(to: worker))
         first.probe.send([1])
@@ -264,5 +266,44 @@ struct GatheredSendsTests {
         }
         thread.join()
         #expect(peers[0].read() == [3] && peers[1].read() == [3])
+        for probe in probes { probe.send([4]) }
+        worker.runOnce(blocking: false)
+        #expect(peers[0].read() == [4] && peers[1].read() == [4])
+        #expect(worker.gathersSends)
+        #expect(unsafe worker.ring.pointee.sq_head.pointee == 6)
+    }
+
+    /// The sends of two workers with one thread are one call; those that fail are told to their own endpoints.
+    @Test func workersOnOneThreadGatherTheirsTogether() throws {
+        let (host, guest) = (try self.worker(0), try self.worker(1))
+        let shared = try SharedThreads([host, guest])
+        let loop = try WorkerLoop(own: host, threads: shared)
+        loop.takeUp()
+        loop.receive(guest)
+        loop.round()
+        let own = (0..<2).map { _ in attached(to: host) }
+        let foreign = (0..<3).map { _ in attached(to: guest) }
+        let filler = self.fill(foreign[1].probe.descriptor)
+        foreign[2].probe.shutdownSending()
+        for scene in own + foreign { scene.probe.send([1, 2]) }
+        /// A round that does not wait for events.
+        func round() {
+            guest.isSignalled = true
+            loop.round()
+        }
+        round()
+        #expect(unsafe host.ring.pointee.sq_head.pointee == 5)
+        for scene in own + foreign.prefix(1) { #expect(scene.peer.read() == [1, 2]) }
+        round()
+        #expect(foreign[2].probe.happenings.last == .failed(EPIPE))
+        #expect((own + foreign.prefix(2)).allSatisfy { $0.probe.happenings.isEmpty })
+        #expect(foreign[1].probe.unsentCount == 2)
+        var read: [UInt8] = []
+        #expect(wait(seconds: 10) {
+            read += foreign[1].peer.read() ?? []
+            round()
+            return read.count == filler + 2
+        })
+        #expect(read.suffix(2) == [1, 2])
     }
 }

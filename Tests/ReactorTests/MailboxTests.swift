@@ -48,10 +48,13 @@ import Testing
         }
     }
 
-    /// Starts `count` workers on threads of their own and stops them after `body`.
-    private func withRunningWorkers(_ count: Int, _ body: ([Worker]) throws -> Void) throws {
-        let workers = try (0..<count).map { index in try Worker.immortal(index: index) }
-        let threads = try workers.map { worker in try WorkerThread.start(worker) }
+    /// Starts two workers on threads of their own and stops them after `body`.
+    ///
+    /// - Parameter isRestless: the threads take each other's workers, and give them back, all the time.
+    private func withRunningWorkers(isRestless: Bool, _ body: ([Worker]) throws -> Void) throws {
+        let workers = try (0..<2).map { index in try Worker.immortal(index: index) }
+        let shared = isRestless ? try SharedThreads(workers, limits: .restless) : nil
+        let threads = try workers.map { worker in try WorkerThread.start(worker, among: shared) }
         defer {
             for worker in workers { worker.execute { worker.stop() } }
             for thread in threads { thread.join() }
@@ -59,10 +62,10 @@ import Testing
         try body(workers)
     }
 
-    @Test func everythingArrivesFromManyThreads() throws {
+    @Test(arguments: [false, true]) func everythingArrivesFromManyThreads(isRestless: Bool) throws {
         let counters = Counters()
         let perThread = 50_000
-        try self.withRunningWorkers(2) { workers in
+        try self.withRunningWorkers(isRestless: isRestless) { workers in
             let targets = workers.map { worker in Target(worker: worker, counters: counters) }
             for (worker, target) in zip(workers, targets) { worker.execute { worker.attach(target) } }
             let threads = (0..<4).map { number in
@@ -99,9 +102,9 @@ import Testing
     }
 
     /// One message at a time to a worker that has nothing else to do: each must wake it.
-    @Test func noWakeUpIsLost() throws {
+    @Test(arguments: [false, true]) func noWakeUpIsLost(isRestless: Bool) throws {
         let rounds = 20_000
-        try self.withRunningWorkers(2) { workers in
+        try self.withRunningWorkers(isRestless: isRestless) { workers in
             let turn = Atomic<Int>(0)
             let bounce = Bouncer(workers: workers, rounds: rounds)
             bounce.next()

@@ -7,15 +7,17 @@ import Testing
 /// Endpoints that pass back and forth between two running workers while their peers echo and, now and then, say
 /// something of their own accord.
 @Suite(.eachDriver, .namesDriver) struct MovingStressTests {
-    @Test func nothingIsLostDoubledOrReordered() throws {
+    /// - Parameter isRestless: the threads take each other's workers, and give them back, all the time.
+    @Test(arguments: [false, true]) func nothingIsLostDoubledOrReordered(isRestless: Bool) throws {
         let workers = try (0..<2).map { index in try Worker.immortal(index: index) }
+        let shared = isRestless ? try SharedThreads(workers, limits: .restless) : nil
         let hall = Hall(workers: workers, turns: 20_000)
         let pairs = (0..<8).map { _ in Sockets.pair() }
         let echo = Echo(pairs.map(\.peer))
         for (index, pair) in pairs.enumerated() {
             hall.add(Mover(descriptor: pair.descriptor, number: index, worker: workers[index % 2], hall: hall))
         }
-        let threads = try workers.map { worker in try WorkerThread.start(worker) }
+        let threads = try workers.map { worker in try WorkerThread.start(worker, among: shared) }
         for worker in workers {
             // More sessions than endpoints of one worker, so that endpoints are taken from the other.
             for _ in 0..<3 { worker.execute { hall.beginTurn(on: worker) } }

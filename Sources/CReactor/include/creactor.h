@@ -30,6 +30,8 @@ int cr_epoll_wait(int epoll, struct cr_event *events, int capacity, int timeout_
 int cr_eventfd(void);
 void cr_eventfd_signal(int fd);
 void cr_eventfd_drain(int fd);
+/// Blocks the thread until it has been signalled, and drains it.
+void cr_eventfd_await(int fd);
 
 /// A descriptor that becomes readable when the time set by `cr_timer_set` has come, or a negative errno.
 int cr_timer(void);
@@ -119,5 +121,9 @@ void cr_wipe(void *start, long count);
 void *cr_current(void);
 void cr_set_current(void *worker);
 void cr_name_thread(const char *name);
+/// What tells of the calling thread's waits, or a negative errno.
+int cr_thread_waits_open(void);
+/// How long that thread has waited for a processor, in nanoseconds; negative where that cannot be told.
+int64_t cr_thread_waits(int fd);
 
 #endif

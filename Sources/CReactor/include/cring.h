@@ -2,7 +2,7 @@
 #define CRING_H
 
 // Many small sends by one system call: io_uring by its three system calls, with the one operation the reactor uses.
-// A ring belongs to the thread that enabled it.
+// One thread at a time may use a ring; the one that enabled it has the shorter way to it.
 
 #include <stdint.h>
 
@@ -11,9 +11,9 @@ struct cr_completion;
 
 struct cr_ring {
     int descriptor;
-    /// What `io_uring_enter` is given: the descriptor, or its number in the thread's own table.
-    int enter_descriptor;
-    uint32_t enter_flags;
+    /// The ring's number in the own table of the thread that has one, by the address of that thread's mark.
+    int own_number;
+    const char *owner;
     int32_t is_enabled;
 
     uint32_t *sq_head, *sq_tail;
@@ -48,7 +48,7 @@ enum {
 /// Sets a ring up, not yet enabled. 0 or a negative errno; nothing is left open then.
 int cr_ring_open(struct cr_ring *ring);
 void cr_ring_close(struct cr_ring *ring);
-/// Makes the calling thread the owner. 0 or a negative errno.
+/// 0 or a negative errno.
 int cr_ring_enable(struct cr_ring *ring);
 /// Tries everything the reactor relies on with a ring of its own. 0 or a negative errno.
 int cr_ring_probe(void);

@@ -109,9 +109,10 @@ package final class Gateway: @unchecked Sendable {
             self.frontDoor = door
             self.pools.apply(snapshot, gateway: self, home: nil)
             self.authQueries.apply(snapshot, gateway: self)
+            let shared = count > 1 && general.shareThreads ? try SharedThreads(made.workers) : nil
             for home in self.homes {
                 home.worker.execute { door.open(on: home) }
-                self.threads.append(try WorkerThread.start(home.worker))
+                self.threads.append(try WorkerThread.start(home.worker, among: shared))
             }
         } catch {
             throw GatewayStartError(description: error.description)

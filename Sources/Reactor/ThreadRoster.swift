@@ -1,0 +1,133 @@
+/// Decides which of the workers' threads rest, by how busy each is. Knows neither threads nor time: fed with reports.
+///
+/// Every worker has a thread, and all of them run while there is much to do. Where there is little, each thread sleeps
+/// and wakes for nearly every message, which costs more than the message. One thread that runs the workers of two
+/// finds more to do each time it wakes: it carries the same traffic with the CPU time of one.
+struct ThreadRoster {
+    /// What a thread does after its report.
+    enum Decision: Equatable {
+        case goOn
+        /// The thread of that number runs all its workers from now on.
+        case rest(on: Int)
+        /// One of its guests goes back to its own thread.
+        case giveBack
+    }
+
+    /// What a thread did since its last report.
+    struct Report {
+        /// How long ago that was.
+        var length: MonotonicMicroseconds
+        /// The share of that time in which it was awake or waited for a processor: 0 to 1.
+        var busy: Double
+        /// How much its own worker had to do, and how much the busiest of those whose threads rest.
+        var servedOwn = 1
+        var servedGuest = 0
+    }
+
+    private struct Thread {
+        var busy = 0.0
+        /// When it reported last that it was awake again and again; far in the past before it does.
+        var reported = MonotonicMicroseconds.min / 2
+        var isResting = false
+        /// It has ended, or is about to.
+        var hasLeft = false
+        /// Reports in a row in which its own worker had hardly anything to do, other than a guest.
+        var idleReports = 0
+    }
+
+    struct Limits {
+        /// Threads report as often, or as soon as they wake after longer.
+        var period: MonotonicMicroseconds = 20_000
+        /// One thread runs the workers of two that are less busy than this together.
+        var restBelow = 0.5
+        /// It is too busy to run more than its own.
+        var giveBackAbove = 0.8
+        /// A thread that has not reported for so many periods, or whose report tells of more, sleeps: it has nothing
+        /// to gain from company.
+        var asleepAfter: MonotonicMicroseconds = 5
+        /// So many reports with less than a tenth of the work its own, and its guest does better without it.
+        var idleReportsMax = 10
+        /// How long no thread rests after one had too much to do: twice as long each time when that comes soon after.
+        var shortestCalm: MonotonicMicroseconds = 500_000
+        var longestCalm: MonotonicMicroseconds = 32_000_000
+    }
+
+    let limits: Limits
+    private var threads: [Thread]
+    private var calm: MonotonicMicroseconds
+    private var lastOverload = MonotonicMicroseconds.min / 2
+
+    init(count: Int, limits: Limits = Limits()) {
+        self.limits = limits
+        self.threads = Array(repeating: Thread(), count: count)
+        self.calm = limits.shortestCalm
+    }
+
+    /// What the running thread `number` is to do.
+    mutating func report(_ number: Int, _ report: Report, now: MonotonicMicroseconds) -> Decision {
+        let isAwake = report.length <= self.limits.period * self.limits.asleepAfter
+        self.threads[number].busy = report.busy
+        self.threads[number].reported = isAwake ? now : MonotonicMicroseconds.min / 2
+        if report.servedGuest > 0 {
+            if report.busy > self.limits.giveBackAbove {
+                self.noteOverload(now)
+                return .giveBack
+            }
+            let isIdle = report.servedOwn * 10 < report.servedGuest
+            self.threads[number].idleReports = isIdle ? self.threads[number].idleReports + 1 : 0
+            if self.threads[number].idleReports >= self.limits.idleReportsMax {
+                // How busy it is without its guest is not known.
+                self.threads[number] = Thread()
+                return .giveBack
+            }
+        }
+        if !isAwake || self.threads[number].hasLeft || now - self.lastOverload < self.calm { return .goOn }
+        guard let company = self.company(for: number, busy: report.busy, now: now) else { return .goOn }
+        self.threads[number].isResting = true
+        self.threads[number].idleReports = 0
+        // Until it reports for itself, so that not everybody comes at once.
+        self.threads[company].busy += report.busy
+        return .rest(on: company)
+    }
+
+    /// The busiest thread that is awake and has room for what `number` does; the less busy one moves.
+    private func company(for number: Int, busy: Double, now: MonotonicMicroseconds) -> Int? {
+        let asleepAfter = self.limits.period * self.limits.asleepAfter
+        var best: Int?
+        for (index, other) in self.threads.enumerated() where index != number {
+            guard !other.isResting, !other.hasLeft, now - other.reported <= asleepAfter else { continue }
+            guard other.busy + busy < self.limits.restBelow, other.busy > busy || other.busy == busy && index < number
+            else { continue }
+            if other.busy > best.map({ self.threads[$0].busy }) ?? -1 { best = index }
+        }
+        return best
+    }
+
+    /// Several at once, while a thread gives back one guest after the other, are one.
+    private mutating func noteOverload(_ now: MonotonicMicroseconds) {
+        let since = now - self.lastOverload
+        if since >= self.calm {
+            let cameSoon = since < self.calm * 4
+            self.calm = cameSoon ? min(self.calm * 2, self.limits.longestCalm) : self.limits.shortestCalm
+        }
+        self.lastOverload = now
+    }
+
+    /// A thread could not run another's worker: it may be long before that changes.
+    mutating func refused(now: MonotonicMicroseconds) {
+        self.calm = self.limits.longestCalm
+        self.lastOverload = now
+    }
+
+    /// Which threads rest, by their numbers.
+    var resting: [Bool] { self.threads.map(\.isResting) }
+
+    /// The thread runs its own worker again.
+    mutating func woke(_ number: Int) {
+        self.threads[number].isResting = false
+        self.threads[number].busy = 0
+    }
+
+    /// The thread ends: nobody rests on it.
+    mutating func left(_ number: Int) { self.threads[number].hasLeft = true }
+}

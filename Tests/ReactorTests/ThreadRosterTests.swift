@@ -1,0 +1,174 @@
+import Testing
+
+@testable import Reactor
+
+/// Which threads rest: reports in, decisions out.
+@Suite struct ThreadRosterTests {
+    private typealias Report = ThreadRoster.Report
+    private static let period = ThreadRoster.Limits().period
+
+    /// A report of a thread that runs its own worker and perhaps another, both with something to do.
+    private func busy(_ share: Double, withGuest: Bool = false) -> Report {
+        Report(length: Self.period, busy: share, servedOwn: 100, servedGuest: withGuest ? 100 : 0)
+    }
+
+    @Test func theLessBusyOfTwoQuietThreadsRests() {
+        var roster = ThreadRoster(count: 2)
+        // Of the other one nothing is known yet.
+        #expect(roster.report(1, self.busy(0.15), now: 0) == .goOn)
+        #expect(roster.report(0, self.busy(0.10), now: 10) == .rest(on: 1))
+        #expect(roster.resting == [true, false])
+        #expect(roster.report(1, self.busy(0.25, withGuest: true), now: Self.period) == .goOn)
+    }
+
+    @Test func ofTwoAlikeTheSecondRests() {
+        var roster = ThreadRoster(count: 2)
+        #expect(roster.report(0, self.busy(0.1), now: 0) == .goOn)
+        #expect(roster.report(0, self.busy(0.1), now: Self.period) == .goOn)
+        #expect(roster.report(1, self.busy(0.1), now: Self.period) == .rest(on: 0))
+    }
+
+    @Test(arguments: [0.25, 0.5, 1.0]) func nobodyRestsWhileTheirWorkIsTooMuchForOne(share: Double) {
+        var roster = ThreadRoster(count: 2)
+        for round in 0..<10 {
+            #expect(roster.report(round % 2, self.busy(share), now: Int64(round) * Self.period / 2) == .goOn)
+        }
+    }
+
+    /// A thread that sleeps costs nothing, and a lone client's worker is best run by itself.
+    @Test func whoSleepsIsNoCompany() {
+        var roster = ThreadRoster(count: 2)
+        #expect(roster.report(0, self.busy(0.01), now: 0) == .goOn)
+        for round in 6..<100 {
+            #expect(roster.report(1, self.busy(0.005), now: Int64(round) * Self.period) == .goOn)
+        }
+        #expect(roster.resting == [false, false])
+    }
+
+    /// What a thread tells after a long sleep says nothing of what it will have to do.
+    @Test func whoHasJustWokenGoesOn() {
+        var roster = ThreadRoster(count: 2)
+        let woken = Report(length: 6 * Self.period, busy: 0.01, servedOwn: 3)
+        _ = roster.report(0, self.busy(0.1), now: 0)
+        #expect(roster.report(1, woken, now: 1) == .goOn)
+        #expect(roster.report(0, self.busy(0.005), now: Self.period) == .goOn)
+        #expect(roster.report(1, self.busy(0.01), now: Self.period + 1) == .goOn)
+        #expect(roster.report(0, self.busy(0.005), now: 2 * Self.period) == .rest(on: 1))
+    }
+
+    @Test func theBusiestThatHasRoomIsChosen() {
+        var roster = ThreadRoster(count: 4)
+        _ = roster.report(0, self.busy(0.6), now: 0)
+        _ = roster.report(1, self.busy(0.05), now: 0)
+        #expect(roster.report(2, self.busy(0.47), now: 0) == .goOn)
+        #expect(roster.report(3, self.busy(0.02), now: 1) == .rest(on: 2))
+        // Thread 2 is full now, though it has not reported since.
+        #expect(roster.report(1, self.busy(0.05), now: 2) == .goOn)
+    }
+
+    @Test func aThreadThatHasTooMuchToDoGivesBack() {
+        var roster = ThreadRoster(count: 2)
+        _ = roster.report(1, self.busy(0.1), now: 0)
+        #expect(roster.report(0, self.busy(0.05), now: 1) == .rest(on: 1))
+        #expect(roster.report(1, self.busy(0.8, withGuest: true), now: Self.period) == .goOn)
+        #expect(roster.report(1, self.busy(0.81, withGuest: true), now: 2 * Self.period) == .giveBack)
+        roster.woke(0)
+        #expect(roster.resting == [false, false])
+        // What it has to do is its own worker's: nobody would be helped.
+        let alone = Report(length: Self.period, busy: 1, servedOwn: 100, servedGuest: 0)
+        #expect(roster.report(1, alone, now: 3 * Self.period) == .goOn)
+    }
+
+    /// Where the load comes and goes, threads are not moved about all the time.
+    @Test func afterTooMuchNobodyRestsForAWhile() {
+        var roster = ThreadRoster(count: 2)
+        let limits = roster.limits
+        var now: MonotonicMicroseconds = 0
+        var pauses: [MonotonicMicroseconds] = []
+        for _ in 0..<12 {
+            let began = now
+            while !roster.resting[1] {
+                now += Self.period
+                _ = roster.report(0, self.busy(0.1), now: now)
+                _ = roster.report(1, self.busy(0.1), now: now)
+            }
+            pauses.append(now - began)
+            now += Self.period
+            #expect(roster.report(0, self.busy(0.9, withGuest: true), now: now) == .giveBack)
+            roster.woke(1)
+        }
+        #expect(pauses[0] == Self.period)
+        for (index, pause) in pauses.dropFirst().enumerated() {
+            let calm = min(limits.shortestCalm << Int64(index), limits.longestCalm)
+            #expect(pause >= calm && pause <= calm + 2 * Self.period)
+        }
+        // Long after, it is as if nothing had been.
+        now += limits.longestCalm * 5
+        for thread in [0, 1] { _ = roster.report(thread, self.busy(0.1), now: now) }
+        #expect(roster.resting == [false, true])
+        #expect(roster.report(0, self.busy(0.9, withGuest: true), now: now) == .giveBack)
+        roster.woke(1)
+        now += limits.shortestCalm
+        for thread in [0, 1] { _ = roster.report(thread, self.busy(0.1), now: now) }
+        #expect(roster.resting == [false, true])
+    }
+
+    /// The way of a guest's events is longer: a thread whose own worker has hardly any gives its guest back.
+    @Test func aThreadWithHardlyAnyOwnWorkGivesBackInTime() {
+        var roster = ThreadRoster(count: 2)
+        _ = roster.report(0, self.busy(0.1), now: 0)
+        #expect(roster.report(1, self.busy(0.1), now: 0) == .rest(on: 0))
+        let idle = Report(length: Self.period, busy: 0.1, servedOwn: 9, servedGuest: 100)
+        for round in 1..<10 { #expect(roster.report(0, idle, now: Int64(round) * Self.period) == .goOn) }
+        #expect(roster.report(0, idle, now: 10 * Self.period) == .giveBack)
+        roster.woke(1)
+        // What it did with its guest is not what it will do without.
+        #expect(roster.report(1, self.busy(0.09), now: 11 * Self.period) == .goOn)
+        // That was not too much to do: they may come together at once.
+        #expect(roster.report(0, self.busy(0.1), now: 11 * Self.period) == .goOn)
+        #expect(roster.report(1, self.busy(0.1), now: 11 * Self.period) == .rest(on: 0))
+        // Also where there is little to do at all.
+        let slow = Report(length: Self.period, busy: 0.01, servedOwn: 0, servedGuest: 1)
+        for round in 12..<21 { #expect(roster.report(0, slow, now: Int64(round) * Self.period) == .goOn) }
+        #expect(roster.report(0, slow, now: 21 * Self.period) == .giveBack)
+    }
+
+    /// A thread with many guests gives them back one by one: that is one overload, not one for each.
+    @Test func manyGuestsAreOneOverload() {
+        var roster = ThreadRoster(count: 8)
+        _ = roster.report(0, self.busy(0.02), now: 0)
+        for thread in 1..<8 { #expect(roster.report(thread, self.busy(0.01), now: 1) == .rest(on: 0)) }
+        var now: MonotonicMicroseconds = 0
+        for thread in 1..<8 {
+            now += Self.period
+            #expect(roster.report(0, self.busy(0.9, withGuest: true), now: now) == .giveBack)
+            roster.woke(thread)
+        }
+        now += roster.limits.shortestCalm
+        _ = roster.report(0, self.busy(0.02), now: now)
+        #expect(roster.report(1, self.busy(0.01), now: now) == .rest(on: 0))
+    }
+
+    /// Where the kernel will not have it, nobody tries again and again.
+    @Test func whoWasRefusedDoesNotComeBackSoon() {
+        var roster = ThreadRoster(count: 2)
+        _ = roster.report(0, self.busy(0.1), now: 0)
+        #expect(roster.report(1, self.busy(0.1), now: 0) == .rest(on: 0))
+        roster.refused(now: 0)
+        roster.woke(1)
+        for round in 1...1000 {
+            for thread in [0, 1] {
+                #expect(roster.report(thread, self.busy(0.1), now: Int64(round) * Self.period) == .goOn)
+            }
+        }
+    }
+
+    @Test func nobodyRestsOnAThreadThatEndsOrRests() {
+        var roster = ThreadRoster(count: 3)
+        _ = roster.report(0, self.busy(0.1), now: 0)
+        #expect(roster.report(1, self.busy(0.1), now: 0) == .rest(on: 0))
+        roster.left(0)
+        #expect(roster.report(2, self.busy(0.01), now: 0) == .goOn)
+        #expect(roster.report(0, self.busy(0.1), now: 0) == .goOn)
+    }
+}
