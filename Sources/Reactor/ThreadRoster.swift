@@ -25,9 +25,12 @@ struct ThreadRoster {
     }
 
     private struct Thread {
+        /// Over the last reports, the latest ones most.
         var busy = 0.0
-        /// When it reported last that it was awake again and again; far in the past before it does.
+        /// When it reported last.
         var reported = MonotonicMicroseconds.min / 2
+        /// Reports in a row since it slept.
+        var awakeReports = 0
         var isResting = false
         /// It has ended, or is about to.
         var hasLeft = false
@@ -38,6 +41,10 @@ struct ThreadRoster {
     struct Limits {
         /// Threads report as often, or as soon as they wake after longer.
         var period: MonotonicMicroseconds = 20_000
+        /// What the latest report weighs against those before.
+        var smoothing = 0.25
+        /// So many reports in a row make a thread one that is awake.
+        var awakeReportsMin = 4
         /// One thread runs the workers of two that are less busy than this together.
         var restBelow = 0.5
         /// It is too busy to run more than its own.
@@ -49,7 +56,7 @@ struct ThreadRoster {
         var idleReportsMax = 10
         /// How long no thread rests after one had too much to do: twice as long each time when that comes soon after.
         var shortestCalm: MonotonicMicroseconds = 500_000
-        var longestCalm: MonotonicMicroseconds = 32_000_000
+        var longestCalm: MonotonicMicroseconds = 8_000_000
     }
 
     let limits: Limits
@@ -65,11 +72,10 @@ struct ThreadRoster {
 
     /// What the running thread `number` is to do.
     mutating func report(_ number: Int, _ report: Report, now: MonotonicMicroseconds) -> Decision {
-        let isAwake = report.length <= self.limits.period * self.limits.asleepAfter
-        self.threads[number].busy = report.busy
-        self.threads[number].reported = isAwake ? now : MonotonicMicroseconds.min / 2
+        self.note(report, of: number, now: now)
+        let busy = self.threads[number].busy
         if report.servedGuest > 0 {
-            if report.busy > self.limits.giveBackAbove {
+            if busy > self.limits.giveBackAbove {
                 self.noteOverload(now)
                 return .giveBack
             }
@@ -81,22 +87,40 @@ struct ThreadRoster {
                 return .giveBack
             }
         }
-        if !isAwake || self.threads[number].hasLeft || now - self.lastOverload < self.calm { return .goOn }
-        guard let company = self.company(for: number, busy: report.busy, now: now) else { return .goOn }
+        guard self.isAwake(number, now: now), now - self.lastOverload >= self.calm,
+            let company = self.company(for: number, busy: busy, now: now)
+        else { return .goOn }
         self.threads[number].isResting = true
         self.threads[number].idleReports = 0
         // Until it reports for itself, so that not everybody comes at once.
-        self.threads[company].busy += report.busy
+        self.threads[company].busy += busy
         return .rest(on: company)
+    }
+
+    private mutating func note(_ report: Report, of number: Int, now: MonotonicMicroseconds) {
+        if report.length > self.limits.period * self.limits.asleepAfter {
+            self.threads[number].busy = report.busy
+            self.threads[number].awakeReports = 0
+        } else {
+            let weight = self.limits.smoothing
+            self.threads[number].busy = self.threads[number].busy * (1 - weight) + report.busy * weight
+            self.threads[number].awakeReports += 1
+        }
+        self.threads[number].reported = now
+    }
+
+    private func isAwake(_ number: Int, now: MonotonicMicroseconds) -> Bool {
+        let thread = self.threads[number]
+        return !thread.isResting && !thread.hasLeft && thread.awakeReports >= self.limits.awakeReportsMin
+            && now - thread.reported <= self.limits.period * self.limits.asleepAfter
     }
 
     /// The busiest thread that is awake and has room for what `number` does; the less busy one moves.
     private func company(for number: Int, busy: Double, now: MonotonicMicroseconds) -> Int? {
-        let asleepAfter = self.limits.period * self.limits.asleepAfter
         var best: Int?
         for (index, other) in self.threads.enumerated() where index != number {
-            guard !other.isResting, !other.hasLeft, now - other.reported <= asleepAfter else { continue }
-            guard other.busy + busy < self.limits.restBelow, other.busy > busy || other.busy == busy && index < number
+            guard self.isAwake(index, now: now), other.busy + busy < self.limits.restBelow,
+                other.busy > busy || other.busy == busy && index < number
             else { continue }
             if other.busy > best.map({ self.threads[$0].busy }) ?? -1 { best = index }
         }
@@ -124,8 +148,9 @@ struct ThreadRoster {
 
     /// The thread runs its own worker again.
     mutating func woke(_ number: Int) {
-        self.threads[number].isResting = false
-        self.threads[number].busy = 0
+        let hasLeft = self.threads[number].hasLeft
+        self.threads[number] = Thread()
+        self.threads[number].hasLeft = hasLeft
     }
 
     /// The thread ends: nobody rests on it.

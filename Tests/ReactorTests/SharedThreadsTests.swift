@@ -7,7 +7,11 @@ import Testing
 extension ThreadRoster.Limits {
     /// Threads rest and come back at every report, one after each round.
     static var restless: Self {
-        Self(period: 1, restBelow: 3, giveBackAbove: -1, asleepAfter: 1_000_000, shortestCalm: 0, longestCalm: 0)
+        var limits = Self(period: 1, smoothing: 1, awakeReportsMin: 1, restBelow: 3, giveBackAbove: -1)
+        limits.asleepAfter = 1_000_000
+        limits.shortestCalm = 0
+        limits.longestCalm = 0
+        return limits
     }
 }
 
@@ -74,6 +78,7 @@ extension ThreadRoster.Limits {
 
     @Test(arguments: [2, 4]) func workersWithLittleToDoShareAThreadUntilTheyHaveMore(count: Int) throws {
         var limits = ThreadRoster.Limits()
+        limits.smoothing = 1
         limits.restBelow = 0.9
         limits.giveBackAbove = 0.95
         limits.shortestCalm = 1000
@@ -103,7 +108,10 @@ extension ThreadRoster.Limits {
         let rests = Atomic<Int>(0)
         let isOver = Atomic<Bool>(false)
         let watcher = TestThread {
-            while !isOver.load(ordering: .relaxed) { if scene.restingCount > 0 { rests.add(1, ordering: .relaxed) } }
+            while !isOver.load(ordering: .relaxed) {
+                if scene.restingCount > 0 { rests.add(1, ordering: .relaxed) }
+                usleep(100)
+            }
         }
         let bells = scene.workers.map { DeadlineBell(worker: $0) }
         for bell in bells { bell.begin() }
@@ -179,7 +187,7 @@ extension ThreadRoster.Limits {
 
     /// Whichever stops first, the one that runs the other or the one that is run, all threads end.
     @Test(arguments: [[0, 1, 2], [2, 1, 0], [1, 0, 2]]) func allStopInAnyOrder(order: [Int]) throws {
-        for round in 0..<50 {
+        for round in 0..<20 {
             let scene = try Scene(3, limits: round % 2 == 0 ? .restless : ThreadRoster.Limits())
             for step in 0..<round * 3 { scene.work(step % 3) }
             if round % 4 == 1 { _ = scene.work(each: 0) { scene.restingCount > 0 } }

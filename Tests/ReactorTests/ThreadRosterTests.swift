@@ -2,6 +2,11 @@ import Testing
 
 @testable import Reactor
 
+extension ThreadRoster.Limits {
+    /// Each report counts by itself.
+    fileprivate static var immediate: Self { Self(smoothing: 1, awakeReportsMin: 1) }
+}
+
 /// Which threads rest: reports in, decisions out.
 @Suite struct ThreadRosterTests {
     private typealias Report = ThreadRoster.Report
@@ -12,8 +17,31 @@ import Testing
         Report(length: Self.period, busy: share, servedOwn: 100, servedGuest: withGuest ? 100 : 0)
     }
 
-    @Test func theLessBusyOfTwoQuietThreadsRests() {
+    /// A moment of rest or of work changes nothing.
+    @Test func onlyWhatLastsCounts() {
         var roster = ThreadRoster(count: 2)
+        var now: MonotonicMicroseconds = 0
+        /// Both report; the decisions.
+        func period(_ first: Double, _ second: Double, withGuest: Bool = false) -> [ThreadRoster.Decision] {
+            now += Self.period
+            let decision = roster.report(0, self.busy(first, withGuest: withGuest), now: now)
+            return withGuest ? [decision] : [decision, roster.report(1, self.busy(second), now: now)]
+        }
+        for _ in 0..<20 { #expect(period(0.4, 0.4) == [.goOn, .goOn]) }
+        #expect(period(0.1, 0.1) == [.goOn, .goOn])
+        #expect(period(0.4, 0.4) == [.goOn, .goOn])
+        var decisions: [ThreadRoster.Decision] = []
+        for _ in 0..<10 where !roster.resting[1] { decisions += period(0.1, 0.1) }
+        #expect(decisions == [.goOn, .goOn, .goOn, .rest(on: 0)])
+        for _ in 0..<3 { #expect(period(1, 0, withGuest: true) == [.goOn]) }
+        #expect(period(0.2, 0, withGuest: true) == [.goOn])
+        var overloads = 0
+        while period(1, 0, withGuest: true) == [.goOn] { overloads += 1 }
+        #expect((2...6).contains(overloads))
+    }
+
+    @Test func theLessBusyOfTwoQuietThreadsRests() {
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         // Of the other one nothing is known yet.
         #expect(roster.report(1, self.busy(0.15), now: 0) == .goOn)
         #expect(roster.report(0, self.busy(0.10), now: 10) == .rest(on: 1))
@@ -22,14 +50,14 @@ import Testing
     }
 
     @Test func ofTwoAlikeTheSecondRests() {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         #expect(roster.report(0, self.busy(0.1), now: 0) == .goOn)
         #expect(roster.report(0, self.busy(0.1), now: Self.period) == .goOn)
         #expect(roster.report(1, self.busy(0.1), now: Self.period) == .rest(on: 0))
     }
 
     @Test(arguments: [0.25, 0.5, 1.0]) func nobodyRestsWhileTheirWorkIsTooMuchForOne(share: Double) {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         for round in 0..<10 {
             #expect(roster.report(round % 2, self.busy(share), now: Int64(round) * Self.period / 2) == .goOn)
         }
@@ -37,7 +65,7 @@ import Testing
 
     /// A thread that sleeps costs nothing, and a lone client's worker is best run by itself.
     @Test func whoSleepsIsNoCompany() {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         #expect(roster.report(0, self.busy(0.01), now: 0) == .goOn)
         for round in 6..<100 {
             #expect(roster.report(1, self.busy(0.005), now: Int64(round) * Self.period) == .goOn)
@@ -47,7 +75,7 @@ import Testing
 
     /// What a thread tells after a long sleep says nothing of what it will have to do.
     @Test func whoHasJustWokenGoesOn() {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         let woken = Report(length: 6 * Self.period, busy: 0.01, servedOwn: 3)
         _ = roster.report(0, self.busy(0.1), now: 0)
         #expect(roster.report(1, woken, now: 1) == .goOn)
@@ -57,7 +85,7 @@ import Testing
     }
 
     @Test func theBusiestThatHasRoomIsChosen() {
-        var roster = ThreadRoster(count: 4)
+        var roster = ThreadRoster(count: 4, limits: .immediate)
         _ = roster.report(0, self.busy(0.6), now: 0)
         _ = roster.report(1, self.busy(0.05), now: 0)
         #expect(roster.report(2, self.busy(0.47), now: 0) == .goOn)
@@ -67,7 +95,7 @@ import Testing
     }
 
     @Test func aThreadThatHasTooMuchToDoGivesBack() {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         _ = roster.report(1, self.busy(0.1), now: 0)
         #expect(roster.report(0, self.busy(0.05), now: 1) == .rest(on: 1))
         #expect(roster.report(1, self.busy(0.8, withGuest: true), now: Self.period) == .goOn)
@@ -81,7 +109,7 @@ import Testing
 
     /// Where the load comes and goes, threads are not moved about all the time.
     @Test func afterTooMuchNobodyRestsForAWhile() {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         let limits = roster.limits
         var now: MonotonicMicroseconds = 0
         var pauses: [MonotonicMicroseconds] = []
@@ -115,7 +143,7 @@ import Testing
 
     /// The way of a guest's events is longer: a thread whose own worker has hardly any gives its guest back.
     @Test func aThreadWithHardlyAnyOwnWorkGivesBackInTime() {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         _ = roster.report(0, self.busy(0.1), now: 0)
         #expect(roster.report(1, self.busy(0.1), now: 0) == .rest(on: 0))
         let idle = Report(length: Self.period, busy: 0.1, servedOwn: 9, servedGuest: 100)
@@ -135,7 +163,7 @@ import Testing
 
     /// A thread with many guests gives them back one by one: that is one overload, not one for each.
     @Test func manyGuestsAreOneOverload() {
-        var roster = ThreadRoster(count: 8)
+        var roster = ThreadRoster(count: 8, limits: .immediate)
         _ = roster.report(0, self.busy(0.02), now: 0)
         for thread in 1..<8 { #expect(roster.report(thread, self.busy(0.01), now: 1) == .rest(on: 0)) }
         var now: MonotonicMicroseconds = 0
@@ -151,12 +179,12 @@ import Testing
 
     /// Where the kernel will not have it, nobody tries again and again.
     @Test func whoWasRefusedDoesNotComeBackSoon() {
-        var roster = ThreadRoster(count: 2)
+        var roster = ThreadRoster(count: 2, limits: .immediate)
         _ = roster.report(0, self.busy(0.1), now: 0)
         #expect(roster.report(1, self.busy(0.1), now: 0) == .rest(on: 0))
         roster.refused(now: 0)
         roster.woke(1)
-        for round in 1...1000 {
+        for round in 1...300 {
             for thread in [0, 1] {
                 #expect(roster.report(thread, self.busy(0.1), now: Int64(round) * Self.period) == .goOn)
             }
@@ -164,7 +192,7 @@ import Testing
     }
 
     @Test func nobodyRestsOnAThreadThatEndsOrRests() {
-        var roster = ThreadRoster(count: 3)
+        var roster = ThreadRoster(count: 3, limits: .immediate)
         _ = roster.report(0, self.busy(0.1), now: 0)
         #expect(roster.report(1, self.busy(0.1), now: 0) == .rest(on: 0))
         roster.left(0)
