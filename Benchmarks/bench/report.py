@@ -132,7 +132,8 @@ class Report:
                          "median of the rounds, [the middle half of the rounds].\n\n" + self.cpu_table())
         if self.results:
             parts.append("### Throughput / p50 / p99 / context switches per transaction\n\n"
-                         "Ratios to PgBouncer: median of the rounds.\n\n" + self.speed_table())
+                         "Ratios to PgBouncer: median of the rounds. Latencies are those of transactions that fit into\n"
+                         "a turn.\n\n" + self.speed_table())
         if other := self.other_table():
             parts.append("### Tail, memory, allocations\n\n" + other)
         parts.append("### Machine\n\n" + "\n".join(f"* {name}: {value}" for name, value in self.facts.items()))
@@ -147,7 +148,7 @@ class Report:
         intro = ("# Benchmark results\n\n"
                  f"Written by `{COMMAND}`: the gateway and Debian's PgBouncer side by side in one run, before\n"
                  "one PostgreSQL, transaction mode, 20 servers per pool, clients and servers over 127.0.0.1.\n"
-                 "A round gives each pooler a second in turns of 100 ms, with the others' turns between (the clients of\n"
+                 "A round gives each pooler a second in turns of 200 ms, with the others' turns between (the clients of\n"
                  "those stand still); the tail's runs are whole. PgBouncer takes part twice, and the column *PgBouncer\n"
                  "again* is its second share divided by its first: the noise. `(<= target: pass)` marks what is to be\n"
                  "reached. A case whose median lies within two standard errors of a target gets more\n"

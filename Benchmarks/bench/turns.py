@@ -1,4 +1,4 @@
-"""One load through several poolers by turns of a tenth of a second, each held still while the others run.
+"""One load through several poolers by short turns, each held still while the others run.
 
 What the machine does to everybody changes from one second to the next: its other tenants, its clock, the cores on
 which the scheduler keeps three busy processes. Poolers that take such short turns meet the same of it.
@@ -6,6 +6,7 @@ which the scheduler keeps three busy processes. Poolers that take such short tur
 
 import bisect
 import os
+import random
 import signal
 import subprocess
 import tempfile
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from .measure import Sample, context_switches, cpu_seconds, evenness, percentile, read_latencies
 from .servers import DATABASE, SetUpError
 
-TURN = 0.1
+#: Long enough for a pooler to find its way of working, short enough for the machine to be the same for the next one.
+TURN = 0.2
 #: The first part of each turn does not count: clients that were held catch up, caches and sleeping cores warm up.
 WARM_UP = 0.005
 #: Before the first turn, in seconds: the logins.
@@ -59,8 +61,9 @@ class HeldLoad:
         start, cpu = time.time(), cpu_seconds(self.pooler.pid)
         time.sleep(TURN)
         end, cpu = time.time(), cpu_seconds(self.pooler.pid) - cpu
+        switches = context_switches(self.pooler.pid) - switches
         self.process.send_signal(signal.SIGSTOP)
-        return Turn(start, end, cpu, context_switches(self.pooler.pid) - switches)
+        return Turn(start, end, cpu, switches)
 
     def finish(self):
         """Ends pgbench as its own clock would, and reads its log."""
@@ -98,32 +101,26 @@ class HeldLoad:
 def run_rounds(load, baseline, candidates, rounds, seconds):
     """Returns one dictionary per round: pooler name to Sample, the baseline as `first` and as `second`.
 
-    A round gives each of them turns of `seconds` together, which the others' turns lie between; the candidates change
-    places from turn to turn.
+    A round gives each of them turns of `seconds` together, in an order that chance makes anew each time: nobody is
+    always held for longer than another, or always runs behind the same one. Both loads of the baseline go through
+    the same process.
     """
     held = {}
     try:
-        for pooler in (baseline, *candidates):
-            held[pooler] = HeldLoad(load, pooler)
-        turns = [turns_of_round(held, baseline, candidates, seconds) for _ in range(rounds)]
+        for name, pooler in (("first", baseline), ("second", baseline), *((one.name, one) for one in candidates)):
+            held[name] = HeldLoad(load, pooler)
+        turns = [turns_of_round(held, seconds) for _ in range(rounds)]
         for one in held.values():
             one.finish()
-        owners = {"first": baseline, "second": baseline, **{pooler.name: pooler for pooler in candidates}}
-        return [{name: held[owners[name]].sample(found) for name, found in round.items()} for round in turns]
+        return [{name: held[name].sample(found) for name, found in one.items()} for one in turns]
     finally:
         for one in held.values():
             one.discard()
 
 
-def turns_of_round(held, baseline, candidates, seconds):
-    turns = {"first": [], "second": [], **{pooler.name: [] for pooler in candidates}}
-    for number in range(max(1, round(seconds / TURN))):
-        shift = number % len(candidates)
-        places = [*candidates[shift:], *candidates[:shift]]
-        # A candidate between the baseline's two turns: none of them should always find its own caches.
-        turns["first"].append(held[baseline].turn())
-        turns[places[0].name].append(held[places[0]].turn())
-        turns["second"].append(held[baseline].turn())
-        for pooler in places[1:]:
-            turns[pooler.name].append(held[pooler].turn())
+def turns_of_round(held, seconds):
+    turns = {name: [] for name in held}
+    for _ in range(max(1, round(seconds / TURN))):
+        for name in random.sample(list(held), len(held)):
+            turns[name].append(held[name].turn())
     return turns

@@ -130,6 +130,12 @@ void cr_ignore_write_signals(void) {
     signal(SIGXFSZ, SIG_IGN);
 }
 
+int64_t cr_thread_nanoseconds(void) {
+    struct timespec time = {0, 0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 int cr_thread_waits_open(void) {
     int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;

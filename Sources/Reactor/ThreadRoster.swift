@@ -54,7 +54,8 @@ struct ThreadRoster {
         var asleepAfter: MonotonicMicroseconds = 5
         /// So many reports with less than a tenth of the work its own, and its guest does better without it.
         var idleReportsMax = 10
-        /// How long no thread rests after one had too much to do: twice as long each time when that comes soon after.
+        /// How long no thread goes to rest after a worker was given back: twice as long each time when one thread had
+        /// too much to do soon after.
         var shortestCalm: MonotonicMicroseconds = 500_000
         var longestCalm: MonotonicMicroseconds = 8_000_000
     }
@@ -75,15 +76,18 @@ struct ThreadRoster {
         self.note(report, of: number, now: now)
         let busy = self.threads[number].busy
         if report.servedGuest > 0 {
-            if busy > self.limits.giveBackAbove {
+            if busy > self.limits.giveBackAbove, self.isAwake(number, now: now) {
                 self.noteOverload(now)
                 return .giveBack
             }
             let isIdle = report.servedOwn * 10 < report.servedGuest
             self.threads[number].idleReports = isIdle ? self.threads[number].idleReports + 1 : 0
             if self.threads[number].idleReports >= self.limits.idleReportsMax {
-                // How busy it is without its guest is not known.
-                self.threads[number] = Thread()
+                // How busy it is without this guest is not known.
+                self.threads[number].idleReports = 0
+                self.threads[number].awakeReports = 0
+                // The two may be as they were before: not at once.
+                self.lastOverload = max(self.lastOverload, now - self.calm + self.limits.shortestCalm)
                 return .giveBack
             }
         }
@@ -102,7 +106,8 @@ struct ThreadRoster {
             self.threads[number].busy = report.busy
             self.threads[number].awakeReports = 0
         } else {
-            let weight = self.limits.smoothing
+            // At first the mean of all, so that the past counts for nothing where there is none.
+            let weight = max(self.limits.smoothing, 1 / Double(self.threads[number].awakeReports + 1))
             self.threads[number].busy = self.threads[number].busy * (1 - weight) + report.busy * weight
             self.threads[number].awakeReports += 1
         }

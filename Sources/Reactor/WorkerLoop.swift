@@ -14,10 +14,9 @@ final class WorkerLoop: @unchecked Sendable {
     /// Workers that have come and are not registered yet.
     private var arrivals: ContiguousArray<Worker> = []
     private var periodBegan: MonotonicMicroseconds = 0
-    private var slept: MonotonicMicroseconds = 0
-    /// Where the kernel tells how long the thread has waited for a processor, and what it told last.
-    private var waits: ThreadWaits?
-    private var waited: MonotonicMicroseconds = 0
+    private var clock = ThreadClock()
+    /// What it showed when the period began.
+    private var spent: MonotonicMicroseconds = 0
 
     /// - Throws: `ReactorError` when no descriptor is left.
     init(own: Worker, threads: SharedThreads) throws(ReactorError) {
@@ -30,7 +29,7 @@ final class WorkerLoop: @unchecked Sendable {
 
     /// Returns when the own worker has stopped.
     func run() {
-        self.waits = ThreadWaits()
+        self.clock.open()
         self.takeUp()
         while !self.own.isStopping {
             self.round()
@@ -61,14 +60,7 @@ final class WorkerLoop: @unchecked Sendable {
         self.own.beginRound()
         if !self.guests.isEmpty || !self.arrivals.isEmpty { return self.roundWithGuests() }
         self.own.handOverSends()
-        self.sleep(self.own.prepareToWait())
-    }
-
-    private func sleep(_ waits: Bool) {
-        if !waits { return self.own.finishRound(waiting: false) }
-        let began = MonotonicClock.now()
-        self.own.finishRound(waiting: true)
-        self.slept += max(self.own.now - began, 0)
+        self.own.finishRound(waiting: self.own.prepareToWait())
     }
 
     private func roundWithGuests() {
@@ -84,7 +76,7 @@ final class WorkerLoop: @unchecked Sendable {
         self.handOverSends()
         waits = waits && self.own.prepareToWait()
         for guest in self.guests { waits = waits && !guest.isSignalled && guest.prepareToWait() }
-        self.sleep(waits)
+        self.own.finishRound(waiting: waits)
         for guest in self.guests {
             guest.setClock(self.own.now)
             if guest.isSignalled {
@@ -150,8 +142,7 @@ final class WorkerLoop: @unchecked Sendable {
 
     private func beginPeriod() {
         self.periodBegan = self.own.now
-        self.slept = 0
-        self.waited = self.waits?.total ?? 0
+        self.spent = self.clock.spent
         self.own.servedCount = 0
         for guest in self.guests { guest.servedCount = 0 }
     }
@@ -163,7 +154,7 @@ final class WorkerLoop: @unchecked Sendable {
         let busiest = self.guests.max { $0.servedCount < $1.servedCount }
         let report = ThreadRoster.Report(
             length: length,
-            busy: self.busy(of: length),
+            busy: Double(min(max(self.clock.spent - self.spent, 0), length)) / Double(max(length, 1)),
             servedOwn: self.own.servedCount,
             servedGuest: busiest?.servedCount ?? 0
         )
@@ -175,12 +166,6 @@ final class WorkerLoop: @unchecked Sendable {
             self.rest()
         }
         self.beginPeriod()
-    }
-
-    /// Whoever waits for a processor has work to do, though most of it looks like sleep from within.
-    private func busy(of length: MonotonicMicroseconds) -> Double {
-        let waited = (self.waits?.total ?? 0) - self.waited
-        return 1 - Double(min(max(self.slept - waited, 0), length)) / Double(max(length, 1))
     }
 
     private func rest() {

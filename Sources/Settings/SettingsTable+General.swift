@@ -36,8 +36,9 @@ extension SettingsTable {
         SettingsKey(
             "share_threads", .general, .bool, default: "true", .restart, isOwn: true,
             """
-            While two of these threads are busy for less than 50 % of the time together, one rests and the other \
-            does the work of both, until it is busy for more than 80 %. `false`: each does its own at all times.
+            While two of these threads are awake but busy for less than 50 % of the time together, one rests and the \
+            other does the work of both, until it is busy for more than 80 %; pooling.md has the details. `false`: \
+            each does its own at all times.
             """
         ),
         SettingsKey(

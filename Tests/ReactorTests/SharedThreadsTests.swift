@@ -16,7 +16,7 @@ extension ThreadRoster.Limits {
 }
 
 /// Threads that run the workers of others: see `ThreadRosterTests` for when.
-@Suite(.eachDriver, .namesDriver) struct SharedThreadsTests {
+@Suite(.eachDriver, .namesDriver, .serialized) struct SharedThreadsTests {
     /// Two or more workers on threads of their own, and whose thread ran each last.
     private final class Scene: Sendable {
         let workers: [Worker]
@@ -116,7 +116,7 @@ extension ThreadRoster.Limits {
         let bells = scene.workers.map { DeadlineBell(worker: $0) }
         for bell in bells { bell.begin() }
         let senders = (0..<2).map { number in
-            TestThread { for step in 0..<20_000 { scene.work((number + step) % count) } }
+            TestThread { for step in 0..<8_000 { scene.work((number + step) % count) } }
         }
         await withTaskGroup(of: Void.self) { group in
             for index in 0..<count {
@@ -129,7 +129,7 @@ extension ThreadRoster.Limits {
             }
         }
         for sender in senders { sender.join() }
-        #expect(wait { scene.done.load(ordering: .acquiring) == 40_000 })
+        #expect(wait { scene.done.load(ordering: .acquiring) == 16_000 })
         #expect(wait { bells.allSatisfy { $0.count.load(ordering: .relaxed) >= 20 } })
         isOver.store(true, ordering: .relaxed)
         watcher.join()

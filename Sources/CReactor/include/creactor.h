@@ -121,6 +121,8 @@ void cr_wipe(void *start, long count);
 void *cr_current(void);
 void cr_set_current(void *worker);
 void cr_name_thread(const char *name);
+/// CPU time of the calling thread.
+int64_t cr_thread_nanoseconds(void);
 /// What tells of the calling thread's waits, or a negative errno.
 int cr_thread_waits_open(void);
 /// How long that thread has waited for a processor, in nanoseconds; negative where that cannot be told.
