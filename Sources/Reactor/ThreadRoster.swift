@@ -49,8 +49,8 @@ struct ThreadRoster {
         var restBelow = 0.5
         /// It is too busy to run more than its own.
         var giveBackAbove = 0.8
-        /// A thread that has not reported for so many periods, or whose report tells of more, sleeps: it has nothing
-        /// to gain from company.
+        /// A thread that has not reported for so many periods, or whose report tells of more with little to do,
+        /// sleeps: it has nothing to gain from company.
         var asleepAfter: MonotonicMicroseconds = 5
         /// So many reports with less than a tenth of the work its own, and its guest does better without it.
         var idleReportsMax = 10
@@ -102,7 +102,8 @@ struct ThreadRoster {
     }
 
     private mutating func note(_ report: Report, of number: Int, now: MonotonicMicroseconds) {
-        if report.length > self.limits.period * self.limits.asleepAfter {
+        // A long round of much work is no sleep.
+        if report.length > self.limits.period * self.limits.asleepAfter, report.busy < self.limits.restBelow {
             self.threads[number].busy = report.busy
             self.threads[number].awakeReports = 0
         } else {

@@ -61,6 +61,15 @@ extension ThreadRoster.Limits {
         #expect(decisions.count == 4)
     }
 
+    /// Also where one round takes longer than a sleep.
+    @Test func longRoundsAreNoSleep() {
+        var roster = ThreadRoster(count: 2, limits: .immediate)
+        _ = roster.report(1, self.busy(0.1), now: 0)
+        #expect(roster.report(0, self.busy(0.05), now: 1) == .rest(on: 1))
+        let long = Report(length: 10 * Self.period, busy: 1, servedOwn: 10, servedGuest: 10)
+        #expect(roster.report(1, long, now: 10 * Self.period) == .giveBack)
+    }
+
     @Test func theLessBusyOfTwoQuietThreadsRests() {
         var roster = ThreadRoster(count: 2, limits: .immediate)
         // Of the other one nothing is known yet.
